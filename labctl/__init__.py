@@ -1,0 +1,1 @@
+"""labctl, the command behind ./lab: brings up what is missing, drives the `dapr` CLI, tests, measures."""

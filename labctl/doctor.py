@@ -1,0 +1,119 @@
+"""Every requirement of the labs: found or missing, and the one command that mends it."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import Literal
+
+from labctl import infrastructure, lifecycle, processes, runfile, uv
+from labctl import runtime as dapr
+from labctl.errors import LabError
+from labctl.site import HOME, ROOT, Site
+
+
+@dataclass(frozen=True)
+class Row:
+    """One requirement. state: `ok`, `missing` (the labs cannot run), or `note` (they can, and ./lab up sees to it)."""
+
+    state: Literal["ok", "missing", "note"]
+    what: str
+    found: str
+    fix: str = ""
+
+
+def examine(site: Site) -> list[Row]:
+    """All rows, in the order in which a newcomer would mend them."""
+    apps = runfile.read_apps(site)
+    rows = [Row("ok", "Python 3.11 or newer", platform.python_version()), _uv(), *_dapr(), _go()]
+    rows += [_redis(site), *_infrastructure(site), *_environments(apps), *_ports(site, apps), _disk()]
+    return rows
+
+
+def _uv() -> Row:
+    try:
+        path = uv.uv()
+    except LabError as error:
+        return Row("missing", "uv", str(error), "./lab setup")
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.split()
+    return Row("ok", "uv", f"{version[1] if len(version) > 1 else '?'} at {path}")
+
+
+def _dapr() -> list[Row]:
+    runtime = dapr.users_own() or dapr.pinned()
+    if runtime is None:
+        return [Row("note", "Dapr runtime and CLI", "not here yet", "./lab setup (builds them once, some minutes)")]
+    rows = [Row("ok", "Dapr runtime", f"{runtime.version()} ({runtime.origin}) at {runtime.binary('daprd')}")]
+    said = subprocess.run([runtime.cli, "--version"], capture_output=True, text=True, check=False).stdout
+    cli = re.search(r"CLI version:\s*(\S+)", said)
+    rows.append(Row("ok", "Dapr CLI", f"{cli[1] if cli else '?'} at {runtime.cli}"))
+    if runtime.version() < dapr.RUNTIME_VERSION:
+        fix = f"dapr uninstall && dapr init --runtime-version {dapr.RUNTIME_VERSION}"
+        rows.append(Row("note", "Dapr runtime version", f"the labs were tested with {dapr.RUNTIME_VERSION}", fix))
+    return rows
+
+
+def _go() -> Row:
+    go = dapr.find_go()
+    if go:
+        return Row("ok", f"Go {dapr.GO_VERSION} or newer", f"{go[1]} at {go[0]}")
+    if dapr.users_own() or dapr.pinned():
+        return Row("ok", "Go", "not needed: the runtime is there")
+    return Row("note", f"Go {dapr.GO_VERSION} or newer", "not on PATH", "./lab setup (fetches one into .lab/go)")
+
+
+def _redis(site: Site) -> Row:
+    redis = infrastructure.find_redis()
+    if redis:
+        return Row("ok", "Redis", str(redis))
+    if site.offset == 0 and processes.answers(site.ports["redis"]):
+        return Row("ok", "Redis", f"one answers on port {site.ports['redis']}")
+    return Row("note", "Redis", "no redis-server on PATH", "./lab setup (fetches one into .lab/redis)")
+
+
+def _infrastructure(site: Site) -> list[Row]:
+    running = {one.name: one for one in infrastructure.look(site)}
+    rows: list[Row] = []
+    for name in infrastructure.names(site):
+        if one := running.get(name):
+            whose = "started by ./lab" if one.ours else "not started by ./lab, used as it is"
+            rows.append(Row("ok", f"{name} on port {one.port}", f"running, pid {one.pid or 'not visible'}, {whose}"))
+        else:
+            rows.append(Row("note", f"{name} on port {site.ports[name]}", "not running", "./lab up starts it"))
+    return rows
+
+
+def _environments(apps: list[runfile.App]) -> list[Row]:
+    rows: list[Row] = []
+    for folder in dict.fromkeys(app.folder for app in apps):
+        name = folder.relative_to(ROOT).as_posix()
+        if uv.is_made(folder / ".venv", folder / "requirements-dev.txt"):
+            rows.append(Row("ok", f"environment of {name}", f"{name}/.venv"))
+        else:
+            rows.append(Row("note", f"environment of {name}", "not made from the present lock", "./lab setup"))
+    return rows
+
+
+def _ports(site: Site, apps: list[runfile.App]) -> list[Row]:
+    ours = {row.app.app_id for row in lifecycle.status(site, apps) if row.pid or row.sidecar_pid}
+    rows: list[Row] = []
+    for app in apps:
+        for label, port in app.ports.items():
+            if app.app_id not in ours and (who := processes.holder(port)):
+                fix = f"end {who}"
+                rows.append(Row("missing", f"port {port} ({app.app_id}, {label})", f"held by {who}", fix))
+    if not rows:
+        count = sum(len(app.ports) for app in apps)
+        rows.append(Row("ok", "ports of the apps and sidecars", f"all {count} free, or held by the running labs"))
+    return rows
+
+
+def _disk() -> Row:
+    free = shutil.disk_usage(HOME.parent if not HOME.exists() else HOME).free / 1e9
+    if free < dapr.BUILD_SPACE_GB and not (dapr.users_own() or dapr.pinned()):
+        fix = "make room, or set LAB_HOME to a folder on another disk"
+        return Row("missing", f"disk ({dapr.BUILD_SPACE_GB} GB to build the runtime)", f"{free:.1f} GB free", fix)
+    return Row("ok", "disk", f"{free:.1f} GB free")

@@ -1,0 +1,451 @@
+"""A site's life: set up, up, ready, watched, kill, restart, down. Drives `dapr run -f`, replaces nothing of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from labctl import infrastructure, processes, runfile, uv
+from labctl import runtime as dapr
+from labctl.errors import LabError
+from labctl.progress import Steps
+from labctl.runfile import App
+from labctl.site import HOME, ROOT, Site
+
+READY_WITHIN = 90  # seconds, for all apps together; warm it takes 3 to 8
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Status:
+    """One app as it is now; pids are None for what does not run."""
+
+    app: App
+    pid: int | None
+    sidecar_pid: int | None
+    ready: bool
+
+
+@dataclass
+class Run:
+    """What `up` was asked for, kept in the site's folder so that a later `restart` does the same."""
+
+    secure: bool = False
+    resources: list[str] = field(default_factory=list[str])
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    own_runtime: bool = False
+
+
+def set_up(site: Site, apps: Sequence[App], steps: Steps, *, own_runtime: bool = False) -> dapr.Runtime:
+    """Makes what is missing: runtime, Redis, the secrets file, each service's environment, side by side."""
+    example, made = ROOT / "secrets" / "secrets.example.json", ROOT / "secrets" / "secrets.json"
+    if not made.exists():
+        shutil.copyfile(example, made)
+        made.chmod(0o600)
+    with ThreadPoolExecutor() as pool:
+        runtime = pool.submit(dapr.ensure, steps, own=own_runtime)
+        work = [pool.submit(infrastructure.ensure_redis, site, steps)]
+        work.append(pool.submit(set_up_environments, apps, steps))
+        for one in work:
+            one.result()
+        return runtime.result()
+
+
+def set_up_environments(apps: Sequence[App], steps: Steps) -> None:
+    """Makes the .venv of each service whose lock has changed."""
+    folders = dict.fromkeys(app.folder for app in apps)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for made in [pool.submit(_make_environment, folder, steps) for folder in folders]:
+            made.result()
+
+
+def _make_environment(folder: Path, steps: Steps) -> None:
+    lock = folder / "requirements-dev.txt"
+    # Outside the service's folder: a lock file there would be a stranger in it.
+    held = site_lock(f"{folder.relative_to(ROOT).as_posix().replace('/', '-')}-environment")
+    with held:
+        if not uv.is_made(folder / ".venv", lock):
+            with steps.step(f"{folder.relative_to(ROOT)}: its Python environment"):
+                uv.make(folder / ".venv", lock)
+
+
+def site_lock(name: str) -> FileLock:
+    """A lock between all labctl processes of this checkout."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    return FileLock(HOME / f"{name}.lock")
+
+
+@contextmanager
+def starting(site: Site) -> Generator[None]:
+    """Held while a site comes up. Raises LabError when another `./lab up` holds it."""
+    site.state.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(site.state / "up.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LabError("Another ./lab up is starting just now. See ./lab status, or end it with ./lab down.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def up(
+    site: Site,
+    apps: Sequence[App],
+    console: Console,
+    *,
+    resources: Sequence[Path] = (),
+    env: dict[str, str] | None = None,
+    own_runtime: bool = False,
+) -> dict[str, float]:
+    """Brings the apps up and returns seconds from the start to ready, by app id.
+
+    Raises LabError when they run already, a port is held, something does not come up, or an app ends while starting.
+    """
+    begin = time.monotonic()
+    steps = Steps(console)
+    own_runtime = own_runtime or site.secure or not site.shares_infrastructure
+    with starting(site):
+        _refuse_second(site)
+        runtime = set_up(site, apps, steps, own_runtime=own_runtime)
+        _refuse_held_ports(apps)
+        for leftover in ("intents", "run"):
+            shutil.rmtree(site.state / leftover, ignore_errors=True)
+        run = Run(site.secure, [str(folder) for folder in resources], env or {}, own_runtime)
+        try:
+            for name in infrastructure.names(site):
+                with steps.step(name):
+                    infrastructure.start(site, name, runtime)
+            if site.secure:
+                _make_tokens(site)
+            _remember(site, run)
+            _dapr_run(site, apps, runtime, run)
+            with steps.step(f"{', '.join(app.app_id for app in apps)}", total=len(apps)) as advance:
+                return wait_ready(site, apps, begin, advance)
+        except BaseException:
+            down(site)
+            raise
+
+
+def _refuse_second(site: Site) -> None:
+    running = [one for one in processes.find(site) if one.kind in ("app", "sidecar", "cli")]
+    if running:
+        what = ", ".join(sorted({f"{one.name} (pid {one.pid})" for one in running}))
+        raise LabError(f"The labs run already: {what}. See ./lab status, or end them first with ./lab down.")
+
+
+def _refuse_held_ports(apps: Iterable[App]) -> None:
+    for app in apps:
+        for label, port in app.ports.items():
+            if who := processes.holder(port):
+                raise LabError(
+                    f"{app.app_id} needs port {port} ({label}), which {who} holds. End that process and try again."
+                )
+
+
+def _remember(site: Site, run: Run) -> None:
+    (site.state / "up.json").write_text(json.dumps(run.__dict__))
+
+
+def _remembered(site: Site) -> Run:
+    path = site.state / "up.json"
+    return Run(**json.loads(path.read_text())) if path.exists() else Run()
+
+
+def present(site: Site) -> Site:
+    """The site as it was brought up: secure or not."""
+    return Site(site.name, site.offset, _remembered(site).secure)
+
+
+def find_runtime(site: Site) -> dapr.Runtime:
+    """The runtime that this site uses. Raises LabError when there is none yet."""
+    run = _remembered(site)
+    own = run.own_runtime or site.offset != 0
+    runtime = dapr.pinned() if own else dapr.users_own() or dapr.pinned()
+    if runtime is None:
+        raise LabError("There is no Dapr runtime yet: ./lab setup makes it.")
+    return runtime
+
+
+def _dapr_run(
+    site: Site,
+    apps: Sequence[App],
+    runtime: dapr.Runtime,
+    run: Run,
+    *,
+    name: str = "dapr.yaml",
+    without_app: bool = False,
+    resources: Sequence[Path] | None = None,
+) -> None:
+    """Starts `dapr run -f` for these apps: on the root dapr.yaml when that says just what is wanted."""
+    folders = [Path(folder) for folder in run.resources] if resources is None else list(resources)
+    everything = [app.app_id for app in apps] == [app.app_id for app in runfile.read_apps(site)]
+    plain = site == Site() and everything and not folders and not run.env and not without_app
+    file = (
+        runfile.RUN_FILE
+        if plain
+        else runfile.write_copy(site, apps, name=name, resources=folders, without_app=without_app, env=run.env)
+    )
+    environment = {"NAMESPACE": "default"} | runtime.environment
+    if site.secure:
+        environment |= _secure_environment(site, runtime)
+    command = [str(runtime.cli), "run", "--run-file", str(file)]
+    processes.spawn(site, "run", command, env=environment, cwd=ROOT, log=site.logs / "dapr-run.log")
+
+
+def _make_tokens(site: Site) -> None:
+    """API tokens of a secure site, new at every start."""
+    path = site.state / "tokens.json"
+    path.touch(mode=0o600)
+    tokens = {name: secrets.token_urlsafe(24) for name in ("DAPR_API_TOKEN", "APP_API_TOKEN")}
+    path.write_text(json.dumps(tokens))
+
+
+def _secure_environment(site: Site, runtime: dapr.Runtime) -> dict[str, str]:
+    """mTLS for sidecars that the CLI starts.
+
+    The CLI knows one sentry, at localhost:50001, and no trust anchors: a daprd of the site's own adds the flags.
+    """
+    folder = site.state / "secure" / ".dapr"
+    (folder / "bin").mkdir(parents=True, exist_ok=True)
+    shutil.copy(runtime.path / ".dapr" / "config.yaml", folder / "config.yaml")
+    wrapper = folder / "bin" / "daprd"
+    sentry = f"--enable-mtls --sentry-address 127.0.0.1:{site.ports['sentry']} --control-plane-trust-domain localhost"
+    wrapper.write_text(f'#!/bin/sh\nexec "{runtime.binary("daprd")}" "$@" {sentry}\n')
+    wrapper.chmod(0o755)
+    anchors = (infrastructure.credentials(site) / "ca.crt").read_text()
+    tokens: dict[str, str] = json.loads((site.state / "tokens.json").read_text())
+    return {"DAPR_RUNTIME_PATH": str(folder.parent), "DAPR_TRUST_ANCHORS": anchors} | tokens
+
+
+def is_ready(app: App) -> bool:
+    """Whether app and sidecar can serve: the sidecar is healthy, and the app says so itself."""
+    if not dapr.sidecar_answers(app.http_port):
+        return False
+    if not app.app_port:
+        return True
+    if app.protocol == "grpc":
+        return processes.answers(app.app_port)
+    try:
+        return httpx.get(f"http://127.0.0.1:{app.app_port}/readyz", timeout=2).is_success
+    except httpx.TransportError:
+        return False
+
+
+def wait_ready(
+    site: Site, apps: Sequence[App], begin: float, advance: Callable[[], None] = lambda: None
+) -> dict[str, float]:
+    """Seconds from `begin` (monotonic) to ready by app id. Raises LabError when one ends or is not ready in time."""
+    ready: dict[str, float] = {}
+    seen: set[str] = set()
+
+    def all_ready() -> bool:
+        for app in apps:
+            if app.app_id not in ready and is_ready(app):
+                ready[app.app_id] = time.monotonic() - begin
+                advance()
+        _refuse_crash(site, apps, seen)
+        return len(ready) == len(apps)
+
+    if not processes.wait_until(all_ready, READY_WITHIN):
+        late = [app for app in apps if app.app_id not in ready]
+        raise LabError(f"{late[0].app_id} was not ready within {READY_WITHIN} s.{log_tail(site, late[0])}")
+    link_logs(site, apps)
+    return ready
+
+
+def _refuse_crash(site: Site, apps: Sequence[App], seen: set[str]) -> None:
+    """Raises LabError when a process that was seen is gone, or the CLI gave up."""
+    found = processes.find(site)
+    now = {f"{one.kind} {one.name}" for one in found}
+    for app in apps:
+        for kind, word in (("app", "ended"), ("sidecar", "'s sidecar ended")):
+            key = f"{kind} {app.app_id}"
+            if key in seen and key not in now:
+                raise LabError(f"{app.app_id}{word if word[0] == chr(39) else ' ' + word}.{log_tail(site, app)}")
+    seen |= now
+    if not any(one.kind == "cli" for one in found):
+        tail = _tail(site.logs / "dapr-run.log")
+        raise LabError(f"`dapr run` gave up; the end of what it said:{tail}")
+
+
+def log_file(site: Site, app: App, kind: str = "app") -> Path | None:
+    """The newest log that the CLI keeps of an app (kind "app") or its sidecar ("daprd")."""
+    folder = app.folder / ".dapr" / "logs"
+    # The CLI names a log by the second in which it starts; the processes of this site tell which ones are its own.
+    for one in processes.find(site):
+        if one.kind == "cli":
+            for opened in one.process.open_files():
+                if Path(opened.path).name.startswith(f"{app.app_id}_{kind}_"):
+                    return Path(opened.path)
+    logs = sorted(folder.glob(f"{app.app_id}_{kind}_*.log"))
+    return logs[-1] if logs else None
+
+
+def link_logs(site: Site, apps: Sequence[App]) -> None:
+    """Gives each log a name that stays: <state>/logs/<app id>.log and <app id>.sidecar.log."""
+    for app in apps:
+        for kind, suffix in (("app", ""), ("daprd", ".sidecar")):
+            link = site.logs / f"{app.app_id}{suffix}.log"
+            link.unlink(missing_ok=True)
+            if target := log_file(site, app, kind):
+                link.symlink_to(target)
+
+
+def _tail(path: Path, lines: int = 12) -> str:
+    if not path.exists():
+        return "\n  (no log)"
+    text = _COLOUR.sub("", path.read_text(errors="replace")).splitlines()[-lines:]
+    return "".join(f"\n  {line}" for line in text)
+
+
+def log_tail(site: Site, app: App) -> str:
+    """The last lines of an app's log, and of its sidecar's where that ends in an error, ready to print."""
+    text = ""
+    if path := log_file(site, app):
+        text += f" The end of its log ({path}):{_tail(path)}"
+    if path := log_file(site, app, "daprd"):
+        fatal = [line for line in path.read_text(errors="replace").splitlines() if "level=fatal" in line][-3:]
+        text += "".join(f"\n  sidecar: {line}" for line in fatal)
+    return text or f" The end of what dapr run said:{_tail(site.logs / 'dapr-run.log')}"
+
+
+def status(site: Site, apps: Sequence[App]) -> list[Status]:
+    """All apps as they are now."""
+    found = processes.find(site)
+    pids: dict[tuple[str, str], int] = {(one.kind, one.name): one.pid for one in found}
+
+    def row(app: App) -> Status:
+        pid = pids.get(("app", app.app_id))
+        return Status(app, pid, pids.get(("sidecar", app.app_id)), ready=pid is not None and is_ready(app))
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return list(pool.map(row, apps))
+
+
+def _intent(site: Site, name: str) -> Path:
+    return site.state / "intents" / name
+
+
+def kill(site: Site, name: str, *, sidecar: bool = False) -> int:
+    """kill -9 of an app, of its sidecar, or of Redis, scheduler or placement; returns the pid. Raises LabError."""
+    kinds = ("sidecar",) if sidecar else ("app", "infrastructure")
+    victim = next((one for one in processes.find(site) if one.name == name and one.kind in kinds), None)
+    if victim is None:
+        shared = [one for one in infrastructure.look(site) if one.name == name]
+        what = f"{name}'s sidecar" if sidecar else name
+        if shared:
+            raise LabError(f"{name} (pid {shared[0].pid}) is not ours: only what ./lab started is killed by it.")
+        raise LabError(f"{what} does not run here. See ./lab status.")
+    # A watching `./lab up` reads from this that it was meant.
+    mark = _intent(site, name)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text("killed")
+    victim.process.kill()
+    psutil.wait_procs([victim.process], timeout=5)
+    return victim.pid
+
+
+def restart(
+    site: Site,
+    name: str,
+    *,
+    sidecar: bool = False,
+    resources: Sequence[Path] | None = None,
+) -> float:
+    """Restarts one app with its sidecar, only the sidecar, or one infrastructure process; seconds until ready.
+
+    resources: component folders instead of those the site was brought up with.
+    """
+    begin = time.monotonic()
+    runtime = find_runtime(site)
+    if name in infrastructure.names(site):
+        if shared := [one for one in infrastructure.look(site) if one.name == name and not one.ours]:
+            raise LabError(f"{name} (pid {shared[0].pid}) is not ours: restart it where it was started.")
+        processes.stop(site, names=[name])
+        infrastructure.start(site, name, runtime)
+        _intent(site, name).unlink(missing_ok=True)
+        return time.monotonic() - begin
+    app = runfile.find(runfile.read_apps(site), name)
+    run = _remembered(site)
+    mark = _intent(site, name)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text("restarting")
+    victims = [one for one in processes.find(site) if one.name == name and (one.kind == "sidecar" or not sidecar)]
+    for kind in ("app", "sidecar"):
+        processes.end([one.process for one in victims if one.kind == kind], grace=12)
+    _end_idle_clis(site)
+    file = f"{name}-sidecar.yaml" if sidecar else f"{name}.yaml"
+    _dapr_run(site, [app], runtime, run, name=file, without_app=sidecar, resources=resources)
+    wait_ready(site, [app], begin)
+    mark.unlink(missing_ok=True)
+    return time.monotonic() - begin
+
+
+def _end_idle_clis(site: Site) -> None:
+    """A `dapr run` whose apps and sidecars have all been ended waits on for ever: it is ended too."""
+    idle = [one.process for one in processes.find(site) if one.kind == "cli" and not one.process.children()]
+    processes.end(idle, grace=3)
+
+
+def watch(site: Site, apps: Sequence[App]) -> None:
+    """Returns when the site was taken down from elsewhere. Raises LabError when an app or sidecar ends by itself."""
+    seen: dict[str, set[str]] = {app.app_id: {"app", "sidecar"} for app in apps}
+    while True:
+        found = processes.find(site)
+        living = {(one.kind, one.name) for one in found}
+        if not any(one.kind in ("app", "sidecar", "cli") for one in found) or _intent(site, "down").exists():
+            return
+        for app in apps:
+            for kind in seen[app.app_id]:
+                if (kind, app.app_id) not in living and not _intent(site, app.app_id).exists():
+                    if _intent(site, "down").exists():
+                        return
+                    what = app.app_id if kind == "app" else f"The sidecar of {app.app_id}"
+                    raise LabError(f"{what} ended by itself.{log_tail(site, app)}")
+        time.sleep(0.5)
+
+
+def down(site: Site, say: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Ends all processes of the site, in order; returns their names. Raises LabError when one would not end."""
+    mark = _intent(site, "down")
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text(str(os.getpid()))
+    return processes.stop(site, say)
+
+
+def serve(site: Site, name: str, console: Console) -> None:
+    """One app with its sidecar, or one infrastructure process, until interrupted or ended. For Tilt.
+
+    An infrastructure process that somebody already runs is left alone, and waited for as long as it serves.
+    """
+    steps = Steps(console)
+    if name in infrastructure.names(site):
+        runtime = find_runtime(site)
+        started = infrastructure.start(site, name, runtime)
+        console.print(f"{name} serves on port {site.ports[name]}" + ("" if started else ": already running, using it"))
+        while infrastructure.serves(site, name) or not started:
+            time.sleep(1)
+        raise LabError(f"{name} ended.{_tail(site.logs / f'{name}.log')}")
+    app = runfile.find(runfile.read_apps(site), name)
+    runtime = set_up(site, [app], steps, own_runtime=not site.shares_infrastructure)
+    _refuse_held_ports([app])
+    _dapr_run(site, [app], runtime, Run(), name=f"{name}.yaml")
+    seconds = wait_ready(site, [app], time.monotonic())[app.app_id]
+    console.print(f"{name} is ready at {app.url} after {seconds:.1f} s")
+    watch(site, [app])

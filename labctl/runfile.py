@@ -1,0 +1,160 @@
+"""dapr.yaml: reads it, and writes the filtered or shifted copies that `dapr run -f` gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from labctl.errors import LabError
+from labctl.site import ROOT, Site
+
+RUN_FILE = ROOT / "dapr.yaml"
+_PORT_KEYS = ("appPort", "daprHTTPPort", "daprGRPCPort", "daprInternalGRPCPort", "metricsPort")
+
+
+@dataclass(frozen=True)
+class App:
+    """One entry of dapr.yaml with the ports that it has in a site."""
+
+    app_id: str
+    lab: str
+    folder: Path
+    protocol: str
+    app_port: int
+    http_port: int
+    grpc_port: int
+    internal_port: int
+    metrics_port: int
+    entry: dict[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Its five ports, named as a reader would."""
+        ports = {
+            "app": self.app_port,
+            "Dapr HTTP": self.http_port,
+            "Dapr gRPC": self.grpc_port,
+            "internal gRPC": self.internal_port,
+            "metrics": self.metrics_port,
+        }
+        return {label: port for label, port in ports.items() if port}
+
+    @property
+    def url(self) -> str:
+        """Where a user reaches the app."""
+        scheme = "grpc" if self.protocol == "grpc" else "http"
+        return f"{scheme}://localhost:{self.app_port}"
+
+
+def read_apps(site: Site, run_file: Path = RUN_FILE) -> list[App]:
+    """All apps of the run file, in its order, with the site's ports."""
+    document = yaml.safe_load(run_file.read_text())
+    apps: list[App] = []
+    for entry in document["apps"]:
+        # A sidecar without an app has no app port.
+        ports = [int(entry[key]) + site.offset if key in entry else 0 for key in _PORT_KEYS]
+        folder = (run_file.parent / entry["appDirPath"]).resolve()
+        apps.append(
+            App(entry["appID"], entry["env"]["LAB"], folder, entry.get("appProtocol", "http"), *ports, entry=entry)
+        )
+    return apps
+
+
+def labs(apps: Iterable[App]) -> list[str]:
+    """Names of the labs that exist, in the order of the run file."""
+    return list(dict.fromkeys(app.lab for app in apps))
+
+
+def select(apps: Sequence[App], wanted: Sequence[str]) -> list[App]:
+    """The apps of the wanted labs; all apps when none is named. Raises LabError for an unknown lab."""
+    known = labs(apps)
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise LabError(f"There is no lab {unknown[0]!r}. The labs are: {', '.join(known)}.")
+    return [app for app in apps if not wanted or app.lab in wanted]
+
+
+def find(apps: Sequence[App], app_id: str) -> App:
+    """The app of that id. Raises LabError when there is none."""
+    for app in apps:
+        if app.app_id == app_id:
+            return app
+    raise LabError(f"There is no app {app_id!r}. The apps are: {', '.join(app.app_id for app in apps)}.")
+
+
+def write_copy(
+    site: Site,
+    apps: Sequence[App],
+    *,
+    name: str = "dapr.yaml",
+    resources: Sequence[Path] = (),
+    without_app: bool = False,
+    env: dict[str, str] | None = None,
+) -> Path:
+    """Writes a run file of just these apps, on the site's ports, into the site's folder, and returns its path.
+
+    resources: folders whose components stand in for those of the same file name in components/.
+    without_app: sidecars only. env: added to every app's environment.
+    """
+    document = yaml.safe_load(RUN_FILE.read_text())
+    common = document["common"]
+    common["configFilePath"] = str(_config(site))
+    common["resourcesPaths"] = [str(_resources(site, [RUN_FILE.parent / "components", *resources], name))]
+    if not site.shares_infrastructure:
+        common["placementHostAddress"] = f"127.0.0.1:{site.ports['placement']}"
+        common["schedulerHostAddress"] = f"127.0.0.1:{site.ports['scheduler']}"
+    document["apps"] = [_entry(site, app, without_app, env or {}) for app in apps]
+    path = site.state / "run" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    return path
+
+
+def _entry(site: Site, app: App, without_app: bool, env: dict[str, str]) -> dict[str, Any]:
+    entry = dict(app.entry) | {"appDirPath": str(app.folder)}
+    entry |= {key: app.entry[key] + site.offset for key in _PORT_KEYS if key in app.entry}
+    entry["env"] = app.entry["env"] | env
+    if without_app:
+        entry.pop("command", None)
+    secure = RUN_FILE.parent / "config" / "secure" / f"{app.app_id}.yaml"
+    if site.secure and secure.exists():
+        # Access control is the callee's affair, so each callee has a Configuration of its own.
+        entry["configFilePath"] = str(_config(site, secure))
+    return entry
+
+
+def _config(site: Site, source: Path | None = None) -> Path:
+    """The Configuration for the site's sidecars."""
+    source = source or RUN_FILE.parent / "config" / "config.yaml"
+    if site.offset == 0:
+        return source
+    document = yaml.safe_load(source.read_text())
+    # mDNS answers for every callee-app of this machine; a registry of the site's own keeps sites apart.
+    document["spec"]["nameResolution"] = {
+        "component": "sqlite",
+        "version": "v1",
+        "configuration": {"connectionString": str(site.state / "names.sqlite")},
+    }
+    path = site.state / "run" / source.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    return path
+
+
+def _resources(site: Site, folders: Sequence[Path], name: str) -> Path:
+    """One folder of resource files for the site; components/ itself when nothing has to be changed in it."""
+    if site.offset == 0 and len(folders) == 1:
+        return folders[0]
+    target = site.state / "run" / f"{Path(name).stem}-resources"
+    target.mkdir(parents=True, exist_ok=True)
+    for stale in target.glob("*.yaml"):
+        stale.unlink()
+    for folder in folders:
+        for source in sorted(folder.glob("*.yaml")):
+            text = source.read_text().replace("localhost:6379", f"localhost:{site.ports['redis']}")
+            (target / source.name).write_text(text)
+    return target

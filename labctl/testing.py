@@ -1,0 +1,68 @@
+"""./lab test: each service's own tests in its own environment, then the repository's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from labctl import infrastructure, lifecycle, runfile, uv
+from labctl import runtime as dapr
+from labctl.progress import Steps
+from labctl.site import HOME, ROOT, TEST_OFFSET, Site
+
+ENVIRONMENT = HOME / "test-venv"
+
+
+def ensure_environment(steps: Steps) -> Path:
+    """The environment of tests/, made from requirements-dev.txt; returns its python."""
+    lock = ROOT / "requirements-dev.txt"
+    with lifecycle.site_lock("test-environment"):
+        if not uv.is_made(ENVIRONMENT, lock):
+            with steps.step("tests/: its Python environment"):
+                uv.make(ENVIRONMENT, lock)
+    return ENVIRONMENT / "bin" / "python"
+
+
+def run(
+    console: Console,
+    labs: Sequence[str],
+    *,
+    full: bool = False,
+    unit_only: bool = False,
+    house_only: bool = False,
+    pytest_options: Sequence[str] = (),
+) -> int:
+    """Runs the chosen tests and returns the exit code: 0 when every part passed."""
+    steps = Steps(console)
+    site = Site("test", TEST_OFFSET)
+    apps = runfile.select(runfile.read_apps(site), labs)
+    python = ensure_environment(steps)
+    if not (unit_only or house_only):
+        # The first build of the runtime is set-up, not test time.
+        dapr.ensure(steps, own=True)
+        infrastructure.ensure_redis(site, steps)
+    if not house_only:
+        lifecycle.set_up_environments(apps, steps)
+    parts: list[tuple[str, list[str], Path]] = []
+    if not house_only:
+        for folder in dict.fromkeys(app.folder for app in apps):
+            parts.append((f"{folder.relative_to(ROOT)}", [str(folder / ".venv/bin/python"), "-m", "pytest"], folder))
+    if not unit_only:
+        where = ["tests/house"] if house_only else ["tests"]
+        options = [*(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
+        parts.append(("tests", [str(python), "-m", "pytest", *where, *options], ROOT))
+    failed: list[str] = []
+    for name, command, folder in parts:
+        begin = time.monotonic()
+        console.rule(name)
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" or folder == ROOT}
+        if subprocess.run([*command, *pytest_options], cwd=folder, env=environment, check=False).returncode:
+            failed.append(name)
+        console.print(f"[dim]{name}: {time.monotonic() - begin:.1f} s[/]")
+    console.rule("[red]failed: " + ", ".join(failed) if failed else "[green]all passed")
+    return 1 if failed else 0

@@ -1,0 +1,28 @@
+"""Options of ./lab test: `--full` adds the long tests, `--lab NAME` leaves out the tests of other labs."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="the long tests too")
+    parser.addoption("--lab", action="append", default=[], help="only tests of this lab, and those of no lab")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "lab(name): belongs to this lab")
+    config.addinivalue_line("markers", "full: long; runs with --full only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = config.getoption("--lab")
+    keep, leave = [], []
+    for item in items:
+        lab = item.get_closest_marker("lab")
+        other = bool(wanted and lab and lab.args[0] not in wanted)
+        long = item.get_closest_marker("full") is not None and not config.getoption("--full")
+        (leave if other or long else keep).append(item)
+    if leave:
+        config.hook.pytest_deselected(items=leave)
+        items[:] = keep

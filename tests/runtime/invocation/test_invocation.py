@@ -1,0 +1,99 @@
+"""Service invocation through two real sidecars: every way to call, and what the caller is told when it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from uuid import uuid4
+
+import pytest
+
+from labctl.site import ROOT
+
+pytestmark = pytest.mark.lab("invocation")
+VIAS = ["url", "header", "sdk", "grpc"]
+
+
+@pytest.mark.parametrize("via", VIAS)
+def test_greets_by_every_way(lab, via):
+    answer = lab.call("/call-greet/Ada", via=via)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    greeter = "callee-grpc-app" if via == "grpc" else "callee-app"
+    assert body["message"] == f"Hello, Ada from {greeter}!"
+    assert body["via"] == via
+    assert body["attempts"] == 1
+    assert 0 < body["elapsed_ms"] < 5000
+
+
+@pytest.mark.parametrize("via", VIAS)
+@pytest.mark.parametrize("name", ["Dapr User", "Zoë", "李", "a%2Fb", "100%", "what?", "a#b", "x&y=z", "a+b"])
+def test_names_arrive_unharmed(lab, via, name):
+    from urllib.parse import quote
+
+    answer = lab.http.get(lab.url("caller-app", f"/call-greet/{quote(name, safe='')}"), params={"via": via})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["message"].startswith(f"Hello, {name} from ")
+
+
+def test_an_unknown_way_is_refused_by_name(lab):
+    answer = lab.call("/call-greet/Ada", via="pigeon")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert "via" in answer.text
+
+
+@pytest.mark.parametrize("app_id", ["callee-app", "caller-app"])
+def test_health_readiness_and_docs(lab, app_id):
+    for path in ("/", "/healthz", "/readyz", "/docs"):
+        assert lab.http.get(lab.url(app_id, path)).status_code == 200, path
+
+
+def test_callers_script_prints_the_greeting(lab):
+    caller = lab.app("caller-app")
+    environment = os.environ | {"DAPR_HTTP_PORT": str(caller.http_port), "DAPR_GRPC_PORT": str(caller.grpc_port)}
+    run = subprocess.run(
+        [str(caller.folder / ".venv/bin/python"), "main.py"],
+        cwd=caller.folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    line = next(line for line in run.stdout.splitlines() if line.startswith("Response from callee: "))
+    assert "Hello, Dapr User from callee-app!" in line
+
+
+def test_the_call_is_one_trace_from_caller_to_callee(lab):
+    """Dapr passes traceparent on: callee's log line carries the trace id that the client sent."""
+    trace = uuid4().hex
+    headers = {"traceparent": f"00-{trace}-{uuid4().hex[:16]}-01", "x-request-id": str(uuid4())}
+    lab.faults(fail_next=1)
+    assert lab.http.get(lab.url("caller-app", "/call-greet/Trace"), headers=headers).status_code == 200
+    log = (lab.site.logs / "callee-app.log").read_text()
+    lines = [line for line in log.splitlines() if trace in line]
+    assert lines, "callee logged nothing under the client's trace id"
+    assert json.loads(lines[0][lines[0].index("{") :])["trace_id"] == trace
+
+
+def test_a_missing_zipkin_disturbs_nothing(lab):
+    """Nobody listens on 9411 here, sampling is 1, and sidecars log no error for it."""
+    for _ in range(20):
+        assert lab.call("/call-greet/Zipkin").status_code == 200
+    log = (lab.site.logs / "caller-app.sidecar.log").read_text()
+    assert [line for line in log.splitlines() if "level=error" in line and "zipkin" in line.lower()] == []
+
+
+def test_sidecar_apis_listen_on_loopback_only(lab):
+    import psutil
+
+    for app in lab.apps:
+        sidecar = psutil.Process(lab.pid(app.app_id, "sidecar"))
+        bound = {one.laddr.port: one.laddr.ip for one in sidecar.net_connections("tcp") if one.status == "LISTEN"}
+        assert bound[app.http_port] == "127.0.0.1"
+        assert bound[app.grpc_port] == "127.0.0.1"
+
+
+def test_the_dapr_cli_drives_the_same_apps(lab):
+    environment = os.environ | {"LAB_SITE_NAME": lab.site.name, "LAB_PORT_OFFSET": str(lab.site.offset)}
+    command = [str(ROOT / "lab"), "dapr", "invoke", "--app-id", "callee-app", "--method", "greet/CLI", "--verb", "GET"]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert "Hello, CLI from callee-app!" in run.stdout, run.stdout + run.stderr

@@ -1,0 +1,153 @@
+"""Resiliency policies, each with the number of attempts that callee itself counted, through two real sidecars."""
+
+from __future__ import annotations
+
+import threading
+import time
+from uuid import uuid4
+
+import pytest
+
+from labctl import lifecycle
+from labctl.processes import wait_until
+
+pytestmark = pytest.mark.lab("invocation")
+
+
+@pytest.mark.parametrize("via", ["url", "header", "sdk"])
+def test_constant_retry_heals_two_failures(lab, via):
+    lab.faults(fail_next=2)
+    start = time.monotonic()
+    answer = lab.call("/call-greet/Ada", via=via)
+    elapsed = time.monotonic() - start
+    assert answer.status_code == 200
+    assert answer.json()["attempts"] == 3
+    assert 0.8 <= elapsed < 3, "two waits of 400 ms"
+
+
+def test_retries_give_up_and_say_so(lab):
+    lab.faults(fail_next=100)
+    request_id = str(uuid4())
+    start = time.monotonic()
+    answer = lab.http.get(lab.url("caller-app", "/call-greet/Ada"), headers={"x-request-id": request_id})
+    elapsed = time.monotonic() - start
+    assert answer.status_code == 502
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert "callee-app" in answer.text
+    assert lab.attempts(request_id) == 4, "the call and maxRetries: 3"
+    assert 1.2 <= elapsed < 4, "three waits of 400 ms"
+
+
+def test_exponential_retry_waits_longer_each_time(lab):
+    lab.faults(fail_next=3)
+    request_id = str(uuid4())
+    start = time.monotonic()
+    answer = lab.invoke("caller-exponential", "/greet/Ada", request_id)
+    elapsed = time.monotonic() - start
+    assert answer.status_code == 200
+    assert lab.attempts(request_id) == 4
+    # 500, 750 and 1125 ms, each give or take a half.
+    assert 1.18 <= elapsed < 5
+
+
+def test_a_timeout_ends_each_attempt(lab):
+    lab.faults(delay_ms=2000)
+    request_id = str(uuid4())
+    start = time.monotonic()
+    answer = lab.invoke("caller-timeout", "/greet/Ada", request_id)
+    elapsed = time.monotonic() - start
+    assert answer.status_code >= 500
+    assert lab.attempts(request_id) == 3, "the call and maxRetries: 2"
+    assert 1.1 <= elapsed < 1.9, "three times 300 ms and two waits of 100 ms, not one answer of 2 s"
+
+
+def test_the_breaker_opens_half_opens_and_closes(lab):
+    def calls() -> int:
+        return lab.http.get(lab.url("callee-app", "/faults")).json()["calls"]
+
+    # A success first: the breaker of an earlier run of this test may still be half open.
+    assert wait_until(lambda: lab.invoke("caller-breaker", "/greet/Ada").status_code == 200, 10)
+    lab.faults(fail_next=1000)
+    before = calls()
+    for _ in range(3):
+        assert lab.invoke("caller-breaker", "/greet/Ada").status_code == 500
+    assert calls() - before == 3
+
+    for _ in range(5):  # open: refused at once, nothing reaches callee
+        answer = lab.invoke("caller-breaker", "/greet/Ada")
+        assert answer.status_code >= 500
+        assert "circuit breaker is open" in answer.text
+    assert calls() - before == 3
+
+    # Half open after 2 s: one call is let through, fails, and it opens again.
+    assert wait_until(lambda: "circuit breaker is open" not in lab.invoke("caller-breaker", "/greet/Ada").text, 10)
+    assert calls() - before == 4
+    assert "circuit breaker is open" in lab.invoke("caller-breaker", "/greet/Ada").text
+    assert calls() - before == 4
+
+    lab.http.delete(lab.url("callee-app", "/faults"))  # callee is well again
+    before = calls()
+    assert wait_until(lambda: lab.invoke("caller-breaker", "/greet/Ada").status_code == 200, 10)
+    for _ in range(10):  # closed
+        assert lab.invoke("caller-breaker", "/greet/Ada").status_code == 200
+    assert calls() - before == 11
+
+
+@pytest.mark.parametrize(("through", "attempts"), [("caller-app", 1), ("caller-unmatched", 4)])
+def test_a_404_is_retried_only_without_matching(lab, through, attempts):
+    lab.faults(fail_next=100, status=404)
+    request_id = str(uuid4())
+    assert lab.invoke(through, "/greet/Ada", request_id).status_code == 404
+    assert lab.attempts(request_id) == attempts
+
+
+def test_429_is_retried_with_matching(lab):
+    lab.faults(fail_next=2, status=429)
+    request_id = str(uuid4())
+    assert lab.invoke("caller-app", "/greet/Ada", request_id).status_code == 200
+    assert lab.attempts(request_id) == 3
+
+
+def test_callee_killed_and_restarted_amid_traffic_loses_nothing(lab):
+    """40 calls over a kill -9 and a restart: retries that outlast the gap answer every one."""
+    answers: list[int] = []
+    go_on = threading.Event()
+
+    def traffic() -> None:
+        for number in range(40):
+            answers.append(lab.invoke("caller-patient", f"/greet/N{number}").status_code)
+            if number == 10:
+                go_on.set()
+
+    client = threading.Thread(target=traffic)
+    client.start()
+    assert go_on.wait(20)
+    lifecycle.kill(lab.site, "callee-app")
+    lifecycle.restart(lab.site, "callee-app")
+    client.join(60)
+    assert not client.is_alive()
+    assert answers == [200] * 40
+
+
+def test_callee_down_is_a_5xx_that_names_it(lab):
+    lifecycle.kill(lab.site, "callee-app")
+    answer = lab.call("/call-greet/Ada")
+    assert answer.status_code in (502, 503, 504)
+    problem = answer.json()
+    assert "callee-app" in str(problem)
+    assert problem["errorCode"] == "ERR_DIRECT_INVOKE"
+
+
+@pytest.mark.parametrize("via", ["url", "header", "sdk", "grpc"])
+def test_callers_sidecar_killed_and_restarted(lab, via):
+    lifecycle.kill(lab.site, "caller-app", sidecar=True)
+    down = lab.call("/call-greet/Ada", via=via)
+    assert down.status_code in (502, 503, 504)
+    assert "sidecar" in down.text.lower()
+    assert lab.http.get(lab.url("caller-app", "/healthz")).status_code == 200
+    assert lab.http.get(lab.url("caller-app", "/readyz")).status_code == 503
+    before = lab.pid("caller-app")
+    lifecycle.restart(lab.site, "caller-app", sidecar=True)
+    # gRPC channels back off before they connect again.
+    assert wait_until(lambda: lab.call("/call-greet/Ada", via=via).status_code == 200, 20)
+    assert lab.pid("caller-app") == before, "the app itself was not touched"

@@ -1,0 +1,68 @@
+"""A shell at the prompt of a site: runs ./lab as a user would, in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from labctl import processes, runfile
+from labctl.processes import wait_until
+from labctl.site import ROOT, Site
+
+LAB = str(ROOT / "lab")
+
+
+@dataclass(frozen=True)
+class Foreground:
+    """A ./lab that runs on, and what it has printed."""
+
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+
+    def text(self) -> str:
+        return Path(self.output.name).read_text()
+
+    def wait_for(self, words: str, timeout: float) -> bool:
+        wait_until(lambda: words in self.text() or self.process.poll() is not None, timeout)
+        return words in self.text()
+
+
+@dataclass(frozen=True)
+class LabShell:
+    """Runs ./lab against one site."""
+
+    site: Site
+
+    def environment(self, env: dict[str, str] | None = None) -> dict[str, str]:
+        names = {"LAB_SITE_NAME": self.site.name, "LAB_PORT_OFFSET": str(self.site.offset), "COLUMNS": "200"}
+        return os.environ | names | (env or {})
+
+    def run(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        command = [LAB, *arguments]
+        return subprocess.run(
+            command, env=self.environment(env), capture_output=True, text=True, timeout=180, check=False
+        )
+
+    @contextmanager
+    def foreground(self, *arguments: str) -> Iterator[Foreground]:
+        with tempfile.NamedTemporaryFile() as output:
+            process = subprocess.Popen(
+                [LAB, *arguments], env=self.environment(), stdout=output, stderr=output, start_new_session=True
+            )
+            try:
+                yield Foreground(process, output)
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait(10)
+
+    def assert_nothing_left(self) -> None:
+        assert [(one.kind, one.name, one.pid) for one in processes.find(self.site)] == []
+        ports = [port for app in runfile.read_apps(self.site) for port in app.ports.values()]
+        assert [port for port in [*ports, *self.site.ports.values()] if processes.holder(port)] == []

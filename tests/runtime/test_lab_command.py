@@ -1,0 +1,201 @@
+"""./lab as a user types it: up, down, status, kill, restart; and what is left behind when it ends badly (nothing)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from lab_shell import LAB, LabShell
+
+from labctl import processes, runfile
+from labctl.processes import wait_until
+from labctl.site import ROOT, TEST_OFFSET, Site
+
+pytestmark = pytest.mark.lab("invocation")
+
+
+@pytest.fixture
+def shell(no_other_site: None) -> Iterator[LabShell]:
+    shell = LabShell(Site("command", TEST_OFFSET))
+    shell.run("down")
+    yield shell
+    shell.run("down")
+    shell.assert_nothing_left()
+
+
+def greet(shell: LabShell) -> int:
+    try:
+        return httpx.get(f"http://127.0.0.1:{8002 + shell.site.offset}/call-greet/Ada", timeout=30).status_code
+    except httpx.TransportError:
+        return 0
+
+
+def test_up_status_down(shell):
+    up = shell.run("up", "invocation", "--detach")
+    assert up.returncode == 0, up.stdout + up.stderr
+    for app_id in ("callee-app", "caller-app", "callee-grpc-app"):
+        assert app_id in up.stdout
+    assert greet(shell) == 200
+
+    status = json.loads(shell.run("status", "--json").stdout)
+    rows = {row["app_id"]: row for row in status["apps"]}
+    assert all(rows[app]["ready"] for app in ("callee-app", "caller-app", "callee-grpc-app"))
+    caller = rows["caller-app"]
+    assert caller["lab"] == "invocation"
+    assert caller["app_port"] == 8002 + shell.site.offset
+    assert caller["dapr_http_port"] == 3502 + shell.site.offset
+    assert psutil.Process(caller["sidecar_pid"]).name() == "daprd"
+    assert psutil.pid_exists(caller["pid"])
+    below = {row["name"]: row for row in status["infrastructure"]}
+    assert set(below) == {"redis", "placement", "scheduler"}
+    assert all(row["ours"] and psutil.pid_exists(row["pid"]) for row in below.values())
+
+    second = shell.run("up", "invocation")
+    assert second.returncode == 1
+    assert "run already" in second.stderr
+    assert greet(shell) == 200, "the second up must not disturb the first"
+
+    down = shell.run("down")
+    assert down.returncode == 0
+    shell.assert_nothing_left()
+    again = shell.run("down")
+    assert again.returncode == 0
+    assert "Nothing" in again.stdout
+
+
+def test_ctrl_c_stops_all_of_it(shell):
+    with shell.foreground("up", "invocation") as up:
+        assert up.wait_for("Ctrl-C stops all", 90)
+        assert greet(shell) == 200
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(40) == 130
+        text = up.text()
+    assert text.index("stopping callee-app, callee-grpc-app, caller-app") < text.index("stopping placement")
+    shell.assert_nothing_left()
+
+
+def test_ctrl_c_while_it_comes_up(shell):
+    with shell.foreground("up", "invocation") as up:
+        assert wait_until(lambda: any(one.kind == "sidecar" for one in processes.find(shell.site)), 60, 0.05)
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(60) == 130
+    shell.assert_nothing_left()
+
+
+def test_kill_9_of_labctl_then_down(shell):
+    with shell.foreground("up", "invocation") as up:
+        assert up.wait_for("Ctrl-C stops all", 90)
+        up.process.kill()
+        up.process.wait(10)
+    assert greet(shell) == 200, "the apps outlive labctl"
+    assert shell.run("down").returncode == 0
+    shell.assert_nothing_left()
+
+
+def test_kill_9_of_the_dapr_cli_then_down(shell):
+    assert shell.run("up", "invocation", "--detach").returncode == 0
+    for one in processes.find(shell.site):
+        if one.kind == "cli":
+            one.process.kill()
+    assert shell.run("down").returncode == 0
+    shell.assert_nothing_left()
+
+
+def test_a_held_port_is_one_sentence(shell):
+    with socket.create_server(("127.0.0.1", 8002 + shell.site.offset)):
+        up = shell.run("up", "invocation")
+    assert up.returncode == 1
+    assert f"port {8002 + shell.site.offset}" in up.stderr
+    assert f"pid {os.getpid()}" in up.stderr
+    assert "Traceback" not in up.stderr
+    shell.assert_nothing_left()
+
+
+def test_an_app_that_cannot_start_is_named_with_its_log(shell):
+    up = shell.run("up", "invocation", env={"MAX_FAILS_BEFORE_SUCCESS": "plenty"})
+    assert up.returncode == 1
+    assert "callee-app" in up.stderr
+    assert "max_fails_before_success" in up.stderr.lower(), "the last lines of its log"
+    shell.assert_nothing_left()
+
+
+def test_a_crash_of_one_app_ends_up_with_its_name(shell):
+    with shell.foreground("up", "invocation") as up:
+        assert up.wait_for("Ctrl-C stops all", 90)
+        victim = next(one for one in processes.find(shell.site) if (one.kind, one.name) == ("app", "callee-app"))
+        victim.process.kill()  # behind labctl's back
+        assert up.process.wait(40) == 1
+        assert "callee-app ended by itself" in up.text()
+    shell.assert_nothing_left()
+
+
+def test_kill_and_restart_leave_the_others_alone(shell):
+    with shell.foreground("up", "invocation") as up:
+        assert up.wait_for("Ctrl-C stops all", 90)
+        before = {(one.kind, one.name): one.pid for one in processes.find(shell.site)}
+
+        killed = shell.run("kill", "callee-app")
+        assert killed.returncode == 0
+        assert "./lab restart callee-app" in killed.stdout
+        assert greet(shell) in (502, 503, 504)
+        restarted = shell.run("restart", "callee-app")
+        assert restarted.returncode == 0, restarted.stderr
+        assert greet(shell) == 200
+
+        assert shell.run("kill", "caller-app", "--sidecar").returncode == 0
+        assert greet(shell) == 503
+        assert shell.run("restart", "caller-app", "--sidecar").returncode == 0
+        assert wait_until(lambda: greet(shell) == 200, 20)
+
+        assert shell.run("kill", "placement").returncode == 0
+        assert shell.run("restart", "placement").returncode == 0
+
+        after = {(one.kind, one.name): one.pid for one in processes.find(shell.site)}
+        changed = {key for key in before if before[key] != after.get(key) and key[0] != "cli"}
+        assert changed == {
+            ("app", "callee-app"), ("sidecar", "callee-app"), ("sidecar", "caller-app"), ("infrastructure", "placement")
+        }  # fmt: skip
+        assert up.process.poll() is None, "a watching ./lab up knows that it was meant"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("up", "pizzza"), "There is no lab 'pizzza'"),
+        (("kill", "nobody"), "nobody does not run here"),
+        (("restart", "nobody"), "There is no app 'nobody'"),
+        (("kill", "callee-app"), "callee-app does not run here"),
+        (("logs", "nobody"), "There is no app 'nobody'"),
+    ],
+)
+def test_mistakes_are_answered_with_a_sentence(shell, arguments, words):
+    answer = shell.run(*arguments)
+    assert answer.returncode == 1
+    assert words in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_logs_and_doctor(shell):
+    assert shell.run("up", "invocation", "--detach").returncode == 0
+    logs = shell.run("logs", "callee-app")
+    assert logs.returncode == 0
+    assert logs.stdout.strip()
+    assert "callee-app" in shell.run("logs", "callee-app", "--sidecar").stdout
+    rows = json.loads(shell.run("doctor", "--json").stdout)
+    assert {row["state"] for row in rows} <= {"ok", "note"}
+    assert any("Dapr runtime" in row["what"] and "1.18.0" in row["found"] for row in rows)
+
+
+def test_the_plain_dapr_cli_runs_the_root_file_as_it_is():
+    """What someone with `dapr init` types: every path of dapr.yaml resolves, and every command exists."""
+    for app in runfile.read_apps(Site()):
+        assert (app.folder / app.entry["command"][2].split()[1]).exists()
+        assert (ROOT / "components").is_dir()
+    assert Path(LAB).exists()

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from labctl import infrastructure, lifecycle, processes, runfile, uv
@@ -33,23 +34,27 @@ def examine(site: Site) -> list[Row]:
     return rows
 
 
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
 def _uv() -> Row:
     try:
         path = uv.uv()
     except LabError as error:
         return Row("missing", "uv", str(error), "./lab setup")
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.split()
-    return Row("ok", "uv", f"{version[1] if len(version) > 1 else '?'} at {path}")
+    return Row("ok", "uv", f"{version[1] if len(version) > 1 else '?'} at {_short(path)}")
 
 
 def _dapr() -> list[Row]:
     runtime = dapr.users_own() or dapr.pinned()
     if runtime is None:
         return [Row("note", "Dapr runtime and CLI", "not here yet", "./lab setup (builds them once, some minutes)")]
-    rows = [Row("ok", "Dapr runtime", f"{runtime.version()} ({runtime.origin}) at {runtime.binary('daprd')}")]
+    rows = [Row("ok", "Dapr runtime", f"{runtime.version()} ({runtime.origin}) at {_short(runtime.binary('daprd'))}")]
     said = subprocess.run([runtime.cli, "--version"], capture_output=True, text=True, check=False).stdout
     cli = re.search(r"CLI version:\s*(\S+)", said)
-    rows.append(Row("ok", "Dapr CLI", f"{cli[1] if cli else '?'} at {runtime.cli}"))
+    rows.append(Row("ok", "Dapr CLI", f"{cli[1] if cli else '?'} at {_short(runtime.cli)}"))
     if runtime.version() < dapr.RUNTIME_VERSION:
         fix = f"dapr uninstall && dapr init --runtime-version {dapr.RUNTIME_VERSION}"
         rows.append(Row("note", "Dapr runtime version", f"the labs were tested with {dapr.RUNTIME_VERSION}", fix))
@@ -59,7 +64,7 @@ def _dapr() -> list[Row]:
 def _go() -> Row:
     go = dapr.find_go()
     if go:
-        return Row("ok", f"Go {dapr.GO_VERSION} or newer", f"{go[1]} at {go[0]}")
+        return Row("ok", f"Go {dapr.GO_VERSION} or newer", f"{go[1]} at {_short(go[0])}")
     if dapr.users_own() or dapr.pinned():
         return Row("ok", "Go", "not needed: the runtime is there")
     return Row("note", f"Go {dapr.GO_VERSION} or newer", "not on PATH", "./lab setup (fetches one into .lab/go)")
@@ -68,7 +73,7 @@ def _go() -> Row:
 def _redis(site: Site) -> Row:
     redis = infrastructure.find_redis()
     if redis:
-        return Row("ok", "Redis", str(redis))
+        return Row("ok", "Redis", _short(redis))
     if site.offset == 0 and processes.answers(site.ports["redis"]):
         return Row("ok", "Redis", f"one answers on port {site.ports['redis']}")
     return Row("note", "Redis", "no redis-server on PATH", "./lab setup (fetches one into .lab/redis)")

@@ -86,14 +86,9 @@ def start(site: Site, name: str, runtime: Runtime) -> bool:
     log = site.logs / f"{name}.log"
     environment: dict[str, str] = {"NAMESPACE": "default"}
     site.state.mkdir(parents=True, exist_ok=True)
-    pid = processes.spawn(site, name, command(site, name, runtime), env=environment, cwd=site.state, log=log)
-    alive = {"now": True}
-
-    def ready() -> bool:
-        alive["now"] = any(one.pid == pid for one in processes.find(site))
-        return serves(site, name) or not alive["now"]
-
-    if not processes.wait_until(ready, READY_WITHIN) or not alive["now"]:
+    process = processes.spawn(site, name, command(site, name, runtime), env=environment, cwd=site.state, log=log)
+    processes.wait_until(lambda: process.poll() is not None or serves(site, name), READY_WITHIN)
+    if process.poll() is not None or not serves(site, name):
         tail = "".join(f"\n  {line}" for line in log.read_text(errors="replace").splitlines()[-5:])
         raise LabError(f"{name} did not come up; the end of {log}:{tail}")
     return True
@@ -121,7 +116,9 @@ def command(site: Site, name: str, runtime: Runtime) -> list[str]:
         port = str(site.ports["redis"])
         # Every acknowledged write is on disk before the answer: what the labs claim about kill -9 rests on it.
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-        return [str(redis), "--port", port, "--bind", "127.0.0.1", "--dir", str(data), *durable]
+        # Redis writes its title over its environment, by which a site knows its processes.
+        plain = ["--set-proc-title", "no"]
+        return [str(redis), "--port", port, "--bind", "127.0.0.1", "--dir", str(data), *durable, *plain]
     binary = runtime.binary(name)
     if not binary.exists():
         raise LabError(
@@ -148,7 +145,7 @@ def tls(site: Site) -> list[str]:
 
 
 def _placement(site: Site) -> list[str]:
-    member = f"dapr-placement-0=127.0.0.1:{site.ports['placement']}"
+    member = f"dapr-placement-0=127.0.0.1:{site.ports['placement-raft']}"
     return ["--id", "dapr-placement-0", "--initial-cluster", member, *tls(site)]
 
 

@@ -52,10 +52,7 @@ class Run:
 
 def set_up(site: Site, apps: Sequence[App], steps: Steps, *, own_runtime: bool = False) -> dapr.Runtime:
     """Makes what is missing: runtime, Redis, the secrets file, each service's environment, side by side."""
-    example, made = ROOT / "secrets" / "secrets.example.json", ROOT / "secrets" / "secrets.json"
-    if not made.exists():
-        shutil.copyfile(example, made)
-        made.chmod(0o600)
+    ensure_secrets()
     with ThreadPoolExecutor() as pool:
         runtime = pool.submit(dapr.ensure, steps, own=own_runtime)
         work = [pool.submit(infrastructure.ensure_redis, site, steps)]
@@ -63,6 +60,14 @@ def set_up(site: Site, apps: Sequence[App], steps: Steps, *, own_runtime: bool =
         for one in work:
             one.result()
         return runtime.result()
+
+
+def ensure_secrets() -> None:
+    """The file behind the component `secretstore`, from its example; git ignores it."""
+    example, made = ROOT / "secrets" / "secrets.example.json", ROOT / "secrets" / "secrets.json"
+    if not made.exists():
+        shutil.copyfile(example, made)
+        made.chmod(0o600)
 
 
 def set_up_environments(apps: Sequence[App], steps: Steps) -> None:

@@ -46,8 +46,10 @@ def wait_until(condition: Callable[[], bool], timeout: float, interval: float = 
         return False
 
 
-def spawn(site: Site, role: str, command: Sequence[str], *, env: dict[str, str], cwd: Path, log: Path) -> int:
-    """Starts a process in a session of its own, marked as the site's, output to a log file; returns its pid."""
+def spawn(
+    site: Site, role: str, command: Sequence[str], *, env: dict[str, str], cwd: Path, log: Path
+) -> subprocess.Popen[bytes]:
+    """Starts a process in a session of its own, marked as the site's, output to a log file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     marks = {SITE_VARIABLE: str(site.state), ROLE_VARIABLE: role}
     with log.open("ab") as output:
@@ -60,7 +62,10 @@ def spawn(site: Site, role: str, command: Sequence[str], *, env: dict[str, str],
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return process.pid
+    # A new process has no environment to be seen for a moment: whoever looks for it next must find it.
+    seen = psutil.Process(process.pid)
+    wait_until(lambda: process.poll() is not None or SITE_VARIABLE in _environment(seen), 2, 0.005)
+    return process
 
 
 def find(site: Site) -> list[Found]:

@@ -102,8 +102,8 @@ def write_copy(
     """
     document = yaml.safe_load(RUN_FILE.read_text())
     common = document["common"]
-    common["configFilePath"] = str(_config(site))
-    common["resourcesPaths"] = [str(_resources(site, [RUN_FILE.parent / "components", *resources], name))]
+    common["configFilePath"] = str(site_config(site))
+    common["resourcesPaths"] = [str(site_resources(site, [RUN_FILE.parent / "components", *resources], name))]
     if not site.shares_infrastructure:
         common["placementHostAddress"] = f"127.0.0.1:{site.ports['placement']}"
         common["schedulerHostAddress"] = f"127.0.0.1:{site.ports['scheduler']}"
@@ -123,11 +123,11 @@ def _entry(site: Site, app: App, without_app: bool, env: dict[str, str]) -> dict
     secure = RUN_FILE.parent / "config" / "secure" / f"{app.app_id}.yaml"
     if site.secure and secure.exists():
         # Access control is the callee's affair, so each callee has a Configuration of its own.
-        entry["configFilePath"] = str(_config(site, secure))
+        entry["configFilePath"] = str(site_config(site, secure))
     return entry
 
 
-def _config(site: Site, source: Path | None = None) -> Path:
+def site_config(site: Site, source: Path | None = None) -> Path:
     """The Configuration for the site's sidecars."""
     source = source or RUN_FILE.parent / "config" / "config.yaml"
     if site.offset == 0:
@@ -145,7 +145,7 @@ def _config(site: Site, source: Path | None = None) -> Path:
     return path
 
 
-def _resources(site: Site, folders: Sequence[Path], name: str) -> Path:
+def site_resources(site: Site, folders: Sequence[Path], name: str) -> Path:
     """One folder of resource files for the site; components/ itself when nothing has to be changed in it."""
     if site.offset == 0 and len(folders) == 1:
         return folders[0]

@@ -226,6 +226,23 @@ def _go_install(
             raise _go_error("".join(tail))
 
 
+def install_tools(steps: Steps, what: str, module: Path, target: Path) -> None:
+    """Builds the tools of a Go tool module into the folder `target`, all or nothing. Raises LabError.
+
+    Shares the lock and the caches of the runtime's build, and deletes the caches when it has succeeded.
+    """
+    HOME.mkdir(parents=True, exist_ok=True)
+    with FileLock(HOME / "runtime.lock"):
+        go = find_go() or _fetch_go(steps)
+        beside = _BUILD / target.name
+        _remove(beside)
+        beside.mkdir(parents=True)
+        _go_install(steps, what, go[0], module, beside, "", "", None)
+        _remove(target)
+        beside.rename(target)
+        _remove(_BUILD)
+
+
 def _go_error(output: str) -> LabError:
     last = [line for line in output.strip().splitlines() if line.strip()][-1:] or ["no output"]
     if re.search(r"no space left", output):

@@ -7,16 +7,15 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import psutil
 import pytest
-from lab_shell import LAB, LabShell
+from lab_shell import LabShell
 
-from labctl import processes, runfile
+from labctl import infrastructure, lifecycle, processes, runfile
 from labctl.processes import wait_until
-from labctl.site import ROOT, TEST_OFFSET, Site
+from labctl.site import TEST_OFFSET, Site
 
 pytestmark = pytest.mark.lab("invocation")
 
@@ -193,9 +192,21 @@ def test_logs_and_doctor(shell):
     assert any("Dapr runtime" in row["what"] and "1.18.0" in row["found"] for row in rows)
 
 
-def test_the_plain_dapr_cli_runs_the_root_file_as_it_is():
-    """What someone with `dapr init` types: every path of dapr.yaml resolves, and every command exists."""
+def test_plain_dapr_run_with_the_taught_flag_behind_it(shell):
+    """What someone with `dapr init` types; `--resources-path` beside a run file is ignored by the CLI, and harmless."""
+    site, apps = shell.site, runfile.select(runfile.read_apps(shell.site), ["invocation"])
+    runtime = lifecycle.find_runtime(site)
+    for name in infrastructure.names(site):
+        infrastructure.start(site, name, runtime)
+    file = runfile.write_copy(site, apps)
+    with shell.foreground("dapr", "run", "-f", str(file), "--resources-path", "./components") as run:
+        assert wait_until(lambda: greet(shell) == 200, 60), run.text()
+        assert "ignored when using --run-file" in run.text()
+        os.killpg(run.process.pid, signal.SIGINT)
+        run.process.wait(30)
+    assert wait_until(lambda: not any(processes.answers(port) for app in apps for port in app.ports.values()), 20)
+
+
+def test_every_path_in_the_root_run_file_exists():
     for app in runfile.read_apps(Site()):
         assert (app.folder / app.entry["command"][2].split()[1]).exists()
-        assert (ROOT / "components").is_dir()
-    assert Path(LAB).exists()

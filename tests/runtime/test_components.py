@@ -1,0 +1,87 @@
+"""Every file of components/ loads in a real daprd, for every app that it is scoped to, without an error in its log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from rich.console import Console
+
+from labctl import infrastructure, lifecycle, processes, runfile
+from labctl.processes import wait_until
+from labctl.progress import Steps
+from labctl.runtime import Runtime, ensure, sidecar_answers
+from labctl.site import ROOT, TEST_OFFSET, Site
+
+SITE = Site("components", TEST_OFFSET)
+FILES = {path: list(yaml.safe_load_all(path.read_text())) for path in sorted((ROOT / "components").glob("*.yaml"))}
+APP_IDS = sorted({app_id for documents in FILES.values() for one in documents for app_id in one.get("scopes", [])})
+# The sidecar under test takes ports at the end of the plan's ranges.
+HTTP, GRPC, INTERNAL, METRICS = (port + TEST_OFFSET for port in (3599, 4599, 5599, 6599))
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Iterator[Runtime]:
+    lifecycle.down(Site("test", TEST_OFFSET))
+    steps = Steps(Console(stderr=True))
+    runtime = ensure(steps, own=True)
+    lifecycle.ensure_secrets()
+    for name in infrastructure.names(SITE):
+        infrastructure.start(SITE, name, runtime)
+    yield runtime
+    processes.stop(SITE)
+
+
+def test_every_file_is_scoped():
+    """A component without scopes is seen by every app: the wrong default for a shared folder."""
+    assert [path.name for path, documents in FILES.items() for one in documents if not one.get("scopes")] == []
+
+
+@pytest.mark.parametrize("app_id", APP_IDS)
+def test_components_load(runtime: Runtime, app_id: str):
+    folder = runfile.site_resources(SITE, [ROOT / "components"], "components.yaml")
+    config = runfile.site_config(SITE)
+    log = SITE.logs / f"{app_id}.daprd.log"
+    log.unlink(missing_ok=True)
+    ports = ["--dapr-http-port", HTTP, "--dapr-grpc-port", GRPC, "--dapr-internal-grpc-port", INTERNAL]
+    control = ["--placement-host-address", f"127.0.0.1:{SITE.ports['placement']}"]
+    control += ["--scheduler-host-address", f"127.0.0.1:{SITE.ports['scheduler']}"]
+    command = [runtime.binary("daprd"), "--app-id", app_id, *ports, "--metrics-port", METRICS, *control]
+    command += ["--resources-path", folder, "--config", config, "--dapr-listen-addresses", "127.0.0.1"]
+    # Where the CLI would start it: in the app's folder, a sibling of components/.
+    process = processes.spawn(SITE, "run", [str(part) for part in command], env={}, cwd=ROOT / "labctl", log=log)
+    try:
+        assert wait_until(lambda: process.poll() is not None or sidecar_answers(HTTP), 30)
+        text = log.read_text()
+        assert process.poll() is None, text[-2000:]
+        loaded = {
+            one["name"] for one in httpx.get(f"http://127.0.0.1:{HTTP}/v1.0/metadata").json().get("components", [])
+        }
+        assert loaded == components_of(app_id)
+        assert [line for line in text.splitlines() if "level=error" in line or "level=fatal" in line] == []
+    finally:
+        processes.stop(SITE, names=[app_id])
+
+
+def components_of(app_id: str) -> set[str]:
+    documents = [one for documents in FILES.values() for one in documents if app_id in one["scopes"]]
+    return {one["metadata"]["name"] for one in documents if one["kind"] == "Component"}
+
+
+def test_a_broken_component_is_seen(runtime: Runtime, tmp_path: Path):
+    """The check above can fail: a component of an unknown type stops its daprd with an error."""
+    broken = {"apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": "broken"}}
+    (tmp_path / "broken.yaml").write_text(yaml.safe_dump(broken | {"spec": {"type": "state.nothing", "version": "v1"}}))
+    log = tmp_path / "daprd.log"
+    ports = ["--dapr-http-port", HTTP, "--dapr-grpc-port", GRPC, "--dapr-internal-grpc-port", INTERNAL]
+    command = [runtime.binary("daprd"), "--app-id", "broken", *ports, "--metrics-port", METRICS]
+    command += ["--resources-path", tmp_path, "--dapr-listen-addresses", "127.0.0.1"]
+    process = processes.spawn(SITE, "run", [str(part) for part in command], env={}, cwd=ROOT, log=log)
+    try:
+        assert wait_until(lambda: process.poll() is not None, 30)
+        assert "level=fatal" in log.read_text()
+    finally:
+        processes.stop(SITE, names=["broken"])

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -108,10 +109,12 @@ def _watch(site: Site, apps: list[App]) -> None:
 
 
 def _up_table(apps: list[App], seconds: dict[str, float]) -> Table:
-    table = Table("app", "URL", "docs", "sidecar", "ready after", title=None)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("app", "URL", "docs", "sidecar port", "ready after"):
+        table.add_column(column, no_wrap=True)
     for app in apps:
-        docs = "-" if app.protocol == "grpc" else f"{app.url}/docs"
-        table.add_row(app.app_id, app.url, docs, f"localhost:{app.http_port}", f"{seconds[app.app_id]:.1f} s")
+        docs = "-" if app.protocol == "grpc" else f"[link={app.url}/docs]/docs[/]"
+        table.add_row(app.app_id, app.url, docs, str(app.http_port), f"{seconds[app.app_id]:.1f} s")
     return table
 
 
@@ -144,7 +147,9 @@ def status(json_: Json = False) -> None:
         ]
         print(json.dumps({"apps": apps, "infrastructure": [one.__dict__ for one in below]}, indent=2))
         return
-    table = Table("app", "lab", "URL", "pid", "sidecar pid", "ready")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("app", "lab", "URL", "pid", "sidecar pid", "ready"):
+        table.add_column(column, no_wrap=True)
     for row in rows:
         ready = "[green]yes[/]" if row.ready else "[red]no[/]" if row.pid or row.sidecar_pid else "not running"
         pids = [str(pid or "-") for pid in (row.pid, row.sidecar_pid)]
@@ -248,7 +253,7 @@ def doctor(json_: Json = False) -> None:
     if json_:
         print(json.dumps([row.__dict__ for row in rows], indent=2))
     else:
-        table = Table("", "requirement", "found", "mend it with")
+        table = Table("", "requirement", "found", "mend it with", box=box.SIMPLE_HEAD, pad_edge=False)
         for row in rows:
             mark = {"ok": "[green]ok[/]", "missing": "[red]missing[/]", "note": "[yellow]note[/]"}[row.state]
             table.add_row(mark, row.what, _plain(row.found), _plain(row.fix))
@@ -293,9 +298,10 @@ def demo(lab: Annotated[str, typer.Argument(help="invocation")]) -> None:
 def bench(
     name: Annotated[str, typer.Argument(help="invocation, or up")],
     json_: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file too.")] = None,
-    seconds: Annotated[float, typer.Option("--seconds", help="Length of each measurement.")] = 4.0,
+    seconds: Annotated[float, typer.Option("--seconds", help="Length of each measurement of each round.")] = 2.0,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 when a target is missed.")] = False,
 ) -> None:
     """Measures, side by side in one run and as a ratio to the thing below it, on a site of its own."""
     from labctl import bench as benches
 
-    raise typer.Exit(benches.run(name, console, json_, seconds))
+    raise typer.Exit(benches.run(name, console, json_, seconds, check))

@@ -72,7 +72,8 @@ def ensure_secrets() -> None:
 
 def set_up_environments(apps: Sequence[App], steps: Steps) -> None:
     """Makes the .venv of each service whose lock has changed."""
-    folders = dict.fromkeys(app.folder for app in apps)
+    # A sidecar without an app, or an app that borrows another's environment, has no lock.
+    folders = dict.fromkeys(app.folder for app in apps if (app.folder / "requirements-dev.txt").exists())
     with ThreadPoolExecutor(max_workers=4) as pool:
         for made in [pool.submit(_make_environment, folder, steps) for folder in folders]:
             made.result()

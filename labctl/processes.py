@@ -90,6 +90,8 @@ def _identify(site: Site, process: psutil.Process) -> Found | None:
     command = process.cmdline()
     program = Path(command[0]).name if command else ""
     if program == "daprd":
+        if "--app-id" not in command:
+            return None  # the CLI asking for its version
         return Found("sidecar", command[command.index("--app-id") + 1], process)
     if app_id := environment.get("APP_ID"):
         # A worker that the app started carries the same environment: the app is the one at the top.

@@ -51,5 +51,5 @@ class Steps:
     def _leave(self) -> None:
         with self._lock:
             self._running -= 1
-            if self._running == 0:
+            if self._running == 0 and self.console.is_terminal:
                 self._bars.stop()

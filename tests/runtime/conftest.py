@@ -11,7 +11,7 @@ import httpx
 import pytest
 from rich.console import Console
 
-from labctl import lifecycle, processes, runfile
+from labctl import infrastructure, lifecycle, processes, runfile
 from labctl.runfile import App
 from labctl.site import TEST_OFFSET, Site
 
@@ -83,15 +83,17 @@ def lab(running: Running) -> Iterator[Running]:
 
 def heal(running: Running) -> None:
     living = {(one.kind, one.name) for one in processes.find(running.site)}
-    if ("infrastructure", "scheduler") not in living:
+    below = {("infrastructure", name) for name in infrastructure.names(running.site)}
+    callers = {("sidecar", app.app_id) for app in running.apps if not app.app_port}
+    if not below | callers <= living:
         # First use, or a test that needed the ports for a site of its own took this one down.
         lifecycle.down(SITE)
         resources = [HERE / "invocation" / "resources"]
         lifecycle.up(SITE, running.apps, Console(stderr=True), resources=resources)
         return
     for app in running.apps:
-        if ("sidecar", app.app_id) not in living or (app.app_port and ("app", app.app_id) not in living):
-            lifecycle.restart(running.site, app.app_id, sidecar=not app.app_port)
+        if app.app_port and not {("app", app.app_id), ("sidecar", app.app_id)} <= living:
+            lifecycle.restart(running.site, app.app_id)
     running.http.delete(running.url("callee-app", "/faults")).raise_for_status()
 
 

@@ -1,0 +1,78 @@
+"""What every bench hands over: a table and its targets for the reader, and rows, machine and versions as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Target:
+    """A ratio that was promised, and what this run measured."""
+
+    what: str
+    wanted: float
+    measured: float
+    at_most: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the promise held."""
+        return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished bench. rows: one `{"name", "connections", <the bench's unit>, "p50_ms", "p99_ms", "ratio_to_limit"}` each."""
+
+    table: Table
+    rows: list[dict[str, Any]]
+    targets: list[Target]
+    versions: dict[str, str]
+    notes: list[str] = field(default_factory=lambda: [])
+
+
+def say_targets(console: Console, targets: Sequence[Target]) -> bool:
+    """Prints each promise and whether it held; returns whether all did."""
+    for target in targets:
+        mark = "[green]met[/]   " if target.met else "[bold red]missed[/]"
+        sign = "at most" if target.at_most else "at least"
+        console.print(f"{mark} {target.what}: {target.measured:.2f} (target: {sign} {target.wanted:g})")
+    return all(target.met for target in targets)
+
+
+def write(path: Path, result: Result) -> None:
+    """Writes `{"machine", "versions", "rows"}`, the same for every bench."""
+    document = {"machine": machine(), "versions": result.versions, "rows": result.rows}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    memory = round(psutil.virtual_memory().total / 2**30, 1)
+    return {"cpu": _cpu(), "cores": os.cpu_count(), "memory_gib": memory, "system": platform.platform(terse=True)}
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line.split(":", 1)[1].strip() for line in _lines(info) if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def significant(value: float, digits: int = 4) -> float:
+    """A figure without digits that nobody measured."""
+    return float(f"{value:.{digits}g}")

@@ -1,0 +1,131 @@
+"""./lab bench up: how much longer `./lab up invocation` takes than the bare `dapr run -f` that it drives.
+
+| row | what is timed | below it |
+|---|---|---|
+| `dapr_run` | bare `dapr run -f` of the same run file, until every app is ready: the limit | Redis, placement and scheduler run |
+| `lab_up` | the command `./lab up invocation --detach`, from its start to its end | the same ones run |
+| `lab_up_from_nothing` | the same command | nothing runs; for the reader, no target |
+
+Warm: runtime, environments and disk caches are there. Below the first two the same Redis and control plane are left
+running, as `dapr init` leaves them and as bare `dapr run` needs them. Ready means the same in all three: the sidecar is
+healthy, and the app says so itself. The rows are measured in turn, in several rounds; a figure is the median.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from labctl import infrastructure, lifecycle, processes, runfile
+from labctl.bench.report import Result, Target, significant
+from labctl.errors import LabError
+from labctl.progress import Steps
+from labctl.runfile import App
+from labctl.site import ROOT, Site
+
+LIMIT = "dapr_run"
+ROUNDS = 5
+TIMES_BARE = 1.3
+_POLL = 0.05  # seconds; finer than the 0.1 of ./lab up, so that the bare start is not flattered by coarse waiting
+
+
+def measure(site: Site, console: Console, _seconds: float) -> Result:
+    """Times each way to start in turn. `seconds` means nothing here: a start takes as long as it takes."""
+    steps = Steps(console)
+    apps = runfile.select(runfile.read_apps(site), ["invocation"])
+    ways: dict[str, Callable[[], float]] = {
+        LIMIT: lambda: _bare(site, apps),
+        "lab_up": lambda: _lab_up(site),
+        "lab_up_from_nothing": lambda: _lab_up(site),
+    }
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    # What the first start has to make or build is not measured.
+    lifecycle.up(site, apps, console)
+    for number in range(1, ROUNDS + 1):
+        with steps.step(f"round {number} of {ROUNDS}", total=len(ways)) as advance:
+            for name, start in ways.items():
+                if name == "lab_up_from_nothing":
+                    lifecycle.down(site)
+                else:
+                    _stop_apps(site)
+                took[name].append(start())
+                advance()
+    return _result(site, took)
+
+
+def _stop_apps(site: Site) -> None:
+    """Ends apps, sidecars and the CLI; Redis and the control plane go on."""
+    below = infrastructure.names(site)
+    processes.stop(site, names=[one.name for one in processes.find(site) if one.name not in below])
+    missing = set(below) - {one.name for one in infrastructure.look(site)}
+    if missing:
+        raise LabError(f"{sorted(missing)[0]} ended between two starts; see {site.logs / sorted(missing)[0]}.log.")
+
+
+def _bare(site: Site, apps: Sequence[App]) -> float:
+    """Seconds from `dapr run -f` to all apps ready."""
+    runtime = lifecycle.find_runtime(site)
+    file = runfile.write_copy(site, apps, name="bare.yaml")
+    command = [str(runtime.cli), "run", "--run-file", str(file)]
+    environment = {"NAMESPACE": "default"} | runtime.environment
+    waiting = list(apps)
+
+    def all_ready() -> bool:
+        waiting[:] = [app for app in waiting if not lifecycle.is_ready(app)]
+        return not waiting
+
+    begin = time.monotonic()
+    processes.spawn(site, "run", command, env=environment, cwd=ROOT, log=site.logs / "dapr-run.log")
+    if not processes.wait_until(all_ready, lifecycle.READY_WITHIN, _POLL):
+        raise LabError(f"Bare `dapr run -f` did not bring up {waiting[0].app_id}; see {site.logs / 'dapr-run.log'}.")
+    return time.monotonic() - begin
+
+
+def _lab_up(site: Site) -> float:
+    """Seconds that the command takes, its own start included."""
+    address = {"LAB_SITE_NAME": site.name, "LAB_PORT_OFFSET": str(site.offset)}
+    begin = time.monotonic()
+    done = subprocess.run(
+        [str(ROOT / "lab"), "up", "invocation", "--detach"],
+        env=os.environ | address,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.monotonic() - begin
+    if done.returncode:
+        raise LabError(f"./lab up failed: {done.stderr.strip()[-600:]}")
+    return seconds
+
+
+def _result(site: Site, took: dict[str, list[float]]) -> Result:
+    middle = {name: median(seconds) for name, seconds in took.items()}
+    table = Table("row", "seconds to ready", "fastest", "slowest", "of bare dapr run")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    rows: list[dict[str, object]] = []
+    for name, seconds in took.items():
+        ratio = middle[name] / middle[LIMIT]
+        table.add_row(name, f"{middle[name]:.2f}", f"{min(seconds):.2f}", f"{max(seconds):.2f}", f"{ratio:.2f}")
+        rows.append(
+            {
+                "name": name,
+                "connections": 1,
+                "seconds_to_ready": significant(middle[name]),
+                "p50_ms": significant(middle[name] * 1000),
+                # Of so few starts the 99th percentile is the slowest one.
+                "p99_ms": significant(max(seconds) * 1000),
+                "ratio_to_limit": significant(ratio),
+            }
+        )
+    targets = [Target("./lab up to bare dapr run -f", TIMES_BARE, middle["lab_up"] / middle[LIMIT], at_most=True)]
+    versions = {"dapr": lifecycle.find_runtime(site).version(), "python": platform.python_version()}
+    return Result(table, rows, targets, versions)

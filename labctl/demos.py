@@ -1,0 +1,141 @@
+"""./lab demo LAB: a lab's story, told live in the terminal by the services that run."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+
+from labctl import lifecycle, runfile
+from labctl.errors import LabError
+from labctl.runfile import App
+from labctl.site import Site
+
+_LOOK_EVERY = 0.2  # seconds between two looks at callee's count
+_PATIENCE = 60  # seconds for one call; caller's own limit is shorter
+
+
+def play(lab: str, site: Site, console: Console) -> None:
+    """Plays a lab's story against the running site. Raises LabError for an unknown lab and when it does not run."""
+    stories = {"invocation": _Invocation}
+    if lab not in stories:
+        raise LabError(f"There is no demo {lab!r}. The demos are: {', '.join(stories)}.")
+    apps = runfile.select(runfile.read_apps(site), [lab])
+    late = [row.app.app_id for row in lifecycle.status(site, apps) if not row.ready]
+    if late:
+        raise LabError(f"{', '.join(late)} is not running. Start the lab with ./lab up {lab}, here or in another terminal.")
+    story = stories[lab](site, apps, console)
+    try:
+        story.tell()
+    finally:
+        story.tidy()
+
+
+class _Invocation:
+    """Service invocation: four ways to call, then faults, and who repairs them."""
+
+    def __init__(self, site: Site, apps: list[App], console: Console) -> None:
+        self.site, self.console = site, console
+        self.callee, self.caller = (f"http://127.0.0.1:{runfile.find(apps, f'{one}-app').app_port}" for one in ("callee", "caller"))
+        # Of a secure site callee takes only what carries its token.
+        tokens = site.state / "tokens.json"
+        token = json.loads(tokens.read_text())["APP_API_TOKEN"] if site.secure else ""
+        self.http = httpx.Client(timeout=_PATIENCE, headers={"dapr-api-token": token} if token else {})
+
+    def tell(self) -> None:
+        begin = time.monotonic()
+        self._chapter("caller greets through two sidecars, four ways", "It names an app id; where callee runs, only Dapr knows.")
+        table = Table("via", "message", "attempts", "ms")
+        for via in ("url", "header", "sdk", "grpc"):
+            answer = self.http.get(f"{self.caller}/call-greet/Ada", params={"via": via}).raise_for_status().json()
+            table.add_row(via, answer["message"], str(answer["attempts"]), f"{answer['elapsed_ms']:.1f}")
+        self.console.print(table)
+
+        self._chapter("callee fails twice, and caller never learns of it", "PUT /faults {\"fail_next\": 2}; then one call.")
+        self._order_faults(2)
+        self._call()
+
+        self._chapter("callee fails more often than the policy tries again", "PUT /faults {\"fail_next\": 100}; then one call.")
+        self._order_faults(100)
+        self._call()
+        self._order_faults(0)
+        self._chapter("the fault is gone", "The next call goes through at once.")
+        self._call()
+
+        self._chapter("callee is killed", "kill -9, as ./lab kill callee-app does; its sidecar lives on.")
+        lifecycle.kill(self.site, "callee-app")
+        self._call()
+        with self.console.status("./lab restart callee-app"):
+            seconds = lifecycle.restart(self.site, "callee-app")
+        self._chapter("callee is back", f"Restarted in {seconds:.1f} s. caller was not touched.")
+        self._call()
+        self.console.print(f"\nThat took {time.monotonic() - begin:.0f} s. The policy: components/resiliency.yaml.")
+
+    def tidy(self) -> None:
+        """Leaves the lab as it was found, also after Ctrl-C or an error in the middle."""
+        apps = runfile.read_apps(self.site)
+        if not lifecycle.status(self.site, [runfile.find(apps, "callee-app")])[0].pid:
+            lifecycle.restart(self.site, "callee-app")
+        self._order_faults(0)
+        self.http.close()
+
+    def _chapter(self, title: str, text: str) -> None:
+        self.console.print(f"\n[bold cyan]{title}[/]\n[dim]{text}[/]")
+
+    def _order_faults(self, fail_next: int) -> None:
+        self.http.put(f"{self.callee}/faults", json={"fail_next": fail_next}).raise_for_status()
+
+    def _call(self) -> None:
+        """One call of caller's; shows each attempt as callee counts it, then what caller answered."""
+        request_id = uuid.uuid4().hex
+        lines = Table.grid(padding=(0, 2))
+        begin = time.monotonic()
+        with (
+            ThreadPoolExecutor(1) as pool,
+            Live(lines, console=self.console, refresh_per_second=10) as live,
+        ):
+            call = pool.submit(self.http.get, f"{self.caller}/call-greet/Ada", headers={"x-request-id": request_id})
+            counted = 0
+            while not call.done():
+                time.sleep(_LOOK_EVERY)
+                counted = self._show_attempts(lines, request_id, counted, time.monotonic() - begin)
+                waiting = Spinner("dots", f"{time.monotonic() - begin:4.1f} s  caller waits, its sidecar decides")
+                live.update(_below(lines, waiting))
+            seconds = time.monotonic() - begin
+            self._show_attempts(lines, request_id, counted, seconds)
+            response = call.result()
+            colour = "green" if response.is_success else "red"
+            lines.add_row(f"{seconds:4.1f} s", f"[{colour}]caller answers {response.status_code}[/] {_gist(response.json())}")
+            live.update(lines)
+
+    def _show_attempts(self, lines: Table, request_id: str, counted: int, seconds: float) -> int:
+        try:
+            seen = self.http.get(f"{self.callee}/faults/attempts/{request_id}")
+        except httpx.TransportError:
+            return counted  # killed: nobody counts
+        now = int(seen.json()["attempts"]) if seen.is_success else 0
+        for number in range(counted + 1, now + 1):
+            lines.add_row(f"{seconds:4.1f} s", f"attempt {number} reached callee")
+        return max(counted, now)
+
+
+def _below(lines: Table, last: Spinner) -> Table:
+    both = Table.grid()
+    both.add_row(lines)
+    both.add_row(last)
+    return both
+
+
+def _gist(answer: dict[str, Any]) -> str:
+    if "message" in answer:
+        return f"“{answer['message']}” after {answer['attempts']} attempts"
+    code = f" [bold]{answer['errorCode']}[/]" if answer.get("errorCode") else ""
+    return f"{answer['detail']}{code}"

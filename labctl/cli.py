@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -46,9 +47,14 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def main() -> None:
+    """./lab."""
+    run(cli)
+
+
+def run(command: Callable[[], object]) -> None:
     """Runs a command; what goes wrong is said in one sentence, with exit code 1."""
     try:
-        cli()
+        command()
     except LabError as error:
         problems.print(f"[bold red]lab:[/] {_plain(str(error))}", soft_wrap=True)
         sys.exit(1)

@@ -31,7 +31,9 @@ def play(lab: str, site: Site, console: Console) -> None:
     apps = runfile.select(runfile.read_apps(site), [lab])
     late = [row.app.app_id for row in lifecycle.status(site, apps) if not row.ready]
     if late:
-        raise LabError(f"{', '.join(late)} is not running. Start the lab with ./lab up {lab}, here or in another terminal.")
+        raise LabError(
+            f"{', '.join(late)} is not running. Start the lab with ./lab up {lab}, here or in another terminal."
+        )
     story = stories[lab](site, apps, console)
     try:
         story.tell()
@@ -44,7 +46,9 @@ class _Invocation:
 
     def __init__(self, site: Site, apps: list[App], console: Console) -> None:
         self.site, self.console = site, console
-        self.callee, self.caller = (f"http://127.0.0.1:{runfile.find(apps, f'{one}-app').app_port}" for one in ("callee", "caller"))
+        self.callee, self.caller = (
+            f"http://127.0.0.1:{runfile.find(apps, f'{one}-app').app_port}" for one in ("callee", "caller")
+        )
         # Of a secure site callee takes only what carries its token.
         tokens = site.state / "tokens.json"
         token = json.loads(tokens.read_text())["APP_API_TOKEN"] if site.secure else ""
@@ -52,18 +56,24 @@ class _Invocation:
 
     def tell(self) -> None:
         begin = time.monotonic()
-        self._chapter("caller greets through two sidecars, four ways", "It names an app id; where callee runs, only Dapr knows.")
+        self._chapter(
+            "caller greets through two sidecars, four ways", "It names an app id; where callee runs, only Dapr knows."
+        )
         table = Table("via", "message", "attempts", "ms")
         for via in ("url", "header", "sdk", "grpc"):
             answer = self.http.get(f"{self.caller}/call-greet/Ada", params={"via": via}).raise_for_status().json()
             table.add_row(via, answer["message"], str(answer["attempts"]), f"{answer['elapsed_ms']:.1f}")
         self.console.print(table)
 
-        self._chapter("callee fails twice, and caller never learns of it", "PUT /faults {\"fail_next\": 2}; then one call.")
+        self._chapter(
+            "callee fails twice, and caller never learns of it", 'PUT /faults {"fail_next": 2}; then one call.'
+        )
         self._order_faults(2)
         self._call()
 
-        self._chapter("callee fails more often than the policy tries again", "PUT /faults {\"fail_next\": 100}; then one call.")
+        self._chapter(
+            "callee fails more often than the policy tries again", 'PUT /faults {"fail_next": 100}; then one call.'
+        )
         self._order_faults(100)
         self._call()
         self._order_faults(0)
@@ -113,7 +123,9 @@ class _Invocation:
             self._show_attempts(lines, request_id, counted, seconds)
             response = call.result()
             colour = "green" if response.is_success else "red"
-            lines.add_row(f"{seconds:4.1f} s", f"[{colour}]caller answers {response.status_code}[/] {_gist(response.json())}")
+            lines.add_row(
+                f"{seconds:4.1f} s", f"[{colour}]caller answers {response.status_code}[/] {_gist(response.json())}"
+            )
             live.update(lines)
 
     def _show_attempts(self, lines: Table, request_id: str, counted: int, seconds: float) -> int:

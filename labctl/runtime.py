@@ -173,7 +173,7 @@ def _run_go(go: Path, folder: Path, *arguments: str) -> str:
     command = [str(go), *arguments]
     result = subprocess.run(command, cwd=folder, env=_go_environment(), capture_output=True, text=True, check=False)
     if result.returncode:
-        raise _go_error(result.stderr)
+        raise _go_error(result.stderr + result.stdout)  # -json reports errors there
     return result.stdout
 
 
@@ -247,7 +247,9 @@ def _go_error(output: str) -> LabError:
     last = [line for line in output.strip().splitlines() if line.strip()][-1:] or ["no output"]
     if re.search(r"no space left", output):
         return LabError(f"The disk of {HOME} is full. Make room and run ./lab setup again: what was done is kept.")
-    if re.search(r"dial tcp|no such host|i/o timeout|connection refused|TLS handshake|unexpected EOF", output):
+    if re.search(
+        r"dial tcp|no such host|connect: |i/o timeout|connection refused|TLS handshake|unexpected EOF", output
+    ):
         return LabError(f"The Go module proxy does not answer ({last[0].strip()[:200]}). Run ./lab setup again later.")
     return LabError(f"The Dapr runtime could not be built: {last[0].strip()[:300]}")
 

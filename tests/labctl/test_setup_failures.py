@@ -1,0 +1,127 @@
+"""./lab setup when things go wrong: one sentence that says what to do next, and nothing half-installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from labctl import runtime
+from labctl.errors import LabError
+from labctl.processes import wait_until
+from labctl.progress import Steps
+from labctl.site import HOME, ROOT
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty LAB_HOME, but for labctl's own environment."""
+    (tmp_path / "venv").symlink_to(HOME / "venv")
+    if (HOME / "uv").exists():
+        (tmp_path / "uv").symlink_to(HOME / "uv")
+    return tmp_path
+
+
+def setup(home: Path, **env: str) -> subprocess.Popen[str]:
+    """./lab setup of the pinned runtime alone, in a session of its own."""
+    code = (
+        "from rich.console import Console; from labctl import cli, runtime; from labctl.progress import Steps;"
+        "cli.run(lambda: runtime.ensure(Steps(Console()), own=True))"
+    )
+    environment = os.environ | {"LAB_HOME": str(home), "LAB_ROOT": str(ROOT), "PYTHONPATH": str(ROOT)} | env
+    return subprocess.Popen(
+        [str(HOME / "venv/bin/python"), "-c", code],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def fake_go(home: Path, script: str) -> str:
+    """A PATH on which `go` is that script; it says that it is new enough."""
+    program = home / "fake" / "go"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = version ] && echo "go version go{runtime.GO_VERSION} x" && exit\n{script}\n'
+    )
+    program.chmod(0o755)
+    return f"{program.parent}:{os.environ['PATH']}"
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="needs a Go on PATH to ask the proxy with; ./lab fetches one itself")
+def test_a_module_proxy_that_does_not_answer(home: Path):
+    run = setup(home, GOPROXY="http://127.0.0.1:1")
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 1
+    assert "The Go module proxy does not answer" in errors
+    assert "./lab setup" in errors
+    assert "Traceback" not in errors
+    assert not (home / "runtime").exists()
+
+
+def test_a_package_index_that_does_not_answer(home: Path):
+    """No Go on PATH, so one is fetched, from an index that is not there."""
+    empty = home / "empty"
+    empty.mkdir()
+    for name in ("sh", "uv"):
+        if found := shutil.which(name):
+            (empty / name).symlink_to(found)
+    run = setup(home, PATH=str(empty), UV_DEFAULT_INDEX="http://127.0.0.1:1/simple", UV_HTTP_RETRIES="0")
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 1
+    assert "The Python package index does not answer" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_full_disk_while_building(home: Path):
+    run = setup(home, PATH=fake_go(home, 'echo "write x: no space left on device" >&2; exit 1'))
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "is full" in errors
+    assert "Traceback" not in errors
+
+
+def test_too_little_room_is_said_before_building(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2_000_000_000))
+    monkeypatch.setattr(runtime, "HOME", tmp_path)
+    monkeypatch.setattr(runtime, "_OWN", tmp_path / "runtime")
+    with pytest.raises(LabError, match=r"takes 9 GB for a while and .* has 2\.0 GB free"):
+        runtime.ensure(Steps(Console(quiet=True)), own=True)
+
+
+def test_an_interrupted_build_leaves_nothing_half_installed(home: Path):
+    """kill -9 in the midst of compiling: no runtime folder, and the next build starts from a clean one."""
+    module = home / "module"
+    (module / "cmd/daprd/components").mkdir(parents=True)
+    for line in (ROOT / "runtime/components.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            (module / f"cmd/daprd/components/{line}.go").touch()
+    script = (
+        f'case "$1 $2" in "mod download") echo \'{{"Dir": "{module}"}}\';; "list "*) echo one;;\n'
+        f"install*) touch {home}/compiling; exec sleep 600;; esac"
+    )
+    run = setup(home, PATH=fake_go(home, script))
+    assert wait_until((home / "compiling").exists, 30)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate(timeout=10)
+    assert not (home / "runtime").exists()
+
+    # The next one finds no lock held and no leftover in its way: it compiles again.
+    (home / "compiling").unlink()
+    again = setup(home, PATH=os.pathsep.join([str(home / "fake"), os.environ["PATH"]]))
+    assert wait_until((home / "compiling").exists, 30)
+    os.killpg(again.pid, signal.SIGKILL)
+    again.communicate(timeout=10)
+    assert not (home / "runtime").exists()
+
+
+def test_a_made_runtime_costs_nothing_the_second_time():
+    if runtime.pinned() is None:
+        pytest.fail("./lab test builds the runtime before it starts pytest")
+    found = runtime.ensure(Steps(Console(quiet=True)), own=True)
+    assert found.binary("daprd").exists()
+    assert found.version() == runtime.RUNTIME_VERSION

@@ -6,7 +6,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import yaml
 
 from labctl import processes
@@ -98,11 +97,9 @@ def serves(site: Site, name: str) -> bool:
     """Whether it can be used now."""
     if name == "redis":
         return processes.answers(site.ports["redis"])
-    try:
-        health = httpx.get(f"http://127.0.0.1:{site.ports[f'{name}-health']}/healthz", timeout=1)
-    except httpx.TransportError:
-        return False
-    return health.is_success and processes.answers(site.ports[name])
+    return processes.http_status(site.ports[f"{name}-health"], "/healthz") == 200 and processes.answers(
+        site.ports[name]
+    )
 
 
 def command(site: Site, name: str, runtime: Runtime) -> list[str]:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import psutil
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -241,16 +240,14 @@ def _secure_environment(site: Site, runtime: dapr.Runtime) -> dict[str, str]:
 
 def is_ready(app: App) -> bool:
     """Whether app and sidecar can serve: the sidecar is healthy, and the app says so itself."""
-    if not dapr.sidecar_answers(app.http_port):
+    # Not /healthz/outbound: this one waits for the app's port too.
+    if processes.http_status(app.http_port, "/v1.0/healthz") != 204:
         return False
     if not app.app_port:
         return True
     if app.protocol == "grpc":
         return processes.answers(app.app_port)
-    try:
-        return httpx.get(f"http://127.0.0.1:{app.app_port}/readyz", timeout=2).is_success
-    except httpx.TransportError:
-        return False
+    return processes.http_status(app.app_port, "/readyz") == 200
 
 
 def wait_ready(
@@ -259,13 +256,18 @@ def wait_ready(
     """Seconds from `begin` (monotonic) to ready by app id. Raises LabError when one ends or is not ready in time."""
     ready: dict[str, float] = {}
     seen: set[str] = set()
+    looked = begin
 
     def all_ready() -> bool:
+        nonlocal looked
         for app in apps:
             if app.app_id not in ready and is_ready(app):
                 ready[app.app_id] = time.monotonic() - begin
                 advance()
-        _refuse_crash(site, apps, seen)
+        if time.monotonic() - looked > 0.5:
+            # Going through all processes costs more than asking those not ready yet.
+            _refuse_crash(site, apps, seen)
+            looked = time.monotonic()
         return len(ready) == len(apps)
 
     if not processes.wait_until(all_ready, READY_WITHIN):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import socket
 import subprocess
@@ -190,3 +191,18 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket(family) as probe:
         probe.settimeout(0.5)
         return probe.connect_ex((host, port)) == 0
+
+
+def http_status(port: int, path: str) -> int | None:
+    """Status of a GET on that local port, redirects not followed; None when nobody answers within 2 s.
+
+    http.client, because readiness is asked many times a second while the machine is busy starting what is asked.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

@@ -11,7 +11,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import yaml
 from filelock import FileLock
 
@@ -252,11 +251,3 @@ def _go_error(output: str) -> LabError:
     ):
         return LabError(f"The Go module proxy does not answer ({last[0].strip()[:200]}). Run ./lab setup again later.")
     return LabError(f"The Dapr runtime could not be built: {last[0].strip()[:300]}")
-
-
-def sidecar_answers(port: int) -> bool:
-    """Whether a sidecar on that HTTP port is ready: /v1.0/healthz, which waits for the app's port too."""
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/v1.0/healthz", timeout=2).status_code == 204
-    except httpx.TransportError:
-        return False

@@ -13,7 +13,7 @@ from rich.console import Console
 from labctl import infrastructure, lifecycle, processes, runfile
 from labctl.processes import wait_until
 from labctl.progress import Steps
-from labctl.runtime import Runtime, ensure, sidecar_answers
+from labctl.runtime import Runtime, ensure
 from labctl.site import ROOT, TEST_OFFSET, Site
 
 SITE = Site("components", TEST_OFFSET)
@@ -54,7 +54,7 @@ def test_components_load(runtime: Runtime, app_id: str):
     # Where the CLI would start it: in the app's folder, a sibling of components/.
     process = processes.spawn(SITE, "run", [str(part) for part in command], env={}, cwd=ROOT / "labctl", log=log)
     try:
-        assert wait_until(lambda: process.poll() is not None or sidecar_answers(HTTP), 30)
+        assert wait_until(lambda: process.poll() is not None or processes.http_status(HTTP, "/v1.0/healthz") == 204, 30)
         text = log.read_text()
         assert process.poll() is None, text[-2000:]
         loaded = {

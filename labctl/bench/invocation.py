@@ -1,15 +1,15 @@
 """./lab bench invocation: what a call from caller to callee costs, each way, beside the ways around it.
 
-| row | what is asked | |
+| row | what is asked | what it stands for |
 |---|---|---|
 | `direct` | callee's app port | no Dapr at all |
-| `raw_sidecar` | caller's sidecar, its invoke URL for callee's route | the limit: what any caller behind a sidecar could reach |
-| `caller_url` … `caller_grpc` | caller's `/call-greet/Ada?via=…` | the service of this lab, one row for each way to call |
+| `raw_sidecar` | the invoke URL of caller's sidecar | the limit: what any caller behind a sidecar could reach |
+| `caller_url` … `caller_grpc` | caller's `/call-greet/Ada?via=…` | the service of this lab, one row for each way |
 | `taught` | `/call-greet/Ada` of bench/baselines/taught_caller.py | a new HTTP client for each request |
 
-All of it runs at once on one site, and every row is measured in each round, so that a machine whose speed changes changes
-it for all. A figure is the median of the rounds. The sidecars are those of `./lab up`, with its resiliency policy and
-API log; the baseline's sidecar has no resiliency policy, which if anything helps it.
+All of it runs at once on one site, and every row is measured in each round, so that a machine which gets slower gets
+slower for all. A figure is the median of the rounds. The sidecars are those of `./lab up`, with its resiliency policy
+and API log; the baseline's sidecar has no resiliency policy, which if anything helps it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from pathlib import Path
 from statistics import median
 
 from rich.console import Console
-from rich.table import Table
 
 from labctl import lifecycle, runfile
 from labctl.bench import load
 from labctl.bench.load import Load
-from labctl.bench.report import Result, Target, significant
+from labctl.bench.report import Result, Target, figures_table, significant
 from labctl.progress import Steps
 from labctl.site import ROOT, Site
 
@@ -35,13 +34,13 @@ ROUNDS = 3
 OF_RAW_SIDECAR = 0.6
 TIMES_TAUGHT = 20.0
 
-_BASELINES = ROOT / "bench" / "baselines" / "dapr.yaml"
+BASELINES = ROOT / "bench" / "baselines" / "dapr.yaml"
 _WARM_UP = 0.5  # seconds; connections are made and Python's caches filled
 
 
 @dataclass(frozen=True)
 class Figures:
-    """The medians of a row at one number of connections; spread: (largest − smallest) / median of the rates."""
+    """The medians of a row at one number of connections; spread: of the rates, their range by their median."""
 
     requests_per_second: float
     p50_ms: float
@@ -62,7 +61,7 @@ def measure(site: Site, console: Console, seconds: float) -> Result:
     steps = Steps(console)
     apps = runfile.select(runfile.read_apps(site), ["invocation"])
     program = load.ensure(steps)
-    lifecycle.up(site, [*apps, *runfile.read_apps(site, _BASELINES)], console)
+    lifecycle.up(site, [*apps, *runfile.read_apps(site, BASELINES)], console)
     urls = row_urls(site)
     with steps.step("warm-up", total=len(urls)) as advance:
         for url in urls.values():
@@ -83,9 +82,10 @@ def row_urls(site: Site) -> dict[str, str]:
     """Row name → URL, in the order of the table."""
     apps = runfile.read_apps(site)
     callee, caller = runfile.find(apps, "callee-app"), runfile.find(apps, "caller-app")
-    taught = runfile.find(runfile.read_apps(site, _BASELINES), "taught-caller")
+    taught = runfile.find(runfile.read_apps(site, BASELINES), "taught-caller")
     host = "http://127.0.0.1"
-    ways = {f"caller_{via}": f"{host}:{caller.app_port}/call-greet/Ada?via={via}" for via in ("url", "header", "sdk", "grpc")}
+    call = f"{host}:{caller.app_port}/call-greet/Ada"
+    ways = {f"caller_{via}": f"{call}?via={via}" for via in ("url", "header", "sdk", "grpc")}
     return {
         "direct": f"{host}:{callee.app_port}/greet/Ada",
         LIMIT: f"{host}:{caller.http_port}/v1.0/invoke/callee-app/method/greet/Ada",
@@ -95,9 +95,8 @@ def row_urls(site: Site) -> dict[str, str]:
 
 
 def _result(site: Site, program: Path, figures: dict[tuple[str, int], Figures], ceiling: Load) -> Result:
-    table = Table("row", "connections", "requests/s", "±", "p50 ms", "p99 ms", "of raw sidecar", "times taught")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    columns = ("conn.", "requests/s", "±", "p50 ms", "p99 ms", "of raw", "by taught")
+    table = figures_table(f"median of {ROUNDS} rounds", "row", columns)
     rows: list[dict[str, object]] = []
     for connections in CONNECTIONS:
         limit = figures[LIMIT, connections].requests_per_second

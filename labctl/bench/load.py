@@ -1,7 +1,7 @@
 """The load generator: fortio, driven over real sockets, and refused when a request failed or a connection was not kept.
 
 fortio is built once from the pinned Go module bench/load (the same toolchain as the runtime's), because oha, wrk and k6
-cannot be had everywhere that the labs run. It is small enough not to disturb what it measures: 0.02 ms of CPU a request.
+cannot be had everywhere that the labs run. It hardly disturbs what it measures: it takes 0.02 ms of CPU a request.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def read(report: dict[str, Any], connections: int) -> Load:
     """fortio's JSON report as a Load. Raises LabError for a run with failures or with reconnections."""
     codes: dict[str, int] = report["RetCodes"]
     if set(codes) != {"200"}:
-        seen = ", ".join(f"{count} × {_name(code)}" for code, count in sorted(codes.items()))
+        seen = ", ".join(f"{count} of {_name(code)}" for code, count in sorted(codes.items()))
         raise LabError(f"Requests to {report['URL']} failed, so there is no figure for it: {seen}.")
     if report["SocketCount"] > connections:
         raise LabError(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -32,13 +33,25 @@ class Target:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished bench. rows: one `{"name", "connections", <the bench's unit>, "p50_ms", "p99_ms", "ratio_to_limit"}` each."""
+    """A finished bench.
+
+    rows: `{"name", "connections", "requests_per_second" (or the bench's unit), "p50_ms", "p99_ms", "ratio_to_limit"}`.
+    """
 
     table: Table
     rows: list[dict[str, Any]]
     targets: list[Target]
     versions: dict[str, str]
-    notes: list[str] = field(default_factory=lambda: [])
+    notes: list[str] = field(default_factory=list[str])
+
+
+def figures_table(caption: str, first: str, figures: Sequence[str]) -> Table:
+    """An empty table of the bench's form: names on the left, figures to the right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
+    table.add_column(first, no_wrap=True)
+    for name in figures:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
 
 
 def say_targets(console: Console, targets: Sequence[Target]) -> bool:

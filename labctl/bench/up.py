@@ -2,7 +2,7 @@
 
 | row | what is timed | below it |
 |---|---|---|
-| `dapr_run` | bare `dapr run -f` of the same run file, until every app is ready: the limit | Redis, placement and scheduler run |
+| `dapr_run` | the limit: bare `dapr run -f` of the same apps, until all are ready | Redis and control plane run |
 | `lab_up` | the command `./lab up invocation --detach`, from its start to its end | the same ones run |
 | `lab_up_from_nothing` | the same command | nothing runs; for the reader, no target |
 
@@ -21,10 +21,9 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from rich.console import Console
-from rich.table import Table
 
 from labctl import infrastructure, lifecycle, processes, runfile
-from labctl.bench.report import Result, Target, significant
+from labctl.bench.report import Result, Target, figures_table, significant
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
@@ -108,9 +107,8 @@ def _lab_up(site: Site) -> float:
 
 def _result(site: Site, took: dict[str, list[float]]) -> Result:
     middle = {name: median(seconds) for name, seconds in took.items()}
-    table = Table("row", "seconds to ready", "fastest", "slowest", "of bare dapr run")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    columns = ("seconds to ready", "fastest", "slowest", "of dapr run")
+    table = figures_table(f"median of {ROUNDS} rounds", "row", columns)
     rows: list[dict[str, object]] = []
     for name, seconds in took.items():
         ratio = middle[name] / middle[LIMIT]

@@ -1,0 +1,113 @@
+"""callee's second process: the gRPC Greeter, which others reach through Dapr's gRPC proxying."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from secrets import compare_digest
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import aio as health
+
+import logs
+from attempts import Attempts
+from faults import Faults, SimulatedError
+from greeter_pb2 import GreetReply, GreetRequest
+from greeter_pb2_grpc import GreeterServicer, add_GreeterServicer_to_server
+from models import NAME_MAX
+from settings import Settings
+
+log = logging.getLogger("greeter")
+
+NO_TOKEN = "The dapr-api-token metadata is missing or wrong: call this app through its Dapr sidecar."
+
+if TYPE_CHECKING:  # The stubs know these classes as generic; at run time they are not.
+    Context = grpc.aio.ServicerContext[Any, Any]
+    Handler = grpc.RpcMethodHandler[Any, Any] | None
+
+
+class Greeter(GreeterServicer):
+    """Greets by name, and fails as SIMULATE_FAILURE says."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._attempts = Attempts()
+
+    async def Greet(self, request: GreetRequest, context: Context) -> GreetReply:
+        metadata = dict(context.invocation_metadata() or ())
+        logs.trace_id.set(logs.trace_id_of(str(metadata.get("traceparent", ""))))
+        attempt = self._attempts.add(str(metadata.get("x-request-id", "")) or logs.trace_id.get())
+        # Trailing metadata, because an error has no other.
+        context.set_trailing_metadata((("x-attempt", str(attempt)),))
+
+        if not 1 <= len(request.name) <= NAME_MAX:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"name: must have 1 to {NAME_MAX} characters")
+        try:
+            await self._faults.strike()
+        except SimulatedError as error:
+            # UNAVAILABLE says "try again", which INTERNAL does not.
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        return GreetReply(message=f"Hello, {request.name} from callee-grpc-app!")
+
+
+class AppToken(grpc.aio.ServerInterceptor):
+    """Refuses calls without the APP_API_TOKEN, which Dapr sends along and the platform's health checks do not."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        given = dict(handler_call_details.invocation_metadata).get("dapr-api-token", "")
+        is_health_check = handler_call_details.method.startswith("/grpc.health.v1.Health/")
+        if is_health_check or compare_digest(str(given).encode(), self._token):
+            return await continuation(handler_call_details)
+        return grpc.unary_unary_rpc_method_handler(self._refuse)
+
+    async def _refuse(self, _: object, context: Context) -> None:
+        await context.abort(grpc.StatusCode.UNAUTHENTICATED, NO_TOKEN)
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT, then lets the calls in flight finish."""
+    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(stopped.set))
+
+    server = grpc.aio.server(
+        interceptors=[AppToken(settings.app_api_token.get_secret_value())] if settings.app_api_token else [],
+        options=[
+            ("grpc.max_receive_message_length", settings.max_body_bytes),
+            # gRPC shares a held port with its holder by default; a second Greeter is to fail instead.
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    faults = Faults(settings.max_fails_before_success if settings.simulate_failure else 0)
+    add_GreeterServicer_to_server(Greeter(faults), server)
+    health_service = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
+    address = f"{settings.app_host}:{settings.app_port}"
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError as error:
+        sys.exit(f"The Greeter cannot listen at {address}: {error}")
+    await server.start()
+    log.info("Greeter serves at %s", address)
+    await stopped.wait()
+    await health_service.enter_graceful_shutdown()
+    await server.stop(settings.shutdown_grace_seconds)
+    log.info("Greeter stopped")
+
+
+if __name__ == "__main__":
+    environment = Settings()
+    logs.configure(environment.log_level)
+    asyncio.run(serve(environment))

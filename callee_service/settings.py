@@ -1,0 +1,30 @@
+"""Everything callee takes from its environment, in one place."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """callee's settings: each field is the environment variable of that name, or a line of `.env`.
+
+    Dapr sets APP_PORT, DAPR_HTTP_PORT and the two tokens for the app; the defaults serve a start without Dapr.
+    """
+
+    # A deployment template that leaves a variable empty means "not set", not "the empty token".
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
+
+    app_host: str = "127.0.0.1"
+    app_port: int = Field(default=8001, ge=1, le=65535)
+    dapr_http_port: int = Field(default=3500, ge=1, le=65535)
+    dapr_api_token: SecretStr | None = None
+    app_api_token: SecretStr | None = None
+
+    faults_enabled: bool = False
+    simulate_failure: bool = False
+    max_fails_before_success: int = Field(default=2, ge=0)
+
+    max_body_bytes: int = Field(default=65_536, ge=1)
+    # Longer than the longest `delay_ms` that PUT /faults takes (30 s).
+    max_request_seconds: float = Field(default=35.0, gt=0)
+    shutdown_grace_seconds: int = Field(default=10, ge=0)
+    log_level: str = "INFO"

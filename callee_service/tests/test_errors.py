@@ -1,0 +1,102 @@
+"""Every error is a problem (RFC 9457) that says what is wrong and gives nothing away."""
+
+import asyncio
+import json
+
+import pytest
+
+from limits import RequestLimits
+
+TITLES = {404: "Not Found", 405: "Method Not Allowed", 413: "Content Too Large", 422: "Unprocessable Content"}
+
+
+def problem_of(answer, status):
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["type"], body["title"], body["status"]) == ("about:blank", TITLES[status], status)
+    return body
+
+
+def test_no_such_route(client):
+    problem_of(client.get("/nothing"), 404)
+
+
+def test_wrong_method(client):
+    answer = client.post("/greet/Ada")
+    problem_of(answer, 405)
+    assert answer.headers["allow"] == "GET"
+
+
+def test_a_body_that_is_no_json(client):
+    answer = client.put("/faults", content=b'{"fail_next": ', headers={"content-type": "application/json"})
+    assert problem_of(answer, 422)["errors"][0]["field"] == "body"
+
+
+def test_a_huge_field_name_is_not_sent_back(client):
+    answer = client.put("/faults", json={"x" * 50_000: 1, **{f"y{n}": 1 for n in range(500)}})
+    problem_of(answer, 422)
+    assert len(answer.content) < 5_000
+
+
+def test_a_body_that_says_it_is_too_large(serve):
+    client = serve(faults_enabled=True, max_body_bytes=100)
+    answer = client.put("/faults", content=b" " * 101, headers={"content-type": "application/json"})
+    problem_of(answer, 413)
+    assert answer.headers["connection"] == "close"
+
+
+def test_a_chunked_body_that_grows_too_large(serve):
+    client = serve(faults_enabled=True, max_body_bytes=100)
+    answer = client.put("/faults", content=iter([b" " * 60] * 2), headers={"content-type": "application/json"})
+    assert "100 bytes" in problem_of(answer, 413)["detail"]
+
+
+def test_a_body_as_large_as_allowed(serve):
+    client = serve(faults_enabled=True, max_body_bytes=100)
+    body = b'{"fail_next": 1}'.ljust(100)
+    assert client.put("/faults", content=body, headers={"content-type": "application/json"}).status_code == 200
+
+
+def test_an_answer_that_takes_too_long(serve):
+    client = serve(faults_enabled=True, max_request_seconds=0.05)
+    client.put("/faults", json={"delay_ms": 5_000})
+    answer = client.get("/greet/Ada")
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "0.05 s" in answer.json()["detail"]
+
+
+def test_a_body_that_never_ends_is_not_waited_for():
+    async def reads_its_body(scope, receive, send):
+        while (await receive())["more_body"]:
+            pass
+
+    chunks = iter([{"type": "http.request", "body": b"x", "more_body": True}])
+    sent = []
+
+    async def receive():
+        return next(chunks, None) or await asyncio.sleep(60)
+
+    async def send(message):
+        sent.append(message)
+
+    limited = RequestLimits(reads_its_body, max_bytes=100, max_seconds=0.05)
+    asyncio.run(limited({"type": "http", "headers": []}, receive, send))
+    assert sent[0]["status"] == 408
+    assert "body" in json.loads(sent[1]["body"])["detail"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_nobody_foresaw_is_a_500_without_details(serve):
+    client = serve()
+
+    @client.app.get("/broken")
+    async def broken():
+        raise ZeroDivisionError("the secret is 42")
+
+    answer = client.get("/broken")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "42" not in answer.text
+    assert "Traceback" not in answer.text

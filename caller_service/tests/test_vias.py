@@ -1,0 +1,156 @@
+"""The four ways to callee: what arrives at the sidecar, and what comes back."""
+
+from urllib.parse import quote
+
+import pytest
+
+TRACE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "vendor=one"}
+VIAS = ["url", "header", "sdk", "grpc"]
+over_every_via = pytest.mark.parametrize("via", VIAS)
+
+
+def call(client, name="Ada", headers=None, **query):
+    return client.get(f"/call-greet/{quote(name, safe='')}", params=query, headers=headers)
+
+
+@over_every_via
+def test_brings_the_greeting_and_what_it_took(client, sidecar, via):
+    sidecar.headers, sidecar.grpc_trailers = {"X-Attempt": "3"}, (("x-attempt", "3"),)
+    answer = call(client, via=via)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert 0 < body.pop("elapsed_ms") < 5_000
+    app_id = "callee-grpc-app" if via == "grpc" else "callee-app"
+    assert body == {"message": f"Hello, Ada from {app_id}!", "via": via, "attempts": 3}
+
+
+def test_the_invoke_url_is_the_default(client, sidecar):
+    assert call(client).json()["via"] == "url"
+    assert sidecar.calls[0][0] == "/v1.0/invoke/callee-app/method/greet/Ada"
+
+
+def test_via_header_calls_the_plain_path(client, sidecar):
+    call(client, via="header")
+    path, headers = sidecar.calls[0]
+    assert (path, headers["dapr-app-id"]) == ("/greet/Ada", "callee-app")
+
+
+def test_via_sdk_uses_the_sdk(client, sidecar):
+    call(client, via="sdk")
+    path, headers = sidecar.calls[0]
+    assert path == "/v1.0/invoke/callee-app/method/greet/Ada"
+    assert headers["user-agent"].startswith("dapr-python-sdk/")
+
+
+def test_via_grpc_calls_the_greeter_by_its_app_id(client, sidecar):
+    call(client, via="grpc")
+    name, metadata = sidecar.calls[0]
+    assert (name, metadata["dapr-app-id"]) == ("Ada", "callee-grpc-app")
+
+
+@over_every_via
+def test_app_ids_are_settings(serve, sidecar, via):
+    ports = {"dapr_http_port": sidecar.http_port, "dapr_grpc_port": sidecar.grpc_port}
+    sidecar.body = b'{"message": "hi"}'
+    call(serve(callee_app_id="other-app", callee_grpc_app_id="other-app", **ports), via=via)
+    path, headers = sidecar.calls[0]
+    assert "other-app" in path or headers["dapr-app-id"] == "other-app"
+
+
+@over_every_via
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Dapr User", " x ", "Jürgen", "漢字 ✓", "a/b", "//", "../healthz", "a/../../faults", ".", "..", "...", "Dr. Who",
+        "100%", "%", "%2F", "%252e", "a?b=c", "a#b", "a\\b", "a;b=c&d+e", "<>\"'^`{|}", "~!@$*()[],:", "a\tb", "\x7f",
+        "x" * 100, "✓" * 100,
+    ],
+)  # fmt: skip
+def test_a_name_arrives_as_it_was_sent(client, sidecar, via, name):
+    # Dots are encoded here, because the test's own client would resolve them.
+    answer = client.get(f"/call-greet/{quote(name, safe='').replace('.', '%2E')}", params={"via": via})
+    assert answer.status_code == 200
+    assert answer.json()["message"].startswith(f"Hello, {name} from callee-")
+    assert len(sidecar.calls) == 1
+
+
+@over_every_via
+@pytest.mark.parametrize("name", ["", "x" * 101])
+def test_a_bad_name_is_refused_without_a_call(client, sidecar, via, name):
+    answer = call(client, name, via=via)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["name"]
+    assert not sidecar.calls
+
+
+@pytest.mark.parametrize("via", ["", "URL", "http", "x" * 10_000])
+def test_an_unknown_via_is_refused_with_those_there_are(client, sidecar, via):
+    answer = call(client, via=via)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("via: ")
+    assert all(known in answer.json()["detail"] for known in VIAS)
+    assert len(answer.content) < 500
+    assert not sidecar.calls
+
+
+@over_every_via
+def test_the_request_id_and_the_trace_go_along(client, sidecar, via):
+    answer = call(client, via=via, headers={"x-request-id": "one", **TRACE})
+    _, headers = sidecar.calls[0]
+    assert {name: headers.get(name) for name in ("x-request-id", *TRACE)} == {"x-request-id": "one", **TRACE}
+    assert answer.headers["x-request-id"] == "one"
+
+
+@over_every_via
+@pytest.mark.parametrize("given", [None, "", "with space", "ü", "x" * 201])
+def test_a_request_without_a_usable_id_gets_one(client, sidecar, via, given):
+    headers = {} if given is None else {"x-request-id": given.encode()}
+    answers = [call(client, via=via, headers=headers) for _ in range(2)]
+    told = [answer.headers["x-request-id"] for answer in answers]
+    assert [headers["x-request-id"] for _, headers in sidecar.calls] == told
+    assert len(set(told)) == 2
+    assert all(len(request_id) == 32 for request_id in told)
+
+
+@over_every_via
+def test_what_metadata_cannot_carry_is_left_out(client, sidecar, via):
+    assert call(client, via=via, headers={"tracestate": "vendor=ü".encode()}).status_code == 200
+    assert "tracestate" not in sidecar.calls[0][1]
+
+
+@over_every_via
+def test_nothing_else_of_the_request_goes_along(client, sidecar, via):
+    call(
+        client,
+        via=via,
+        headers={"authorization": "Basic x", "cookie": "a=b", "dapr-api-token": "forged", "dapr-app-id": "x"},
+    )
+    _, headers = sidecar.calls[0]
+    assert not {"authorization", "cookie", "dapr-api-token"} & set(headers)
+    assert headers.get("dapr-app-id", "callee-app") in ("callee-app", "callee-grpc-app")
+
+
+@over_every_via
+def test_the_sidecar_is_shown_the_api_token(serve, sidecar, via):
+    client = serve(dapr_http_port=sidecar.http_port, dapr_grpc_port=sidecar.grpc_port, dapr_api_token="s3cret")
+    assert call(client, via=via).status_code == 200
+    assert {headers.get("dapr-api-token") for _, headers in sidecar.arrived} == {"s3cret"}
+
+
+@over_every_via
+def test_attempts_are_null_when_callee_does_not_say(client, sidecar, via):
+    sidecar.headers, sidecar.grpc_trailers = {}, ()
+    assert call(client, via=via).json()["attempts"] is None
+
+
+def test_of_the_attempts_that_dapr_collects_over_grpc_the_last_counts(client, sidecar):
+    sidecar.grpc_trailers = (("x-attempt", "1"), ("x-attempt", "2"), ("x-attempt", "3"))
+    assert call(client, via="grpc").json()["attempts"] == 3
+
+
+@over_every_via
+def test_clients_are_made_once(client, sidecar, via):
+    assert [call(client, via=via).status_code for _ in range(3)] == [200, 200, 200]
+    # The SDK asks for the sidecar's health whenever a client of it is made: this app does once, the SDK twice.
+    asked = [path for path, _ in sidecar.arrived if path == "/v1.0/healthz/outbound"]
+    assert len(asked) == (3 if via == "sdk" else 0)

@@ -1,0 +1,43 @@
+"""A copy of this checkout, in which a page's commands may change files as its reader would."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from labctl import runfile
+from labctl.site import HOME, ROOT
+from tests.docs.pages import files
+from tests.docs.ports import OFFSET, SITE
+
+_AS_SOMEBODY = ["-c", "user.name=reader", "-c", "user.email=reader@localhost", "-c", "commit.gpgsign=false"]
+
+
+def copy(folder: Path) -> Path:
+    """Copies what git tracks or would track; what ./lab has made (runtime, environments) is linked. Returns the folder."""
+    for path in files():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, target)
+    (folder / ".lab").symlink_to(HOME)
+    for app in runfile.read_apps(SITE):
+        environment = folder / app.folder.relative_to(ROOT) / ".venv"
+        if not environment.exists():
+            environment.symlink_to(app.folder / ".venv")
+    # A repository, as a reader's is: a page may say `git checkout`.
+    for command in (["init", "--quiet"], ["add", "--all"], [*_AS_SOMEBODY, "commit", "--quiet", "--message", "clone"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    (folder / ".git" / ".curlrc").write_text("no-progress-meter\n")
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What a reader's shell has, and which site ./lab is to work on; `folder` is the copy."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("LAB_", "PYTEST", "PYTHONPATH"))}
+    # LAB_HOME, because a site is known by the path of its state folder, which is not to lead through a link.
+    site = {"LAB_HOME": str(HOME), "LAB_SITE_NAME": SITE.name, "LAB_PORT_OFFSET": str(OFFSET)}
+    # curl draws its progress only where its output is no terminal, so no reader sees it.
+    terminal = {"COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb", "CURL_HOME": str(folder / ".git")}
+    return own | site | terminal

@@ -1,0 +1,34 @@
+"""What the tests of the pages share: everything is set up once, and nothing of their site is left in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from labctl import lifecycle, processes, runfile
+from labctl.progress import Steps
+from tests.docs.ports import OFFSET, SITE, planned
+
+
+@pytest.fixture(scope="session")
+def set_up() -> None:
+    """Runtime, Redis and environments are there, so that no page shows their making."""
+    lifecycle.set_up(SITE, runfile.read_apps(SITE), Steps(Console(stderr=True)), own_runtime=True)
+
+
+@pytest.fixture
+def nothing_left(set_up: None) -> Iterator[None]:
+    """Whatever a test leaves of the site is ended; a test that left anything has failed."""
+    assert left() == [], "another run of these tests is under way"
+    yield
+    found = left()
+    lifecycle.down(SITE)
+    assert found == []
+
+
+def left() -> list[str]:
+    """Processes of the site, and its ports that somebody holds."""
+    running = [f"{one.name} (pid {one.pid})" for one in processes.find(SITE)]
+    return running + [f"port {port}" for port in sorted(planned(OFFSET)) if processes.answers(port)]

@@ -1,0 +1,72 @@
+"""Every command of README.md and docs/ is typed on the real runtime, and shows what the page says it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs import checkout
+from tests.docs.pages import Page, Step, pages
+from tests.docs.ports import from_site, to_site
+from tests.docs.seen import NotSeen, compare
+from tests.docs.terminals import FirstTerminal, Terminal
+
+
+def _parameter(page: Page) -> object:
+    marks = [pytest.mark.lab(page.lab)] if page.lab else []
+    return pytest.param(page, id=str(page.path), marks=marks)
+
+
+@pytest.mark.parametrize("page", [_parameter(page) for page in pages() if page.is_executed and page.steps])
+def test_what_the_page_shows_is_what_is_seen(page: Page, nothing_left: None, tmp_path: Path) -> None:
+    reader = Reader(page, checkout.copy(tmp_path / "labs"), tmp_path / "terminals")
+    try:
+        for step in page.steps:
+            reader.does(step)
+        assert not reader.first_is_running(), "the page ends while its lab runs on: it has to say how to end it"
+    finally:
+        reader.leaves()
+
+
+class Reader:
+    """Somebody who types a page's commands, in its order, and compares."""
+
+    def __init__(self, page: Page, folder: Path, scratch: Path) -> None:
+        self._page, self._folder, self._scratch = page, folder, scratch
+        self._second = Terminal(folder, checkout.environment(folder), scratch)
+        self._first: FirstTerminal | None = None
+        self._secure = False
+
+    def does(self, step: Step) -> None:
+        """One block. Raises AssertionError, which names its line, when it fails or shows something else."""
+        block = step.done
+        where = f"{self._page.path}:{block.line}"
+        if block.is_after_ctrl_c:
+            assert self._first is not None, f"{where}: nothing runs in terminal 1"
+            said, status = self._first.press_ctrl_c(), 0
+        elif block.until:
+            assert not self.first_is_running(), f"{where}: something runs in terminal 1 already"
+            self._secure = "--secure" in block.text
+            command = to_site(block.text.strip(), secure=self._secure)
+            self._first = FirstTerminal(command, self._folder, checkout.environment(self._folder), self._scratch)
+            said, status = self._first.wait_for(block.until), 0
+        else:
+            said, status = self._second.type(to_site(block.text, secure=self._secure))
+        said = from_site(said, secure=self._secure)
+        assert status == block.status, f"{where}: exit status {status}\n{block.text}\n{said}"
+        if step.seen:
+            try:
+                compare(step.seen.text, said)
+            except NotSeen as difference:
+                raise AssertionError(f"{self._page.path}:{step.seen.line}: {difference}") from None
+
+    def first_is_running(self) -> bool:
+        """Whether something goes on in the first terminal."""
+        return self._first is not None and self._first.is_running()
+
+    def leaves(self) -> None:
+        """Closes both terminals."""
+        self._second.close()
+        if self._first:
+            self._first.close()

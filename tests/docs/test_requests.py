@@ -1,0 +1,80 @@
+"""Every request of requests/*.http is sent on the real runtime by httpyac, and what is asserted of it holds."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from rich.console import Console
+
+from labctl import lifecycle, runfile
+from labctl.site import ROOT
+from tests.docs import httpyac
+from tests.docs.ports import OFFSET, SITE
+
+FILES = sorted((ROOT / "requests").glob("*.http"))
+# A file is named as its page is: 1-service-invocation. The page says which lab it is of.
+LABS = {"1-service-invocation": "invocation"}
+
+
+def _parameter(file: Path) -> object:
+    return pytest.param(file, id=file.name, marks=pytest.mark.lab(LABS[file.stem]))
+
+
+@pytest.fixture
+def running(request: pytest.FixtureRequest, nothing_left: None) -> Iterator[None]:
+    """The lab of the requests."""
+    (lab,) = next(request.node.iter_markers("lab")).args
+    apps = runfile.select(runfile.read_apps(SITE), [lab])
+    lifecycle.up(SITE, apps, Console(stderr=True))
+    yield
+    lifecycle.down(SITE)
+
+
+def test_every_lab_has_its_requests() -> None:
+    assert [file.stem for file in FILES] == [page.stem for page in sorted((ROOT / "docs" / "labs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("file", [_parameter(file) for file in FILES])
+def test_the_requests_are_answered_as_asserted(file: Path, running: None, tmp_path: Path) -> None:
+    sent = httpyac.send(file, tmp_path)
+    assert {one.title: one.failures for one in sent if one.failures} == {}
+    assert [one.title for one in sent if one.assertions == 0] == [], "each says what the answer is to be"
+    assert len(sent) == len(httpyac.requests(file.read_text()))
+    assert len({one.title for one in sent}) == len(sent), "a title each, by which a reader tells them apart"
+    assert _routes(file) - _sent_routes(file, sent) == set(), "a route that no request shows"
+
+
+def _routes(file: Path) -> set[tuple[str, str, str]]:
+    """Every (app id, method, path) in the contracts of the lab's services."""
+    found: set[tuple[str, str, str]] = set()
+    for app in runfile.select(runfile.read_apps(SITE), [LABS[file.stem]]):
+        if app.protocol != "grpc":
+            paths = json.loads((app.folder / "openapi.json").read_text())["paths"]
+            found |= {(app.app_id, method.upper(), path) for path, methods in paths.items() for method in methods}
+    return found
+
+
+def _sent_routes(file: Path, sent: list[httpyac.Sent]) -> set[tuple[str, str, str]]:
+    of_port = {app.app_port: app.app_id for app in runfile.read_apps(SITE)}
+    found: set[tuple[str, str, str]] = set()
+    for app_id, method, path in _routes(file):
+        pattern = re.compile(re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)))
+        for one in sent:
+            url = urlsplit(one.url)
+            if of_port.get(url.port or 0) == app_id and one.method == method and pattern.fullmatch(url.path):
+                found.add((app_id, method, path))
+    return found
+
+
+@pytest.mark.parametrize("file", [pytest.param(file, id=file.name) for file in FILES])
+def test_the_file_is_one_that_rest_client_reads(file: Path) -> None:
+    """VS Code's REST Client sends a line as it stands unless it starts with # or //, so no assertion of httpyac's is bare."""
+    text = file.read_text()
+    assert re.findall(r"^\s*\?\?.*", text, re.MULTILINE) == []
+    assert re.findall(r"^(?:> ?\{%|\{\{$).*", text, re.MULTILINE) == [], "scripts are not REST Client's"
+    assert str(OFFSET) not in text

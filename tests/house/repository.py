@@ -1,0 +1,95 @@
+"""What this repository holds: its files, the apps of dapr.yaml, the service folders behind them, the port plan."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PORT_KEYS = ("appPort", "daprHTTPPort", "daprGRPCPort", "daprInternalGRPCPort", "metricsPort")
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """Every file that git tracks or would track, relative to the root."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    paths = sorted({Path(name) for name in listed.split("\0") if name})
+    return tuple(path for path in paths if (ROOT / path).is_file())
+
+
+def named(*patterns: str) -> list[Path]:
+    """The files whose path matches one of the glob patterns."""
+    return [path for path in files() if any(path.match(pattern) for pattern in patterns)]
+
+
+@cache
+def text(path: Path) -> str:
+    """A file's text; bytes that are none are replaced."""
+    return (ROOT / path).read_text(errors="replace")
+
+
+def below(folder: Path) -> list[Path]:
+    """The files of a folder."""
+    return [path for path in files() if path.is_relative_to(folder)]
+
+
+@cache
+def apps() -> tuple[dict[str, Any], ...]:
+    """The apps of dapr.yaml, as they stand there."""
+    return tuple(yaml.safe_load((ROOT / "dapr.yaml").read_text())["apps"])
+
+
+def services() -> list[Path]:
+    """The service folders, each once, relative to the root: a new one is found by its entry in dapr.yaml."""
+    return list(dict.fromkeys(Path(app["appDirPath"]) for app in apps()))
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One row of the port plan in README.md."""
+
+    folder: str
+    app_id: str
+    lab: str
+    app_port: int
+    http_port: int
+
+
+def plan() -> list[Planned]:
+    """README.md's port table: every app that exists or is to come. Raises AssertionError when it has none."""
+    rows = table((ROOT / "README.md").read_text(), ("folder", "app id", "lab", "app port", "Dapr HTTP port"))
+    assert rows, "README.md has no table with the columns: folder | app id | lab | app port | Dapr HTTP port"
+    return [Planned(folder, app_id, lab, int(app), int(http)) for folder, app_id, lab, app, http in rows]
+
+
+def table(markdown: str, columns: tuple[str, ...]) -> list[list[str]]:
+    """The cells of those columns, row by row, of the first Markdown table that has them, as plain text."""
+    wanted: list[int] | None = None
+    rows: list[list[str]] = []
+    for line in markdown.splitlines():
+        cells = [_plain(cell) for cell in line.strip().strip("|").split("|")] if line.lstrip().startswith("|") else []
+        if wanted is None:
+            if set(columns) <= set(cells):
+                wanted = [cells.index(column) for column in columns]
+        elif not cells:
+            break
+        elif not re.fullmatch(r":?-+:?", cells[0]):
+            rows.append([cells[index] for index in wanted])
+    return rows
+
+
+def _plain(cell: str) -> str:
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", cell).replace("`", "").replace("**", "").strip()
+
+
+def manifests(folder: Path) -> list[dict[str, Any]]:
+    """Every document of a service's kubernetes/ folder."""
+    texts = [(ROOT / path).read_text() for path in below(folder / "kubernetes") if path.suffix == ".yaml"]
+    return [document for text in texts for document in yaml.safe_load_all(text) if document]

@@ -1,0 +1,87 @@
+"""What must never be committed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.house.repository import ROOT, files, named, text
+
+LARGEST = 500_000  # bytes
+
+# In halves, so that this file does not name them.
+REGISTRIES = [
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("registry", "npmjs", "org"),
+        ("registry", "yarnpkg", "com"),
+        ("proxy", "golang", "org"),
+        ("sum", "golang", "org"),
+        ("goproxy", "io"),
+        ("crates", "io"),
+        ("maven", "apache", "org"),
+        ("maven", "org"),
+        ("deb", "debian", "org"),
+    )
+]
+MACHINE_PATH = re.compile(r"(?<![\w.~}/-])/(?:root|work|home/\w+|Users/\w+|private/var)(?:/|\b(?![\w-]))")
+
+
+def lines_with(pattern: re.Pattern[str], *, without: tuple[Path, ...] = ()) -> list[str]:
+    """Where a pattern occurs, as file:line."""
+    return [
+        f"{path}:{number}: {line.strip()[:120]}"
+        for path in files()
+        if path not in without
+        for number, line in enumerate(text(path).splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+
+def test_no_file_names_a_package_registry() -> None:
+    assert lines_with(re.compile("|".join(re.escape(host) for host in REGISTRIES), re.IGNORECASE)) == []
+
+
+def test_no_file_names_a_path_of_somebodys_machine() -> None:
+    assert lines_with(MACHINE_PATH, without=(Path(__file__).relative_to(ROOT),)) == []
+
+
+@pytest.mark.parametrize("said", ["/root/go", "cd /work/main", '"/home/ada/x"', "(/Users/ada)", "=/root"])
+def test_a_machine_path_is_recognised(said: str) -> None:
+    assert MACHINE_PATH.search(said)
+
+
+@pytest.mark.parametrize(
+    "said", ["/workspaces/labs", "docs/work/x", "./root", "$HOME/work", "https://a.example/home/b"]
+)
+def test_a_path_of_another_kind_is_not_taken_for_one(said: str) -> None:
+    assert not MACHINE_PATH.search(said)
+
+
+def test_no_lock_holds_addresses() -> None:
+    forbidden = {"uv.lock", "pylock.toml", "poetry.lock", "Pipfile.lock", "yarn.lock", "pnpm-lock.yaml"}
+    assert [str(path) for path in files() if path.name in forbidden] == []
+    for path in named("package-lock.json", "npm-shrinkwrap.json"):
+        assert '"resolved"' not in text(path), path
+
+
+def test_no_file_is_a_binary() -> None:
+    assert [str(path) for path in files() if b"\0" in (ROOT / path).read_bytes()] == []
+
+
+def test_no_file_is_large() -> None:
+    large = [path for path in files() if path.name != "go.sum" and (ROOT / path).stat().st_size > LARGEST]
+    assert [str(path) for path in large] == []
+
+
+def test_no_secret_is_committed() -> None:
+    assert [str(path) for path in named(".env", "secrets.json", "*.pem", "*.key", "*.crt")] == []
+
+
+def test_no_test_is_skipped_without_a_reason() -> None:
+    skipped = re.compile(r"(?:mark\.(?:skip|xfail)|pytest\.(?:skip|xfail))(?!\w)(?!if\()(?!\((?=[^)]))")
+    assert lines_with(skipped, without=(Path(__file__).relative_to(ROOT),)) == []

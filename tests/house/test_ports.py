@@ -1,0 +1,131 @@
+"""One port plan: README.md, dapr.yaml, labctl, manifests, images and pages agree, and nothing collides."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labctl.site import TEST_OFFSET, infrastructure_ports
+from tests.house.repository import PORT_KEYS, ROOT, apps, below, manifests, named, plan, services
+
+# What `dapr init` chose, which cannot be moved; all else stays below the range from which systems lend ports.
+DAPR_INIT = {50001, 50005, 50006}
+LENT_FROM = 32768
+ZIPKIN = 9411
+# Dapr's own choice where nobody pins one: a sidecar on Kubernetes, and in what else is taught.
+DAPR_DEFAULT = {3500}
+# Programs of the reader that pages name: a web page under development (CORS), Tilt's own page.
+READERS = {3000, 10350}
+
+APP_IDS = [app["appID"] for app in apps()]
+
+
+def app_ports(offset: int = 0) -> list[int]:
+    """Every port of every app in dapr.yaml, with repetitions."""
+    return [app[key] + offset for app in apps() for key in PORT_KEYS]
+
+
+@pytest.mark.parametrize("app", apps(), ids=APP_IDS)
+def test_an_app_has_the_ports_of_the_plan(app: dict[str, Any]) -> None:
+    row = {one.app_id: one for one in plan()}[app["appID"]]
+    assert (app["appPort"], app["daprHTTPPort"], app["env"]["LAB"]) == (row.app_port, row.http_port, row.lab)
+    assert Path(app["appDirPath"]) == Path(row.folder.split(" ")[0])
+
+
+@pytest.mark.parametrize("app", apps(), ids=APP_IDS)
+def test_a_sidecar_has_its_apps_number_in_every_range(app: dict[str, Any]) -> None:
+    number = app["appPort"] - 8000
+    assert [app[key] - number for key in PORT_KEYS] == [8000, 3500, 4500, 5500, 6500]
+
+
+def test_the_plan_itself_names_no_port_and_no_app_twice() -> None:
+    ports = Counter(port for row in plan() for port in (row.app_port, row.http_port))
+    assert [port for port, times in ports.items() if times > 1] == []
+    assert [app for app, times in Counter(row.app_id for row in plan()).items() if times > 1] == []
+
+
+def test_no_two_processes_of_a_site_share_a_port() -> None:
+    for secure in (False, True):
+        ports = Counter([*app_ports(), *infrastructure_ports(0, secure).values(), ZIPKIN])
+        assert [port for port, times in ports.items() if times > 1] == []
+
+
+def test_every_port_is_below_those_that_the_system_lends() -> None:
+    for offset in (0, TEST_OFFSET):
+        infrastructure = {*infrastructure_ports(offset).values(), *infrastructure_ports(offset, secure=True).values()}
+        every = {*app_ports(offset), *infrastructure}
+        assert {port for port in every if port >= LENT_FROM} <= DAPR_INIT
+
+
+def test_the_tests_own_site_touches_no_port_of_a_users() -> None:
+    users = {*app_ports(), *infrastructure_ports(0).values(), *infrastructure_ports(0, secure=True).values(), ZIPKIN}
+    tests = {*app_ports(TEST_OFFSET), *infrastructure_ports(TEST_OFFSET).values()}
+    assert users & (tests | set(infrastructure_ports(TEST_OFFSET, secure=True).values())) == set()
+
+
+@pytest.mark.parametrize("folder", services(), ids=str)
+def test_the_manifests_of_a_service_have_its_ports(folder: Path) -> None:
+    of_folder = {app["appID"]: app for app in apps() if Path(app["appDirPath"]) == folder}
+    documents = manifests(folder)
+    annotated: list[str] = []
+    for deployment in (one for one in documents if one["kind"] == "Deployment"):
+        template = deployment["spec"]["template"]
+        annotations = template["metadata"]["annotations"]
+        app = of_folder[annotations["dapr.io/app-id"]]
+        annotated.append(app["appID"])
+        assert annotations["dapr.io/app-port"] == str(app["appPort"])
+        assert annotations.get("dapr.io/app-protocol", "http") == app.get("appProtocol", "http")
+        for container in template["spec"]["containers"]:
+            names = {one.get("name"): one["containerPort"] for one in container["ports"]}
+            assert list(names.values()) == [app["appPort"]]
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                for kind in ("httpGet", "tcpSocket", "grpc"):
+                    port = container.get(probe, {}).get(kind, {}).get("port", app["appPort"])
+                    assert names.get(port, port) == app["appPort"], probe
+            environment = {one["name"]: one.get("value") for one in container.get("env", [])}
+            assert environment.get("APP_PORT", str(app["appPort"])) == str(app["appPort"])
+            for service in (one for one in documents if one["kind"] == "Service"):
+                if service["spec"]["selector"].items() <= template["metadata"]["labels"].items():
+                    (port,) = service["spec"]["ports"]
+                    target = port["targetPort"]
+                    assert (port["port"], names.get(target, target)) == (80, app["appPort"])
+    assert sorted(annotated) == sorted(of_folder)
+
+
+@pytest.mark.parametrize("folder", services(), ids=str)
+def test_an_image_exposes_a_port_of_the_plan(folder: Path) -> None:
+    text = (ROOT / folder / "Dockerfile").read_text()
+    mine = {app["appPort"] for app in apps() if Path(app["appDirPath"]) == folder}
+    said = re.findall(r"^EXPOSE\s+(.+)$", text, re.MULTILINE) + re.findall(r"\bAPP_PORT=(\d+)", text)
+    assert said
+    assert {int(port) for line in said for port in line.split()} <= mine
+
+
+def test_every_local_address_in_the_pages_is_one_of_the_plan() -> None:
+    known = {row.app_port + offset for row in plan() for offset in (0, -4500, -3500, -2500, -1500)}
+    known |= {*infrastructure_ports(0).values(), *infrastructure_ports(0, secure=True).values()}
+    known |= {*DAPR_INIT, *DAPR_DEFAULT, ZIPKIN, *READERS}
+    strangers: list[str] = []
+    for path in named("*.md", "*.http", "openapi.json", "Tiltfile", "*.yaml", "devcontainer.json"):
+        for port in re.findall(r"(?:localhost|127\.0\.0\.1):(\d+)", (ROOT / path).read_text()):
+            if int(port) not in known:
+                strangers.append(f"{path}: {port}")
+    assert strangers == []
+
+
+def test_a_service_has_no_port_in_its_code() -> None:
+    """An app takes its ports from what Dapr sets (settings.py, with the plan's as defaults), never from a constant."""
+    ports = "|".join(str(port) for port in app_ports())
+    found = [
+        f"{path}:{number}"
+        for folder in services()
+        for path in below(folder)
+        if path.suffix == ".py" and path.name != "settings.py" and "tests" not in path.parts
+        for number, line in enumerate((ROOT / path).read_text().splitlines(), 1)
+        if re.search(rf"\b({ports})\b", line)
+    ]
+    assert found == []

@@ -1,0 +1,73 @@
+"""Who may see which component: no app two actor stores, no scope for an app that nobody plans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.house.repository import ROOT, files, plan
+
+RESOURCES = [path for path in files() if path.parts[0] == "components" and path.suffix == ".yaml"]
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    """The YAML documents of a file."""
+    return [document for document in yaml.safe_load_all((ROOT / path).read_text()) if document]
+
+
+def components() -> list[dict[str, Any]]:
+    """All components, of every file."""
+    return [one for path in RESOURCES for one in documents(path) if one["kind"] == "Component"]
+
+
+def metadata(component: dict[str, Any]) -> dict[str, str]:
+    """A component's settings by name."""
+    return {one["name"]: one.get("value", "") for one in component["spec"].get("metadata", [])}
+
+
+def scoped_to(component: dict[str, Any], app_id: str) -> bool:
+    """Whether an app sees it. A component without scopes is seen by all."""
+    return app_id in component.get("scopes", [app_id])
+
+
+def test_components_were_found() -> None:
+    assert components()
+
+
+@pytest.mark.parametrize("path", RESOURCES, ids=str)
+def test_a_component_has_a_file_named_by_its_role(path: Path) -> None:
+    found = documents(path)
+    if any(one["kind"] == "Component" for one in found):
+        assert [one["metadata"]["name"] for one in found] == [path.stem]
+
+
+def test_no_name_is_used_twice() -> None:
+    names = [(one["kind"], one["metadata"]["name"]) for path in RESOURCES for one in documents(path)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("path", RESOURCES, ids=str)
+def test_every_resource_says_who_may_see_it_and_names_only_apps_of_the_plan(path: Path) -> None:
+    planned = {row.app_id for row in plan()}
+    for document in documents(path):
+        scopes = document.get("scopes", [])
+        assert scopes, f"{document['metadata']['name']} has no scopes: every app would see it"
+        assert set(scopes) <= planned
+
+
+def test_no_app_sees_two_actor_stores() -> None:
+    stores = [one for one in components() if metadata(one).get("actorStateStore") == "true"]
+    assert stores
+    seen = {row.app_id: [one["metadata"]["name"] for one in stores if scoped_to(one, row.app_id)] for row in plan()}
+    assert {app_id: names for app_id, names in seen.items() if len(names) > 1} == {}
+
+
+@pytest.mark.parametrize("component", components(), ids=lambda one: one["metadata"]["name"])
+def test_topic_scopes_name_apps_that_see_the_component(component: dict[str, Any]) -> None:
+    for setting in ("publishingScopes", "subscriptionScopes"):
+        said = metadata(component).get(setting, "")
+        named = {entry.split("=")[0].strip() for entry in said.split(";") if entry.strip()}
+        assert named <= set(component["scopes"]), setting

@@ -1,0 +1,84 @@
+"""What `tilt up` would start, asserted resource by resource against dapr.yaml."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import starlark
+import yaml
+
+from labctl.site import infrastructure_ports
+from tests.tilt import tilt
+
+APPS: list[dict[str, Any]] = yaml.safe_load((tilt.ROOT / "dapr.yaml").read_text())["apps"]
+LABS = list(dict.fromkeys(app["env"]["LAB"] for app in APPS))
+BELOW = ["redis", "placement", "scheduler"]
+
+
+def test_all_labs_come_up_without_an_argument() -> None:
+    assert list(tilt.run()) == ["setup", *BELOW, *(app["appID"] for app in APPS)]
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_one_lab_comes_up_with_its_name(lab: str) -> None:
+    expected = [app["appID"] for app in APPS if app["env"]["LAB"] == lab]
+    assert list(tilt.run(lab)) == ["setup", *BELOW, *expected]
+
+
+def test_the_labs_that_are_named_come_up_and_no_other(tmp_path: Path) -> None:
+    another = {"appID": "pizza-order", "appDirPath": "./order", "appPort": 8021, "daprHTTPPort": 3521}
+    shutil.copy(tilt.ROOT / "dapr.yaml", tmp_path)
+    document = yaml.safe_load((tmp_path / "dapr.yaml").read_text())
+    document["apps"].append(another | {"env": {"LAB": "a-later-lab"}})
+    (tmp_path / "dapr.yaml").write_text(yaml.safe_dump(document))
+
+    assert list(tilt.run("a-later-lab", folder=tmp_path)) == ["setup", *BELOW, "pizza-order"]
+    assert list(tilt.run(*LABS, "a-later-lab", folder=tmp_path)) == list(tilt.run(folder=tmp_path))
+
+
+def test_an_unknown_lab_fails_with_the_list_of_labs() -> None:
+    with pytest.raises(starlark.StarlarkError, match=rf"There is no lab inovcation. The labs are: {', '.join(LABS)}\."):
+        tilt.run("inovcation")
+
+
+def test_setup_runs_once_and_before_everything() -> None:
+    setup = tilt.run()["setup"]
+    assert (setup.cmd, setup.serve_cmd, setup.deps, setup.resource_deps) == ("./lab setup", "", [], [])
+    assert (setup.labels, setup.links, setup.probe) == (["infrastructure"], [], None)
+
+
+@pytest.mark.parametrize("name", BELOW)
+def test_redis_placement_and_scheduler(name: str) -> None:
+    resource = tilt.run()[name]
+    port = infrastructure_ports(0)[name]
+    assert (resource.cmd, resource.serve_cmd) == ("", f"./lab serve {name}")
+    assert (resource.labels, resource.resource_deps) == (["infrastructure"], ["setup"])
+    assert resource.probe == {"tcp_socket": {"host": "localhost", "port": port}, "period_secs": 1}
+
+
+@pytest.mark.parametrize("app", APPS, ids=lambda app: app["appID"])
+def test_an_app(app: dict[str, Any]) -> None:
+    resource = tilt.run()[app["appID"]]
+    base = f"http://localhost:{app['appPort']}"
+    sidecar = {"url": f"http://localhost:{app['daprHTTPPort']}/v1.0/metadata", "name": "sidecar"}
+    assert (resource.cmd, resource.serve_cmd) == ("", f"./lab serve {app['appID']}")
+    assert (resource.labels, resource.resource_deps) == ([app["env"]["LAB"]], BELOW)
+    if app.get("appProtocol") == "grpc":
+        assert resource.probe == {"tcp_socket": {"host": "localhost", "port": app["appPort"]}, "period_secs": 1}
+        assert resource.links == [sidecar]
+    else:
+        request = {"host": "localhost", "port": app["appPort"], "scheme": "http", "path": "/readyz"}
+        assert resource.probe == {"http_get": request, "period_secs": 1}
+        assert resource.links == [{"url": f"{base}/", "name": "app"}, {"url": f"{base}/docs", "name": "docs"}, sidecar]
+
+
+@pytest.mark.parametrize("app", APPS, ids=lambda app: app["appID"])
+def test_live_reload_watches_what_the_app_reads_and_not_what_it_writes(app: dict[str, Any]) -> None:
+    resource = tilt.run()[app["appID"]]
+    assert resource.deps == [app["appDirPath"], "dapr.yaml", "components", "config"]
+    assert all((tilt.ROOT / path).exists() for path in resource.deps)
+    # `dapr run -f` writes each app's log into .dapr/logs in the app's own folder.
+    assert {"**/.dapr", "**/.venv", "**/__pycache__", "**/tests"} <= set(resource.ignore)

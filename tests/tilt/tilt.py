@@ -1,0 +1,153 @@
+"""Runs the Tiltfile in a Starlark interpreter, with Tilt's own functions recorded instead of carried out.
+
+Tilt itself cannot be had on the machines these tests are made for. Each function here has the parameters of Tilt's
+(tilt-dev/tilt, internal/tiltfile/api), so that a wrong name fails as it would there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import starlark
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TILTFILE = ROOT / "Tiltfile"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One local_resource as Tilt was told of it."""
+
+    name: str
+    cmd: str
+    serve_cmd: str
+    deps: list[str]
+    ignore: list[str]
+    resource_deps: list[str]
+    links: list[dict[str, str]]
+    labels: list[str]
+    probe: dict[str, Any] | None
+
+
+class Tilt:
+    """What stands in for Tilt: reads files, takes arguments, records resources."""
+
+    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+        self.arguments = list(arguments)
+        self.folder = folder
+        self.positional: str | None = None
+        self.resources: list[Resource] = []
+
+    def local_resource(
+        self,
+        name: str,
+        cmd: str = "",
+        deps: list[str] | None = None,
+        trigger_mode: int = 0,
+        resource_deps: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        auto_init: bool = True,
+        serve_cmd: str = "",
+        allow_parallel: bool = False,
+        links: Sequence[dict[str, str]] = (),
+        labels: Sequence[str] = (),
+        env: dict[str, str] | None = None,
+        serve_env: dict[str, str] | None = None,
+        readiness_probe: dict[str, Any] | None = None,
+        dir: str = "",
+        serve_dir: str = "",
+    ) -> None:
+        """Records it; raises ValueError where Tilt refuses it."""
+        if not (cmd or serve_cmd):
+            raise ValueError("local_resource must have a cmd and/or a serve_cmd, but both were empty")
+        if name in {one.name for one in self.resources}:
+            raise ValueError(f"Local resource {name} has been defined multiple times")
+        lists = (list(deps or []), list(ignore), list(resource_deps), list(links), list(labels))
+        self.resources.append(Resource(name, cmd, serve_cmd, *lists, probe=readiness_probe))
+
+    def probe(
+        self,
+        initial_delay_secs: int = 0,
+        timeout_secs: int = 1,
+        period_secs: int = 10,
+        success_threshold: int = 1,
+        failure_threshold: int = 3,
+        exec: dict[str, Any] | None = None,
+        http_get: dict[str, Any] | None = None,
+        tcp_socket: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """A probe as its action by name; raises ValueError unless it has exactly one."""
+        actions = {"exec": exec, "http_get": http_get, "tcp_socket": tcp_socket}
+        given = {name: action for name, action in actions.items() if action}
+        if len(given) != 1:
+            raise ValueError("exactly one of exec, http_get, or tcp_socket must be specified")
+        return given | {"period_secs": period_secs}
+
+    def http_get_action(
+        self, port: int, host: str = "localhost", scheme: str = "http", path: str = ""
+    ) -> dict[str, Any]:
+        """A GET request; the port has to be an int, as in Tilt."""
+        return {"port": _integer(port), "host": host, "scheme": scheme, "path": path}
+
+    def tcp_socket_action(self, port: int, host: str = "localhost") -> dict[str, Any]:
+        """A connection; the port has to be an int, as in Tilt."""
+        return {"port": _integer(port), "host": host}
+
+    def link(self, url: str, name: str) -> dict[str, str]:
+        """A link of the web page."""
+        return {"url": url, "name": name}
+
+    def read_yaml(self, path: str) -> Any:
+        """A file's one document, its numbers as floats: Tilt reads YAML by way of Go's JSON decoder."""
+        return _as_tilt_reads(yaml.safe_load((self.folder / path).read_text()))
+
+    def define_string_list(self, name: str, args: bool = False, usage: str = "") -> None:
+        """config.define_string_list: with `args`, the list takes what follows `tilt up --`."""
+        if args:
+            self.positional = name
+
+    def parse(self) -> dict[str, list[str]]:
+        """config.parse: the settings that were given. Raises ValueError for arguments that nothing takes."""
+        if self.arguments and self.positional is None:
+            raise ValueError("positional args were specified, but none were expected")
+        return {str(self.positional): self.arguments} if self.arguments else {}
+
+
+def _integer(port: object) -> int:
+    if type(port) is not int:
+        raise TypeError(f"got {type(port).__name__}, want int")
+    return port
+
+
+def _as_tilt_reads(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_tilt_reads(one) for key, one in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_as_tilt_reads(one) for one in cast("list[Any]", value)]
+    return float(value) if type(value) is int else value
+
+
+def run(*arguments: str, folder: Path = ROOT) -> dict[str, Resource]:
+    """The resources that `tilt up -- ARGUMENTS` makes, by name and in order.
+
+    folder: where dapr.yaml lies. Raises starlark.StarlarkError where Tilt shows an error.
+    """
+    tilt = Tilt(arguments, folder)
+    module = starlark.Module()
+    names = ("local_resource", "probe", "http_get_action", "tcp_socket_action", "link", "read_yaml")
+    for name in names:
+        module.add_callable(name, getattr(tilt, name))
+    # Tilt's `config` is a module; Starlark's struct stands in for it.
+    for name in ("define_string_list", "parse"):
+        module.add_callable(f"_config_{name}", getattr(tilt, name))
+    prelude = "config = struct(define_string_list=_config_define_string_list, parse=_config_parse)"
+    builtins = starlark.Globals.extended_by([starlark.LibraryExtension.StructType])
+    dialect = starlark.Dialect.standard()
+    dialect.enable_top_level_stmt = True  # Tilt allows `if` and `for` outside of a function
+    for filename, source in (("prelude", prelude), (str(TILTFILE), TILTFILE.read_text())):
+        starlark.eval(module, starlark.parse(filename, source, dialect), builtins)
+    return {resource.name: resource for resource in tilt.resources}

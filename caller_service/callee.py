@@ -139,4 +139,5 @@ def _number(told: object) -> int | None:
 
 def _last_attempt(trailers: Iterable[tuple[str, str | bytes]]) -> int | None:
     # Dapr hands on the trailers of all attempts, one after the other.
-    return _number(dict(trailers).get("x-attempt"))
+    told = [value for name, value in trailers if name == "x-attempt"]
+    return _number(told[-1]) if told else None

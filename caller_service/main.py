@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         facts = {"dependency": failure.dependency, "errorCode": failure.error_code, "attempts": failure.attempts}
         told = {name: fact for name, fact in facts.items() if fact is not None}
         fields = {**told, "reason": failure.reason, "request_id": request.headers["x-request-id"]}
-        log.warning(failure.detail, extra={"fields": fields})
+        log.log(logging.WARNING if failure.status >= 500 else logging.INFO, failure.detail, extra={"fields": fields})
         headers = {"retry-after": str(settings.retry_after_seconds)} if failure.breaker_open else None
         return problems.problem(failure.status, failure.detail, headers, **told)
 

@@ -304,7 +304,7 @@ def demo(lab: Annotated[str, typer.Argument(help="invocation")]) -> None:
 def bench(
     name: Annotated[str, typer.Argument(help="invocation, or up")],
     json_: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file too.")] = None,
-    seconds: Annotated[float, typer.Option("--seconds", help="Length of each measurement of each round.")] = 2.0,
+    seconds: Annotated[float, typer.Option("--seconds", help="How long each row is measured.")] = 6.0,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 when a target is missed.")] = False,
 ) -> None:
     """Measures, side by side in one run and as a ratio to the thing below it, on a site of its own."""

@@ -139,6 +139,7 @@ def up(
             if site.secure:
                 _make_tokens(site)
             _remember(site, run)
+            _prune_logs(apps)
             _dapr_run(site, apps, runtime, run)
             with steps.step(f"{', '.join(app.app_id for app in apps)}", total=len(apps)) as advance:
                 return wait_ready(site, apps, begin, advance)
@@ -303,6 +304,14 @@ def log_file(site: Site, app: App, kind: str = "app") -> Path | None:
                     return Path(opened.path)
     logs = sorted(folder.glob(f"{app.app_id}_{kind}_*.log"))
     return logs[-1] if logs else None
+
+
+def _prune_logs(apps: Sequence[App], keep: int = 40) -> None:
+    """The CLI writes two new logs at every start and never deletes one."""
+    for folder in dict.fromkeys(app.folder for app in apps):
+        logs = sorted((folder / ".dapr" / "logs").glob("*.log"), key=lambda path: path.stat().st_mtime)
+        for old in logs[:-keep]:
+            old.unlink()
 
 
 def link_logs(site: Site, apps: Sequence[App]) -> None:

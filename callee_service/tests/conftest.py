@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -29,16 +29,13 @@ def _only_the_settings_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def serve() -> Iterator[Callable[..., TestClient]]:
     """Makes a client of a service with these settings."""
-    clients: list[TestClient] = []
+    with ExitStack() as running:
 
-    def start(**settings: object) -> TestClient:
-        app = create_app(Settings(_env_file=None, **settings))
-        clients.append(TestClient(app, raise_server_exceptions=False).__enter__())
-        return clients[-1]
+        def start(**settings: object) -> TestClient:
+            app = create_app(Settings(_env_file=None, **settings))
+            return running.enter_context(TestClient(app, raise_server_exceptions=False))
 
-    yield start
-    for client in clients:
-        client.__exit__()
+        yield start
 
 
 @pytest.fixture

@@ -29,7 +29,9 @@ def test_a_body_that_is_too_large(serve):
     assert problem_of(answer, 413)["title"] == "Content Too Large"
 
 
-def test_what_nobody_foresaw_is_a_500_without_details(client):
+def test_what_nobody_foresaw_is_a_500_without_details(serve):
+    client = serve()
+
     @client.app.get("/broken")
     async def broken():
         raise ZeroDivisionError("the secret is 42")

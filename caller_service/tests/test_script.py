@@ -1,55 +1,74 @@
 """`python main.py` is a script: it calls callee and prints what it answered."""
 
-import json
+import asyncio
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 from conftest import SERVICE
 
+import script
+from settings import Settings
 
-def run(sidecar_port, **environment):
-    variables = {**os.environ, "DAPR_HTTP_PORT": str(sidecar_port), "SIDECAR_WAIT_SECONDS": "0.5", **environment}
+
+def main_py(sidecar_port):
+    variables = {**os.environ, "DAPR_HTTP_PORT": str(sidecar_port), "SIDECAR_WAIT_SECONDS": "0.3"}
     return subprocess.run(
         [sys.executable, "main.py"], cwd=SERVICE, env=variables, capture_output=True, text=True, timeout=30
     )
 
 
-def answers(output):
-    return [json.loads(body) for body in re.findall(r"^Response from callee: (.*)$", output, re.MULTILINE)]
+def run(sidecar, **settings):
+    ports = {"dapr_http_port": sidecar.http_port, "dapr_grpc_port": sidecar.grpc_port}
+    asyncio.run(script.run(Settings(_env_file=None, **ports, **settings)))
 
 
 def test_calls_once_for_dapr_user(sidecar):
-    done = run(sidecar.http_port)
+    done = main_py(sidecar.http_port)
     assert done.stdout == 'Response from callee: {"message": "Hello, Dapr User from callee-app!"}\n'
     assert (done.returncode, done.stderr) == (0, "")
     assert [path for path, _ in sidecar.calls] == ["/v1.0/invoke/callee-app/method/greet/Dapr%20User"]
 
 
-def test_with_test_retry_calls_five_times_with_a_pause(sidecar):
+def test_without_a_sidecar_it_says_so_in_one_sentence_and_fails():
+    done = main_py(sidecar_port=1)
+    assert done.returncode == 1
+    assert re.fullmatch(r"The Dapr sidecar at 127\.0\.0\.1:1 cannot be reached .+\n", done.stderr)
+    assert done.stdout == ""
+
+
+def test_with_test_retry_calls_five_times_with_a_pause(sidecar, capsys):
     started = time.monotonic()
-    done = run(sidecar.http_port, TEST_RETRY="true", TEST_RETRY_PAUSE_SECONDS="0.1")
-    assert time.monotonic() - started >= 0.4
-    assert answers(done.stdout) == [{"message": f"Hello, RetryTester_{n} from callee-app!"} for n in range(1, 6)]
-    assert done.returncode == 0
+    run(sidecar, test_retry=True, test_retry_pause_seconds=0.05)
+    assert time.monotonic() - started >= 4 * 0.05
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        f'Response from callee: {{"message": "Hello, RetryTester_{number} from callee-app!"}}' for number in range(1, 6)
+    ]
     # Each is a request of its own, so callee counts its attempts apart.
     assert len({headers["x-request-id"] for _, headers in sidecar.calls}) == 5
 
 
-@pytest.mark.parametrize("ready", [False, None])
-def test_without_a_sidecar_it_says_so_in_one_sentence(sidecar, ready):
-    sidecar.ready = bool(ready)
-    done = run(sidecar.http_port if ready is False else 1)
-    assert done.returncode == 1
-    assert re.fullmatch(r"The Dapr sidecar at 127\.0\.0\.1:\d+ .+\n", done.stderr)
-    assert done.stdout == ""
+def test_waits_for_a_sidecar_that_is_still_starting(sidecar, capsys):
+    sidecar.ready = False
+
+    threading.Timer(0.3, setattr, (sidecar, "ready", True)).start()
+    run(sidecar)
+    assert "Hello, Dapr User" in capsys.readouterr().out
+    assert len(sidecar.arrived) > 2  # more than one question, and the call
+
+
+def test_gives_up_on_a_sidecar_that_does_not_get_ready(sidecar):
+    sidecar.ready = False
+    with pytest.raises(SystemExit, match="is not ready: it answers 500"):
+        run(sidecar, sidecar_wait_seconds=0.1)
 
 
 def test_a_call_that_fails_is_told_and_makes_the_script_fail(sidecar):
     sidecar.status, sidecar.body = 500, b'{"detail": "no"}'
-    done = run(sidecar.http_port)
-    assert done.returncode == 1
-    assert done.stderr == "The call for Dapr User failed: callee-app answered 500: no\n"
+    with pytest.raises(SystemExit, match=r"^The call for Dapr User failed: callee-app answered 500: no$"):
+        run(sidecar)

@@ -7,9 +7,9 @@
 | `caller_url` … `caller_grpc` | caller's `/call-greet/Ada?via=…` | the service of this lab, one row for each way |
 | `taught` | `/call-greet/Ada` of bench/baselines/taught_caller.py | a new HTTP client for each request |
 
-All of it runs at once on one site, and every row is measured in each round, so that a machine which gets slower gets
-slower for all. A figure is the median of the rounds. The sidecars are those of `./lab up`, with its resiliency policy
-and API log; the baseline's sidecar has no resiliency policy, which if anything helps it.
+All of it runs on one site at once. Each row's time is cut into short slices, and the rows take turns, so that a machine
+which gets slower gets slower for all; a figure is the median of the slices. The sidecars are those of `./lab up`, with
+its resiliency policy and API log; the baseline's sidecar has no resiliency policy, which if anything helps it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from rich.console import Console
 
@@ -30,7 +30,8 @@ from labctl.site import ROOT, Site
 
 CONNECTIONS = (1, 16)
 LIMIT, TAUGHT = "raw_sidecar", "taught"
-ROUNDS = 3
+SLICE = 0.5  # seconds
+FEWEST_ROUNDS = 3
 OF_RAW_SIDECAR = 0.6
 TIMES_TAUGHT = 20.0
 
@@ -40,7 +41,10 @@ _WARM_UP = 0.5  # seconds; connections are made and Python's caches filled
 
 @dataclass(frozen=True)
 class Figures:
-    """The medians of a row at one number of connections; spread: of the rates, their range by their median."""
+    """The medians of a row's slices at one number of connections.
+
+    spread: how far the middle half of the slices' rates is apart, as a share of the median.
+    """
 
     requests_per_second: float
     p50_ms: float
@@ -49,15 +53,15 @@ class Figures:
 
     @classmethod
     def of(cls, runs: list[Load]) -> Figures:
-        """The medians of the rounds."""
+        """The medians of the slices, of which there are at least two."""
         rates = [run.requests_per_second for run in runs]
-        middle = median(rates)
+        lower, middle, upper = quantiles(rates, n=4, method="inclusive")
         latencies = median(run.p50_ms for run in runs), median(run.p99_ms for run in runs)
-        return cls(middle, *latencies, (max(rates) - min(rates)) / middle)
+        return cls(middle, *latencies, (upper - lower) / middle)
 
 
 def measure(site: Site, console: Console, seconds: float) -> Result:
-    """Brings everything up, measures each row for `seconds` in each round, and says what came out."""
+    """Brings everything up, measures each row for `seconds`, one slice in each round, and says what came out."""
     steps = Steps(console)
     apps = runfile.select(runfile.read_apps(site), ["invocation"])
     program = load.ensure(steps)
@@ -68,13 +72,14 @@ def measure(site: Site, console: Console, seconds: float) -> Result:
             load.run(program, url, max(CONNECTIONS), _WARM_UP)
             advance()
     runs: dict[tuple[str, int], list[Load]] = {(name, count): [] for name in urls for count in CONNECTIONS}
-    for number in range(1, ROUNDS + 1):
-        with steps.step(f"round {number} of {ROUNDS}", total=len(runs)) as advance:
+    rounds = max(FEWEST_ROUNDS, round(seconds / SLICE))
+    with steps.step(f"{len(runs)} measurements, {rounds} slices each", total=len(runs) * rounds) as advance:
+        for _ in range(rounds):
             for (name, connections), measured in runs.items():
-                measured.append(load.run(program, urls[name], connections, seconds))
+                measured.append(load.run(program, urls[name], connections, min(seconds / rounds, SLICE)))
                 advance()
     with steps.step("the load generator alone"):
-        ceiling = load.ceiling(program, site, max(CONNECTIONS), min(seconds, 2))
+        ceiling = load.ceiling(program, site, max(CONNECTIONS), SLICE * FEWEST_ROUNDS)
     return _result(site, program, {key: Figures.of(measured) for key, measured in runs.items()}, ceiling)
 
 
@@ -95,8 +100,8 @@ def row_urls(site: Site) -> dict[str, str]:
 
 
 def _result(site: Site, program: Path, figures: dict[tuple[str, int], Figures], ceiling: Load) -> Result:
-    columns = ("conn.", "requests/s", "±", "p50 ms", "p99 ms", "of raw", "by taught")
-    table = figures_table(f"median of {ROUNDS} rounds", "row", columns)
+    columns = ("conn.", "requests/s", "spread", "p50 ms", "p99 ms", "of raw", "taught")
+    table = figures_table("of raw: of the raw sidecar; taught: times the taught way", "row", columns)
     rows: list[dict[str, object]] = []
     for connections in CONNECTIONS:
         limit = figures[LIMIT, connections].requests_per_second
@@ -104,7 +109,7 @@ def _result(site: Site, program: Path, figures: dict[tuple[str, int], Figures], 
         for name in (name for name, count in figures if count == connections):
             one = figures[name, connections]
             rate = one.requests_per_second
-            cells = [f"{rate:,.0f}", f"{one.spread / 2:.0%}", f"{one.p50_ms:.2f}", f"{one.p99_ms:.2f}"]
+            cells = [f"{rate:,.0f}", f"{one.spread:.0%}", f"{one.p50_ms:.2f}", f"{one.p99_ms:.2f}"]
             table.add_row(name, str(connections), *cells, f"{rate / limit:.2f}", f"{rate / taught:.1f}")
             rows.append(
                 {

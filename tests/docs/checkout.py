@@ -16,7 +16,7 @@ _AS_SOMEBODY = ["-c", "user.name=reader", "-c", "user.email=reader@localhost", "
 
 
 def copy(folder: Path) -> Path:
-    """Copies what git tracks or would track; what ./lab has made (runtime, environments) is linked. Returns the folder."""
+    """Copies what git tracks or would track, links what ./lab has made (runtime, environments), returns the folder."""
     for path in files():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)

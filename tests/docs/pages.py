@@ -1,7 +1,7 @@
 """The Markdown files of this repository, read as a reader would: what to type, what then is seen, where links lead.
 
-A fenced ```bash block is typed. A ```text or ```json block that follows it is what is then seen. A comment before a block
-(invisible on the page) says more:
+A fenced ```bash block is typed. A ```text or ```json block that follows it is what is then seen. A comment before a
+block (invisible on the page) says more:
 
     <!-- run: in terminal 1 until "Ctrl-C stops" -->   it goes on running; go on when it has said so
     <!-- run: press Ctrl-C in terminal 1 -->           the next block is what the first terminal then says
@@ -16,6 +16,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -122,9 +123,11 @@ class Page:
         """The anchors of its headings, named as GitHub names them."""
         tokens = MarkdownIt("commonmark").enable("table").parse(self.text)
         anchors: set[str] = set()
-        for before, token in zip(tokens, tokens[1:], strict=False):
+        for before, token in pairwise(tokens):
             if before.type == "heading_open":
-                plain = "".join(child.content for child in token.children or [] if child.type in ("text", "code_inline"))
+                plain = "".join(
+                    child.content for child in token.children or [] if child.type in ("text", "code_inline")
+                )
                 anchor = re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")
                 again = sum(1 for one in anchors if re.fullmatch(rf"{re.escape(anchor)}(-\d+)?", one))
                 anchors.add(f"{anchor}-{again}" if again else anchor)

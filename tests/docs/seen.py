@@ -31,7 +31,9 @@ def normal(text: str) -> list[str]:
     Runs of blanks are one blank, runs of a table's line are one, blank lines and colours are nothing; and the
     "… step" by which ./lab announces a step where it cannot draw a bar is nothing, for a reader sees the bar.
     """
-    lines = [re.sub(r"([━─═])\1+", r"\1", re.sub(r"\s+", " ", line)).strip() for line in _ANSI.sub("", text).split("\n")]
+    lines = [
+        re.sub(r"([━─═])\1+", r"\1", re.sub(r"\s+", " ", line)).strip() for line in _ANSI.sub("", text).split("\n")
+    ]
     return [line for line in lines if line and not line.startswith("… ")]
 
 

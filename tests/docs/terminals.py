@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from labctl.processes import wait_until
@@ -16,7 +17,7 @@ WITHIN = 120  # seconds for one block; the longest waits of a page are some 20
 
 
 class Terminal:
-    """A bash in a session of its own. Each block is typed into it; its variables and folder last, as they do for a reader."""
+    """A bash in a session of its own, into which block after block is typed: variables and folder last."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], scratch: Path) -> None:
         scratch.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,7 @@ class FirstTerminal:
         def came() -> bool:
             nonlocal text
             text += self.said()
-            return words in text and text.endswith("\n") or self._process.poll() is not None
+            return (words in text and text.endswith("\n")) or self._process.poll() is not None
 
         wait_until(came, WITHIN, interval=0.05)
         assert words in text, f"it never said {words!r}:\n{text}"
@@ -112,10 +113,8 @@ class FirstTerminal:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
+    with suppress(ProcessLookupError):  # it and all it started may have ended
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it and all it started had ended
     process.wait(10)
     if process.stdin:
         process.stdin.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from labctl.site import TEST_OFFSET
-from tests.docs.httpyac import asserting
+from tests.docs.http_files import asserting
 from tests.docs.pages import read_blocks
 from tests.docs.ports import OFFSET, from_site, planned, to_site
 from tests.docs.seen import NotSeen, compare
@@ -62,15 +62,17 @@ def test_what_is_seen_is_not_what_the_page_shows(page: str, real: str) -> None:
 
 
 def test_ports_are_those_of_the_site_and_back() -> None:
-    typed = "curl localhost:8002/x; curl http://127.0.0.1:3502/y; DAPR_HTTP_PORT=3502 z; redis-cli -p 6379; cat .lab/sites/default/a"
+    typed = "curl localhost:8002/x http://127.0.0.1:3502/y; DAPR_HTTP_PORT=3502 z; nc -p 6379; cat sites/default/a"
     there = to_site(typed)
+    app, sidecar = 8002 + OFFSET, 3502 + OFFSET
     assert there == (
-        f"curl localhost:{8002 + OFFSET}/x; curl http://127.0.0.1:{3502 + OFFSET}/y; DAPR_HTTP_PORT={3502 + OFFSET} z; "
-        "redis-cli -p 6379; cat .lab/sites/docs/a"
+        f"curl localhost:{app}/x http://127.0.0.1:{sidecar}/y; DAPR_HTTP_PORT={sidecar} z; nc -p 6379; cat sites/docs/a"
     )
     assert from_site(there) == typed
     shown = 'placement: port 50005, pid 7; {"port": 6379, "app_port": 8004}'
     assert from_site(to_site(shown)) == shown
+    row = f" callee-app   http://localhost:{8001 + OFFSET}   /docs   {3501 + OFFSET}   5.2 s "
+    assert from_site(row) == " callee-app   http://localhost:8001   /docs   3501   5.2 s "
     assert from_site(f'{{"elapsed_ms":{4501 + OFFSET}}}') == f'{{"elapsed_ms":{4501 + OFFSET}}}', "a time is no port"
 
 
@@ -127,7 +129,9 @@ def test_a_command_that_reads_gets_nothing(terminal: Terminal) -> None:
 
 
 def test_the_first_terminal_runs_until_ctrl_c(tmp_path: Path) -> None:
-    program = "import signal,time\nprint('ready',flush=True)\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('bye')"
+    program = (
+        "import signal,time\nprint('ready',flush=True)\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('bye')"
+    )
     file = tmp_path / "program.py"
     file.write_text(program)
     first = FirstTerminal(f"{sys.executable} {file}", tmp_path, ENVIRONMENT, tmp_path / "scratch")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from labctl import lifecycle
 from tests.docs import checkout
 from tests.docs.pages import Page, Step, pages
-from tests.docs.ports import from_site, to_site
+from tests.docs.ports import SITE, from_site, to_site
 from tests.docs.seen import NotSeen, compare
 from tests.docs.terminals import FirstTerminal, Terminal
 
@@ -25,6 +26,9 @@ def test_what_the_page_shows_is_what_is_seen(page: Page, nothing_left: None, tmp
         for step in page.steps:
             reader.does(step)
         assert not reader.first_is_running(), "the page ends while its lab runs on: it has to say how to end it"
+    except BaseException:
+        lifecycle.down(SITE)
+        raise
     finally:
         reader.leaves()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,7 +15,7 @@ from rich.console import Console
 
 from labctl import lifecycle, runfile
 from labctl.site import ROOT
-from tests.docs import httpyac
+from tests.docs import http_files
 from tests.docs.ports import OFFSET, SITE
 
 FILES = sorted((ROOT / "requests").glob("*.http"))
@@ -41,10 +43,10 @@ def test_every_lab_has_its_requests() -> None:
 
 @pytest.mark.parametrize("file", [_parameter(file) for file in FILES])
 def test_the_requests_are_answered_as_asserted(file: Path, running: None, tmp_path: Path) -> None:
-    sent = httpyac.send(file, tmp_path)
+    sent = http_files.send(file, tmp_path)
     assert {one.title: one.failures for one in sent if one.failures} == {}
     assert [one.title for one in sent if one.assertions == 0] == [], "each says what the answer is to be"
-    assert len(sent) == len(httpyac.requests(file.read_text()))
+    assert len(sent) == len(http_files.requests(file.read_text()))
     assert len({one.title for one in sent}) == len(sent), "a title each, by which a reader tells them apart"
     assert _routes(file) - _sent_routes(file, sent) == set(), "a route that no request shows"
 
@@ -59,7 +61,7 @@ def _routes(file: Path) -> set[tuple[str, str, str]]:
     return found
 
 
-def _sent_routes(file: Path, sent: list[httpyac.Sent]) -> set[tuple[str, str, str]]:
+def _sent_routes(file: Path, sent: list[http_files.Sent]) -> set[tuple[str, str, str]]:
     of_port = {app.app_port: app.app_id for app in runfile.read_apps(SITE)}
     found: set[tuple[str, str, str]] = set()
     for app_id, method, path in _routes(file):
@@ -71,9 +73,37 @@ def _sent_routes(file: Path, sent: list[httpyac.Sent]) -> set[tuple[str, str, st
     return found
 
 
+def test_a_wrong_answer_and_no_answer_are_found(tmp_path: Path) -> None:
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(b'{"attempts": 3}')
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Says nothing on the tests' output."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    here = f"http://127.0.0.1:{server.server_port}"
+    file = tmp_path / "made-up.http"
+    right, wrong = ("# ?? js response.parsedBody.attempts == 3", "# ?? js response.parsedBody.attempts == 4")
+    requests = [f"### right\nGET {here}/\n\n{right}\n", f"### wrong\nGET {here}/\n\n{wrong}\n"]
+    file.write_text("\n".join([*requests, f"### no answer\nGET http://127.0.0.1:1/\n\n{right}\n"]))
+    folder = tmp_path / "sent"
+    folder.mkdir()
+    try:
+        sent = http_files.send(file, folder)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert [(one.title, bool(one.failures)) for one in sent] == [("right", False), ("wrong", True), ("no answer", True)]
+
+
 @pytest.mark.parametrize("file", [pytest.param(file, id=file.name) for file in FILES])
 def test_the_file_is_one_that_rest_client_reads(file: Path) -> None:
-    """VS Code's REST Client sends a line as it stands unless it starts with # or //, so no assertion of httpyac's is bare."""
+    """VS Code's REST Client sends every line that is no comment as it stands, so no assertion of httpyac's is bare."""
     text = file.read_text()
     assert re.findall(r"^\s*\?\?.*", text, re.MULTILINE) == []
     assert re.findall(r"^(?:> ?\{%|\{\{$).*", text, re.MULTILINE) == [], "scripts are not REST Client's"

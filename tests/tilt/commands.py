@@ -70,12 +70,12 @@ def _start(resource: Resource, environment: Mapping[str, str], logs: Path) -> su
     return _popen(resource.serve_cmd, resource.name, environment, logs)
 
 
-def _popen(command: str, name: str, environment: Mapping[str, str], logs: Path) -> subprocess.Popen[bytes]:
+def _popen(command: list[str], name: str, environment: Mapping[str, str], logs: Path) -> subprocess.Popen[bytes]:
     logs.mkdir(parents=True, exist_ok=True)
     with (logs / f"{name}.log").open("ab") as log:
-        # Tilt runs a string by sh -c, in a process group of its own, in the Tiltfile's folder.
+        # As Tilt does: in a process group of its own, in the Tiltfile's folder.
         return subprocess.Popen(
-            ["sh", "-c", command],
+            command,
             cwd=ROOT,
             env=os.environ | dict(environment),
             stdin=subprocess.DEVNULL,

@@ -46,7 +46,7 @@ def test_an_unknown_lab_fails_with_the_list_of_labs() -> None:
 
 def test_setup_runs_once_and_before_everything() -> None:
     setup = tilt.run()["setup"]
-    assert (setup.cmd, setup.serve_cmd, setup.deps, setup.resource_deps) == ("./lab setup", "", [], [])
+    assert (setup.cmd, setup.serve_cmd, setup.deps, setup.resource_deps) == (["./lab", "setup"], [], [], [])
     assert (setup.labels, setup.links, setup.probe) == (["infrastructure"], [], None)
 
 
@@ -54,7 +54,7 @@ def test_setup_runs_once_and_before_everything() -> None:
 def test_redis_placement_and_scheduler(name: str) -> None:
     resource = tilt.run()[name]
     port = infrastructure_ports(0)[name]
-    assert (resource.cmd, resource.serve_cmd) == ("", f"./lab serve {name}")
+    assert (resource.cmd, resource.serve_cmd) == ([], ["./lab", "serve", name])
     assert (resource.labels, resource.resource_deps) == (["infrastructure"], ["setup"])
     assert resource.probe == {"tcp_socket": {"host": "localhost", "port": port}, "period_secs": 1}
 
@@ -64,7 +64,7 @@ def test_an_app(app: dict[str, Any]) -> None:
     resource = tilt.run()[app["appID"]]
     base = f"http://localhost:{app['appPort']}"
     sidecar = {"url": f"http://localhost:{app['daprHTTPPort']}/v1.0/metadata", "name": "sidecar"}
-    assert (resource.cmd, resource.serve_cmd) == ("", f"./lab serve {app['appID']}")
+    assert (resource.cmd, resource.serve_cmd) == ([], ["./lab", "serve", app["appID"]])
     assert (resource.labels, resource.resource_deps) == ([app["env"]["LAB"]], BELOW)
     if app.get("appProtocol") == "grpc":
         assert resource.probe == {"tcp_socket": {"host": "localhost", "port": app["appPort"]}, "period_secs": 1}

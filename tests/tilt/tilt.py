@@ -23,8 +23,8 @@ class Resource:
     """One local_resource as Tilt was told of it."""
 
     name: str
-    cmd: str
-    serve_cmd: str
+    cmd: list[str]
+    serve_cmd: list[str]
     deps: list[str]
     ignore: list[str]
     resource_deps: list[str]
@@ -45,13 +45,13 @@ class Tilt:
     def local_resource(
         self,
         name: str,
-        cmd: str = "",
+        cmd: str | list[str] = "",
         deps: list[str] | None = None,
         trigger_mode: int = 0,
         resource_deps: Sequence[str] = (),
         ignore: Sequence[str] = (),
         auto_init: bool = True,
-        serve_cmd: str = "",
+        serve_cmd: str | list[str] = "",
         allow_parallel: bool = False,
         links: Sequence[dict[str, str]] = (),
         labels: Sequence[str] = (),
@@ -67,7 +67,7 @@ class Tilt:
         if name in {one.name for one in self.resources}:
             raise ValueError(f"Local resource {name} has been defined multiple times")
         lists = (list(deps or []), list(ignore), list(resource_deps), list(links), list(labels))
-        self.resources.append(Resource(name, cmd, serve_cmd, *lists, probe=readiness_probe))
+        self.resources.append(Resource(name, _command(cmd), _command(serve_cmd), *lists, probe=readiness_probe))
 
     def probe(
         self,
@@ -121,6 +121,10 @@ def _integer(port: object) -> int:
     if type(port) is not int:
         raise TypeError(f"got {type(port).__name__}, want int")
     return port
+
+
+def _command(command: str | list[str]) -> list[str]:
+    return command if isinstance(command, list) else ["sh", "-c", command] if command else []
 
 
 def _as_tilt_reads(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""httpyac, which sends the requests of a .http file and checks what is asserted of the answers. Version: httpyac/."""
+"""Sends the requests of a .http file by httpyac (locked in httpyac/), which checks what is asserted of the answers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -48,7 +49,7 @@ class Sent:
 
 
 def find_node() -> Node:
-    """The Node on PATH when it is new enough and has an npm, else the one from PyPI. Raises LabError when that can't be had."""
+    """The Node on PATH when it is new enough and has an npm, else PyPI's. Raises LabError when that can't be had."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _major(node) >= NODE_AT_LEAST:
         return Node(node, [npm])
@@ -91,7 +92,7 @@ def requests(text: str) -> list[str]:
 
 
 def asserting(text: str) -> str:
-    """The file as httpyac asserts it: `# ?? status == 200` is a comment for VS Code's REST Client, so it is one there."""
+    """The file as httpyac asserts it. For VS Code's REST Client, `# ?? status == 200` is but a comment."""
     return re.sub(r"^# (\?\? )", r"\1", text, flags=re.MULTILINE)
 
 
@@ -107,10 +108,7 @@ def send(file: Path, folder: Path) -> list[Sent]:
     return [_sent(one) for one in json.loads(run.stdout)["requests"]]
 
 
-def _sent(one: dict[str, object]) -> Sent:
-    results = one.get("testResults") or []
-    response = one.get("response")
-    assert isinstance(results, list) and isinstance(one["summary"], dict)
-    request = response["request"] if isinstance(response, dict) else {"method": "", "url": ""}
-    failures = [str(result) for result in results if result["status"] != "SUCCESS"]
-    return Sent(str(one.get("title")), request["method"], request["url"], one["summary"]["totalTests"], failures)
+def _sent(one: dict[str, Any]) -> Sent:
+    request = one["response"]["request"] if "response" in one else {"method": "", "url": ""}
+    failures = [str(result) for result in one["testResults"] if result["status"] != "SUCCESS"]
+    return Sent(one["title"], request["method"], request["url"], one["summary"]["totalTests"], failures)

@@ -7,6 +7,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from problems import problem
 
+# Closes the connection, so that the rest of a huge or endless body is not read only to be thrown away.
+CLOSE = {"connection": "close"}
+
 
 class RequestLimits:
     """ASGI middleware that answers 413 to a body above `max_bytes`, and 408 or 503 after `max_seconds`.
@@ -18,22 +21,19 @@ class RequestLimits:
         self.app = app
         self.max_bytes = max_bytes
         self.max_seconds = max_seconds
+        self.too_large = f"The body is larger than {max_bytes} bytes."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-
-        # The connection is closed, so that the rest of a huge body is not read only to be thrown away.
-        too_large = HTTPException(413, f"The body is larger than {self.max_bytes} bytes.", {"connection": "close"})
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > self.max_bytes:
-                await problem(413, too_large.detail, dict(too_large.headers or {}))(scope, receive, send)
+                await problem(413, self.too_large, CLOSE)(scope, receive, send)
                 return
 
         received = 0
-        waits_for_client = False
-        started = False
+        waits_for_client = started = False
 
         async def receive_bounded() -> Message:
             # A chunked body does not say its length before, so its bytes are counted as they come.
@@ -43,7 +43,7 @@ class RequestLimits:
             waits_for_client = False
             received += len(message.get("body", b""))
             if received > self.max_bytes:
-                raise too_large
+                raise HTTPException(413, self.too_large, CLOSE)
             return message
 
         async def send_noting_start(message: Message) -> None:
@@ -59,5 +59,4 @@ class RequestLimits:
             if started or not limit.expired():
                 raise
             status, who = (408, "The request's body") if waits_for_client else (503, "The answer")
-            answer = problem(status, f"{who} took longer than {self.max_seconds:g} s.", {"connection": "close"})
-            await answer(scope, receive, send)
+            await problem(status, f"{who} took longer than {self.max_seconds:g} s.", CLOSE)(scope, receive, send)

@@ -1,6 +1,7 @@
 """caller: asks callee for a greeting through Dapr, and tells how that went. `python main.py` runs script.py."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -86,6 +87,11 @@ def create_app(settings: Settings) -> FastAPI:
 
 settings = Settings()
 app = create_app(settings)
+
+# All that was imported and built up to here lives as long as the process. Left to itself the garbage collector looks at
+# it again every few hundred requests, which costs a tenth of the time of each.
+gc.freeze()
+gc.set_threshold(20_000, 20, 20)
 
 if __name__ == "__main__":
     asyncio.run(script.run(settings))

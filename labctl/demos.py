@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any
 
 import httpx
-from rich.console import Console
+from rich import box
+from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -31,12 +34,13 @@ def play(lab: str, site: Site, console: Console) -> None:
     apps = runfile.select(runfile.read_apps(site), [lab])
     late = [row.app.app_id for row in lifecycle.status(site, apps) if not row.ready]
     if late:
-        raise LabError(
-            f"{', '.join(late)} is not running. Start the lab with ./lab up {lab}, here or in another terminal."
-        )
+        start = f"./lab up {lab}, here (with --detach) or in another terminal"
+        raise LabError(f"Not running: {', '.join(late)}. Start the lab with {start}.")
     story = stories[lab](site, apps, console)
     try:
         story.tell()
+    except httpx.HTTPError as error:
+        raise LabError(f"The story broke off: {error}. See ./lab status and ./lab logs.") from error
     finally:
         story.tidy()
 
@@ -46,6 +50,7 @@ class _Invocation:
 
     def __init__(self, site: Site, apps: list[App], console: Console) -> None:
         self.site, self.console = site, console
+        self.killed = False
         self.callee, self.caller = (
             f"http://127.0.0.1:{runfile.find(apps, f'{one}-app').app_port}" for one in ("callee", "caller")
         )
@@ -56,24 +61,18 @@ class _Invocation:
 
     def tell(self) -> None:
         begin = time.monotonic()
-        self._chapter(
-            "caller greets through two sidecars, four ways", "It names an app id; where callee runs, only Dapr knows."
-        )
-        table = Table("via", "message", "attempts", "ms")
+        self._chapter("caller greets four ways", "It names an app id; where callee runs, only Dapr knows.")
+        table = Table("via", "message", "attempts", "ms", box=box.SIMPLE_HEAD, pad_edge=False)
         for via in ("url", "header", "sdk", "grpc"):
             answer = self.http.get(f"{self.caller}/call-greet/Ada", params={"via": via}).raise_for_status().json()
             table.add_row(via, answer["message"], str(answer["attempts"]), f"{answer['elapsed_ms']:.1f}")
         self.console.print(table)
 
-        self._chapter(
-            "callee fails twice, and caller never learns of it", 'PUT /faults {"fail_next": 2}; then one call.'
-        )
+        self._chapter("callee fails twice; the user gets a greeting", 'PUT /faults {"fail_next": 2}, then one call.')
         self._order_faults(2)
         self._call()
 
-        self._chapter(
-            "callee fails more often than the policy tries again", 'PUT /faults {"fail_next": 100}; then one call.'
-        )
+        self._chapter("callee fails longer than Dapr tries", 'PUT /faults {"fail_next": 100}, then one call.')
         self._order_faults(100)
         self._call()
         self._order_faults(0)
@@ -82,19 +81,21 @@ class _Invocation:
 
         self._chapter("callee is killed", "kill -9, as ./lab kill callee-app does; its sidecar lives on.")
         lifecycle.kill(self.site, "callee-app")
+        self.killed = True
         self._call()
         with self.console.status("./lab restart callee-app"):
             seconds = lifecycle.restart(self.site, "callee-app")
+        self.killed = False
         self._chapter("callee is back", f"Restarted in {seconds:.1f} s. caller was not touched.")
         self._call()
         self.console.print(f"\nThat took {time.monotonic() - begin:.0f} s. The policy: components/resiliency.yaml.")
 
     def tidy(self) -> None:
         """Leaves the lab as it was found, also after Ctrl-C or an error in the middle."""
-        apps = runfile.read_apps(self.site)
-        if not lifecycle.status(self.site, [runfile.find(apps, "callee-app")])[0].pid:
+        if self.killed:
             lifecycle.restart(self.site, "callee-app")
-        self._order_faults(0)
+        with suppress(httpx.HTTPError):
+            self._order_faults(0)
         self.http.close()
 
     def _chapter(self, title: str, text: str) -> None:
@@ -106,27 +107,34 @@ class _Invocation:
     def _call(self) -> None:
         """One call of caller's; shows each attempt as callee counts it, then what caller answered."""
         request_id = uuid.uuid4().hex
+        answers: Queue[httpx.Response | httpx.HTTPError] = Queue()
+
+        def ask() -> None:
+            try:
+                answers.put(self.http.get(f"{self.caller}/call-greet/Ada", headers={"x-request-id": request_id}))
+            except httpx.HTTPError as error:
+                answers.put(error)
+
         lines = Table.grid(padding=(0, 2))
-        begin = time.monotonic()
-        with (
-            ThreadPoolExecutor(1) as pool,
-            Live(lines, console=self.console, refresh_per_second=10) as live,
-        ):
-            call = pool.submit(self.http.get, f"{self.caller}/call-greet/Ada", headers={"x-request-id": request_id})
-            counted = 0
-            while not call.done():
-                time.sleep(_LOOK_EVERY)
-                counted = self._show_attempts(lines, request_id, counted, time.monotonic() - begin)
-                waiting = Spinner("dots", f"{time.monotonic() - begin:4.1f} s  caller waits, its sidecar decides")
-                live.update(_below(lines, waiting))
-            seconds = time.monotonic() - begin
-            self._show_attempts(lines, request_id, counted, seconds)
-            response = call.result()
-            colour = "green" if response.is_success else "red"
-            lines.add_row(
-                f"{seconds:4.1f} s", f"[{colour}]caller answers {response.status_code}[/] {_gist(response.json())}"
-            )
+        begin, counted = time.monotonic(), 0
+        answer = None
+        with Live(lines, console=self.console, refresh_per_second=10) as live:
+            # A daemon, so that Ctrl-C does not wait for the answer.
+            Thread(target=ask, daemon=True).start()
+            while answer is None:
+                with suppress(Empty):
+                    answer = answers.get(timeout=_LOOK_EVERY)
+                seconds = time.monotonic() - begin
+                counted = self._show_attempts(lines, request_id, counted, seconds)
+                live.update(Group(lines, Spinner("dots", f"{seconds:4.1f} s  caller waits, its sidecar decides")))
+            if isinstance(answer, httpx.HTTPError):
+                raise answer
+            colour = "green" if answer.is_success else "red"
+            gist = f"[{colour}]caller answers {answer.status_code}[/] {_gist(answer.json())}"
+            lines.add_row(f"{time.monotonic() - begin:4.1f} s", gist)
             live.update(lines)
+        if not self.console.is_terminal:
+            self.console.print()  # off a terminal, Live leaves its last line open
 
     def _show_attempts(self, lines: Table, request_id: str, counted: int, seconds: float) -> int:
         try:
@@ -139,15 +147,8 @@ class _Invocation:
         return max(counted, now)
 
 
-def _below(lines: Table, last: Spinner) -> Table:
-    both = Table.grid()
-    both.add_row(lines)
-    both.add_row(last)
-    return both
-
-
 def _gist(answer: dict[str, Any]) -> str:
     if "message" in answer:
-        return f"“{answer['message']}” after {answer['attempts']} attempts"
+        return f"“{answer['message']}” (attempts: {answer['attempts']})"
     code = f" [bold]{answer['errorCode']}[/]" if answer.get("errorCode") else ""
     return f"{answer['detail']}{code}"

@@ -19,7 +19,12 @@ from labctl.site import ROLE_VARIABLE, SITE_VARIABLE, Site
 
 Kind = Literal["app", "sidecar", "cli", "infrastructure"]
 # Apps before sidecars: a daprd waits without end for an app that still holds a workflow stream.
-_STOP_ORDER: tuple[tuple[Kind, float], ...] = (("app", 12), ("sidecar", 8), ("cli", 3), ("infrastructure", 8))
+_STOP_ORDER: tuple[tuple[Kind, str, float], ...] = (
+    ("app", "apps: ", 12),
+    ("sidecar", "sidecars of: ", 8),
+    ("cli", "the CLI: ", 3),
+    ("infrastructure", "", 8),
+)
 
 
 @dataclass(frozen=True)
@@ -121,10 +126,10 @@ def stop(site: Site, say: Callable[[str], None] = lambda _: None, *, names: Iter
         found = [one for one in find(site) if wanted is None or one.name in wanted]
         if not found:
             return ended
-        for kind, grace in _STOP_ORDER:
+        for kind, what, grace in _STOP_ORDER:
             group = [one for one in found if one.kind == kind]
             if group:
-                say(f"stopping {', '.join(sorted(one.name for one in group))}")
+                say(f"stopping {what}{', '.join(sorted({one.name for one in group}))}")
                 end([one.process for one in group], grace)
                 ended += [one.name for one in group]
     left = [one for one in find(site) if wanted is None or one.name in wanted]

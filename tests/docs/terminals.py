@@ -70,7 +70,7 @@ class FirstTerminal:
         scratch.mkdir(parents=True, exist_ok=True)
         self._said = (scratch / f"terminal-1-{time.monotonic_ns()}.txt").open("w+b")
         self._process = subprocess.Popen(
-            ["bash", "-c", f"exec {command}"],
+            ["bash", "-c", f"exec env {command}"],
             cwd=folder, env=dict(environment), start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=self._said, stderr=subprocess.STDOUT,
         )  # fmt: skip

@@ -76,7 +76,8 @@ def test_ctrl_c_stops_all_of_it(shell):
         up.process.send_signal(signal.SIGINT)
         assert up.process.wait(40) == 130
         text = up.text()
-    assert text.index("stopping callee-app, callee-grpc-app, caller-app") < text.index("stopping placement")
+    order = [text.index(f"stopping {what}") for what in ("apps: callee-app, callee-grpc-app", "sidecars", "placement")]
+    assert order == sorted(order)
     shell.assert_nothing_left()
 
 

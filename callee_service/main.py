@@ -1,5 +1,6 @@
 """callee: greets by name. It is the service that others invoke through Dapr."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -16,6 +17,8 @@ from faults import Faults, SimulatedError, switches
 from limits import RequestLimits
 from models import Greeting, Health, Name, Welcome
 from settings import Settings
+
+log = logging.getLogger("callee")
 
 ATTEMPT = "x-attempt"
 TELLS_ATTEMPT = {ATTEMPT: {"description": "How often this request has arrived by now", "schema": {"type": "integer"}}}
@@ -54,6 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             await faults.strike()
         except SimulatedError as error:
+            log.warning(str(error), extra={"fields": {"status": error.status, "arrival": attempt}})
             raise HTTPException(error.status, str(error), {ATTEMPT: attempt}) from error
         response.headers[ATTEMPT] = attempt
         return Greeting(message=f"Hello, {name} from callee-app!")

@@ -1,5 +1,7 @@
 """Everything callee takes from its environment, in one place."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -27,4 +29,4 @@ class Settings(BaseSettings):
     # Longer than the longest `delay_ms` that PUT /faults takes (30 s).
     max_request_seconds: float = Field(default=35.0, gt=0)
     shutdown_grace_seconds: int = Field(default=10, ge=0)
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

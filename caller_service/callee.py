@@ -116,12 +116,18 @@ class Callee:
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncGenerator[Callee]:
     """Opens the clients and yields a Callee; needs no sidecar yet. Closes them in the end."""
-    target = f"127.0.0.1:{settings.dapr_grpc_port}"
-    # The one time limit on calls is the one in `Callee.greet`, whichever way they go.
-    no_limit, no_cookies = aiohttp.ClientTimeout(total=None), aiohttp.DummyCookieJar()
+    session = aiohttp.ClientSession(
+        headers=token_header(settings),
+        # Every header is carried through two sidecars, so those that callee does not read are left out.
+        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # The one time limit on calls is the one in `Callee.greet`, whichever way they go.
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{settings.dapr_grpc_port}", CHANNEL_OPTIONS)
     async with (
-        aiohttp.ClientSession(headers=token_header(settings), timeout=no_limit, cookie_jar=no_cookies) as session,
-        grpc.aio.insecure_channel(target, CHANNEL_OPTIONS) as channel,
+        session,
+        channel,
         aclosing(SdkClient(settings, session)) as sdk,
     ):
         yield Callee(settings, session, channel, sdk)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import grpc
+from grpc import StatusCode
 
 SIDECAR = "Dapr sidecar"
 # Under this code Dapr 1.18 books every failed HTTP invocation, callee's own error answers too, which it passes on
@@ -16,6 +17,7 @@ SIDECAR = "Dapr sidecar"
 DIRECT_INVOKE = "ERR_DIRECT_INVOKE"
 # 401 and 403 speak of this app's credentials and of Dapr's access policy, neither of which the user can mend.
 NOT_THE_USERS = {401, 403}
+BREAKER_OPEN = "circuit breaker is open"
 
 
 @dataclass(eq=False)
@@ -53,7 +55,7 @@ def from_http(app_id: str, status: int, body: bytes, attempts: int | None = None
     """An HTTP answer that is no greeting: an error of Dapr's, or the last answer of callee itself."""
     told = _object(body)
     if code := told.get("errorCode"):
-        return _from_dapr(app_id, str(code), str(told.get("message")), denied=status == 403)
+        return _from_dapr(app_id, str(code), str(told.get("message")), attempts, denied=status == 403)
     if status == 401 and body.startswith(b"invalid api token"):
         return CallFailed(502, SIDECAR, "The Dapr sidecar refuses the DAPR_API_TOKEN of this app.")
     detail = str(told.get("detail") or "no detail given")[:500]
@@ -66,28 +68,31 @@ def from_http(app_id: str, status: int, body: bytes, attempts: int | None = None
 def from_grpc(app_id: str, error: grpc.aio.AioRpcError, attempts: int | None) -> CallFailed:
     """A gRPC status that is not OK, of Dapr or of the Greeter itself."""
     code, reason = error.code(), error.details() or ""
-    # The Greeter tells its attempt with every answer; a status without one was made on the way to it.
-    if attempts is None:
-        denied = code in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED)
-        return _from_dapr(app_id, code.name, reason, denied=denied)
-    if code is grpc.StatusCode.INVALID_ARGUMENT:
+    # The Greeter tells its attempt with every answer, so a status without one was made on the way to it. After retries
+    # Dapr may have the last word although the Greeter had spoken before.
+    if attempts is None or code is StatusCode.DEADLINE_EXCEEDED or BREAKER_OPEN in reason:
+        if code is StatusCode.UNAUTHENTICATED:
+            detail = f"A Dapr token is missing or wrong on the way to {app_id}."
+            return CallFailed(502, app_id, detail, code.name, reason=reason)
+        return _from_dapr(app_id, code.name, reason, attempts, denied=code is StatusCode.PERMISSION_DENIED)
+    if code is StatusCode.INVALID_ARGUMENT:
         return CallFailed(422, app_id, reason[:500], code.name, attempts)
-    status = 503 if code is grpc.StatusCode.UNAVAILABLE else 502
+    status = 503 if code is StatusCode.UNAVAILABLE else 502
     return CallFailed(status, app_id, f"{app_id} answered {code.name}: {reason[:500]}", code.name, attempts)
 
 
-def _from_dapr(app_id: str, code: str, reason: str, *, denied: bool) -> CallFailed:
+def _from_dapr(app_id: str, code: str, reason: str, attempts: int | None, *, denied: bool) -> CallFailed:
     # One code stands for all that can go wrong in an invocation; only Dapr's words tell which it was (seen on 1.18.0).
+    breaker_open = BREAKER_OPEN in reason or "too many requests" in reason
     if denied:
-        return CallFailed(
-            502, app_id, f"Dapr's access policy does not let this app call {app_id}.", code, reason=reason
-        )
-    if "circuit breaker is open" in reason or "too many requests" in reason:
-        detail = f"{app_id} failed too often; Dapr's circuit breaker holds calls back for a while."
-        return CallFailed(503, app_id, detail, code, breaker_open=True, reason=reason)
-    if "deadline exceeded" in reason:
-        return CallFailed(504, app_id, f"{app_id} took longer than Dapr's policy allows.", code, reason=reason)
-    return CallFailed(503, app_id, f"{app_id} cannot be reached.", code, reason=reason)
+        status, detail = 502, f"Dapr's access policy does not let this app call {app_id}."
+    elif breaker_open:
+        status, detail = 503, f"{app_id} failed too often; Dapr's circuit breaker holds calls back for a while."
+    elif "deadline exceeded" in reason:
+        status, detail = 504, f"{app_id} took longer than Dapr's policy allows."
+    else:
+        status, detail = 503, f"{app_id} cannot be reached."
+    return CallFailed(status, app_id, detail, code, attempts, breaker_open, reason)
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Everything caller takes from its environment, in one place."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -29,7 +29,7 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(default=65_536, ge=1)
     max_request_seconds: float = Field(default=35.0, gt=0)
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     test_retry: bool = False
     test_retry_pause_seconds: float = Field(default=2.0, ge=0)

@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from labctl import doctor as checks
-from labctl import infrastructure, lifecycle, processes, runfile, testing
+from labctl import infrastructure, lifecycle, runfile, testing
 from labctl import runtime as dapr
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
-from labctl.site import Site
+from labctl.site import HOME, Site
 
 cli = typer.Typer(
     name="lab",
@@ -48,7 +48,7 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 def main() -> None:
     """./lab."""
-    run(cli)
+    run(lambda: cli(prog_name="./lab"))
 
 
 def run(command: Callable[[], object]) -> None:
@@ -84,6 +84,7 @@ def up(
         console.print(_up_table(apps, seconds))
         if secure:
             console.print("mTLS is on: callers are known by certificate, callee lets caller-app's GET /greet/* in.")
+            console.print(f"The API tokens are in {(site.state / 'tokens.json').relative_to(HOME.parent)}")
         if detach:
             console.print("Running. [bold]./lab status[/], [bold]./lab logs[/], and [bold]./lab down[/] to end it.")
             return
@@ -164,8 +165,9 @@ def status(json_: Json = False) -> None:
     for one in below:
         whose = "" if one.ours else " (not started by ./lab)"
         console.print(f"{one.name}: port {one.port}, pid {one.pid or 'not visible'}{whose}")
-    if not below:
-        console.print("No Redis, placement or scheduler runs. ./lab up starts them.")
+    for name in infrastructure.names(site):
+        if name not in {one.name for one in below}:
+            console.print(f"{name}: not running")
 
 
 @cli.command()
@@ -249,7 +251,7 @@ def serve(name: Name) -> None:
     try:
         lifecycle.serve(site, name, console)
     except KeyboardInterrupt:
-        processes.stop(site, names=[name])
+        lifecycle.stop_serving(site, name)
 
 
 @cli.command()

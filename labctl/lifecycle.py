@@ -151,7 +151,8 @@ def up(
 def _refuse_second(site: Site) -> None:
     running = [one for one in processes.find(site) if one.kind in ("app", "sidecar", "cli")]
     if running:
-        what = ", ".join(sorted({f"{one.name} (pid {one.pid})" for one in running}))
+        apps = {one.name: one.pid for one in running if one.kind == "app"} or {one.name: one.pid for one in running}
+        what = ", ".join(f"{name} (pid {pid})" for name, pid in sorted(apps.items()))
         raise LabError(f"The labs run already: {what}. See ./lab status, or end them first with ./lab down.")
 
 
@@ -416,7 +417,9 @@ def restart(
 
 def _end_idle_clis(site: Site) -> None:
     """A `dapr run` whose apps and sidecars have all been ended waits on for ever: it is ended too."""
-    idle = [one.process for one in processes.find(site) if one.kind == "cli" and not one.process.children()]
+    clis = [one.process for one in processes.find(site) if one.kind == "cli"]
+    # One that has just been started has no children yet either.
+    idle = [cli for cli in clis if not cli.children() and time.time() - cli.create_time() > 10]
     processes.end(idle, grace=3)
 
 
@@ -444,6 +447,14 @@ def down(site: Site, say: Callable[[str], None] = lambda _: None) -> list[str]:
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.write_text(str(os.getpid()))
     return processes.stop(site, say)
+
+
+def stop_serving(site: Site, name: str) -> None:
+    """Ends what `serve` of that name started, and nothing else of the site."""
+    processes.stop(site, names=[name])
+    # Each `serve` has a `dapr run` of its own, on a run file named after the app.
+    clis = [one.process for one in processes.find(site) if one.kind == "cli"]
+    processes.end([cli for cli in clis if Path(cli.cmdline()[-1]).name == f"{name}.yaml"], grace=3)
 
 
 def serve(site: Site, name: str, console: Console) -> None:

@@ -127,6 +127,7 @@ def _build(steps: Steps, all_components: bool) -> None:
     _remove(_BUILD / "out")
     out = _BUILD / "out"
     (out / ".dapr" / "bin").mkdir(parents=True)
+    (out / ".dapr" / "components").mkdir()  # `dapr run --app-id …` without resources looks here
     (out / "bin").mkdir()
     go = find_go() or _fetch_go(steps)
     tags = "allcomponents"

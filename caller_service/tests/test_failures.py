@@ -63,6 +63,7 @@ def test_an_error_of_daprs_grpc_proxy_names_the_greeter(client, sidecar, code, r
     sidecar.grpc_error, sidecar.grpc_trailers = (code, reason), ()
     body = problem_of(client.get("/call-greet/Ada?via=grpc"), status)
     assert (body["dependency"], body["errorCode"]) == ("callee-grpc-app", code.name)
+    assert ("token" in body["detail"]) == (code is StatusCode.UNAUTHENTICATED)
 
 
 @pytest.mark.parametrize("via", VIAS)
@@ -96,6 +97,20 @@ def test_retries_of_grpc_used_up_pass_on_what_the_greeter_said_last(client, side
     body = problem_of(client.get("/call-greet/Ada?via=grpc"), 503)
     assert "Simulated temporary error" in body["detail"]
     assert (body["errorCode"], body["attempts"]) == ("UNAVAILABLE", 2)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "status"),
+    [
+        (StatusCode.DEADLINE_EXCEEDED, "context deadline exceeded", 504),
+        (StatusCode.UNKNOWN, "circuit breaker is open", 503),
+    ],
+)
+def test_dapr_may_have_the_last_word_after_the_greeter_spoke(client, sidecar, code, reason, status):
+    sidecar.grpc_error, sidecar.grpc_trailers = (code, reason), (("x-attempt", "1"), ("x-attempt", "2"))
+    body = problem_of(client.get("/call-greet/Ada?via=grpc"), status)
+    assert "answered" not in body["detail"]
+    assert body["attempts"] == 2
 
 
 @pytest.mark.parametrize("via", HTTP_VIAS)

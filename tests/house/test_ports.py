@@ -29,6 +29,11 @@ def app_ports(offset: int = 0) -> list[int]:
     return [app[key] + offset for app in apps() for key in PORT_KEYS]
 
 
+def planned_ports(offset: int = 0) -> set[int]:
+    """Every port of every app of the plan, those to come too: an app's, and its sidecar's four."""
+    return {row.app_port + offset - shift for row in plan() for shift in (0, 4500, 3500, 2500, 1500)}
+
+
 @pytest.mark.parametrize("app", apps(), ids=APP_IDS)
 def test_an_app_has_the_ports_of_the_plan(app: dict[str, Any]) -> None:
     row = {one.app_id: one for one in plan()}[app["appID"]]
@@ -57,14 +62,15 @@ def test_no_two_processes_of_a_site_share_a_port() -> None:
 def test_every_port_is_below_those_that_the_system_lends() -> None:
     for offset in (0, TEST_OFFSET):
         infrastructure = {*infrastructure_ports(offset).values(), *infrastructure_ports(offset, secure=True).values()}
-        every = {*app_ports(offset), *infrastructure}
-        assert {port for port in every if port >= LENT_FROM} <= DAPR_INIT
+        assert {port for port in planned_ports(offset) | infrastructure if port >= LENT_FROM} <= DAPR_INIT
 
 
 def test_the_tests_own_site_touches_no_port_of_a_users() -> None:
-    users = {*app_ports(), *infrastructure_ports(0).values(), *infrastructure_ports(0, secure=True).values(), ZIPKIN}
-    tests = {*app_ports(TEST_OFFSET), *infrastructure_ports(TEST_OFFSET).values()}
-    assert users & (tests | set(infrastructure_ports(TEST_OFFSET, secure=True).values())) == set()
+    users, tests = (
+        planned_ports(offset).union(*(infrastructure_ports(offset, secure).values() for secure in (False, True)))
+        for offset in (0, TEST_OFFSET)
+    )
+    assert (users | {ZIPKIN}) & tests == set()
 
 
 @pytest.mark.parametrize("folder", services(), ids=str)
@@ -106,8 +112,7 @@ def test_an_image_exposes_a_port_of_the_plan(folder: Path) -> None:
 
 
 def test_every_local_address_in_the_pages_is_one_of_the_plan() -> None:
-    known = {row.app_port + offset for row in plan() for offset in (0, -4500, -3500, -2500, -1500)}
-    known |= {*infrastructure_ports(0).values(), *infrastructure_ports(0, secure=True).values()}
+    known = planned_ports() | {*infrastructure_ports(0).values(), *infrastructure_ports(0, secure=True).values()}
     known |= {*DAPR_INIT, *DAPR_DEFAULT, ZIPKIN, *READERS}
     strangers: list[str] = []
     for path in named("*.md", "*.http", "openapi.json", "Tiltfile", "*.yaml", "devcontainer.json"):

@@ -1,4 +1,4 @@
-"""caller waits longer than its sidecar may need: a client that gives up first never sees the retry that would have helped."""
+"""caller waits longer than its sidecar may need: a client that gives up first never sees the retry that would help."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from labctl import lifecycle, processes
 from labctl.site import TEST_OFFSET, Site, infrastructure_ports
 from tests.tilt import tilt
-from tests.tilt.commands import tilt_up
+from tests.tilt.commands import TiltUp
 
 SITE = Site("tilt", TEST_OFFSET)
 
@@ -22,21 +23,38 @@ def port_of(port: int) -> int:
     return SITE.ports[names[port]] if port in names else port + SITE.offset
 
 
+def greeting() -> str:
+    """What caller-app answers, through both sidecars."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port_of(8002)}/call-greet/Ada", timeout=30) as answer:
+        return json.load(answer)["message"]
+
+
+def pids(app_id: str) -> set[int]:
+    """The processes of an app: itself and its sidecar."""
+    return {one.pid for one in processes.find(SITE) if one.name == app_id}
+
+
 @pytest.fixture
-def free_ports() -> None:
+def free_ports() -> Iterator[None]:
     """The other tests' site has these same ports; it is brought up again by the next test that needs it."""
     lifecycle.down(Site("test", TEST_OFFSET))
+    yield
+    lifecycle.down(SITE)
 
 
 @pytest.mark.lab("invocation")
 @pytest.mark.usefixtures("free_ports")
-def test_the_invocation_lab_comes_up_answers_and_leaves_nothing(tmp_path: Path) -> None:
+def test_the_invocation_lab_comes_up_reloads_an_app_and_leaves_nothing(tmp_path: Path) -> None:
     environment = {"LAB_SITE_NAME": SITE.name, "LAB_PORT_OFFSET": str(SITE.offset)}
-    resources = tilt.run("invocation")
-    with tilt_up(resources, environment, port_of, tmp_path / "logs", within=240) as serving:
-        assert list(serving) == ["redis", "placement", "scheduler", "callee-app", "caller-app", "callee-grpc-app"]
-        url = f"http://127.0.0.1:{port_of(8002)}/call-greet/Ada"
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            assert json.load(answer)["message"] == "Hello, Ada from callee-app!"
-    left = [f"{one.name} (pid {one.pid})" for one in processes.find(SITE)]
+    with TiltUp(tilt.run("invocation"), environment, port_of, tmp_path / "logs", within=240) as up:
+        assert list(up.serving) == ["redis", "placement", "scheduler", "callee-app", "caller-app", "callee-grpc-app"]
+        assert greeting() == "Hello, Ada from callee-app!"
+
+        callee, caller = pids("callee-app"), pids("caller-app")
+        up.reload("callee-app")
+        assert len(pids("callee-app")) == 2
+        assert pids("callee-app").isdisjoint(callee)
+        assert pids("caller-app") == caller
+        assert greeting() == "Hello, Ada from callee-app!"
+    left = [f"{one.kind} {one.name} (pid {one.pid})" for one in processes.find(SITE)]
     assert left == []

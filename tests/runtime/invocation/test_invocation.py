@@ -92,8 +92,12 @@ def test_sidecar_apis_listen_on_loopback_only(lab):
         assert bound[app.grpc_port] == "127.0.0.1"
 
 
-def test_the_dapr_cli_drives_the_same_apps(lab):
+def test_the_dapr_cli_knows_the_same_apps(lab):
+    """`list`, not `invoke`: the CLI finds apps of all sites of this machine, a user's own callee-app too."""
     environment = os.environ | {"LAB_SITE_NAME": lab.site.name, "LAB_PORT_OFFSET": str(lab.site.offset)}
-    command = [str(ROOT / "lab"), "dapr", "invoke", "--app-id", "callee-app", "--method", "greet/CLI", "--verb", "GET"]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert "Hello, CLI from callee-app!" in run.stdout, run.stdout + run.stderr
+    command = [str(ROOT / "lab"), "dapr", "list", "--output", "json"]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    listed = {(one["appId"], one["httpPort"], one["appPort"], one["daprdPid"]) for one in json.loads(run.stdout)}
+    for app_id in ("callee-app", "caller-app", "callee-grpc-app"):
+        app = lab.app(app_id)
+        assert (app_id, app.http_port, app.app_port, lab.pid(app_id, "sidecar")) in listed

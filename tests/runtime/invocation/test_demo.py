@@ -1,0 +1,51 @@
+"""./lab demo invocation tells what callee counted and caller answered, and leaves the lab as it found it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from labctl.site import ROOT
+from tests.runtime.conftest import Running
+
+pytestmark = pytest.mark.lab("invocation")
+
+
+def demo(site: str, offset: int, lab: str = "invocation") -> subprocess.CompletedProcess[str]:
+    """Runs the demo as a user does, on a site of the tests."""
+    environment = os.environ | {"LAB_SITE_NAME": site, "LAB_PORT_OFFSET": str(offset), "COLUMNS": "160"}
+    command = [str(ROOT / "lab"), "demo", lab]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_story_is_told_and_the_lab_left_as_it_was(lab: Running) -> None:
+    before = lab.pid("callee-app")
+    done = demo(lab.site.name, lab.site.offset)
+    assert done.returncode == 0, done.stdout + done.stderr
+    chapters = re.split(r"\n\n(?=c|the fault)", done.stdout)
+    four_ways, twice, longer, gone, killed, back = chapters
+    assert re.findall(r"^ (\w+) +Hello, Ada", four_ways, re.MULTILINE) == ["url", "header", "sdk", "grpc"]
+    assert re.findall(r"attempt (\d)", twice) == ["1", "2", "3"]
+    assert "caller answers 200" in twice
+    assert re.findall(r"attempt (\d) reached", longer) == ["1", "2", "3", "4"]
+    assert "caller answers 502 callee-app answered 500" in longer
+    assert "ERR_DIRECT_INVOKE" in longer
+    assert "caller answers 200" in gone
+    assert "caller answers 503" in killed
+    assert "ERR_DIRECT_INVOKE" in killed
+    assert "caller answers 200" in back
+    assert lab.pid("callee-app") != before
+    assert lab.http.get(lab.url("callee-app", "/faults")).json()["fail_next"] == 0
+
+
+def test_without_a_running_lab_it_says_how_to_start_one() -> None:
+    done = demo("nobody", 10050)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(
+        "lab: Not running: callee-app, caller-app, callee-grpc-app. Start the lab with ./lab up"
+    )
+    assert "Traceback" not in done.stderr

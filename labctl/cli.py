@@ -248,10 +248,7 @@ def serve(name: Name) -> None:
     """Runs one app with its sidecar, or one infrastructure process, in the foreground (what the Tiltfile calls)."""
     site = Site.from_environment()
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        lifecycle.serve(site, name, console)
-    except KeyboardInterrupt:
-        lifecycle.stop_serving(site, name)
+    lifecycle.serve(site, name, console)
 
 
 @cli.command()

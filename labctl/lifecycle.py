@@ -449,8 +449,8 @@ def down(site: Site, say: Callable[[str], None] = lambda _: None) -> list[str]:
     return processes.stop(site, say)
 
 
-def stop_serving(site: Site, name: str) -> None:
-    """Ends what `serve` of that name started, and nothing else of the site."""
+def _stop_serving(site: Site, name: str) -> None:
+    """Ends an app that `serve` started, with its sidecar and CLI, and nothing else of the site."""
     processes.stop(site, names=[name])
     # Each `serve` has a `dapr run` of its own, on a run file named after the app.
     clis = [one.process for one in processes.find(site) if one.kind == "cli"]
@@ -467,13 +467,21 @@ def serve(site: Site, name: str, console: Console) -> None:
         runtime = find_runtime(site)
         started = infrastructure.start(site, name, runtime)
         console.print(f"{name} serves on port {site.ports[name]}" + ("" if started else ": already running, using it"))
-        while infrastructure.serves(site, name) or not started:
-            time.sleep(1)
+        try:
+            while infrastructure.serves(site, name) or not started:
+                time.sleep(1)
+        except KeyboardInterrupt:
+            if started:
+                processes.stop(site, names=[name])
+            return
         raise LabError(f"{name} ended.{_tail(site.logs / f'{name}.log')}")
     app = runfile.find(runfile.read_apps(site), name)
     runtime = set_up(site, [app], steps, own_runtime=not site.shares_infrastructure)
     _refuse_held_ports([app])
-    _dapr_run(site, [app], runtime, Run(), name=f"{name}.yaml")
-    seconds = wait_ready(site, [app], time.monotonic())[app.app_id]
-    console.print(f"{name} is ready at {app.url} after {seconds:.1f} s")
-    watch(site, [app])
+    try:
+        _dapr_run(site, [app], runtime, Run(), name=f"{name}.yaml")
+        seconds = wait_ready(site, [app], time.monotonic())[app.app_id]
+        console.print(f"{name} is ready at {app.url} after {seconds:.1f} s")
+        watch(site, [app])
+    except KeyboardInterrupt:
+        _stop_serving(site, name)

@@ -65,7 +65,7 @@ def test_ruff_format() -> None:
     check("ruff", "format", "--check", "--diff", ".")
 
 
-def test_types_of_labctl_and_the_tests() -> None:
+def test_types_of_labctl() -> None:
     check("pyright", "--project", ".", "--pythonpath", sys.executable)
 
 

@@ -14,7 +14,7 @@ import sidecar
 from app_token import AppToken
 from attempts import Attempts
 from faults import Faults, SimulatedError, switches
-from limits import RequestLimits
+from limits import BodyLimits
 from models import Greeting, Health, Name, Welcome
 from settings import Settings
 
@@ -37,7 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="callee-app", version="1.0.0", description="Greets by name.", lifespan=lifespan)
     problems.install(app)
-    app.add_middleware(RequestLimits, max_bytes=settings.max_body_bytes, max_seconds=settings.max_request_seconds)
+    app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes, max_seconds=settings.max_body_seconds)
     if settings.app_api_token:
         app.add_middleware(AppToken, token=settings.app_api_token.get_secret_value())
     app.add_middleware(logs.TraceContext)

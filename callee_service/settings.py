@@ -26,7 +26,6 @@ class Settings(BaseSettings):
     max_fails_before_success: int = Field(default=2, ge=0)
 
     max_body_bytes: int = Field(default=65_536, ge=1)
-    # Longer than the longest `delay_ms` that PUT /faults takes (30 s).
-    max_request_seconds: float = Field(default=35.0, gt=0)
+    max_body_seconds: float = Field(default=10.0, gt=0)
     shutdown_grace_seconds: int = Field(default=10, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -16,7 +16,7 @@ import script
 from callee import Callee, connected
 from failures import CallFailed
 from headers import RequestId, passed_on
-from limits import RequestLimits
+from limits import BodyLimits
 from models import CallResult, Health, NamePath, Via, ViaQuery, Welcome
 from settings import Settings
 from sidecar import SidecarNotReady
@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="caller-app", version="1.0.0", description="Asks callee for a greeting.", lifespan=lifespan)
     problems.install(app)
-    app.add_middleware(RequestLimits, max_bytes=settings.max_body_bytes, max_seconds=settings.max_request_seconds)
+    app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes, max_seconds=settings.max_body_seconds)
     app.add_middleware(RequestId)
     app.add_middleware(logs.TraceContext)
 

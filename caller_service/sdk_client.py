@@ -44,7 +44,7 @@ class SdkClient:
     def _new_client(self, loop: asyncio.AbstractEventLoop) -> DaprClient:
         address = f"127.0.0.1:{self._settings.dapr_grpc_port}"
         # The SDK's own limit (60 s) is moved out of the way of the one that all calls have, in `Callee.greet`.
-        seconds = ceil(self._settings.max_request_seconds)
+        seconds = ceil(self._settings.call_timeout_seconds) + 1
         # gRPC ties the client's channel to the event loop of the thread that makes it, so this thread borrows ours.
         asyncio.set_event_loop(loop)
         try:

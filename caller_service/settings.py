@@ -1,8 +1,8 @@
 """Everything caller takes from its environment, in one place."""
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -28,15 +28,9 @@ class Settings(BaseSettings):
     retry_after_seconds: int = Field(default=10, ge=0)
 
     max_body_bytes: int = Field(default=65_536, ge=1)
-    max_request_seconds: float = Field(default=35.0, gt=0)
+    max_body_seconds: float = Field(default=10.0, gt=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     test_retry: bool = False
     test_retry_pause_seconds: float = Field(default=2.0, ge=0)
     sidecar_wait_seconds: float = Field(default=10.0, gt=0)
-
-    @model_validator(mode="after")
-    def _a_call_fits_into_a_request(self) -> Self:
-        if self.call_timeout_seconds >= self.max_request_seconds:
-            raise ValueError("MAX_REQUEST_SECONDS must be longer than CALL_TIMEOUT_SECONDS")
-        return self

@@ -130,7 +130,7 @@ def down() -> None:
     """Ends all that ./lab up started, in order: apps, sidecars, control plane, Redis."""
     site = lifecycle.present(Site.from_environment())
     ended = lifecycle.down(site, lambda what: console.print(f"[dim]{what}[/]"))
-    console.print(f"Ended {len(ended)} processes." if ended else "Nothing of ./lab runs here.")
+    console.print("Stopped." if ended else "Nothing of ./lab runs here.")
 
 
 @cli.command()

@@ -478,6 +478,8 @@ def serve(site: Site, name: str, console: Console) -> None:
     app = runfile.find(runfile.read_apps(site), name)
     runtime = set_up(site, [app], steps, own_runtime=not site.shares_infrastructure)
     _refuse_held_ports([app])
+    for earlier in ("down", name):
+        _intent(site, earlier).unlink(missing_ok=True)
     try:
         _dapr_run(site, [app], runtime, Run(), name=f"{name}.yaml")
         seconds = wait_ready(site, [app], time.monotonic())[app.app_id]

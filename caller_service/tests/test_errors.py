@@ -57,9 +57,13 @@ def test_settings_may_come_from_a_dotenv_file(tmp_path):
     assert Settings(_env_file=tmp_path / ".env").dapr_http_port == 3999
 
 
-def test_a_call_must_fit_into_a_request():
-    with pytest.raises(ValidationError, match="CALL_TIMEOUT_SECONDS"):
-        Settings(_env_file=None, call_timeout_seconds=40)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("dapr_http_port", 0), ("dapr_http_port", "x"), ("call_timeout_seconds", 0), ("log_level", "LOUD")],
+)
+def test_a_setting_that_cannot_work_is_named(name, value):
+    with pytest.raises(ValidationError, match=name):
+        Settings(_env_file=None, **{name: value})
 
 
 def test_the_time_limit_outlasts_the_retries_it_waits_for():

@@ -155,12 +155,12 @@ def status(json_: Json = False) -> None:
         print(json.dumps({"apps": apps, "infrastructure": [one.__dict__ for one in below]}, indent=2))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("app", "lab", "URL", "pid", "sidecar pid", "ready"):
+    for column in ("app", "URL", "pid", "sidecar pid", "ready"):
         table.add_column(column, no_wrap=True)
     for row in rows:
         ready = "[green]yes[/]" if row.ready else "[red]no[/]" if row.pid or row.sidecar_pid else "not running"
         pids = [str(pid or "-") for pid in (row.pid, row.sidecar_pid)]
-        table.add_row(row.app.app_id, row.app.lab, row.app.url, *pids, ready)
+        table.add_row(row.app.app_id, row.app.url, *pids, ready)
     console.print(table)
     for one in below:
         whose = "" if one.ours else " (not started by ./lab)"

@@ -2,7 +2,6 @@
 
 import socket
 
-import pytest
 from conftest import process
 
 TITLES = {404: "Not Found", 405: "Method Not Allowed", 413: "Content Too Large", 422: "Unprocessable Content"}
@@ -57,17 +56,18 @@ def test_a_body_as_large_as_allowed(serve):
 
 
 def test_a_body_that_never_ends_is_not_waited_for():
-    with process("main.py", FAULTS_ENABLED="true", MAX_BODY_SECONDS=0.2) as (_, port):
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as slow:
-            head = "PUT /faults HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{"
-            slow.sendall(head.encode())
-            answer = b"".join(iter(lambda: slow.recv(65536), b"")).decode()
+    head = "PUT /faults HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{"
+    with (
+        process("main.py", FAULTS_ENABLED="true", MAX_BODY_SECONDS=0.2) as (_, port),
+        socket.create_connection(("127.0.0.1", port), timeout=5) as slow,
+    ):
+        slow.sendall(head.encode())
+        answer = b"".join(iter(lambda: slow.recv(65536), b"")).decode()
     assert answer.startswith("HTTP/1.1 408 ")
     assert "application/problem+json" in answer
     assert "0.2 s" in answer
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_what_nobody_foresaw_is_a_500_without_details(serve):
     client = serve()
 

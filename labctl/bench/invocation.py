@@ -100,7 +100,7 @@ def row_urls(site: Site) -> dict[str, str]:
 
 
 def _result(site: Site, program: Path, figures: dict[tuple[str, int], Figures], ceiling: Load) -> Result:
-    columns = ("conn.", "requests/s", "spread", "p50 ms", "p99 ms", "of raw", "taught")
+    columns = ("conn.", "req/s", "spread", "p50 ms", "p99 ms", "of raw", "taught")
     table = figures_table("of raw: of the raw sidecar; taught: times the taught way", "row", columns)
     rows: list[dict[str, object]] = []
     for connections in CONNECTIONS:

@@ -59,7 +59,7 @@ def say_targets(console: Console, targets: Sequence[Target]) -> bool:
     for target in targets:
         mark = "[green]met[/]   " if target.met else "[bold red]missed[/]"
         sign = "at most" if target.at_most else "at least"
-        console.print(f"{mark} {target.what}: {target.measured:.2f} (target: {sign} {target.wanted:g})")
+        console.print(f"{mark} {target.what}: {target.measured:.3g} (target: {sign} {target.wanted:g})")
     return all(target.met for target in targets)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from labctl import bench, lifecycle, runfile
 from labctl.bench import invocation, load
 from labctl.bench.report import Target
 from labctl.errors import LabError
+from labctl.progress import Steps
 from labctl.site import Site
 
 
@@ -98,3 +100,14 @@ def test_the_baseline_runs_on_the_versions_of_caller() -> None:
     pins = [line for line in caller.splitlines() if "==" in line and not line.startswith(("#", " "))]
     assert pins
     assert [line for line in pins if line not in baseline] == []
+
+
+def test_the_baseline_is_caller_but_for_its_client() -> None:
+    """It takes caller's place by the name of a method, so that a change of caller's must not pass it by."""
+    folder = invocation.BASELINES.parent
+    lifecycle.set_up_environments(runfile.read_apps(Site(), invocation.BASELINES), Steps(Console(file=io.StringIO())))
+    told = "import callee, taught_caller as t; print(callee.Callee is t.TaughtCallee, t.app is t.main.app)"
+    command = [str(folder / ".venv/bin/python"), "-c", told]
+    environment = {"PYTHONPATH": str(folder.parents[1] / "caller_service")}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("True True\n", "")

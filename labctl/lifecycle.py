@@ -284,10 +284,10 @@ def _refuse_crash(site: Site, apps: Sequence[App], seen: set[str]) -> None:
     found = processes.find(site)
     now = {f"{one.kind} {one.name}" for one in found}
     for app in apps:
-        for kind, word in (("app", "ended"), ("sidecar", "'s sidecar ended")):
+        for kind, word in (("app", " ended"), ("sidecar", "'s sidecar ended")):
             key = f"{kind} {app.app_id}"
             if key in seen and key not in now:
-                raise LabError(f"{app.app_id}{word if word[0] == chr(39) else ' ' + word}.{log_tail(site, app)}")
+                raise LabError(f"{app.app_id}{word}.{log_tail(site, app)}")
     seen |= now
     if not any(one.kind == "cli" for one in found):
         tail = _tail(site.logs / "dapr-run.log")
@@ -425,14 +425,13 @@ def _end_idle_clis(site: Site) -> None:
 
 def watch(site: Site, apps: Sequence[App]) -> None:
     """Returns when the site was taken down from elsewhere. Raises LabError when an app or sidecar ends by itself."""
-    seen: dict[str, set[str]] = {app.app_id: {"app", "sidecar"} for app in apps}
     while True:
         found = processes.find(site)
         living = {(one.kind, one.name) for one in found}
         if not any(one.kind in ("app", "sidecar", "cli") for one in found) or _intent(site, "down").exists():
             return
         for app in apps:
-            for kind in seen[app.app_id]:
+            for kind in ("app", "sidecar"):
                 if (kind, app.app_id) not in living and not _intent(site, app.app_id).exists():
                     if _intent(site, "down").exists():
                         return

@@ -165,14 +165,12 @@ def holder(port: int) -> str | None:
     """Who listens on a local port, as "program (pid N)"; None when nobody does."""
     if not _listening(port):
         return None
+    pid = holder_pid(port)
     try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-                if connection.pid is None:
-                    break
-                return f"{' '.join(psutil.Process(connection.pid).cmdline()[:2])[:60]} (pid {connection.pid})"
+        if pid is not None:
+            return f"{' '.join(psutil.Process(pid).cmdline()[:2])[:60]} (pid {pid})"
     except (psutil.AccessDenied, psutil.NoSuchProcess):
-        pass  # macOS shows other users' sockets to root only
+        pass  # macOS shows other users' processes to root only
     return "another user's process"
 
 

@@ -1,0 +1,62 @@
+"""The workflow worker of this process: one, started when its sidecar is there, stopped before the clients close."""
+
+# The SDK does not say of what its tasks and workflows are made.
+# pyright: reportUnknownMemberType=false
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import aiohttp
+from dapr.ext.workflow import WorkflowRuntime
+from dapr.ext.workflow.logger import LoggerOptions
+
+from settings import Settings
+from sidecar import SidecarNotReady, check_ready
+
+log = logging.getLogger("chat")
+
+PAUSE_SECONDS = 0.2
+# The SDK writes what it logs to standard error, as text, next to what goes to the root logger as JSON.
+QUIET = LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
+
+
+def quiet_the_sdk() -> None:
+    """At INFO the SDK logs several lines for each step of each workflow."""
+    for name in ("durabletask-worker", "durabletask-client", "WorkflowRuntime", "DaprWorkflowClient"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Worker:
+    """Runs workflows and activities. The SDK does so in threads of its own, and blocks until it is connected."""
+
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession, workflow: Any, steps: Iterable[Any]) -> None:
+        self._settings, self._session = settings, session
+        self._runtime = WorkflowRuntime(host="127.0.0.1", port=str(settings.dapr_grpc_port), logger_options=QUIET)
+        self._runtime.register_workflow(workflow)
+        for step in steps:
+            self._runtime.register_activity(step)
+        self.is_started = False
+
+    async def start(self) -> None:
+        """Waits for the sidecar, however long it takes, then connects: nothing can be scheduled before."""
+        while not await self._sidecar_is_ready():  # noqa: ASYNC110 (a sidecar does not tell, it has to be asked)
+            await asyncio.sleep(PAUSE_SECONDS)
+        try:
+            await asyncio.to_thread(self._runtime.start)
+        except RuntimeError:
+            # Lost again in that moment: the SDK goes on trying to connect by itself.
+            log.exception("The workflow worker is not connected yet.")
+        self.is_started = True
+
+    async def stop(self) -> None:
+        """Ends the connection; what was being done is done again by whoever is connected next."""
+        await asyncio.to_thread(self._runtime.shutdown)
+
+    async def _sidecar_is_ready(self) -> bool:
+        try:
+            await check_ready(self._session, self._settings.dapr_http_port)
+        except SidecarNotReady:
+            return False
+        return True

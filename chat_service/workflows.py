@@ -1,0 +1,111 @@
+"""The workflow engine, through the SDK's client: start, ask, wait, tell, end."""
+
+# The SDK does not say of what its workflows are made.
+# pyright: reportUnknownMemberType=false
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from dapr.ext.workflow import WorkflowState, WorkflowStatus
+from dapr.ext.workflow.aio import DaprWorkflowClient
+
+from failures import Unreachable, within
+from settings import Settings
+from turn import ChatTurn, Failure
+
+ENGINE = "Dapr workflow engine"
+ENDED = {WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.TERMINATED}
+PURGE_PAUSE_SECONDS = 0.05
+
+
+class Workflows:
+    """The instances of chat_workflow; raises Unreachable or TooSlow when the engine does not answer.
+
+    With the scheduler down Dapr does not refuse a start, it keeps the caller waiting: every call here has a time limit.
+    """
+
+    def __init__(self, settings: Settings, client: DaprWorkflowClient) -> None:
+        self._client, self._seconds = client, settings.schedule_seconds
+
+    async def start(self, instance_id: str, turn: ChatTurn) -> None:
+        """Starts the workflow of a message, unless it runs already."""
+        async with self._calling():
+            try:
+                await self._client.schedule_new_workflow("chat_workflow", input=turn, instance_id=instance_id)
+            except grpc.aio.AioRpcError as error:
+                if "already exists" not in (error.details() or ""):
+                    raise
+
+    async def state(self, instance_id: str) -> WorkflowState | None:
+        """How far an instance is, with its payloads; None when there is none."""
+        async with self._calling():
+            return await self._client.get_workflow_state(instance_id)
+
+    async def ended(self, instance_id: str, seconds: float) -> WorkflowState | None:
+        """Waits for an instance to end; None when it has not within that time, or is not there.
+
+        The sidecar tells when that is: one open call, no polling. Its own idea of a time limit is imprecise (up to 5 s
+        late, seen on 1.18.0), so the limit is set here.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._client.wait_for_workflow_completion(instance_id)
+        except TimeoutError:
+            return None
+        except grpc.aio.AioRpcError as error:
+            raise _unreachable(error) from error
+
+    async def has_ended(self, instance_id: str) -> bool | None:
+        """Whether an instance has ended; None when there is none."""
+        state = await self.state(instance_id)
+        return None if state is None else state.runtime_status in ENDED
+
+    async def tell(self, instance_id: str, event: str) -> None:
+        """Raises an event for an instance. One that is not there (yet) is left to ask by itself."""
+        async with self._calling():
+            try:
+                await self._client.raise_workflow_event(instance_id, event)
+            except grpc.aio.AioRpcError as error:
+                if not _missing(error):
+                    raise
+
+    async def remove(self, instance_id: str) -> None:
+        """Ends an instance if it runs, and removes it with its history."""
+        async with self._calling():
+            while (state := await self._client.get_workflow_state(instance_id, fetch_payloads=False)) is not None:
+                try:
+                    if state.runtime_status not in ENDED:
+                        await self._client.terminate_workflow(instance_id, output="forgotten")
+                        await self._client.wait_for_workflow_completion(instance_id, fetch_payloads=False)
+                    await self._client.purge_workflow(instance_id)
+                except grpc.aio.AioRpcError as error:
+                    # Ended by itself meanwhile, or not quite ended yet: ask again how it stands.
+                    if not _missing(error) and "not yet completed" not in (error.details() or ""):
+                        raise
+                    await asyncio.sleep(PURGE_PAUSE_SECONDS)
+
+    @asynccontextmanager
+    async def _calling(self) -> AsyncGenerator[None]:
+        async with within(ENGINE, self._seconds):
+            try:
+                yield
+            except grpc.aio.AioRpcError as error:
+                raise _unreachable(error) from error
+
+
+def failure_in(state: WorkflowState) -> Failure | None:
+    """What a failed workflow left as its custom status."""
+    told: Any = json.loads(state.serialized_custom_status or "null")
+    return Failure.model_validate_json(told) if isinstance(told, str) else None
+
+
+def _missing(error: grpc.aio.AioRpcError) -> bool:
+    return "no such instance exists" in (error.details() or "")
+
+
+def _unreachable(error: grpc.aio.AioRpcError) -> Unreachable:
+    return Unreachable(ENGINE, f"it answers {error.code().name}.")

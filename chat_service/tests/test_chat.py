@@ -1,0 +1,235 @@
+"""A message and its reply: the contract of POST /chat/ and GET /chat/{instance_id}."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import eventually, say, start_again
+
+INSTANCE = re.compile(r"chat-[0-9a-f]{32}-1")
+
+
+def test_a_message_is_answered(client):
+    answer = say(client, "I like tea", session_id="s1", message_id="m1")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert INSTANCE.fullmatch(body["instance_id"])
+    assert (body["user_id"], body["status"]) == ("Junaid", "completed")
+    assert body["reply"] == "Hi Junaid! I noted “I like tea”."
+    assert body["metadata"]["model"] == "offline"
+    assert (body["metadata"]["session_id"], body["metadata"]["message_id"]) == ("s1", "m1")
+
+
+def test_what_was_not_given_is_made(client):
+    first, second = say(client).json(), say(client).json()
+    for name in ("session_id", "message_id"):
+        assert re.fullmatch(r"[0-9a-f]{32}", first["metadata"][name])
+        assert first["metadata"][name] != second["metadata"][name]
+    assert first["metadata"]["timestamp"]
+
+
+def test_timestamp_and_tags_come_back(client):
+    body = {"user_id": "Junaid", "text": "Hello", "tags": ["a", "b"], "metadata": {"timestamp": "2026-03-01T09:30:00Z"}}
+    metadata = client.post("/chat/", json=body).json()["metadata"]
+    assert (metadata["timestamp"], metadata["tags"]) == ("2026-03-01T09:30:00Z", ["a", "b"])
+
+
+def test_the_steps_run_once_and_in_order(client, sidecar):
+    instance = say(client).json()["instance_id"]
+    steps = ["fetch_context", "generate_response", "save_conversation", "pass_turn"]
+    assert sidecar.engine.activities == [(instance, step) for step in steps]
+
+
+def test_the_event_tells_the_turn(client, sidecar):
+    say(client, "I like tea", session_id="s1", message_id="m1")
+    ((topic, data, metadata),) = sidecar.published
+    assert topic == "conversations"
+    assert metadata == {"cloudevent.id": "m1", "cloudevent.type": "ConversationUpdated"}
+    assert data.pop("timestamp").endswith("+00:00")
+    assert data == {
+        "user_id": "Junaid",
+        "session_id": "s1",
+        "event_type": "ConversationUpdated",
+        "user_message": "I like tea",
+        "assistant_reply": "Hi Junaid! I noted “I like tea”.",
+        "message_id": "m1",
+    }
+
+
+def test_the_event_has_the_time_of_arrival_whatever_the_client_says(client, sidecar):
+    body = {"user_id": "Junaid", "text": "Hello", "metadata": {"timestamp": "2999-01-01T00:00:00Z"}}
+    assert client.post("/chat/", json=body).status_code == 200
+    assert sidecar.published[0][1]["timestamp"] < "2999"
+
+
+def test_the_trace_goes_along(client, sidecar):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    body = {"user_id": "Junaid", "text": "Hello"}
+    assert client.post("/chat/", json=body, headers={"traceparent": trace}).status_code == 200
+    assert [headers.get("traceparent") for _, headers in sidecar.invoked] == [trace, trace]
+    assert sidecar.published[0][2]["cloudevent.traceparent"] == trace
+
+
+def test_memory_is_asked_for_the_user_and_the_session(client, sidecar):
+    say(client, user="a.b_c~d@e-f", session_id="s1")
+    paths = sorted(path for path, _ in sidecar.invoked)
+    assert paths == ["/conversations/s1?limit=20", "/memories/a.b_c~d@e-f"]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t "])
+def test_an_empty_text_is_refused(client, sidecar, text):
+    answer = say(client, text)
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("text: ")
+    assert not sidecar.state
+
+
+def body_with(**changed):
+    return {"user_id": "Junaid", "text": "Hello", **changed}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"text": "Hello"}, "user_id"),
+        ({"user_id": "Junaid"}, "text"),
+        (body_with(user_id=7), "user_id"),
+        (body_with(user_id=""), "user_id"),
+        (body_with(user_id="x" * 129), "user_id"),
+        (body_with(user_id="Jürgen"), "user_id"),
+        (body_with(user_id="a/../b"), "user_id"),
+        (body_with(user_id=".."), "user_id"),
+        (body_with(user_id="a||b"), "user_id"),
+        (body_with(user_id="a\nb"), "user_id"),
+        (body_with(user_id="Junaid\n"), "user_id"),
+        (body_with(text=["a"]), "text"),
+        (body_with(text="x" * 4001), "text"),
+        (body_with(metadata={"session_id": "a b"}), "metadata.session_id"),
+        (body_with(metadata={"session_id": "s" * 65}), "metadata.session_id"),
+        (body_with(metadata={"message_id": "a:b"}), "metadata.message_id"),
+        (body_with(metadata={"message_id": ""}), "metadata.message_id"),
+        (body_with(metadata={"timestamp": "yesterday"}), "metadata.timestamp"),
+        (body_with(metadata=[]), "metadata"),
+        (body_with(tags=["x"] * 21), "tags"),
+        (body_with(tags=["x" * 65]), "tags"),
+    ],
+)
+def test_a_bad_message_is_refused_and_its_field_named(client, sidecar, body, field):
+    answer = client.post("/chat/", json=body)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert not sidecar.state
+    assert not sidecar.engine.started
+
+
+@pytest.mark.parametrize("text", ["漢字 ✓ 🫖", "'; DROP TABLE users; --", "<script>", "a\u0000b", "x" * 4000])
+def test_any_text_is_carried_as_it_is(client, sidecar, text):
+    assert say(client, text).status_code == 200
+    assert sidecar.published[0][1]["user_message"] == text
+
+
+def test_the_same_message_twice_is_answered_once(client, sidecar):
+    first = say(client, "I like tea", session_id="s1", message_id="m1").json()
+    again = say(client, "I like coffee", session_id="s1", message_id="m1")
+    assert (again.status_code, again.json()) == (200, first)
+    assert len(sidecar.engine.started) == len(sidecar.published) == 1
+
+
+def test_a_repeat_needs_no_session_id(client, sidecar):
+    first = say(client, message_id="m1").json()
+    assert say(client, message_id="m1").json() == first
+    assert len(sidecar.engine.started) == 1
+
+
+def test_the_same_message_at_once_is_answered_once(client, sidecar):
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: say(client, session_id="s1", message_id="m1"), range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({str(answer.json()) for answer in answers}) == 1
+    assert len(sidecar.published) == 1
+
+
+def test_a_message_id_is_one_users_own(client):
+    first, other = say(client, message_id="m1").json(), say(client, user="Ada", message_id="m1").json()
+    assert first["instance_id"] != other["instance_id"]
+    assert other["reply"].startswith("Hi Ada!")
+
+
+def test_a_message_id_of_another_session_is_a_conflict(client):
+    say(client, session_id="s1", message_id="m1")
+    answer = say(client, session_id="s2", message_id="m1")
+    assert answer.status_code == 409
+    assert answer.json()["detail"].startswith("metadata.message_id: ")
+
+
+def test_a_reply_outlives_its_workflow(client, sidecar):
+    first = say(client, session_id="s1", message_id="m1").json()
+    sidecar.engine.instances.clear()
+    assert say(client, session_id="s1", message_id="m1").json() == first
+    assert client.get(f"/chat/{first['instance_id']}").json() == first
+    assert len(sidecar.engine.started) == 1
+
+
+def test_a_crash_between_claim_and_start_is_mended_by_the_repeat(client, sidecar):
+    first = say(client, session_id="s1", message_id="m1").json()
+    # As if the process had died right after the claim.
+    (key,) = sidecar.values("message:")
+    value, etag, metadata = sidecar.state[key]
+    sidecar.state[key] = (re.sub(rb'"answered":\{[^}]*\}', b'"answered":null', value), etag, metadata)
+    sidecar.state.pop("session:s1")
+    sidecar.engine.instances.clear()
+    again = say(client, session_id="s1", message_id="m1").json()
+    assert again["instance_id"] == first["instance_id"]
+    assert again["status"] == "completed"
+
+
+def test_a_second_workflow_of_an_answered_message_repeats_nothing(client, sidecar):
+    """As when two requests that find a claim without a workflow both start it."""
+    first = say(client, session_id="s1", message_id="m1").json()
+    start_again(sidecar, first["instance_id"])
+    eventually(lambda: sidecar.engine.runs("pass_turn") == 2)
+    eventually(lambda: client.get(f"/chat/{first['instance_id']}").json() == first)
+    assert sidecar.engine.runs("generate_response") == len(sidecar.published) == 1
+    assert sidecar.values("session:")["session:s1"]["queue"] == []
+
+
+def test_no_waiting_is_a_202_and_the_reply_is_fetched_later(client):
+    answer = say(client, wait=False, session_id="s1", message_id="m1")
+    assert answer.status_code == 202
+    body = answer.json()
+    assert (body["reply"], body["status"], body["metadata"]["model"]) == (None, "running", None)
+    where = answer.headers["location"]
+    assert where == f"/chat/{body['instance_id']}"
+    eventually(lambda: client.get(where).json()["status"] == "completed")
+    assert client.get(where).json()["reply"] == "Hi Junaid! I noted “Hello”."
+    assert say(client, wait=False, session_id="s1", message_id="m1").status_code == 200
+
+
+def test_past_the_wait_limit_is_a_202(serve):
+    client = serve(faults_enabled=True, wait_seconds=0.1)
+    client.put("/faults/generate_response", json={"delay_ms": 500})
+    answer = say(client)
+    assert (answer.status_code, answer.json()["status"]) == (202, "running")
+    where = f"/chat/{answer.json()['instance_id']}"
+    assert client.get(where).json()["status"] == "running"
+    eventually(lambda: client.get(where).json()["status"] == "completed")
+
+
+@pytest.mark.parametrize(("instance", "status"), [("chat-" + "0" * 32 + "-1", 404), ("chat-1", 422), ("x" * 300, 422)])
+def test_an_unknown_chat(client, instance, status):
+    answer = client.get(f"/chat/{instance}")
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_nothing_of_a_user_is_in_a_key_or_an_id(client, sidecar):
+    say(client, user="Junaid", session_id="s1", message_id="m1")
+    names = [*sidecar.state, *sidecar.engine.instances]
+    assert len(names) == 4
+    assert not [name for name in names if "Junaid" in name or "m1" in name]
+
+
+def test_claims_expire_and_sessions_do_not(client, sidecar):
+    say(client, session_id="s1")
+    told = {key.partition(":")[0]: metadata for key, (_, _, metadata) in sidecar.state.items()}
+    assert told == {"message": {"ttlInSeconds": "86400"}, "session": {}, "user": {}}

@@ -78,9 +78,14 @@ def say(client: TestClient, text: str = "Hello", user: str = "Junaid", wait: boo
     return client.post("/chat/", json=body, params={} if wait else {"wait": "false"})
 
 
+def engine_call(sidecar: Sidecar, method: str, **request: Any) -> None:
+    """Calls the engine past chat, as an operator could."""
+    requests = {"StartInstance": pb.CreateInstanceRequest, "TerminateInstance": pb.TerminateRequest}
+    with grpc.insecure_channel(f"127.0.0.1:{sidecar.grpc_port}") as channel:
+        getattr(TaskHubSidecarServiceStub(channel), method)(requests[method](**request))
+
+
 def start_again(sidecar: Sidecar, instance_id: str) -> None:
     """Starts a finished workflow once more under its id, as Dapr would without a word."""
     known = sidecar.engine.instances[instance_id]
-    request = pb.CreateInstanceRequest(instanceId=instance_id, name=known.name, input=known.input)
-    with grpc.insecure_channel(f"127.0.0.1:{sidecar.grpc_port}") as channel:
-        TaskHubSidecarServiceStub(channel).StartInstance(request)
+    engine_call(sidecar, "StartInstance", instanceId=instance_id, name=known.name, input=known.input)

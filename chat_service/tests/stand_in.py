@@ -5,6 +5,7 @@ ETags, missing secrets and refused keys answer as Dapr 1.18.0 with Redis does (s
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -48,6 +49,7 @@ class Sidecar:
     state_is_down: bool = False
     publish_fails: int = 0
     memory_fails: int = 0
+    memory_delay: float = 0
     memory_status: tuple[int, bytes] = (503, b'{"detail": "no"}')
     lock: Any = field(default_factory=threading.RLock)
     etags: int = 0
@@ -150,6 +152,7 @@ def _http_handler(sidecar: Sidecar) -> type[BaseHTTPRequestHandler]:
             app_id, _, path = url.path.removeprefix("/v1.0/invoke/").partition("/method")
             assert app_id == "agent-memory-service", self.path
             sidecar.invoked.append((self.path.partition("/method")[2], headers))
+            time.sleep(sidecar.memory_delay)
             with sidecar.lock:
                 if sidecar.memory_fails > 0:
                     sidecar.memory_fails -= 1

@@ -1,0 +1,124 @@
+"""One session: its messages are answered one after the other, each seeing those before it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import engine_call, eventually, say
+
+import sessions
+
+
+def queue_of(sidecar, session_id="s1"):
+    return sidecar.values("session:").get(f"session:{session_id}", {}).get("queue")
+
+
+def test_two_at_once_are_answered_one_after_the_other(client, sidecar):
+    client.put("/faults/generate_response", json={"delay_ms": 300})
+    first = say(client, "I like tea", wait=False, session_id="s1", message_id="m1").json()["instance_id"]
+    second = say(client, "What did we talk about?", session_id="s1", message_id="m2").json()
+    assert second["reply"] == "Hi Junaid! Last we talked about “I like tea”."
+    steps = [(instance == first, step) for instance, step in sidecar.engine.activities]
+    assert steps.index((True, "pass_turn")) < steps.index((False, "fetch_context"))
+    assert [data["message_id"] for _, data, _ in sidecar.published] == ["m1", "m2"]
+
+
+def test_the_second_sees_the_first_before_memory_does(client, sidecar):
+    sidecar.delivers = False
+    say(client, "I like tea", session_id="s1")
+    assert say(client, "What did we talk about?", session_id="s1").json()["reply"].endswith("“I like tea”.")
+    assert not sidecar.conversations
+
+
+def test_what_memory_has_is_not_seen_twice_and_no_longer_kept(client, sidecar):
+    for number in range(3):
+        say(client, f"message {number}", session_id="s1", message_id=f"m{number}")
+    session = sidecar.values("session:")["session:s1"]
+    # The last is what nobody has asked memory about since.
+    assert [turn["message_id"] for turn in session["recent"]] == ["m2"]
+
+
+def test_only_the_last_turns_are_kept_when_memory_learns_nothing(client, sidecar):
+    sidecar.delivers = False
+    for number in range(sessions.RECENT_TURNS + 3):
+        say(client, f"message {number}", session_id="s1")
+    kept = [turn["user_message"] for turn in sidecar.values("session:")["session:s1"]["recent"]]
+    assert kept == [f"message {number}" for number in range(3, sessions.RECENT_TURNS + 3)]
+
+
+def test_many_at_once_are_all_answered_in_the_order_of_their_queue(client, sidecar):
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda n: say(client, f"number {n}", session_id="s1", message_id=f"m{n}"), range(12)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert queue_of(sidecar) == []
+    # Each was answered before the next began to look at what was said.
+    steps = [step for _, step in sidecar.engine.activities if step in ("fetch_context", "pass_turn")]
+    assert steps == ["fetch_context", "pass_turn"] * 12
+    assert len({data["message_id"] for _, data, _ in sidecar.published}) == 12
+
+
+def test_sessions_do_not_wait_for_each_other(client):
+    client.put("/faults/generate_response", json={"delay_ms": 300})
+    slow = say(client, wait=False, session_id="s1").json()["instance_id"]
+    client.delete("/faults")
+    assert say(client, session_id="s2").status_code == 200
+    eventually(lambda: client.get(f"/chat/{slow}").json()["status"] == "completed")
+
+
+def test_a_session_belongs_to_the_user_that_opened_it(client, sidecar):
+    say(client, session_id="s1")
+    answer = say(client, user="Ada", session_id="s1", message_id="m2")
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == "metadata.session_id: this session belongs to another user."
+    assert len(sidecar.engine.started) == 1
+
+
+def test_of_two_users_that_open_a_session_at_once_one_has_it(client):
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: say(client, user=f"user-{n}", session_id="s1"), range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 7]
+
+
+@pytest.mark.parametrize("fate", ["terminated", "purged"])
+def test_a_message_behind_a_dead_one_is_answered(serve, sidecar, fate):
+    client = serve(faults_enabled=True, unstarted_seconds=0.5)
+    client.put("/faults/generate_response", json={"delay_ms": 60_000})
+    dead = say(client, wait=False, session_id="s1").json()["instance_id"]
+    eventually(lambda: sidecar.engine.runs("generate_response"))
+    client.delete("/faults")
+    waiting = say(client, wait=False, session_id="s1").json()["instance_id"]
+    eventually(lambda: sidecar.engine.runs("take_turn"))
+    if fate == "terminated":
+        engine_call(sidecar, "TerminateInstance", instanceId=dead)
+    else:
+        sidecar.engine.instances.pop(dead)
+    eventually(lambda: client.get(f"/chat/{waiting}").json()["status"] == "completed")
+    assert queue_of(sidecar) == []
+
+
+def test_a_message_is_called_when_its_turn_has_come_and_need_not_wait_for_the_timer(serve, sidecar):
+    client = serve(faults_enabled=True, turn_check_seconds=60)
+    client.put("/faults/generate_response", json={"delay_ms": 200})
+    say(client, wait=False, session_id="s1")
+    assert say(client, session_id="s1").status_code == 200
+    assert sidecar.engine.runs("take_turn") == 2
+
+
+def test_a_queue_has_an_end(client, sidecar, monkeypatch):
+    monkeypatch.setattr(sessions, "LONGEST_QUEUE", 2)
+    client.put("/faults/generate_response", json={"delay_ms": 300})
+    for _ in range(2):
+        assert say(client, wait=False, session_id="s1").status_code == 202
+    refused = say(client, wait=False, session_id="s1", message_id="m3")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+    eventually(lambda: queue_of(sidecar) == [])
+    assert say(client, session_id="s1", message_id="m3").status_code == 200
+
+
+def test_the_head_of_a_session_does_not_grow(client, sidecar, monkeypatch):
+    monkeypatch.setattr(sessions, "PAGE_SIZE", 3)
+    told = [say(client, session_id="s1").json()["instance_id"] for _ in range(8)]
+    values = sidecar.values("session:")
+    assert values["session:s1:0"]["instances"] == told[:3]
+    assert values["session:s1:1"]["instances"] == told[3:6]
+    assert (values["session:s1"]["instances"], values["session:s1"]["pages"]) == (told[6:], 2)
+    assert sidecar.state["session:s1:0"][2] == {"ttlInSeconds": "86400"}

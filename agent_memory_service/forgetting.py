@@ -1,0 +1,105 @@
+"""Forgetting a user: first a tombstone, then everything else, by a job that Dapr repeats until it is done.
+
+An event may be in hand, here or in another replica, while its user is forgotten; its next write then brings something
+back. So whoever writes looks at the tombstone again after the last write, and cleans up when there is one: either the
+write came before the tombstone, and the job, which starts after it, finds what was written; or it came after, and the
+writer finds the tombstone.
+"""
+
+import logging
+
+from conversations import Conversations
+from dapr_calls import DaprCalls
+from dead_letters import DeadLetters
+from memories import Memories
+from models import StreamTrimmed, UserForgotten, now
+from settings import Settings
+from tombstones import Tombstone, Tombstones, admits
+
+log = logging.getLogger("memory.forgetting")
+
+FORGET_JOB = "forget-"
+TRIM_JOB = "trim-"
+# A stream drops what is older than its TTL when something is written to it; this long after, clocks agree on that.
+AFTER_TTL_SECONDS = 5
+# The second time is for an event that was on its way to the dead letters at the first.
+TRIMS = 2
+SESSIONS_PER_EVENT = 500
+
+
+class Forgetter:
+    """Removes what is known of a user, by hash."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        dapr: DaprCalls,
+        tombstones: Tombstones,
+        memories: Memories,
+        conversations: Conversations,
+        dead_letters: DeadLetters,
+    ) -> None:
+        self._settings = settings
+        self._dapr = dapr
+        self._tombstones = tombstones
+        self._memories = memories
+        self._conversations = conversations
+        self._dead_letters = dead_letters
+
+    async def begin(self, user_hash: str) -> Tombstone | None:
+        """Puts the tombstone and has the rest done; asked again it is the same. None for an unknown user."""
+        tombstone = await self._tombstones.get(user_hash)
+        forgotten_before = tombstone is not None and tombstone.again_since is None
+        if not forgotten_before and await self._memories.get(user_hash) is None:
+            return None
+        tombstone = await self._tombstones.put(user_hash)
+        if not tombstone.done:
+            await self._dapr.schedule(f"{FORGET_JOB}{user_hash}", due_in_seconds=0)
+            # Who is forgotten is unknown at once, not when the job comes.
+            await self._memories.forget(user_hash)
+        return tombstone
+
+    async def run_job(self, name: str) -> bool:
+        """Does what a job was scheduled for; False for a job that is not this service's."""
+        if name.startswith(FORGET_JOB):
+            await self._forget(name.removeprefix(FORGET_JOB))
+        elif name.startswith(TRIM_JOB):
+            await self._trim_streams()
+        else:
+            return False
+        return True
+
+    async def clean(self, user_hash: str, session_id: str, page: int = 0) -> None:
+        """Removes what an event brought back after its user was forgotten."""
+        tombstone = await self._tombstones.get(user_hash)
+        await self._conversations.purge(user_hash, session_id, lambda at: admits(tombstone, at), page)
+        await self._memories.forget(user_hash)
+        if tombstone is not None and tombstone.again_since is None:
+            await self._conversations.purge_list(user_hash)
+
+    async def _forget(self, user_hash: str) -> None:
+        tombstone = await self._tombstones.get(user_hash)
+        # Dapr may call twice, and the user may be known again by then.
+        if tombstone is None or tombstone.done:
+            return
+        sessions = await self._conversations.sessions(user_hash)
+        for session_id in sessions:
+            await self._conversations.purge(user_hash, session_id, tombstone.admits)
+        await self._dead_letters.forget(user_hash)
+        # Before the list of sessions goes: what comes after a failure here needs it again.
+        for start in range(0, max(len(sessions), 1), SESSIONS_PER_EVENT):
+            some = sessions[start : start + SESSIONS_PER_EVENT]
+            told = UserForgotten(user_hash=user_hash, session_ids=some, timestamp=now())
+            await self._dapr.publish(self._settings.forgotten_topic, told, told.event_type)
+        ttl = self._settings.stream_ttl_seconds
+        await self._dapr.schedule(f"{TRIM_JOB}{user_hash}", ttl + AFTER_TTL_SECONDS, ttl, TRIMS)
+        await self._conversations.purge_list(user_hash)
+        await self._memories.forget(user_hash)
+        await self._tombstones.finish(user_hash)
+        log.info("A user was forgotten", extra={"fields": {"user_hash": user_hash, "sessions": len(sessions)}})
+
+    async def _trim_streams(self) -> None:
+        # Only the streams that this app may write to: chat-service does the same for its own.
+        for topic in (self._settings.forgotten_topic, self._settings.dead_letter_topic):
+            told = StreamTrimmed(timestamp=now())
+            await self._dapr.publish(topic, told, told.event_type)

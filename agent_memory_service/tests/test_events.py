@@ -1,0 +1,200 @@
+"""Each announced turn is kept once, whatever happens to its event."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+
+import pytest
+from conftest import an_event, at_once, cloud_event, hash_of, replicas, turn
+
+
+def contents(client, session_id="s-1", limit=100):
+    history = client.get(f"/conversations/{session_id}", params={"limit": limit}).json()["history"]
+    return [message["content"] for message in history]
+
+
+def test_a_turn_is_two_messages_of_its_conversation(client):
+    assert client.deliver(turn(1)).json() == {"status": "SUCCESS"}
+    at = turn(1)["timestamp"].replace("+00:00", "Z")
+    assert client.get("/conversations/s-1").json() == {
+        "session_id": "s-1",
+        "history": [
+            {"role": "user", "content": "question 1", "timestamp": at, "message_id": "m-1"},
+            {"role": "assistant", "content": "answer 1", "timestamp": at, "message_id": "m-1"},
+        ],
+    }
+
+
+def test_an_event_that_comes_again_adds_nothing(client):
+    client.deliver(turn(1), turn(1), turn(2), turn(1))
+    assert contents(client) == ["question 1", "answer 1", "question 2", "answer 2"]
+
+
+def test_a_redelivery_long_after_still_adds_nothing(client):
+    client.deliver(*(turn(number) for number in range(80)))
+    client.deliver(turn(0), turn(24), turn(25), turn(79))
+    assert client.sidecar.value("conversation:s-1")["newest"] == 3
+    stored = [one for page in range(4) for one in client.sidecar.value(f"conversation:s-1:{page}")["ids"]]
+    assert stored == [f"m-{number}" for number in range(80)]
+
+
+def test_events_that_overtake_each_other_are_told_in_the_order_of_their_time(client):
+    client.deliver(turn(3), turn(1), turn(2))
+    assert contents(client)[::2] == ["question 1", "question 2", "question 3"]
+
+
+def test_an_event_makes_an_unknown_user_known(client):
+    client.deliver(turn(1))
+    memory = client.get("/memories/ada").json()
+    assert (memory["name"], memory["preferred_style"]) == ("ada", "casual")
+
+
+def test_two_replicas_keep_a_thousand_turns_once(sidecar):
+    events = [an_event(number) for number in range(1000)]
+    deliveries = events + random.sample(events, 200)
+    random.shuffle(deliveries)
+
+    async def deliver():
+        async with replicas(sidecar, 2, summary_delay_seconds=1.0) as both:
+            await at_once(
+                [lambda e=event, r=both[n % 2]: r.recorder.record(e) for n, event in enumerate(deliveries)], 16
+            )
+
+    asyncio.run(deliver())
+    pages = [sidecar.value(f"conversation:s-1:{number}") for number in range(40)]
+    stored = [one for page in pages for one in page["ids"]]
+    assert sorted(stored) == sorted(event.message_id for event in events)
+    assert [item["message_id"] for page in pages for item in page["items"]] == stored
+    assert sidecar.value("conversation:s-1:40") is None
+    assert sidecar.value("conversation:s-1")["newest"] == 39
+
+
+def test_the_same_event_at_once_in_two_replicas_is_kept_once(sidecar):
+    async def deliver():
+        async with replicas(sidecar, 2) as both:
+            for number in range(30):
+                event = an_event(number)
+                await asyncio.gather(*(one.recorder.record(event) for one in both * 2))
+
+    asyncio.run(deliver())
+    stored = [one for page in (0, 1) for one in sidecar.value(f"conversation:s-1:{page}")["ids"]]
+    assert sorted(stored) == sorted(f"m-{number}" for number in range(30))
+
+
+def test_two_sessions_of_one_user_stay_apart(client):
+    client.deliver(turn(1), turn(2, session_id="s-2"))
+    assert contents(client, "s-1") == ["question 1", "answer 1"]
+    assert contents(client, "s-2") == ["question 2", "answer 2"]
+
+
+def test_a_session_takes_no_turn_of_another_user(client):
+    client.deliver(turn(1))
+    assert client.deliver(turn(2, user_id="eve")).json() == {"status": "DROP"}
+    assert contents(client) == ["question 1", "answer 1"]
+
+
+def test_no_key_holds_a_user_id(client):
+    client.deliver(turn(1, user_id="ada@example.org"))
+    client.post("/memories/ada@example.org/initialize", json={"name": "Ada"})
+    assert [key for key in client.sidecar.state if "ada@" in key] == []
+    assert f"memory:{hash_of('ada@example.org')}" in client.sidecar.state
+
+
+LONGEST = {"user_message": "\U0001f600" * 4000, "assistant_reply": "ß" * 16_000, "session_id": "s" * 64}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        LONGEST,
+        {"user_id": "a" * 128},
+        {"assistant_reply": ""},
+        {"user_message": "'; DROP TABLE users; -- <script>alert(1)</script> ${jndi:ldap://x}"},
+        {"user_message": "你好 世界", "assistant_reply": "こんにちは\u0000\n"},
+        {"timestamp": datetime(2026, 1, 5, tzinfo=UTC).isoformat()},
+    ],
+    ids=lambda fields: ",".join(fields),
+)
+def test_what_is_allowed_is_kept_as_it_is(client, fields):
+    event = turn(1, **fields)
+    assert client.deliver(event).json() == {"status": "SUCCESS"}
+    assert contents(client, event["session_id"]) == [event["user_message"], event["assistant_reply"]]
+
+
+@pytest.mark.parametrize("missing", list(turn(1)))
+def test_an_event_without_a_field_is_dropped_at_once(client, missing):
+    event = turn(1)
+    del event[missing]
+    answer = client.deliver(event)
+    assert (answer.status_code, answer.json()) == (200, {"status": "DROP"})
+    assert client.sidecar.state == {}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"user_id": ""},
+        {"user_id": "a" * 129},
+        {"user_id": "ada:x"},
+        {"user_id": "ada\n"},
+        {"user_id": 7},
+        {"user_id": None},
+        {"session_id": "s:at:m"},
+        {"session_id": "s" * 65},
+        {"session_id": "../s"},
+        {"session_id": "ß"},
+        {"message_id": ""},
+        {"message_id": "m 1"},
+        {"message_id": ["m"]},
+        {"event_type": "Other"},
+        {"user_message": ""},
+        {"user_message": "x" * 4001},
+        {"assistant_reply": "x" * 16_001},
+        {"assistant_reply": {"text": "x"}},
+        {"timestamp": "2026-01-05T09:00:00"},
+        {"timestamp": "yesterday"},
+    ],
+    ids=str,
+)
+def test_an_invalid_event_is_dropped_at_once_and_leaves_nothing(client, fields):
+    answer = client.deliver(turn(1, **fields))
+    assert (answer.status_code, answer.json()) == (200, {"status": "DROP"})
+    assert client.sidecar.state == {}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"17", b'"text"', b"\xff\xfe", b'{"data": []}', b'{"id": {}}'])
+def test_a_body_that_is_no_event_is_dropped_at_once(client, body):
+    answer = client.post("/events/conversations", content=body)
+    assert (answer.status_code, answer.json()) == (200, {"status": "DROP"})
+
+
+def test_a_store_that_is_down_has_the_event_sent_again(client):
+    client.sidecar.down = True
+    answer = client.deliver(turn(1))
+    assert answer.status_code == 503
+    client.sidecar.down = False
+    assert client.deliver(turn(1)).json() == {"status": "SUCCESS"}
+    assert contents(client) == ["question 1", "answer 1"]
+
+
+def test_the_marker_by_which_a_stream_is_trimmed_is_nothing_to_act_on(client):
+    marker = cloud_event({"event_type": "StreamTrimmed"}, type="StreamTrimmed")
+    for path in ("/events/conversations", "/events/conversations-dead"):
+        assert client.post(path, json=marker).json() == {"status": "SUCCESS"}
+    assert client.sidecar.state == {}
+
+
+def test_the_cost_of_a_turn_does_not_grow(client):
+    def writes_of(numbers):
+        before = len(client.sidecar.writes)
+        client.deliver(*(turn(number) for number in numbers))
+        client.wait(lambda: not client.sidecar.value(f"memory:{hash_of('ada')}")["due"])
+        return len(client.sidecar.writes) - before
+
+    client.deliver(turn(0))
+    early, late = writes_of(range(1, 6)), None
+    client.deliver(*(turn(number) for number in range(6, 130)))
+    client.wait(lambda: not client.sidecar.value(f"memory:{hash_of('ada')}")["due"])
+    late = writes_of(range(130, 135))
+    assert abs(late - early) <= 5  # refreshes of the summary coalesce differently
+    assert max(len(data) for data, _, _ in client.sidecar.state.values()) < 25 * 400

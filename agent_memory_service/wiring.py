@@ -1,0 +1,74 @@
+"""What a running agent-memory is made of: one client for the process, and the parts that share it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import aiohttp
+
+from conversations import Conversations
+from dapr_calls import DaprCalls
+from dead_letters import DeadLetters
+from forgetting import Forgetter
+from memories import Memories
+from recording import Recorder
+from sdk_client import SdkClient
+from secret_store import SecretStore
+from settings import Settings
+from store import StateStore
+from summaries import Summaries
+from summarizer import Chosen
+from tombstones import Tombstones
+from user_hash import UserHashes
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the routes use."""
+
+    session: aiohttp.ClientSession
+    store: StateStore
+    hashes: UserHashes
+    tombstones: Tombstones
+    memories: Memories
+    conversations: Conversations
+    dead_letters: DeadLetters
+    forgetter: Forgetter
+    recorder: Recorder
+    summaries: Summaries
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncGenerator[Parts]:
+    """Makes the parts, and keeps the summaries refreshed while they are in use."""
+    seconds = settings.sidecar_timeout_seconds
+    async with aiohttp.ClientSession() as session, aclosing(SdkClient(settings, session)) as sdk:
+        secrets = SecretStore(settings, sdk)
+        hashes = UserHashes(secrets)
+        store = StateStore(sdk, settings.state_store, seconds)
+        tombstones = Tombstones(store, settings.stream_ttl_seconds)
+        memories = Memories(store, tombstones)
+        conversations = Conversations(store)
+        dead_letters = DeadLetters(store, hashes, tombstones)
+        dapr = DaprCalls(sdk, settings.pubsub_name, seconds)
+        forgetter = Forgetter(settings, dapr, tombstones, memories, conversations, dead_letters)
+        async with aclosing(Chosen(settings, secrets, sdk)) as summarizer:
+            summaries = Summaries(settings, memories, conversations, summarizer)
+            recorder = Recorder(store, hashes, tombstones, conversations, memories, forgetter, summaries)
+            refreshing = asyncio.create_task(summaries.run())
+            yield Parts(
+                session,
+                store,
+                hashes,
+                tombstones,
+                memories,
+                conversations,
+                dead_letters,
+                forgetter,
+                recorder,
+                summaries,
+            )
+            refreshing.cancel()
+            with suppress(asyncio.CancelledError):
+                await refreshing

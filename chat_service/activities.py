@@ -65,7 +65,7 @@ def activities(tools: Tools, loop: asyncio.AbstractEventLoop) -> list[Activity[A
     async def take_turn(_: WorkflowActivityContext, waiting: Outcome) -> MyTurn:
         """Asks whether a waiting message is the next of its session."""
         turn = waiting.turn
-        async with within(settings.state_store, settings.turn_seconds):
+        async with within(settings.state_store_name, settings.turn_seconds):
             mine = await tools.sessions.is_turn_of(
                 turn.session_id, turn.user_hash, waiting.instance_id, datetime.now(UTC), tools.workflows.has_ended
             )
@@ -131,7 +131,7 @@ def activities(tools: Tools, loop: asyncio.AbstractEventLoop) -> list[Activity[A
     async def _end(outcome: Outcome) -> None:
         turn, answered = outcome.turn, outcome.answered
         said = answered and Turn(message_id=turn.message_id, user_message=turn.text, assistant_reply=answered.reply)
-        async with within(settings.state_store, settings.turn_seconds):
+        async with within(settings.state_store_name, settings.turn_seconds):
             await tools.claims.settle(turn, parts_of(outcome.instance_id)[1], answered)
             next_one = await tools.sessions.leave(turn.session_id, outcome.instance_id, said, outcome.remembered)
             if next_one is not None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
-from claims import Claim, Claims, digest_of, instance_id, parts_of
+from claims import Claim, Claims, claim_of, digest_of, instance_id, parts_of
 from models import AnswerMetadata, ChatAnswer, ChatMessage
 from secret_store import Secrets
 from sessions import Sessions
@@ -72,7 +72,7 @@ class Chat:
             return None
         if claim is None:
             assert state is not None
-            claim = _claim_of(ChatTurn.model_validate_json(state.serialized_input or ""))
+            claim = claim_of(ChatTurn.model_validate_json(state.serialized_input or ""))
         return await self._told(instance, claim, state)
 
     async def _turn(self, message: ChatMessage, traceparent: str) -> ChatTurn:
@@ -124,16 +124,6 @@ class Chat:
             answer = _answer(instance, claim, "failed", None)
             return answer.model_copy(update={"error": f"{failure.dependency}: {failure.detail}"})
         return _answer(instance, claim, "terminated" if status is WorkflowStatus.TERMINATED else "running", None)
-
-
-def _claim_of(turn: ChatTurn) -> Claim:
-    return Claim(
-        user_id=turn.user_id,
-        session_id=turn.session_id,
-        message_id=turn.message_id,
-        timestamp=turn.timestamp,
-        tags=turn.tags,
-    )
 
 
 def _answer(instance: str, claim: Claim, status: str, answered: Answered | None) -> ChatAnswer:

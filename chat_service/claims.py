@@ -19,6 +19,7 @@ class Claim(BaseModel):
     session_id: str
     message_id: str
     timestamp: datetime
+    made_at: datetime
     tags: list[str] = []
     run: int = 1
     failed: bool = False
@@ -33,13 +34,7 @@ class Claims:
 
     async def make(self, turn: ChatTurn) -> tuple[Claim, bool]:
         """Claims a message. Returns the claim there is now, and whether it is the one made here."""
-        claim = Claim(
-            user_id=turn.user_id,
-            session_id=turn.session_id,
-            message_id=turn.message_id,
-            timestamp=turn.timestamp,
-            tags=turn.tags,
-        )
+        claim = claim_of(turn)
         key = key_of(digest_of(turn))
         while True:
             try:
@@ -78,6 +73,18 @@ class Claims:
     async def drop(self, digest: str) -> None:
         """Removes the claim of a message."""
         await self._store.delete(key_of(digest))
+
+
+def claim_of(turn: ChatTurn) -> Claim:
+    """The claim that a message starts with."""
+    return Claim(
+        user_id=turn.user_id,
+        session_id=turn.session_id,
+        message_id=turn.message_id,
+        timestamp=turn.timestamp,
+        made_at=turn.received_at,
+        tags=turn.tags,
+    )
 
 
 def digest_of(turn: ChatTurn) -> str:

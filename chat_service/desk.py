@@ -44,7 +44,6 @@ class Desk:
     secrets: Secrets
     chat: Chat
     forgetting: Forgetting
-    events: Events
     worker: Worker
 
     async def check_ready(self) -> None:
@@ -78,7 +77,7 @@ async def opened(settings: Settings, faults: Faults) -> AsyncGenerator[Desk]:
         workflows = Workflows(
             settings, DaprWorkflowClient("127.0.0.1", str(settings.dapr_grpc_port), logger_options=QUIET)
         )
-        store = Store(client, settings.state_store, settings.state_seconds)
+        store = Store(client, settings.state_store_name, settings.state_seconds)
         claims = Claims(store, settings.claim_ttl_seconds)
         sessions = Sessions(store, settings.claim_ttl_seconds, settings.unstarted_seconds)
         events = Events(settings, client, session)
@@ -91,7 +90,7 @@ async def opened(settings: Settings, faults: Faults) -> AsyncGenerator[Desk]:
 
         starting = asyncio.create_task(_start(worker, secrets, engines))
         try:
-            yield Desk(settings, session, secrets, chat, forgetting, events, worker)
+            yield Desk(settings, session, secrets, chat, forgetting, worker)
         finally:
             starting.cancel()
             await worker.stop()

@@ -9,6 +9,7 @@ import grpc
 from dapr.clients.exceptions import DaprGrpcError
 
 from failures import NonRetryableError, Unreachable
+from models import Leftovers
 from sdk_client import SdkClient
 from settings import Settings
 from turn import ChatTurn
@@ -46,11 +47,12 @@ class Events:
         data = {"event_type": "StreamTrimmed", "timestamp": datetime.now(UTC).isoformat()}
         await self._publish(data, {"cloudevent.type": "StreamTrimmed"})
 
-    async def trim_later(self, user_hash: str) -> None:
+    async def trim_later(self, leftovers: Leftovers) -> None:
         """Has a Dapr job call back (`POST /job/{name}`) when what was published by now is old enough to be trimmed."""
+        data = leftovers.model_dump(mode="json")
         due = f"{self._settings.stream_ttl_seconds + 2}s"
-        job = {"dueTime": due, "schedule": TRIM_SCHEDULE, "repeats": TRIM_TIMES, "data": "trim", "overwrite": True}
-        url = f"http://127.0.0.1:{self._settings.dapr_http_port}/v1.0/jobs/{TRIM_JOB}-{user_hash[:16]}"
+        job = {"dueTime": due, "schedule": TRIM_SCHEDULE, "repeats": TRIM_TIMES, "data": data, "overwrite": True}
+        url = f"http://127.0.0.1:{self._settings.dapr_http_port}/v1.0/jobs/{TRIM_JOB}-{leftovers.user_hash[:16]}"
         try:
             async with self._session.post(url, json=job) as response:
                 if not response.ok:

@@ -1,10 +1,11 @@
 """Forgetting a user: what chat holds of one are workflows with their texts, replies to repeats, and sessions."""
 
 import logging
+from datetime import UTC, datetime
 
 from claims import Claims, parts_of
 from events import Events
-from models import UserForgottenData
+from models import Leftovers, UserForgottenData
 from sessions import Sessions
 from workflows import Workflows
 
@@ -19,15 +20,32 @@ class Forgetting:
 
     async def forget(self, event: UserForgottenData) -> None:
         """Raises StepFailed when something is left; the sessions lead to all else, so they go last."""
-        removed = 0
+        now, removed = datetime.now(UTC), 0
+        leftovers = Leftovers(user_hash=event.user_hash, forgotten_at=now)
         for session_id in dict.fromkeys([*event.session_ids, *await self._sessions.of_user(event.user_hash)]):
             # Newest first: those may still be running, and the older ones are dead weight only.
             for instance_id in reversed(await self._sessions.instances(session_id, event.user_hash)):
-                await self._workflows.remove(instance_id)
-                await self._claims.drop(parts_of(instance_id)[0])
+                digest, _ = parts_of(instance_id)
+                if await self._workflows.remove(instance_id):
+                    leftovers.session_ids.append(session_id)
+                    leftovers.digests.append(digest)
+                await self._claims.drop(digest)
                 removed += 1
-            await self._sessions.drop(session_id, event.user_hash)
+            await self._sessions.drop(session_id, event.user_hash, now)
         await self._sessions.drop_list(event.user_hash)
         # Deleted from state, the texts are still in the stream they were published on.
-        await self._events.trim_later(event.user_hash)
+        await self._events.trim_later(leftovers)
         log.info("A user was forgotten.", extra={"fields": {"workflows": removed}})
+
+    async def sweep(self, leftovers: Leftovers) -> None:
+        """Removes what came back, and has the stream trimmed: the job that forget() ordered.
+
+        Ending a workflow does not stop its activity, and on Redis a write with the ETag of a deleted key succeeds.
+        """
+        for digest in leftovers.digests:
+            claim = await self._claims.of(digest)
+            if claim is not None and claim.made_at <= leftovers.forgotten_at:
+                await self._claims.drop(digest)
+        for session_id in dict.fromkeys(leftovers.session_ids):
+            await self._sessions.drop(session_id, leftovers.user_hash, leftovers.forgotten_at)
+        await self._events.stream_trimmed()

@@ -25,6 +25,7 @@ from models import (
     EventStatus,
     Health,
     InstancePath,
+    Leftovers,
     UserForgottenData,
     WaitQuery,
     Welcome,
@@ -109,7 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def user_forgotten(event: dict[str, object], request: Request) -> EventStatus:
         """From Dapr: agent-memory-service forgot a user, so what is here of that user goes too."""
         data = event.get("data")
-        if isinstance(data, dict) and data.get("event_type") == "StreamTrimmed":  # pyright: ignore
+        if event.get("type") == "StreamTrimmed":
             return EventStatus(status="SUCCESS")
         try:
             forgotten = UserForgottenData.model_validate(data)
@@ -124,13 +125,13 @@ def create_app(settings: Settings) -> FastAPI:
             return EventStatus(status="RETRY")
         return EventStatus(status="SUCCESS")
 
-    @app.post("/job/{name}", dependencies=[only_dapr], responses=problems.documented(401, 404, 503, 504))
-    async def job(name: str, request: Request) -> EventStatus:
-        """From Dapr's scheduler: has the stream of conversations trimmed."""
+    @app.post("/job/{name}", dependencies=[only_dapr], responses=problems.documented(401, 404, 413, 422, 503, 504))
+    async def job(name: str, leftovers: Leftovers, request: Request) -> EventStatus:
+        """From Dapr's scheduler: what is left of a forgotten user goes, and the stream of conversations is trimmed."""
         if not name.startswith(TRIM_JOB):
             raise HTTPException(404, "name: chat-service has no such job.")
         desk: Desk = request.state.desk
-        await desk.events.stream_trimmed()
+        await desk.forgetting.sweep(leftovers)
         return EventStatus(status="SUCCESS")
 
     @app.get("/healthz")

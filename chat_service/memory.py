@@ -1,7 +1,6 @@
 """agent-memory-service, invoked through this app's sidecar: what is known of a user, and what was said."""
 
-import json
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
@@ -54,7 +53,7 @@ class MemoryService:
         found = await self._get(f"/conversations/{session_id}?limit={limit}", trace)
         return [] if found is None else self._valid(History, found).history
 
-    async def _get(self, path: str, trace: str) -> Any:
+    async def _get(self, path: str, trace: str) -> bytes | None:
         # `encoded`, so that the path goes out as it is written: ids hold nothing that Dapr reads as more (models.py).
         url = URL(f"http://127.0.0.1:{self._port}/v1.0/invoke/{self._app_id}/method{path}", encoded=True)
         headers = {"traceparent": trace} if trace else {}
@@ -64,7 +63,7 @@ class MemoryService:
         except aiohttp.ClientError as error:
             raise Unreachable("Dapr sidecar", "it cannot be reached.") from error
         if status == 200:
-            return _json(body)
+            return body
         if code := DaprError.code(body):
             raise Unreachable(self._app_id, f"it cannot be reached ({code}).")
         if status == 404:
@@ -73,15 +72,8 @@ class MemoryService:
             raise NonRetryableError(self._app_id, f"it answered {status}.")
         raise (Unreachable if status in (429, 503) else BadAnswer)(self._app_id, f"it answered {status}.")
 
-    def _valid(self, model: type[M], found: Any) -> M:
+    def _valid(self, model: type[M], found: bytes) -> M:
         try:
-            return model.model_validate(found)
+            return model.model_validate_json(found)
         except ValidationError as error:
             raise BadAnswer(self._app_id, "its answer is not what its contract promises.") from error
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None

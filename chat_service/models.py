@@ -93,6 +93,15 @@ class UserForgottenData(BaseModel):
     timestamp: datetime
 
 
+class Leftovers(BaseModel):
+    """What an activity in flight may write once more after its workflow was ended (forgetting.py). Names nobody."""
+
+    user_hash: str
+    forgotten_at: datetime
+    session_ids: list[str] = []
+    digests: list[str] = []
+
+
 class EventStatus(BaseModel):
     """What Dapr shall do with an event: forget it, bring it again, or give it up."""
 

@@ -42,6 +42,7 @@ class Session(BaseModel):
     """The value of `session:{session_id}`."""
 
     user_hash: str
+    opened_at: datetime
     queue: list[Waiting] = []
     recent: list[Turn] = []
     instances: list[str] = []
@@ -82,7 +83,7 @@ class Sessions:
 
         def change(found: Session | None) -> Session | None:
             full.clear()
-            session = found or Session(user_hash=user_hash)
+            session = found or Session(user_hash=user_hash, opened_at=now)
             if session.user_hash != user_hash:
                 raise OfAnotherUser(session_id)
             if any(one.instance_id == instance_id for one in session.queue):
@@ -181,10 +182,10 @@ class Sessions:
             listed += page.instances
         return listed
 
-    async def drop(self, session_id: str, user_hash: str) -> None:
-        """Removes a user's session: its pages, then, last, what leads to them."""
+    async def drop(self, session_id: str, user_hash: str, opened_before: datetime) -> None:
+        """Removes a user's session: its pages, then, last, what leads to them. One opened since stays."""
         found, _ = await self._store.read(key_of(session_id), Session)
-        if found is not None and found.user_hash == user_hash:
+        if found is not None and found.user_hash == user_hash and found.opened_at <= opened_before:
             for number in reversed(range(found.pages)):
                 if (await self._store.read(page_key(session_id, number), Page))[0] is None:
                     break

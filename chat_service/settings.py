@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     app_api_token: SecretStr | None = None
 
     memory_app_id: str = "agent-memory-service"
-    state_store: str = "statestore"
+    state_store_name: str = "statestore"
     pubsub_name: str = "pubsub"
     conversations_topic: str = "conversations"
     secret_stores: list[str] = ["secretstore", "envsecretstore"]

@@ -4,10 +4,8 @@
 # pyright: reportUnknownMemberType=false
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import grpc
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
@@ -73,12 +71,14 @@ class Workflows:
                 if not _missing(error):
                     raise
 
-    async def remove(self, instance_id: str) -> None:
-        """Ends an instance if it runs, and removes it with its history."""
+    async def remove(self, instance_id: str) -> bool:
+        """Ends an instance if it runs, and removes it with its history. Returns whether it had to be ended."""
+        ran = False
         async with self._calling():
             while (state := await self._client.get_workflow_state(instance_id, fetch_payloads=False)) is not None:
                 try:
                     if state.runtime_status not in ENDED:
+                        ran = True
                         await self._client.terminate_workflow(instance_id, output="forgotten")
                         await self._client.wait_for_workflow_completion(instance_id, fetch_payloads=False)
                     await self._client.purge_workflow(instance_id)
@@ -87,6 +87,7 @@ class Workflows:
                     if not _missing(error) and "not yet completed" not in (error.details() or ""):
                         raise
                     await asyncio.sleep(PURGE_PAUSE_SECONDS)
+        return ran
 
     @asynccontextmanager
     async def _calling(self) -> AsyncGenerator[None]:
@@ -99,8 +100,8 @@ class Workflows:
 
 def failure_in(state: WorkflowState) -> Failure | None:
     """What a failed workflow left as its custom status."""
-    told: Any = json.loads(state.serialized_custom_status or "null")
-    return Failure.model_validate_json(told) if isinstance(told, str) else None
+    told = state.serialized_custom_status
+    return Failure.model_validate_json(told) if told else None
 
 
 def _missing(error: grpc.aio.AioRpcError) -> bool:

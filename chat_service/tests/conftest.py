@@ -21,9 +21,12 @@ from main import create_app
 from settings import Settings
 
 SERVICE = Path(__file__).parent.parent
-QUICK = {
-    f"{step}_retry_seconds": 0.01 for step in ("fetch", "generate", "save", "turn")
-} | {"fetch_attempts": 3, "save_attempts": 4, "wait_seconds": 10, "turn_check_seconds": 0.3}
+QUICK = {f"{step}_retry_seconds": 0.01 for step in ("fetch", "generate", "save", "turn")} | {
+    "fetch_attempts": 3,
+    "save_attempts": 4,
+    "wait_seconds": 10,
+    "turn_check_seconds": 0.3,
+}
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -32,7 +32,11 @@ def test_memory_that_comes_back_is_not_noticed(client, sidecar):
     [
         ((503, b'{"detail": "secret reason"}'), 503, "it answered 503."),
         ((500, b"<html>"), 502, "it answered 500."),
-        ((500, b'{"errorCode": "ERR_DIRECT_INVOKE", "message": "10.1.2.3"}'), 503, "it cannot be reached (ERR_DIRECT_INVOKE)."),
+        (
+            (500, b'{"errorCode": "ERR_DIRECT_INVOKE", "message": "10.1.2.3"}'),
+            503,
+            "it cannot be reached (ERR_DIRECT_INVOKE).",
+        ),
         ((200, b"{}"), 502, "its answer is not what its contract promises."),
         ((200, b"not json"), 502, "its answer is not what its contract promises."),
         ((403, b"{}"), 502, "it answered 403."),

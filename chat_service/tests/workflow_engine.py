@@ -174,6 +174,8 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
             created = pb.TimerCreatedEvent(fireAt=fire_at)
             instance.history.append(event(event_id=action.id, timerCreated=created))
             fired = event(timerFired=pb.TimerFiredEvent(fireAt=fire_at, timerId=action.id))
+            if action.createTimer.HasField("externalEvent"):
+                return  # the SDK's note that it waits for an event without a time limit
             seconds = fire_at.ToDatetime(tzinfo=UTC).timestamp() - datetime.now(UTC).timestamp()
             timer = threading.Timer(max(0.0, seconds), self._fire, (instance, fired))
             timer.daemon = True
@@ -198,9 +200,7 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
         if instance.given is None and instance.pending and instance.status not in ENDED:
             instance.given = [event(workflowStarted=pb.WorkflowStartedEvent()), *instance.pending]
             instance.pending = []
-            request = pb.WorkflowRequest(
-                instanceId=instance.id, pastEvents=instance.history, newEvents=instance.given
-            )
+            request = pb.WorkflowRequest(instanceId=instance.id, pastEvents=instance.history, newEvents=instance.given)
             self._work.put(pb.WorkItem(workflowRequest=request))
 
     def _existing(self, instance_id: str, context: Any) -> Instance:

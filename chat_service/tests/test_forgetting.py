@@ -1,0 +1,180 @@
+"""When memory forgets a user, what chat has of that user goes too: workflows, replies to repeats, sessions."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from conftest import eventually, say
+
+import sessions
+from user_hash import user_hash
+
+JUNAID = user_hash("lab-key", "Junaid")
+
+
+def event(user=JUNAID, session_ids=(), **changed):
+    now = datetime.now(UTC).isoformat()
+    data = {"event_type": "UserForgotten", "user_hash": user, "session_ids": list(session_ids), "timestamp": now}
+    return {"specversion": "1.0", "type": "UserForgotten", "id": "e1", "source": "memory", "data": {**data, **changed}}
+
+
+def forget(client, body):
+    return client.post("/events/user-forgotten", json=body, headers={"content-type": "application/cloudevents+json"})
+
+
+def test_nothing_of_the_user_stays_and_all_of_the_others_does(client, sidecar):
+    mine = [say(client, "my text", session_id=f"s{n % 2}").json()["instance_id"] for n in range(4)]
+    other = say(client, "other text", user="Ada", session_id="s9").json()
+    answer = forget(client, event())
+    assert (answer.status_code, answer.json()) == (200, {"status": "SUCCESS"})
+    assert list(sidecar.engine.instances) == [other["instance_id"]]
+    assert not [key for key, (value, *_) in sidecar.state.items() if b"Junaid" in value or JUNAID in key]
+    assert {key.partition(":")[0] for key in sidecar.state} == {"message", "session", "user"}
+    assert len(sidecar.state) == 3
+    assert {client.get(f"/chat/{instance}").status_code for instance in mine} == {404}
+    assert client.get(f"/chat/{other['instance_id']}").json() == other
+
+
+def test_pages_of_a_session_go_too(client, sidecar, monkeypatch):
+    monkeypatch.setattr(sessions, "PAGE_SIZE", 2)
+    for _ in range(7):
+        say(client, session_id="s1")
+    assert len(sidecar.values("session:")) == 4
+    assert forget(client, event()).json() == {"status": "SUCCESS"}
+    assert not sidecar.state
+    assert not sidecar.engine.instances
+
+
+def test_sessions_that_only_memory_names(client, sidecar):
+    say(client, session_id="s1")
+    del sidecar.state[f"user:{JUNAID}"]
+    forget(client, event(session_ids=["s1", "never-heard-of"]))
+    assert not sidecar.state
+
+
+def test_a_session_of_somebody_else_stays_whoever_names_it(client, sidecar):
+    say(client, user="Ada", session_id="s1")
+    before = dict(sidecar.state)
+    forget(client, event(session_ids=["s1"]))
+    assert sidecar.state == before
+
+
+def test_a_chat_in_flight_is_ended(client, sidecar):
+    client.put("/faults/generate_response", json={"delay_ms": 400})
+    instance = say(client, wait=False, session_id="s1").json()["instance_id"]
+    eventually(lambda: sidecar.engine.runs("generate_response"))
+    assert forget(client, event()).json() == {"status": "SUCCESS"}
+    assert instance not in sidecar.engine.instances
+    assert not sidecar.state
+    (job,) = sidecar.jobs.values()
+    assert job["data"]["session_ids"] == ["s1"]
+
+
+def test_the_same_event_twice(client, sidecar):
+    say(client, session_id="s1")
+    assert forget(client, event()).json() == forget(client, event()).json() == {"status": "SUCCESS"}
+    assert not sidecar.state
+
+
+def test_what_fails_half_way_is_brought_again(client, sidecar):
+    say(client, session_id="s1")
+    sidecar.state_is_down = True
+    assert forget(client, event()).json() == {"status": "RETRY"}
+    sidecar.state_is_down = False
+    assert forget(client, event()).json() == {"status": "SUCCESS"}
+    assert not sidecar.state
+
+
+def test_the_user_may_come_back(client):
+    say(client, "I like tea", session_id="s1", message_id="m1")
+    forget(client, event())
+    again = say(client, "What did we talk about?", session_id="s2", message_id="m1")
+    assert again.json()["reply"] == "Hi Junaid! We have not talked about anything yet."
+
+
+def test_the_stream_is_trimmed_by_a_job_that_names_nobody(serve, sidecar):
+    client = serve(stream_ttl_seconds=15)
+    say(client, session_id="s1")
+    forget(client, event())
+    ((name, job),) = sidecar.jobs.items()
+    assert re.fullmatch(r"trim-conversations-[0-9a-f]{16}", name)
+    assert (job["dueTime"], job["overwrite"]) == ("17s", True)
+    assert "Junaid" not in str(job)
+    sidecar.published.clear()
+    assert client.post(f"/job/{name}", json=job["data"]).status_code == 200
+    ((topic, data, metadata),) = sidecar.published
+    assert (topic, metadata) == ("conversations", {"cloudevent.type": "StreamTrimmed"})
+    assert sorted(data) == ["event_type", "timestamp"]
+
+
+def test_what_an_activity_in_flight_wrote_is_swept_up(client, sidecar):
+    client.put("/faults/pass_turn", json={"delay_ms": 10_000})
+    say(client, wait=False, session_id="s1")
+    eventually(lambda: sidecar.engine.runs("pass_turn"))
+    before = {key: value for key, value in sidecar.state.items() if not key.startswith("user:")}
+    forget(client, event())
+    ((name, job),) = sidecar.jobs.items()
+    # As Redis does it: a write with the ETag of a key that is gone makes the key again.
+    sidecar.state.update(before)
+    assert client.post(f"/job/{name}", json=job["data"]).status_code == 200
+    assert not sidecar.state
+
+
+def test_who_came_back_is_not_swept_up(client, sidecar):
+    client.put("/faults/generate_response", json={"delay_ms": 60_000})
+    say(client, wait=False, session_id="s1", message_id="m1")
+    eventually(lambda: sidecar.engine.runs("generate_response"))
+    forget(client, event())
+    client.delete("/faults")
+    say(client, session_id="s1", message_id="m1")
+    ((name, job),) = sidecar.jobs.items()
+    client.post(f"/job/{name}", json=job["data"])
+    assert {key.partition(":")[0] for key in sidecar.state} == {"message", "session", "user"}
+
+
+def test_a_marker_is_acknowledged(client, sidecar):
+    marker = {"type": "StreamTrimmed", "data": {"event_type": "StreamTrimmed", "timestamp": "2026-01-01T00:00:00Z"}}
+    assert forget(client, marker).json() == {"status": "SUCCESS"}
+    assert not sidecar.jobs
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"data": None},
+        {"data": "x"},
+        event(user="short"),
+        event(user="Z" * 64),
+        event(event_type="Other"),
+        event(timestamp="never"),
+        event(session_ids=["x"] * 10_001),
+    ],
+)
+def test_an_event_that_is_none_is_dropped(client, sidecar, body):
+    assert forget(client, body).json() == {"status": "DROP"}
+    assert not sidecar.jobs
+
+
+def test_a_job_that_is_not_ours(client):
+    body = {"user_hash": JUNAID, "forgotten_at": "2026-01-01T00:00:00Z"}
+    assert client.post("/job/other", json=body).status_code == 404
+    assert client.post("/job/trim-conversations-x", json={}).status_code == 422
+
+
+def test_hashes_are_those_of_memory():
+    assert user_hash("test-key", "junaid") == "c61973cea5067deaad8be74a49a21e4b97c6bcbc927bdb5c9fda36ebc618aca0"
+    assert user_hash("test-key", "ada@example.org") == (
+        "8a40b982d4778cb5f8f7c7e1155398719f5db593d1f34139bb4291ee756a6252"
+    )
+
+
+@pytest.mark.parametrize("headers", [{}, {"dapr-api-token": "wrong"}, {"dapr-api-token": "s3crét"}])
+@pytest.mark.parametrize("path", ["/events/user-forgotten", "/job/trim-conversations-x"])
+def test_only_dapr_may_call_these(serve, sidecar, path, headers):
+    client = serve(app_api_token="s3cret")
+    body = event() if "events" in path else {"user_hash": JUNAID, "forgotten_at": "2026-01-01T00:00:00Z"}
+    sent = {name: value.encode() for name, value in headers.items()}
+    assert client.post(path, json=body, headers=sent).status_code == 401
+    assert client.post(path, json=body, headers={"dapr-api-token": "s3cret"}).status_code == 200
+    assert say(client).status_code == 200, "the chat itself is open"

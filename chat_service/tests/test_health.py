@@ -1,0 +1,92 @@
+"""What the process tells of itself, and how it lives without its sidecar."""
+
+import time
+
+import pytest
+from conftest import eventually, say
+
+
+def test_healthy_and_ready(client):
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_the_welcome_names_the_main_routes(client):
+    message = client.get("/").json()["message"]
+    assert all(route in message for route in ("POST /chat/", "/chat/{instance_id}", "/docs", "/healthz", "/readyz"))
+    assert client.get("/docs").status_code == 200
+
+
+def test_it_starts_before_its_sidecar_and_is_ready_after_it(serve, sidecar):
+    sidecar.ready = False
+    started = time.monotonic()
+    client = serve(wait_until_ready=False)
+    assert time.monotonic() - started < 2
+    assert client.get("/healthz").status_code == 200
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "is not ready" in answer.json()["detail"]
+    assert say(client).status_code == 503
+    sidecar.ready = True
+    eventually(lambda: client.get("/readyz").status_code == 200)
+    assert say(client).status_code == 200
+
+
+def test_it_starts_and_stops_where_there_is_no_sidecar_at_all(serve):
+    started = time.monotonic()
+    client = serve(wait_until_ready=False, dapr_http_port=9, dapr_grpc_port=9)
+    assert client.get("/healthz").status_code == 200
+    body = say(client).json()
+    assert (body["status"], body["dependency"]) == (503, "Dapr sidecar")
+    assert time.monotonic() - started < 3
+
+
+def test_it_is_not_ready_without_the_key_for_users_hashes(serve, sidecar):
+    del sidecar.secrets["secretstore"]["USER_HASH_KEY"]
+    client = serve(wait_until_ready=False)
+    eventually(lambda: "USER_HASH_KEY" in client.get("/readyz").text)
+    answer = say(client)
+    assert answer.status_code == 502
+    assert answer.json()["detail"] == "secret store: USER_HASH_KEY is in none of secretstore, envsecretstore."
+    sidecar.secrets["envsecretstore"]["USER_HASH_KEY"] = "late"
+    eventually(lambda: client.get("/readyz").status_code == 200)
+    assert say(client).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/faults", "/faults/pass_turn"])
+def test_faults_are_off_unless_switched_on(serve, path):
+    client = serve(wait_until_ready=False)
+    assert client.put(path, json={}).status_code == 404
+    assert client.get(path).status_code == 404
+
+
+def test_faults_can_be_read_and_cleared(client):
+    assert client.put("/faults/pass_turn", json={"fail_next": 2}).json() == {"fail_next": 2, "delay_ms": 0}
+    assert client.get("/faults").json() == {"pass_turn": {"fail_next": 2, "delay_ms": 0}}
+    assert client.delete("/faults").status_code == 204
+    assert client.get("/faults").json() == {}
+    assert client.put("/faults/nothing", json={}).status_code == 422
+    assert client.put("/faults/pass_turn", json={"fail": 1}).status_code == 422
+
+
+def test_a_page_of_the_readers_own_may_ask(client):
+    asked = {"origin": "http://localhost:3000", "access-control-request-method": "POST"}
+    allowed = client.options("/chat/", headers={**asked, "access-control-request-headers": "content-type"})
+    assert allowed.headers["access-control-allow-origin"] == "http://localhost:3000"
+    other = client.options("/chat/", headers={**asked, "origin": "http://evil.example"})
+    assert "access-control-allow-origin" not in other.headers
+
+
+def test_the_sidecar_is_shown_the_api_token(serve, sidecar):
+    client = serve(dapr_api_token="s3cret")
+    assert say(client).status_code == 200
+    assert set(sidecar.tokens) == {"s3cret"}
+    assert {headers.get("dapr-api-token") for _, headers in sidecar.invoked} == {"s3cret"}
+
+
+def test_the_loop_is_free_while_a_chat_is_answered(client):
+    client.put("/faults/generate_response", json={"delay_ms": 300})
+    say(client, wait=False)
+    started = time.monotonic()
+    assert client.get("/healthz").status_code == 200
+    assert time.monotonic() - started < 0.2

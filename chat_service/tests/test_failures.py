@@ -74,7 +74,7 @@ def test_the_failed_chat_can_be_asked_for(client, sidecar):
 
 
 def test_a_failed_message_may_be_sent_again(client, sidecar):
-    sidecar.memory_fails = 3
+    client.put("/faults/fetch_context", json={"fail_next": 3})
     first = say(client, session_id="s1", message_id="m1")
     assert first.status_code == 503
     again = say(client, session_id="s1", message_id="m1").json()

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from claims import Claims, digest_of, parts_of
 from engine import Engines, ModelBusy
 from events import Events
-from failures import within
+from failures import Unreachable, within
 from faults import Faults
 from memory import MemoryService
 from prompts import shortened, with_recent
@@ -101,7 +101,7 @@ def activities(tools: Tools, loop: asyncio.AbstractEventLoop) -> list[Activity[A
                 reply = await engine.reply(prompt)
             except ModelBusy as busy:
                 if not prompt.may_wait or busy.retry_after_seconds > settings.max_retry_after_seconds:
-                    raise
+                    raise Unreachable(busy.dependency, busy.detail) from busy
                 return Generated(retry_after_seconds=busy.retry_after_seconds)
         return Generated(answered=Answered(reply=reply[:16_000], model=engine.name))
 

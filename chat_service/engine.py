@@ -22,7 +22,7 @@ class ModelBusy(Unreachable):
 
     def __init__(self, dependency: str, detail: str, retry_after_seconds: float) -> None:
         super().__init__(dependency, detail)
-        self.retry_after_seconds = retry_after_seconds
+        self.detail, self.retry_after_seconds = detail, retry_after_seconds
 
 
 class Engine(Protocol):

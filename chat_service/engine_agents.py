@@ -27,6 +27,8 @@ from turn import Prompt
 set_tracing_disabled(True)
 
 MODEL = "model"
+# What the SDK raises at a body that is not the protocol's: it takes its fields as given.
+NOT_UNDERSTOOD = (AgentsException, openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError)
 TOOL: FunctionTool = function_tool(
     clock.get_current_time, name_override=clock.NAME, description_override=clock.DESCRIPTION
 )
@@ -71,7 +73,7 @@ class Agents:
             raise Unreachable(MODEL, "it cannot be reached.") from error
         except MaxTurnsExceeded as error:
             raise BadAnswer(MODEL, f"it did not come to an answer in {self._rounds} rounds.") from error
-        except (AgentsException, openai.OpenAIError, ValueError) as error:
+        except NOT_UNDERSTOOD as error:
             raise BadAnswer(MODEL, "its answer cannot be understood.") from error
         reply = str(result.final_output or "").strip()
         if not reply:

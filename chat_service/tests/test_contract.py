@@ -1,0 +1,75 @@
+"""The contract files say what the code does, and what it expects of agent-memory-service."""
+
+import json
+
+import jsonschema
+import pytest
+import yaml
+from conftest import SERVICE, say
+from pydantic import ValidationError
+
+from main import create_app
+from models import UserForgottenData
+from settings import Settings
+from turn import Memory
+from user_hash import user_hash
+
+REGENERATE = "the README says how to regenerate it"
+EVENTS = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())
+SCHEMAS = EVENTS["components"]["schemas"]
+
+
+def test_openapi_json_is_what_the_service_serves():
+    served = create_app(Settings(_env_file=None)).openapi()
+    assert json.loads((SERVICE / "openapi.json").read_text()) == served, REGENERATE
+
+
+def test_every_error_in_the_contract_is_a_problem():
+    for path in json.loads((SERVICE / "openapi.json").read_text())["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    assert list(response["content"]) == ["application/problem+json"]
+
+
+@pytest.mark.parametrize("name", ["ConversationUpdated", "StreamTrimmed"])
+def test_the_examples_of_the_events_are_valid(name):
+    for example in SCHEMAS[name]["examples"]:
+        jsonschema.validate(example, SCHEMAS[name], format_checker=jsonschema.FormatChecker())
+
+
+@pytest.mark.parametrize("text", ["Hello", "x" * 4000, "漢字"])
+def test_what_is_published_is_what_the_contract_says(client, sidecar, text):
+    say(client, text, session_id="s1")
+    client.post("/job/trim-conversations-x", json={"user_hash": "0" * 64, "forgotten_at": "2026-01-01T00:00:00Z"})
+    told = {data["event_type"]: (topic, data) for topic, data, _ in sidecar.published}
+    assert set(told) == {"ConversationUpdated", "StreamTrimmed"}
+    for name, (topic, data) in told.items():
+        assert topic == EVENTS["channels"]["conversations"]["address"]
+        jsonschema.validate(data, SCHEMAS[name], format_checker=jsonschema.FormatChecker())
+
+
+def test_the_hash_in_the_contract_is_ours():
+    assert user_hash("lab-key", "Junaid") in EVENTS["info"]["description"]
+
+
+def test_ids_are_bounded_alike_in_requests_and_events():
+    schemas = create_app(Settings(_env_file=None)).openapi()["components"]["schemas"]
+    asked, told = schemas["MessageMetadata"]["properties"], SCHEMAS["ConversationUpdated"]["properties"]
+    for name in ("session_id", "message_id"):
+        (bounds, _) = asked[name]["anyOf"]
+        assert {key: bounds[key] for key in ("minLength", "maxLength", "pattern")} == {
+            key: told[name][key] for key in ("minLength", "maxLength", "pattern")
+        }
+    assert schemas["ChatMessage"]["properties"]["text"]["maxLength"] == told["user_message"]["maxLength"]
+
+
+def test_memory_needs_all_that_is_read_of_it():
+    with pytest.raises(ValidationError):
+        Memory.model_validate({"name": "Junaid", "preferred_style": "formal"})
+
+
+def test_an_event_of_memory_that_we_read():
+    UserForgottenData.model_validate(
+        {"event_type": "UserForgotten", "user_hash": "0" * 64, "session_ids": [], "timestamp": "2026-01-01T00:00:00Z"}
+    )

@@ -59,7 +59,7 @@ class Engines:
             await self._made.aclose()
 
     async def _make(self) -> Engine:
-        # Imported when chosen: the Agents SDK takes a second and 60 MB that the offline engine does not need.
+        # Imported when chosen: the Agents SDK takes 60 MB, and seconds, that the others do not need.
         chosen = self._settings.model_engine
         if chosen is None:
             chosen = "gemini" if await self._secrets.get("GEMINI_API_KEY") else "offline"

@@ -27,6 +27,7 @@ from models import (
     InstancePath,
     Leftovers,
     UserForgottenData,
+    UserForgottenEvent,
     WaitQuery,
     Welcome,
 )
@@ -107,7 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
         return answer
 
     @app.post("/events/user-forgotten", dependencies=[only_dapr], responses=problems.documented(401, 413, 422))
-    async def user_forgotten(event: dict[str, object], request: Request) -> EventStatus:
+    async def user_forgotten(event: UserForgottenEvent, request: Request) -> EventStatus:
         """From Dapr: agent-memory-service forgot a user, so what is here of that user goes too."""
         data = event.get("data")
         if event.get("type") == "StreamTrimmed":

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import Path, Query
+from fastapi import Body, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 # At least one character that is no dot: `.` and `..` are steps in a path.
@@ -84,6 +84,28 @@ class ChatAnswer(BaseModel):
     error: str | None = Field(default=None, description="What failed, when `status` says so")
 
 
+UserForgottenEvent = Annotated[
+    dict[str, object],
+    Body(
+        description="A CloudEvent: UserForgotten, or StreamTrimmed, which says nothing",
+        examples=[
+            {
+                "specversion": "1.0",
+                "id": "1",
+                "source": "agent-memory-service",
+                "type": "UserForgotten",
+                "data": {
+                    "event_type": "UserForgotten",
+                    "user_hash": "d7143e629738875304bfcc23ae2ae1f87ae7e941f57f0046385b92e422989b02",
+                    "session_ids": ["monday"],
+                    "timestamp": "2026-03-01T09:40:00Z",
+                },
+            }
+        ],
+    ),
+]
+
+
 class UserForgottenData(BaseModel):
     """Whom memory forgot, told without the user id (agent-memory-service's asyncapi.yaml)."""
 
@@ -96,7 +118,7 @@ class UserForgottenData(BaseModel):
 class Leftovers(BaseModel):
     """What an activity in flight may write once more after its workflow was ended (forgetting.py). Names nobody."""
 
-    user_hash: str
+    user_hash: str = Field(examples=["d7143e629738875304bfcc23ae2ae1f87ae7e941f57f0046385b92e422989b02"])
     forgotten_at: datetime
     session_ids: list[str] = []
     digests: list[str] = []

@@ -57,7 +57,9 @@ class Model:
         except (openai.APIError, ValueError) as error:
             detail = f"The model {self._engine} cannot be reached, or does not answer as it should."
             raise DependencyFailed(503, self._engine, detail, reason=type(error).__name__) from error
-        return said(self._engine, answer.choices[0].message.content if answer.choices else None)
+        # What answers 200 need not have heard of the protocol: the client hands on whatever JSON it got.
+        choices = getattr(answer, "choices", None)
+        return said(self._engine, choices[0].message.content if choices else None)
 
     async def aclose(self) -> None:
         """Closes the client, if there was ever one."""

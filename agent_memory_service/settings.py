@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     stream_ttl_seconds: int = Field(default=600, ge=1)
 
     summary_delay_seconds: float = Field(default=0.2, ge=0)
+    summary_retry_seconds: float = Field(default=1.0, ge=0)
     summary_workers: int = Field(default=2, ge=1)
     summary_turns: int = Field(default=8, ge=1, le=25)
     # A refresh that a dead process left behind is taken up when the memory is next read, and the mark is this old.

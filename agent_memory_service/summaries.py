@@ -61,7 +61,7 @@ class Summaries:
             except (DependencyFailed, Conflict) as error:
                 fields = {"user_hash": user_hash, "attempt": attempt, "reason": getattr(error, "reason", "")}
                 log.warning("A summary could not be refreshed: %s", error, extra={"fields": fields})
-                await asyncio.sleep(attempt)
+                await asyncio.sleep(attempt * self._settings.summary_retry_seconds)
                 continue
             except Exception:
                 # One user's odd history must not end the refreshing for all; the mark stays.

@@ -7,6 +7,7 @@ shown by the repository's tests against the Dapr runtime.
 
 import asyncio
 import json
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -34,6 +35,10 @@ from wiring import Parts, running
 SERVICE = Path(__file__).parent.parent
 KEY = "test-key"
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+# The client of the tests would tell of each request, at the level that the service logs at.
+logging.getLogger("httpx2").setLevel("WARNING")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -218,7 +223,12 @@ def sidecar(_sidecar_of_the_session: Sidecar) -> Iterator[Sidecar]:
 def settings_beside(sidecar: Sidecar, **settings: Any) -> Settings:
     """Settings of a service whose sidecar this is, without waits."""
     ports = {"dapr_http_port": sidecar.http_port, "dapr_grpc_port": sidecar.grpc_port}
-    quick = {"summary_delay_seconds": 0.0, "faults_enabled": True, "sidecar_timeout_seconds": 2.0}
+    quick = {
+        "summary_delay_seconds": 0.0,
+        "summary_retry_seconds": 0.01,
+        "faults_enabled": True,
+        "sidecar_timeout_seconds": 2.0,
+    }
     return Settings(_env_file=None, **(ports | quick | settings))
 
 

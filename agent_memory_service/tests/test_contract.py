@@ -1,0 +1,94 @@
+"""The contract files say what the code does, and what it expects of chat-service."""
+
+import json
+
+import pytest
+import yaml
+from conftest import SERVICE, cloud_event, turn
+from jsonschema import Draft202012Validator
+
+from main import create_app
+from models import ConversationUpdated, StreamTrimmed
+from settings import Settings
+from user_hash import user_hash
+
+OURS = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())
+CHATS = yaml.safe_load((SERVICE / "contracts" / "chat.asyncapi.yaml").read_text())
+
+
+def schema(contract, name):
+    return Draft202012Validator(contract["components"]["schemas"][name])
+
+
+def test_openapi_json_is_what_the_service_serves():
+    served = create_app(Settings(_env_file=None)).openapi()
+    assert json.loads((SERVICE / "openapi.json").read_text()) == served, "the README says how to regenerate it"
+
+
+def test_every_error_in_the_contract_is_a_problem():
+    for path in json.loads((SERVICE / "openapi.json").read_text())["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    assert list(response["content"]) == ["application/problem+json"]
+
+
+def test_the_fault_switches_are_documented_only_where_they_exist():
+    assert "/faults" not in create_app(Settings(_env_file=None)).openapi()["paths"]
+    assert "/faults" in create_app(Settings(_env_file=None, faults_enabled=True)).openapi()["paths"]
+
+
+def test_what_is_published_is_what_the_contract_says(client):
+    client.deliver(turn(1))
+    client.forget("ada")
+    client.fire("trim-")
+    topics = {topic for topic, _, _ in client.sidecar.published}
+    assert topics == {channel["address"] for channel in OURS["channels"].values()}
+    for topic, metadata, data in client.sidecar.published:
+        assert metadata["cloudevent.type"] in OURS["channels"][topic]["messages"]
+        schema(OURS, metadata["cloudevent.type"]).validate(data)
+
+
+def test_a_user_id_in_clear_would_break_the_contract():
+    example = OURS["components"]["schemas"]["UserForgotten"]["examples"][0]
+    assert schema(OURS, "UserForgotten").is_valid(example)
+    assert not schema(OURS, "UserForgotten").is_valid(example | {"user_id": "ada"})
+    assert not schema(OURS, "UserForgotten").is_valid(example | {"user_hash": "ada"})
+
+
+def test_chats_events_are_understood(client):
+    for example in CHATS["components"]["schemas"]["ConversationUpdated"]["examples"]:
+        assert client.deliver(example).json() == {"status": "SUCCESS"}
+    for example in CHATS["components"]["schemas"]["StreamTrimmed"]["examples"]:
+        marker = cloud_event(example, type=StreamTrimmed.model_fields["event_type"].default)
+        assert client.post("/events/conversations", json=marker).json() == {"status": "SUCCESS"}
+    assert client.get("/dead-letters").json() == {"dead_letters": []}
+
+
+def test_events_have_the_same_fields_and_bounds_on_both_sides():
+    theirs = CHATS["components"]["schemas"]["ConversationUpdated"]
+    ours = ConversationUpdated.model_json_schema()
+    assert sorted(theirs["required"]) == sorted(ours["required"])
+    for name, field in theirs["properties"].items():
+        bounds = {key: field[key] for key in ("maxLength", "pattern", "format") if key in field}
+        assert bounds.items() <= ours["properties"][name].items(), name
+        # What chat sends may be narrower than what is taken.
+        assert ours["properties"][name].get("minLength", 0) <= field.get("minLength", 0)
+
+
+def test_the_events_of_these_tests_are_chats():
+    schema(CHATS, "ConversationUpdated").validate(turn(1))
+
+
+@pytest.mark.parametrize(
+    ("key", "user_id", "expected"),
+    [
+        ("lab-key", "Junaid", "d7143e629738875304bfcc23ae2ae1f87ae7e941f57f0046385b92e422989b02"),
+        ("test-key", "junaid", "c61973cea5067deaad8be74a49a21e4b97c6bcbc927bdb5c9fda36ebc618aca0"),
+        ("test-key", "ada@example.org", "8a40b982d4778cb5f8f7c7e1155398719f5db593d1f34139bb4291ee756a6252"),
+    ],
+)
+def test_a_user_has_the_same_hash_in_both_services(key, user_id, expected):
+    assert user_hash(key, user_id) == expected
+    for contract in (OURS, CHATS):
+        assert "d7143e629738875304bfcc23ae2ae1f87ae7e941f57f0046385b92e422989b02" in contract["info"]["description"]

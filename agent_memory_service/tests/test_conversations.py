@@ -1,0 +1,72 @@
+"""Conversations are read from their end, page by page."""
+
+import pytest
+from conftest import turn
+
+
+@pytest.fixture
+def long(client):
+    client.deliver(*(turn(number) for number in range(60)))
+    return client
+
+
+def read(client, **params):
+    answer = client.get("/conversations/s-1", params=params)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_the_newest_messages_come_first_and_oldest_first_within(long):
+    page = read(long)
+    assert len(page["history"]) == 20
+    assert [one["content"] for one in page["history"]][:2] == ["question 50", "answer 50"]
+    assert page["history"][-1]["content"] == "answer 59"
+    assert [one["role"] for one in page["history"]] == ["user", "assistant"] * 10
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 20, 49, 50, 51, 100])
+def test_going_back_sees_each_message_once(long, limit):
+    seen, page = [], read(long, limit=limit)
+    while True:
+        assert 0 < len(page["history"]) <= limit
+        seen = [one["content"] for one in page["history"]] + seen
+        if "next" not in page:
+            break
+        page = read(long, limit=limit, before=page["next"])
+    assert seen == [f"{side} {number}" for number in range(60) for side in ("question", "answer")]
+
+
+def test_a_page_stays_the_same_while_turns_are_added(long):
+    before = read(long)["next"]
+    older = read(long, before=before)
+    long.deliver(*(turn(number) for number in range(60, 90)))
+    assert read(long, before=before) == older
+
+
+def test_before_the_beginning_there_is_nothing(long):
+    assert read(long, before="0") == {"session_id": "s-1", "history": []}
+
+
+def test_an_unknown_conversation_is_404(client):
+    answer = client.get("/conversations/unknown")
+    assert (answer.status_code, "session_id" in answer.json()["detail"]) == (404, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "field"),
+    [
+        ("/conversations/a:b", {}, "session_id"),
+        ("/conversations/" + "a" * 65, {}, "session_id"),
+        ("/conversations/a%20b", {}, "session_id"),
+        ("/conversations/s-1", {"limit": 0}, "limit"),
+        ("/conversations/s-1", {"limit": 101}, "limit"),
+        ("/conversations/s-1", {"limit": "many"}, "limit"),
+        ("/conversations/s-1", {"before": "x"}, "before"),
+        ("/conversations/s-1", {"before": "-1"}, "before"),
+        ("/dead-letters", {"limit": 0}, "limit"),
+        ("/dead-letters", {"before": "9" * 16}, "before"),
+    ],
+)
+def test_a_bad_question_is_422_and_names_the_field(client, path, params, field):
+    answer = client.get(path, params=params)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)

@@ -1,0 +1,219 @@
+"""Who is forgotten stays forgotten, also for what was under way meanwhile."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+from conftest import an_event, cloud_event, hash_of, replicas, turn
+
+TEXTS = ("ada", "question", "answer", "Ada", "m-", "s-1", "s-2")
+
+
+def tell(client):
+    client.post("/memories/ada/initialize", json={"name": "Ada", "user_summary": "Ada is a secret agent."})
+    client.deliver(*(turn(number) for number in range(30)), turn(1, session_id="s-2"))
+    client.post("/events/conversations-dead", json=cloud_event(turn(7, user_message=""), id="poison"))
+    client.wait(lambda: not client.sidecar.value(f"memory:{hash_of('ada')}")["due"])
+
+
+def nothing_left(sidecar):
+    everything = sidecar.everything()
+    assert [text for text in TEXTS if text in everything] == []
+    # The tombstone, and the empty slots of the dead letters, which are everybody's.
+    kinds = sorted({key.split(":")[0] for key in sidecar.state})
+    assert [kind for kind in kinds if kind not in ("dead-letters", "forgotten")] == []
+
+
+def test_forgetting_leaves_no_key_with_the_users_text_or_id(client):
+    tell(client)
+    client.deliver(turn(1, user_id="bob", session_id="s-3", user_message="mine"))
+    client.wait(lambda: not client.sidecar.value(f"memory:{hash_of('bob')}")["due"])
+    answer = client.delete("/memories/ada")
+    assert (answer.status_code, answer.json()["status"]) == (202, "forgetting")
+    assert client.get("/memories/ada").status_code == 404
+    client.fire("forget-")
+    assert client.get("/conversations/s-1").status_code == 404
+    assert client.get("/dead-letters").json() == {"dead_letters": []}
+    assert client.get("/conversations/s-3").json()["history"][0]["content"] == "mine"
+    assert client.delete("/memories/bob").status_code == 202
+    client.fire("forget-")
+    nothing_left(client.sidecar)
+
+
+def test_the_stated_time_covers_the_streams(client):
+    tell(client)
+    before = datetime.now(UTC)
+    gone_by = datetime.fromisoformat(client.delete("/memories/ada").json()["gone_by"])
+    assert timedelta(seconds=614) < gone_by - before < timedelta(seconds=620)
+    client.fire("forget-")
+    (trim,) = client.sidecar.jobs.values()
+    assert (trim.due_time, trim.schedule, trim.repeats) == ("605s", "@every 600s", 2)
+    client.fire("trim-")
+    assert [data["event_type"] for data in client.sidecar.events("conversations-dead")] == ["StreamTrimmed"]
+    assert [data["event_type"] for data in client.sidecar.events("user-forgotten")] == [
+        "UserForgotten",
+        "StreamTrimmed",
+    ]
+
+
+def test_chat_is_told_by_hash_which_sessions_to_purge(client):
+    tell(client)
+    client.forget("ada")
+    (published,) = client.sidecar.published
+    topic, metadata, data = published
+    assert (topic, metadata["cloudevent.type"]) == ("user-forgotten", "UserForgotten")
+    assert (data["user_hash"], sorted(data["session_ids"])) == (hash_of("ada"), ["s-1", "s-2"])
+    assert "ada" not in json.dumps(published)
+
+
+def test_twice_is_the_same_answer(client):
+    tell(client)
+    first = client.delete("/memories/ada")
+    assert client.delete("/memories/ada").json() == first.json()
+    client.fire("forget-")
+    again = client.delete("/memories/ada")
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert client.sidecar.jobs.keys() == {f"trim-{hash_of('ada')}"}
+
+
+def test_a_late_event_is_acknowledged_and_brings_nothing_back(client):
+    tell(client)
+    client.forget("ada")
+    assert client.deliver(turn(61), turn(1), turn(1, session_id="s-9")).json() == {"status": "SUCCESS"}
+    client.post("/events/conversations-dead", json=cloud_event(turn(62, user_message=""), id="late poison"))
+    nothing_left(client.sidecar)
+    assert client.get("/memories/ada").status_code == 404
+
+
+def test_known_again_only_what_is_younger_counts(client):
+    tell(client)
+    client.forget("ada")
+    made = client.post("/memories/ada/initialize", json={"name": "Ada the Second"})
+    assert made.status_code == 201
+    client.deliver(turn(61))
+    assert client.get("/conversations/s-1").status_code == 404
+    client.deliver(turn(62, timestamp=datetime.now(UTC).isoformat()))
+    history = client.get("/conversations/s-1").json()["history"]
+    assert [one["content"] for one in history] == ["question 62", "answer 62"]
+    # Dapr may call for the same job once more.
+    client.post(f"/job/forget-{hash_of('ada')}")
+    assert client.get("/memories/ada").json()["name"] == "Ada the Second"
+    client.forget("ada")
+    client.wait(lambda: f"memory:{hash_of('ada')}" not in client.sidecar.state)
+    nothing_left(client.sidecar)
+
+
+def test_while_being_forgotten_a_user_cannot_be_made_known(client):
+    tell(client)
+    client.delete("/memories/ada")
+    answer = client.post("/memories/ada/initialize", json={"name": "Ada"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
+
+
+@pytest.mark.parametrize(
+    ("step", "of"),
+    [
+        ("delete", "conversation:s-1:at:m-3"),
+        ("delete", "conversation:s-1:0"),
+        ("delete", "conversation:s-2"),
+        ("save", "dead-letters:0"),
+        ("publish", "user-forgotten"),
+        ("schedule", "trim-"),
+        ("delete", "sessions:"),
+        ("save", "forgotten:"),
+    ],
+)
+def test_a_job_that_fails_half_way_is_finished_when_it_comes_again(client, step, of):
+    tell(client)
+    client.delete("/memories/ada")
+
+    def fail(method, key):
+        return (grpc.StatusCode.UNAVAILABLE, "down") if method == step and key.startswith(of) else None
+
+    client.sidecar.before_write = fail
+    assert client.post(f"/job/forget-{hash_of('ada')}").status_code == 503
+    client.sidecar.before_write = None
+    client.fire("forget-")
+    told = {one for data in client.sidecar.events("user-forgotten") for one in data["session_ids"]}
+    assert told == {"s-1", "s-2"}
+    nothing_left(client.sidecar)
+
+
+def test_a_scheduler_that_is_down_fails_the_request_which_can_be_repeated(client):
+    tell(client)
+    client.sidecar.before_write = lambda method, _: (grpc.StatusCode.UNAVAILABLE, "") if method == "schedule" else None
+    answer = client.delete("/memories/ada")
+    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr scheduler")
+    client.sidecar.before_write = None
+    client.forget("ada")
+    nothing_left(client.sidecar)
+
+
+@pytest.mark.parametrize(
+    "write", ["conversation:s-1:0", "conversation:s-1:at:", "memory:", "sessions:", "conversation:s-1"]
+)
+def test_a_user_forgotten_while_an_event_is_in_hand_does_not_come_back(sidecar, write):
+    """The user is forgotten, to the end, in the moment before each kind of write of a replica that has an event."""
+
+    async def story():
+        async with replicas(sidecar, 2) as (slow, other):
+            for number in range(3):
+                await other.recorder.record(an_event(number))
+            reached, go_on = asyncio.Event(), asyncio.Event()
+            save = slow.store.save
+
+            async def held(key, value, etag):
+                if key.startswith(write) and not reached.is_set():
+                    reached.set()
+                    await go_on.wait()
+                await save(key, value, etag)
+
+            slow.store.save = held
+            session = "s-1" if write.startswith("conversation:s-1:") or write == "memory:" else "s-2"
+            late = asyncio.create_task(slow.recorder.record(an_event(3, session_id=session)))
+            if write == "conversation:s-1":
+                # The head of a session that is new to both.
+                late.cancel()
+                late = asyncio.create_task(slow.recorder.record(an_event(3, session_id="s-1x")))
+            await asyncio.wait_for(reached.wait(), 5)
+            assert await other.forgetter.begin(hash_of("ada"))
+            assert await other.forgetter.run_job(f"forget-{hash_of('ada')}")
+            go_on.set()
+            await late
+
+    asyncio.run(story())
+    nothing_left(sidecar)
+
+
+def test_a_replica_that_died_before_it_cleaned_up_is_followed_by_one_that_does(sidecar):
+    async def story():
+        async with replicas(sidecar, 2) as (dying, other):
+            await dying.recorder.record(an_event(1))
+            await other.forgetter.begin(hash_of("ada"))
+            await other.forgetter.run_job(f"forget-{hash_of('ada')}")
+            # What it wrote after the tombstone, before it looked at it.
+            await dying.conversations.append(hash_of("ada"), an_event(2))
+            await other.recorder.record(an_event(2))
+
+    asyncio.run(story())
+    nothing_left(sidecar)
+
+
+def test_a_user_of_many_sessions_is_forgotten(sidecar):
+    async def story():
+        async with replicas(sidecar, 1) as (one,):
+            for number in range(110):
+                await one.conversations.append(hash_of("ada"), an_event(number, session_id=f"s-{number}"))
+            await one.memories.mark_due(hash_of("ada"), an_event(1))
+            await one.forgetter.begin(hash_of("ada"))
+            await one.forgetter.run_job(f"forget-{hash_of('ada')}")
+
+    asyncio.run(story())
+    assert len(sidecar.events("user-forgotten")[0]["session_ids"]) == 110
+    nothing_left(sidecar)
+
+
+def test_a_job_of_somebody_else_is_404(client):
+    assert client.post("/job/other").status_code == 404

@@ -1,0 +1,149 @@
+"""What is known of a user: made, read, changed."""
+
+import pytest
+from conftest import hash_of, turn
+
+JUNAID = {"name": "Junaid", "preferred_style": "formal", "user_summary": "Junaid learns Dapr."}
+
+
+def initialize(client, user_id="junaid", **fields):
+    return client.post(f"/memories/{user_id}/initialize", json=JUNAID | fields)
+
+
+def test_a_memory_is_made_and_read(client):
+    made = initialize(client)
+    assert made.status_code == 201
+    assert made.json() == {"user_id": "junaid", **JUNAID, "updated_at": made.json()["updated_at"]}
+    assert client.get("/memories/junaid").json() == made.json()
+
+
+def test_made_twice_it_stays_as_it_was(client):
+    first = initialize(client).json()
+    again = initialize(client, name="Somebody Else")
+    assert (again.status_code, again.json()) == (200, first)
+
+
+def test_a_user_known_from_a_conversation_only_is_filled_in(client):
+    client.deliver(turn(1, user_id="junaid"))
+    made = initialize(client)
+    assert (made.status_code, made.json()["name"], made.json()["preferred_style"]) == (201, "Junaid", "formal")
+
+
+def test_an_unknown_user_is_404(client):
+    answer = client.get("/memories/nobody")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "user_id" in answer.json()["detail"]
+    assert client.patch("/memories/nobody", json={"name": "X"}).status_code == 404
+    assert client.delete("/memories/nobody").status_code == 404
+    assert client.sidecar.state == {}
+
+
+@pytest.mark.parametrize("field", ["name", "preferred_style", "user_summary"])
+def test_one_field_is_changed_and_the_others_stay(client, field):
+    before = initialize(client).json()
+    after = client.patch("/memories/junaid", json={field: "new"}).json()
+    assert after.pop("updated_at") > before.pop("updated_at")
+    assert after == before | {field: "new"}
+    assert client.get("/memories/junaid").json()[field] == "new"
+
+
+@pytest.mark.parametrize("user_id", ["a", "a" * 128, "ada@example.org", "A~b_c-d.9"])
+def test_a_users_id_may_be(client, user_id):
+    assert initialize(client, user_id).status_code == 201
+    assert f"memory:{hash_of(user_id)}" in client.sidecar.state
+
+
+@pytest.mark.parametrize(
+    "user_id", ["a" * 129, "a%20b", "a:b", "a%0A", "ü", "a;DROP TABLE", "a%7C%7Cb", "%24%7Bx%7D", "a*"]
+)
+@pytest.mark.parametrize("call", ["get", "patch", "delete", "initialize"])
+def test_an_id_of_another_form_is_422_and_names_the_field(client, user_id, call):
+    path = f"/memories/{user_id}"
+    if call == "initialize":
+        answer = client.post(f"{path}/initialize", json=JUNAID)
+    else:
+        answer = client.request(call.upper(), path, json={"name": "X"} if call == "patch" else None)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "user_id"
+    assert client.sidecar.state == {}
+
+
+BAD = [
+    ({"name": ""}, "name"),
+    ({"name": "n" * 101}, "name"),
+    ({"name": 7}, "name"),
+    ({"name": ["x"]}, "name"),
+    ({"preferred_style": ""}, "preferred_style"),
+    ({"preferred_style": "s" * 51}, "preferred_style"),
+    ({"user_summary": "s" * 2001}, "user_summary"),
+    ({"user_summary": {}}, "user_summary"),
+    ({"admin": True}, "admin"),
+    ("text", "body"),
+    ([], "body"),
+]
+
+
+@pytest.mark.parametrize(("body", "field"), BAD, ids=str)
+def test_a_bad_body_is_422_and_names_the_field(client, body, field):
+    initialize(client)
+    before = client.get("/memories/junaid").json()
+    full = JUNAID | body if isinstance(body, dict) else body
+    for answer in (
+        client.post("/memories/other/initialize", json=full),
+        client.patch("/memories/junaid", json=body),
+    ):
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == field
+    assert client.get("/memories/junaid").json() == before
+    assert client.get("/memories/other").status_code == 404
+
+
+def test_a_name_is_needed(client):
+    answer = client.post("/memories/junaid/initialize", json={})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "name")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [("GET", "/memories/ada"), ("PATCH", "/memories/ada"), ("DELETE", "/memories/ada"), ("GET", "/conversations/s-1")],
+)
+def test_a_store_that_is_down_is_named(client, call):
+    client.get("/memories/ada")
+    client.sidecar.down = True
+    answer = client.request(*call, json={"name": "X"} if call[0] == "PATCH" else None)
+    assert answer.status_code == 503
+    assert (answer.json()["dependency"], answer.json()["errorCode"]) == ("statestore", "INTERNAL")
+
+
+def test_a_store_that_hangs_is_504(serve, sidecar):
+    import threading
+
+    client = serve(sidecar_timeout_seconds=0.2)
+    client.get("/memories/ada")
+    sidecar.hangs = threading.Event()
+    answer = client.get("/memories/ada")
+    assert (answer.status_code, answer.json()["dependency"]) == (504, "statestore")
+
+
+def test_without_a_sidecar_it_starts_and_says_so(serve):
+    client = serve(dapr_http_port=1, dapr_grpc_port=1)
+    assert client.get("/healthz").status_code == 200
+    answer = client.get("/memories/ada")
+    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr sidecar")
+
+
+def test_without_the_key_for_hashes_nothing_is_stored(client):
+    client.sidecar.secrets.clear()
+    answer = initialize(client)
+    assert answer.status_code == 503
+    assert "USER_HASH_KEY" in answer.json()["detail"]
+    assert client.sidecar.state == {}
+
+
+def test_a_page_of_the_frontend_may_call(client):
+    asked = {"origin": "http://localhost:3000", "access-control-request-method": "PATCH"}
+    answer = client.options("/memories/ada", headers=asked)
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+    answer = client.options("/memories/ada", headers=asked | {"origin": "http://evil.example"})
+    assert "access-control-allow-origin" not in answer.headers

@@ -24,6 +24,8 @@ TRIM_JOB = "trim-"
 AFTER_TTL_SECONDS = 5
 # The second time is for an event that was on its way to the dead letters at the first.
 TRIMS = 2
+# One write has Redis drop at most 100 times its `stream-node-max-entries`, oldest first: 100 entries where that is 1.
+MARKERS = 20
 SESSIONS_PER_EVENT = 500
 
 
@@ -101,5 +103,6 @@ class Forgetter:
     async def _trim_streams(self) -> None:
         # Only the streams that this app may write to: chat-service does the same for its own.
         for topic in (self._settings.forgotten_topic, self._settings.dead_letter_topic):
-            told = StreamTrimmed(timestamp=now())
-            await self._dapr.publish(topic, told, told.event_type)
+            for _ in range(MARKERS):
+                told = StreamTrimmed(timestamp=now())
+                await self._dapr.publish(topic, told, told.event_type)

@@ -5,11 +5,11 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
+import aiohttp
 import grpc
 from dapr.clients.exceptions import DaprHttpError
 from pydantic import ValidationError
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import PyreqwestError
+from yarl import URL
 
 import failures
 from greeter_pb2 import GreetRequest
@@ -23,7 +23,7 @@ from sidecar import SidecarNotReady, check_ready
 CHANNEL_OPTIONS = [
     # After a lost sidecar gRPC waits longer and longer, up to 2 minutes, before it looks for it again.
     ("grpc.max_reconnect_backoff_ms", 1000),
-    # As with HTTP below: no proxy on the way to the sidecar.
+    # A proxy for the way out (http_proxy) is none for the way to the sidecar.
     ("grpc.enable_http_proxy", 0),
 ]
 
@@ -39,12 +39,14 @@ class Answer:
 class Callee:
     """Asks callee for greetings, through clients that live as long as the process."""
 
-    def __init__(self, settings: Settings, http: Client, channel: grpc.aio.Channel, sdk: SdkClient) -> None:
+    def __init__(
+        self, settings: Settings, session: aiohttp.ClientSession, channel: grpc.aio.Channel, sdk: SdkClient
+    ) -> None:
         self._port = settings.dapr_http_port
         self._app_id, self._grpc_app_id = settings.callee_app_id, settings.callee_grpc_app_id
         self._token = token_header(settings)
         self._limit = settings.call_timeout_seconds
-        self._http, self._channel, self._sdk = http, channel, sdk
+        self._session, self._channel, self._sdk = session, channel, sdk
         self._greeter = GreeterStub(channel)
         self._ways = {
             Via.url: self._by_url,
@@ -60,12 +62,12 @@ class Callee:
                 return await self._ways[via](name, headers)
         except TimeoutError as error:
             raise failures.too_slow(self._grpc_app_id if via is Via.grpc else self._app_id, self._limit) from error
-        except (PyreqwestError, SidecarNotReady) as error:
+        except (aiohttp.ClientError, SidecarNotReady) as error:
             raise failures.sidecar_down(error) from error
 
     async def check_sidecar(self) -> None:
         """Returns when the sidecar can carry calls out; raises SidecarNotReady when it cannot."""
-        await check_ready(self._http, self._port)
+        await check_ready(self._session, self._port)
 
     async def _by_url(self, name: str, headers: Mapping[str, str]) -> Answer:
         return await self._get(f"/v1.0/invoke/{self._app_id}/method{greet_path(name)}", headers)
@@ -74,8 +76,10 @@ class Callee:
         return await self._get(greet_path(name), {**headers, "dapr-app-id": self._app_id})
 
     async def _get(self, path: str, headers: Mapping[str, str]) -> Answer:
-        response = await self._http.get(f"http://127.0.0.1:{self._port}{path}").headers(headers).build().send()
-        body, attempts = bytes(await response.bytes()), _number(response.headers.get("x-attempt"))
+        # `encoded`, so that the path goes out exactly as it is written here.
+        url = URL(f"http://127.0.0.1:{self._port}{path}", encoded=True)
+        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+            body, attempts = await response.read(), _number(response.headers.get("x-attempt"))
         if response.status != 200:
             raise failures.from_http(self._app_id, response.status, body, attempts)
         return self._answer(body, attempts)
@@ -112,16 +116,21 @@ class Callee:
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncGenerator[Callee]:
     """Opens the clients and yields a Callee; needs no sidecar yet. Closes them in the end."""
-    # A proxy for the way out (http_proxy) is none for the way to the sidecar. The one time limit on calls is the one in
-    # `Callee.greet`, whichever way they go.
-    builder = ClientBuilder().http1_only().no_proxy().follow_redirects(False).default_headers(token_header(settings))
+    session = aiohttp.ClientSession(
+        headers=token_header(settings),
+        # Every header is carried through two sidecars, so those that callee does not read are left out.
+        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # The one time limit on calls is the one in `Callee.greet`, whichever way they go.
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{settings.dapr_grpc_port}", CHANNEL_OPTIONS)
     async with (
-        builder.build() as http,
+        session,
         channel,
-        aclosing(SdkClient(settings, http)) as sdk,
+        aclosing(SdkClient(settings, session)) as sdk,
     ):
-        yield Callee(settings, http, channel, sdk)
+        yield Callee(settings, session, channel, sdk)
 
 
 def token_header(settings: Settings) -> dict[str, str]:

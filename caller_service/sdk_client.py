@@ -3,9 +3,9 @@
 import asyncio
 from math import ceil
 
+import aiohttp
 from dapr.aio.clients import DaprClient
 from dapr.conf import settings as sdk_settings
-from pyreqwest.client import Client
 
 from settings import Settings
 from sidecar import check_ready
@@ -18,9 +18,9 @@ class SdkClient:
     keep the service from starting before its sidecar; on the event loop it would stop every other request.
     """
 
-    def __init__(self, settings: Settings, http: Client) -> None:
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
         self._settings = settings
-        self._http = http
+        self._session = session
         self._client: DaprClient | None = None
         self._lock = asyncio.Lock()
         # The SDK reads settings of its own from the environment, and sets them in a way no type checker can follow.
@@ -32,7 +32,7 @@ class SdkClient:
         """The client; the first call makes it."""
         async with self._lock:
             if self._client is None:
-                await check_ready(self._http, self._settings.dapr_http_port)
+                await check_ready(self._session, self._settings.dapr_http_port)
                 self._client = await asyncio.to_thread(self._new_client, asyncio.get_running_loop())
         return self._client
 

@@ -100,6 +100,16 @@ def up(
             raise
 
 
+def add(site: Site, apps: Sequence[App], name: str) -> dict[str, float]:
+    """Brings further apps up in a site that runs, from a `dapr run` of their own called `name`; seconds until ready."""
+    begin = time.monotonic()
+    run = _remembered(site)
+    runtime = setup.set_up(site, apps, Steps(Console(quiet=True)), own_runtime=run.own_runtime)
+    _refuse_held_ports(apps)
+    _dapr_run(site, apps, runtime, run, name=f"{name}.yaml")
+    return wait_ready(site, apps, begin)
+
+
 def _refuse_second(site: Site) -> None:
     running = [one for one in processes.find(site) if one.kind in ("app", "sidecar", "cli")]
     if running:
@@ -263,10 +273,11 @@ def restart(
     *,
     sidecar: bool = False,
     resources: Sequence[Path] | None = None,
+    app: App | None = None,
 ) -> float:
     """Restarts one app with its sidecar, only the sidecar, or one infrastructure process; seconds until ready.
 
-    resources: component folders instead of those the site was brought up with.
+    resources: component folders instead of those the site was brought up with. app: where dapr.yaml does not know it.
     """
     begin = time.monotonic()
     runtime = find_runtime(site)
@@ -277,16 +288,17 @@ def restart(
         infrastructure.start(site, name, runtime)
         _intent(site, name).unlink(missing_ok=True)
         return time.monotonic() - begin
-    app = runfile.find(runfile.read_apps(site), name)
+    app = app or runfile.find(runfile.read_apps(site), name)
     run = _remembered(site)
     mark = _intent(site, name)
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.write_text("restarting")
-    victims = [one for one in processes.find(site) if one.name == name and (one.kind == "sidecar" or not sidecar)]
+    ports = {"sidecar": app.http_port} if sidecar else {"sidecar": app.http_port, "app": app.app_port}
+    victims = [one for one in processes.find(site) if one.name == name and ports.get(one.kind) == one.port]
     for kind in ("app", "sidecar"):
         processes.end([one.process for one in victims if one.kind == kind], grace=12)
     _end_idle_clis(site)
-    file = f"{name}-sidecar.yaml" if sidecar else f"{name}.yaml"
+    file = f"{name}-{app.http_port}{'-sidecar' if sidecar else ''}.yaml"
     _dapr_run(site, [app], runtime, run, name=file, without_app=sidecar, resources=resources)
     wait_ready(site, [app], begin)
     mark.unlink(missing_ok=True)

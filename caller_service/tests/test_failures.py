@@ -169,7 +169,7 @@ def test_without_a_sidecar_the_app_starts_and_says_what_is_missing(serve, via):
     assert "errorCode" not in body
 
 
-# The stand-in cannot be killed: what it keeps open (`url`, `header`) lives on. tests/runtime kills a real one for all four.
+# What the stand-in keeps open (`url`, `header`) outlives it; tests/runtime kills a real sidecar, for all four ways.
 @pytest.mark.parametrize("via", ["sdk", "grpc"])
 def test_a_sidecar_lost_between_two_calls_is_named(serve, via):
     with running_sidecar() as sidecar:

@@ -30,6 +30,11 @@ class Remembered(BaseModel):
     scheduled_at: datetime
     event_id: str | None = None
 
+    def kept(self) -> dict[str, Any]:
+        """As it is stored: of the order only what was asked for, because a default may not suit what was."""
+        order = self.order.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return self.model_dump(mode="json", exclude={"order"}) | {"order": order}
+
     @property
     def plan(self) -> schedules.Plan:
         """When it is due."""
@@ -132,7 +137,7 @@ class Scheduling:
     async def _change(self, name: str, change: Callable[[Remembered | None], Remembered | None]) -> None:
         def change_value(value: Value) -> Value:
             job = change(remembered(value))
-            return value | {"remembered": job.model_dump(mode="json", by_alias=True) if job else None}
+            return value | {"remembered": job.kept() if job else None}
 
         await self._logs.change(log_of(name), change_value)
 

@@ -180,7 +180,7 @@ def running_sidecar() -> Iterator[Sidecar]:
         loop.run_until_complete(runner.cleanup())
         loop.close()
 
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     started.wait(10)
     yield sidecar

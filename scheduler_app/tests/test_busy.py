@@ -29,5 +29,5 @@ def test_a_thousand_callbacks_at_once_are_all_recorded(sidecar):
     assert all(len(sidecar.runs(f"job:busy-{number}")) == 1 for number in range(COUNT))
     print(f"p50 {seconds[COUNT // 2]:.2f} s, p99 {seconds[COUNT * 99 // 100]:.2f} s, {sidecar.saves} saves")
     assert sidecar.saves <= COUNT / 10, "callbacks that come at once share their writes"
-    # 1.2 s on 2 cores that are otherwise idle; a write for each callback takes tens of seconds.
+    # 1.9 s was seen on 2 cores, with the thousand callers and the stand-in in one process of their own.
     assert seconds[COUNT * 99 // 100] < 10

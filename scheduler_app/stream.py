@@ -1,12 +1,12 @@
 """Runs as server-sent events, of all replicas: it follows the store, not this process."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 from failures import DependencyFailed
+from models import Run
 from paged_log import Logs
 from recorder import ALL_RUNS
 from settings import Settings
@@ -31,8 +31,8 @@ async def follow(logs: Logs, last_id: int | None, settings: Settings, stopping: 
             yield f": {failure.detail}\n\n"
         else:
             for number, run in new.entries:
-                told = {name: value for name, value in run.items() if name != "id"}
-                yield f"id: {number}\nevent: run\ndata: {json.dumps(told, ensure_ascii=False)}\n\n"
+                # Through the model, as the store gives fields back in any order.
+                yield f"id: {number}\nevent: run\ndata: {Run.model_validate(run).model_dump_json()}\n\n"
                 said = time.monotonic()
             position = new.next
             if len(new.entries) == AT_ONCE:

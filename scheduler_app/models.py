@@ -28,7 +28,7 @@ LARGEST_INTEGER = 2**53 - 1
 
 
 def _job_name(name: str) -> str:
-    # Dapr writes a name unescaped into the path of the callback, so `a b`, `a%b` and `a?b` would never arrive.
+    # Dapr writes a name unescaped into the path of the callback, so `a%b` would never arrive.
     if not re.fullmatch(r"[A-Za-z0-9._~-]{1,64}", name):
         raise PydanticCustomError("job_name", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ ~ -")
     if name in (".", ".."):

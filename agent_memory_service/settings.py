@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     dapr_api_token: SecretStr | None = None
     app_api_token: SecretStr | None = None
 
-    state_store: str = "statestore"
+    state_store_name: str = "statestore"
     pubsub_name: str = "pubsub"
     secret_stores: list[str] = ["secretstore", "envsecretstore"]
     forgotten_topic: str = "user-forgotten"

@@ -46,7 +46,7 @@ async def running(settings: Settings) -> AsyncGenerator[Parts]:
     async with aiohttp.ClientSession() as session, aclosing(SdkClient(settings, session)) as sdk:
         secrets = SecretStore(settings, sdk)
         hashes = UserHashes(secrets)
-        store = StateStore(sdk, settings.state_store, seconds)
+        store = StateStore(sdk, settings.state_store_name, seconds)
         tombstones = Tombstones(store, settings.stream_ttl_seconds)
         memories = Memories(store, tombstones)
         conversations = Conversations(store)

@@ -95,7 +95,7 @@ def activities(tools: Tools, loop: asyncio.AbstractEventLoop) -> list[Activity[A
     async def generate_response(_: WorkflowActivityContext, prompt: Prompt) -> Generated:
         """Asks the model. One that is busy, and says for how long, is waited for by the workflow."""
         await tools.faults.strike("generate_response")
-        async with within("model", settings.generate_seconds):
+        async with within("model", settings.model_timeout_seconds):
             engine = await tools.engines.get()
             try:
                 reply = await engine.reply(prompt)

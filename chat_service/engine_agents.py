@@ -50,7 +50,7 @@ class Agents:
             base_url=base_url,
             api_key=key.get_secret_value() if key else "none",
             max_retries=0,
-            timeout=settings.generate_seconds,
+            timeout=settings.model_timeout_seconds,
         )
         self._model = OpenAIChatCompletionsModel(model=model, openai_client=self._client)
 

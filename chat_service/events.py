@@ -15,8 +15,11 @@ from settings import Settings
 from turn import ChatTurn
 
 TRIM_JOB = "trim-conversations"
-# A stream is trimmed when something is added to it, and only approximately: once may not be enough.
+# More than once: a step that its ended workflow left running may publish a moment later.
 TRIM_SCHEDULE, TRIM_TIMES = "@every 3s", 3
+# A stream is trimmed when something is added to it, and with `stream-node-max-entries 1` of at most a hundred entries.
+# These are enough for the 30,000 turns that 50 a second come to in ten minutes.
+MARKERS = 100
 
 
 class Events:
@@ -43,9 +46,10 @@ class Events:
         await self._publish(data, metadata)
 
     async def stream_trimmed(self) -> None:
-        """Adds an event that says nothing, for Redis trims what is too old when something new comes."""
+        """Adds events that say nothing, for Redis trims what is too old when something new comes."""
         data = {"event_type": "StreamTrimmed", "timestamp": datetime.now(UTC).isoformat()}
-        await self._publish(data, {"cloudevent.type": "StreamTrimmed"})
+        for _ in range(MARKERS):
+            await self._publish(data, {"cloudevent.type": "StreamTrimmed"})
 
     async def trim_later(self, leftovers: Leftovers) -> None:
         """Has a Dapr job call back (`POST /job/{name}`) when what was published by now is old enough to be trimmed."""

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     fetch_seconds: float = Field(default=5.0, gt=0)
     generate_attempts: int = Field(default=3, ge=1)
     generate_retry_seconds: float = Field(default=1.0, ge=0)
-    generate_seconds: float = Field(default=30.0, gt=0)
+    model_timeout_seconds: float = Field(default=30.0, gt=0)
     save_attempts: int = Field(default=10, ge=1)
     save_retry_seconds: float = Field(default=1.0, ge=0)
     save_seconds: float = Field(default=5.0, gt=0)
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     # finished workflows, because the list of a user's instances lives as long as this.
     claim_ttl_seconds: int = Field(default=86_400, ge=1)
 
-    # streamTTL of the pubsub component: what Redis trims from a stream when the next event comes.
+    # `streamTTL` of components/pubsub.yaml: what Redis trims from a stream when the next event comes.
     stream_ttl_seconds: int = Field(default=600, ge=0)
 
     cors_origins: list[str] = ["http://localhost:3000"]

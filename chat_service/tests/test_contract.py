@@ -9,14 +9,16 @@ from conftest import SERVICE, say
 from pydantic import ValidationError
 
 from main import create_app
-from models import UserForgottenData
+from memory import History
 from settings import Settings
-from turn import Memory
+from turn import Memory, Said
 from user_hash import user_hash
 
 REGENERATE = "the README says how to regenerate it"
 EVENTS = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())
 SCHEMAS = EVENTS["components"]["schemas"]
+MEMORY = json.loads((SERVICE / "contracts" / "agent-memory.openapi.json").read_text())
+MEMORYS_EVENTS = yaml.safe_load((SERVICE / "contracts" / "agent-memory.asyncapi.yaml").read_text())
 
 
 def test_openapi_json_is_what_the_service_serves():
@@ -69,7 +71,41 @@ def test_memory_needs_all_that_is_read_of_it():
         Memory.model_validate({"name": "Junaid", "preferred_style": "formal"})
 
 
-def test_an_event_of_memory_that_we_read():
-    UserForgottenData.model_validate(
-        {"event_type": "UserForgotten", "user_hash": "0" * 64, "session_ids": [], "timestamp": "2026-01-01T00:00:00Z"}
-    )
+@pytest.mark.parametrize(
+    ("path", "promised", "read"),
+    [
+        ("/memories/{user_id}", "Memory", Memory),
+        ("/conversations/{session_id}", "History", History),
+    ],
+)
+def test_memory_promises_the_answers_that_are_read(path, promised, read):
+    answers = MEMORY["paths"][path]["get"]["responses"]
+    assert "404" in answers
+    assert answers["200"]["content"]["application/json"]["schema"] == {"$ref": f"#/components/schemas/{promised}"}
+    schema = MEMORY["components"]["schemas"][promised]
+    assert set(read.model_fields) <= set(schema["required"]), promised
+    for example in schema["examples"]:
+        read.model_validate(example)
+
+
+def test_memory_promises_what_is_read_of_a_message():
+    schema = MEMORY["components"]["schemas"]["Message"]
+    assert set(Said.model_fields) <= set(schema["required"])
+
+
+def test_memory_takes_as_many_messages_as_are_asked_for():
+    (limit,) = [
+        one for one in MEMORY["paths"]["/conversations/{session_id}"]["get"]["parameters"] if one["name"] == "limit"
+    ]
+    assert limit["schema"]["maximum"] >= Settings.model_json_schema()["properties"]["history_turns"]["maximum"]
+
+
+@pytest.mark.parametrize("name", ["UserForgotten", "StreamTrimmed"])
+def test_the_events_of_memory_are_understood(client, name):
+    for example in MEMORYS_EVENTS["components"]["schemas"][name]["examples"]:
+        event = {"specversion": "1.0", "type": name, "id": "e1", "source": "memory", "data": example}
+        assert client.post("/events/user-forgotten", json=event).json() == {"status": "SUCCESS"}
+
+
+def test_the_hash_in_memorys_contract_is_ours():
+    assert user_hash("lab-key", "Junaid") in MEMORYS_EVENTS["info"]["description"]

@@ -134,7 +134,7 @@ def test_an_empty_reply_is_none(chat, model):
 def test_a_hang_is_a_504(chat, model):
     model.hang = threading.Event()
     model.will_say("too late")
-    answer = say(chat(generate_seconds=0.2, generate_attempts=1), "Hello")
+    answer = say(chat(model_timeout_seconds=0.2, generate_attempts=1), "Hello")
     assert answer.status_code == 504
     assert answer.json()["dependency"] == "model"
 

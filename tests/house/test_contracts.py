@@ -12,7 +12,7 @@ from openapi_spec_validator import validate
 from tests.house.repository import ROOT, named, services
 
 OPENAPI = named("openapi.json", "*.openapi.json")
-COPIES = named("contracts/*.openapi.json")
+COPIES = named("contracts/*.openapi.json", "contracts/*.asyncapi.yaml")
 # The welcome and the probes, which every service has and no reader fills in.
 EVERY_SERVICES_ROUTES = ("/", "/healthz", "/readyz")
 PROTOS = sorted({path.name for path in named("*.proto")})
@@ -55,11 +55,11 @@ def shows_an_example(media: dict[str, Any], contract: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("copy", COPIES, ids=str)
-def test_a_callers_copy_is_the_callees_contract(copy: Path) -> None:
-    role = copy.name.removesuffix(".openapi.json")
-    owners = [folder for folder in services() if folder.name.startswith(role)]
+def test_a_copy_is_the_contract_of_its_owner(copy: Path) -> None:
+    role, kind = copy.name.split(".", 1)
+    owners = [folder for folder in services() if folder.name.startswith(role.replace("-", "_"))]
     assert len(owners) == 1, f"{copy} belongs to one service, whose folder begins with {role!r}"
-    assert (ROOT / copy).read_text() == (ROOT / owners[0] / "openapi.json").read_text()
+    assert (ROOT / copy).read_text() == (ROOT / owners[0] / kind).read_text()
 
 
 @pytest.mark.parametrize("name", PROTOS)

@@ -1,4 +1,4 @@
-"""caller waits longer than its sidecar may need: a client that gives up first never sees the retry that would help."""
+"""Times that are said in two places agree: a service's settings, and what Dapr is told in components/ and config/."""
 
 from __future__ import annotations
 
@@ -12,10 +12,24 @@ from labctl.site import ROOT
 
 
 def seconds(text: str) -> float:
-    number, unit = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m)", text).groups()  # type: ignore[union-attr]
-    return float(number) * {"ms": 0.001, "s": 1, "m": 60}[unit]
+    number, unit = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text).groups()  # type: ignore[union-attr]
+    return float(number) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
 
 
+def setting(service: str, name: str) -> float:
+    """The default of a service's setting."""
+    code = f"import settings; print(settings.Settings(_env_file=None).{name})"
+    python = ROOT / service / ".venv/bin/python"
+    said = subprocess.run([python, "-c", code], cwd=ROOT / service, capture_output=True, text=True, check=True)
+    return float(said.stdout)
+
+
+def pubsub(name: str) -> str:
+    metadata = yaml.safe_load((ROOT / "components/pubsub.yaml").read_text())["spec"]["metadata"]
+    return next(one["value"] for one in metadata if one["name"] == name)
+
+
+# A client that gives up first never sees the retry that would help.
 @pytest.mark.lab("invocation")
 @pytest.mark.parametrize("target", ["callee-app", "callee-grpc-app"])
 def test_callers_time_limit_outlasts_the_policy(target: str) -> None:
@@ -27,9 +41,23 @@ def test_callers_time_limit_outlasts_the_policy(target: str) -> None:
     else:  # starts at 500 ms, grows by half, give or take a half (Dapr's kit/retry defaults)
         pauses = sum(min(0.5 * 1.5**n * 1.5, seconds(retry["maxInterval"])) for n in range(retry["maxRetries"]))
     attempts = (retry["maxRetries"] + 1) * seconds(spec["policies"]["timeouts"][chosen["timeout"]])
-    code = "import settings; print(settings.Settings(_env_file=None).call_timeout_seconds)"
-    python = ROOT / "caller_service/.venv/bin/python"
-    limit = subprocess.run(
-        [python, "-c", code], cwd=ROOT / "caller_service", capture_output=True, text=True, check=True
-    )
-    assert float(limit.stdout) > attempts + pauses
+    assert setting("caller_service", "call_timeout_seconds") > attempts + pauses
+
+
+@pytest.mark.lab("chat")
+@pytest.mark.parametrize("service", ["chat_service", "agent_memory_service"])
+def test_a_service_knows_how_long_a_stream_keeps_an_event(service: str) -> None:
+    assert setting(service, "stream_ttl_seconds") == seconds(pubsub("streamTTL"))
+
+
+# An event that a handler still has in hand is delivered again after processingTimeout, and then twice at once.
+@pytest.mark.lab("chat")
+def test_memory_gives_up_a_call_before_its_event_comes_again() -> None:
+    assert setting("agent_memory_service", "sidecar_timeout_seconds") < seconds(pubsub("processingTimeout"))
+
+
+# What leads to a user's workflows must live as long as they do.
+@pytest.mark.lab("chat")
+def test_chat_knows_its_workflows_as_long_as_dapr_keeps_them() -> None:
+    policy = yaml.safe_load((ROOT / "config/config.yaml").read_text())["spec"]["workflow"]["stateRetentionPolicy"]
+    assert setting("chat_service", "claim_ttl_seconds") >= seconds(policy["anyTerminal"])

@@ -243,7 +243,7 @@ class Service(TestClient):
             answer = self.post("/events/conversations", json=cloud_event(event))
         return answer
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 5) -> Any:
+    def wait(self, condition: Callable[[], Any], seconds: float = 20) -> Any:
         """Waits for a condition, and returns what it is."""
         return wait_until(condition, seconds)
 
@@ -336,7 +336,7 @@ def hash_of(user_id: str) -> str:
     return user_hash(KEY, user_id)
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 5) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 20) -> Any:
     """Polls a condition; returns its first true value, and fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -1,0 +1,139 @@
+"""Lab 3 as its tests talk to it: a user writes to chat, and what memory kept of that is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from labctl.processes import wait_until
+from tests.runtime.chat.resp import Redis
+from tests.runtime.conftest import Running
+
+CHAT, MEMORY = "chat-service", "agent-memory-service"
+
+
+def fresh(what: str) -> str:
+    """A name that no other test has."""
+    return f"{what}-{uuid4().hex[:12]}"
+
+
+class Chat(Running):
+    """The running lab."""
+
+    def ask(
+        self, user: str, text: str, session: str, message: str | None = None, *, wait: bool = True, at: str = ""
+    ) -> httpx.Response:
+        """The answer to a message. at: another replica of chat than the first."""
+        given = {"session_id": session, "message_id": message or uuid4().hex}
+        body = {"user_id": user, "text": text, "metadata": given}
+        where = f"{at or self.url(CHAT, '')}/chat/"
+        return self.http.post(where, json=body, params={} if wait else {"wait": "false"})
+
+    def say(self, user: str, text: str, session: str, message: str | None = None) -> str:
+        """The reply to a message."""
+        answer = self.ask(user, text, session, message)
+        assert (answer.status_code, answer.json().get("status")) == (200, "completed"), answer.text
+        return answer.json()["reply"]
+
+    def start(self, user: str, text: str, session: str, message: str | None = None) -> str:
+        """The instance that answers a message, which is not waited for."""
+        answer = self.ask(user, text, session, message, wait=False)
+        assert answer.status_code in (200, 202), answer.text
+        return answer.json()["instance_id"]
+
+    def state(self, instance: str) -> dict[str, Any]:
+        """How far a message is; empty while chat is not there to be asked."""
+        try:
+            answer = self.http.get(self.url(CHAT, f"/chat/{instance}"))
+        except httpx.TransportError:
+            return {"status": "unknown"}
+        return answer.json() if answer.is_success else {"status": f"unknown: {answer.text}"}
+
+    def wait_for_reply(self, instance: str, timeout: float = 60) -> str:
+        """The reply, once it is there."""
+        assert wait_until(lambda: self.state(instance)["status"] == "completed", timeout, 0.2), self.state(instance)
+        return self.state(instance)["reply"]
+
+    def know(self, user: str, name: str = "Junaid", style: str = "formal") -> None:
+        """Makes a user known to memory."""
+        draft = {"name": name, "preferred_style": style, "user_summary": f"{name} is learning Dapr."}
+        assert self.http.post(self.url(MEMORY, f"/memories/{user}/initialize"), json=draft).status_code == 201
+
+    def memory(self, user: str) -> dict[str, Any]:
+        """What memory knows of a user."""
+        answer = self.http.get(self.url(MEMORY, f"/memories/{user}"))
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def history(self, session: str) -> list[dict[str, Any]]:
+        """All messages of a conversation, oldest first, read page by page."""
+        messages: list[dict[str, Any]] = []
+        before: dict[str, str] = {}
+        while True:
+            answer = self.http.get(self.url(MEMORY, f"/conversations/{session}"), params={"limit": 100, **before})
+            if answer.status_code == 404:
+                return []
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
+            messages = page["history"] + messages
+            if "next" not in page:
+                return messages
+            before = {"before": page["next"]}
+
+    def turns(self, session: str) -> list[str]:
+        """The message ids of a conversation's turns, oldest first, each as often as it was kept."""
+        return [one["message_id"] for one in self.history(session) if one["role"] == "user"]
+
+    def wait_for_turns(self, session: str, count: int, timeout: float = 30) -> list[str]:
+        """The turns of a conversation, once there are so many."""
+        assert wait_until(lambda: len(self.turns(session)) >= count, timeout, 0.3), self.turns(session)
+        return self.turns(session)
+
+    def assert_kept_once(self, session: str, messages: list[str], timeout: float = 30) -> None:
+        """Memory has each of these turns once, and no other: also when a moment has passed."""
+        self.wait_for_turns(session, len(messages), timeout)
+        assert not wait_until(lambda: sorted(self.turns(session)) != sorted(messages), 2, 0.3), self.turns(session)
+        assert len(self.history(session)) == 2 * len(messages)
+
+    def fault(self, step: str, **order: int) -> None:
+        """What goes wrong in a step of the workflow."""
+        self.http.put(self.url(CHAT, f"/faults/{step}"), json=order).raise_for_status()
+
+    def wait_until_struck(self, step: str) -> None:
+        """Returns when an attempt of the step has begun and met a fault of `fail_next`: it waits there for its delay."""
+        left = lambda: self.http.get(self.url(CHAT, "/faults")).json()[step]["fail_next"]  # noqa: E731
+        assert wait_until(lambda: left() == 0, 20)
+
+    def memory_fails(self, **order: int) -> None:
+        """What goes wrong with each event that memory gets."""
+        self.http.put(self.url(MEMORY, "/faults"), json=order).raise_for_status()
+
+    def deliveries(self, event_id: str) -> int:
+        """How often memory got an event."""
+        answer = self.http.get(self.url(MEMORY, f"/faults/deliveries/{event_id}"))
+        return answer.json()["deliveries"] if answer.is_success else 0
+
+    def dead_letters(self, event_id: str) -> list[dict[str, Any]]:
+        """The dead letters that this event became."""
+        answer = self.http.get(self.url(MEMORY, "/dead-letters"), params={"limit": 100})
+        assert answer.status_code == 200, answer.text
+        return [one for one in answer.json()["dead_letters"] if one["event_id"] == event_id]
+
+    def publish(self, data: dict[str, Any], event_id: str) -> None:
+        """Publishes a turn as chat does, through chat's sidecar."""
+        params = {"metadata.cloudevent.id": event_id, "metadata.cloudevent.type": "ConversationUpdated"}
+        answer = self.http.post(self.sidecar(CHAT, "/v1.0/publish/pubsub/conversations"), json=data, params=params)
+        assert answer.status_code == 204, answer.text
+
+    @property
+    def redis(self) -> Redis:
+        """The Redis below Dapr."""
+        return Redis(self.site.ports["redis"])
+
+
+@pytest.fixture
+def lab(lab: Running) -> Chat:
+    return Chat(lab.site, lab.apps, lab.http)

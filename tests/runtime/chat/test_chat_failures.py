@@ -1,0 +1,122 @@
+"""Breakdowns while a chat is in flight, on the real runtime: every message is answered, and kept once."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from labctl import lifecycle
+from labctl.processes import wait_until
+from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
+
+pytestmark = pytest.mark.lab("chat")
+
+
+def test_memory_is_stopped_while_a_chat_is_in_its_first_step(lab):
+    user, session, message = fresh("ada"), fresh("s"), fresh("m")
+    lifecycle.kill(lab.site, MEMORY)
+    stopped = time.monotonic()
+    instance = lab.start(user, "Hello", session, message)
+    assert wait_until(lambda: time.monotonic() > stopped + 5, 10)
+    assert lab.state(instance)["status"] == "running"
+    lifecycle.restart(lab.site, MEMORY)
+    assert "Hello" in lab.wait_for_reply(instance)
+    lab.assert_kept_once(session, [message])
+
+
+@pytest.mark.parametrize("step", ["fetch_context", "generate_response", "save_conversation", "pass_turn"])
+def test_chat_is_killed_in_the_step(lab, step):
+    user, session, message = fresh("ada"), fresh("s"), fresh("m")
+    lab.fault(step, fail_next=1, delay_ms=60_000)
+    instance = lab.start(user, "Hello", session, message)
+    lab.wait_until_struck(step)
+    lifecycle.kill(lab.site, CHAT)
+    lifecycle.restart(lab.site, CHAT)
+    assert "Hello" in lab.wait_for_reply(instance)
+    lab.assert_kept_once(session, [message])
+    assert "Hello" in lab.say(user, "What did we talk about?", session)
+
+
+def test_the_sidecar_of_chat_is_killed_in_a_step(lab):
+    user, session, message = fresh("ada"), fresh("s"), fresh("m")
+    lab.fault("generate_response", fail_next=1, delay_ms=3_000)
+    instance = lab.start(user, "Hello", session, message)
+    lab.wait_until_struck("generate_response")
+    lifecycle.kill(lab.site, CHAT, sidecar=True)
+    lifecycle.restart(lab.site, CHAT, sidecar=True)
+    assert "Hello" in lab.wait_for_reply(instance)
+    lab.assert_kept_once(session, [message])
+
+
+def test_redis_is_killed_and_restarted(lab):
+    user, before, during = fresh("ada"), fresh("s"), [fresh("s") for _ in range(4)]
+    messages = {session: fresh("m") for session in (before, *during)}
+    lab.say(user, "I like blue", before, messages[before])
+    lab.wait_for_turns(before, 1)
+    lab.fault("generate_response", delay_ms=2_000)
+    instances = [lab.start(user, "Hello", session, messages[session]) for session in during]
+    lifecycle.kill(lab.site, "redis")
+    lifecycle.restart(lab.site, "redis")
+    for instance in instances:
+        assert "Hello" in lab.wait_for_reply(instance, 90)
+    for session, message in messages.items():
+        lab.assert_kept_once(session, [message], 60)
+    assert "blue" in lab.say(user, "What did we talk about?", before)
+
+
+def test_publishing_fails_for_a_while(lab):
+    user, session, message = fresh("ada"), fresh("s"), fresh("m")
+    redis = lab.redis
+    redis("ACL", "LOG", "RESET")
+    redis("ACL", "SETUSER", "default", "-xadd")
+    try:
+        instance = lab.start(user, "Hello", session, message)
+        # Each refusal that Redis counts is an attempt to publish.
+        assert wait_until(lambda: refusals(redis) >= 3, 30), redis("ACL", "LOG")
+        assert lab.state(instance)["status"] == "running"
+        assert lab.turns(session) == []
+    finally:
+        redis("ACL", "SETUSER", "default", "+xadd")
+    assert "Hello" in lab.wait_for_reply(instance)
+    lab.assert_kept_once(session, [message])
+
+
+def refusals(redis):
+    return sum(dict(zip(one[::2], one[1::2], strict=True))[b"count"] for one in redis("ACL", "LOG"))
+
+
+@pytest.fixture
+def without_a_model(lab):
+    with closing(socket.socket()) as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+        app = lab.app(CHAT)
+        model = {"MODEL_ENGINE": "openai-compatible", "MODEL_BASE_URL": url, "MODEL_NAME": "m"}
+        lifecycle.restart(lab.site, CHAT, app=replace(app, entry=app.entry | {"env": app.entry["env"] | model}))
+        yield lab
+    # What the other tests need, also when this one failed before it did that.
+    lifecycle.restart(lab.site, CHAT)
+
+
+def test_the_model_is_down(without_a_model):
+    lab = without_a_model
+    user, session, message = fresh("ada"), fresh("s"), fresh("m")
+    answer = lab.ask(user, "Hello", session, message)
+    told = answer.json()
+    assert answer.status_code in (502, 503), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert told["dependency"] in ("model", "openai-compatible")
+    state = lab.state(told["instance_id"])
+    assert (state["status"], state["reply"]) == ("failed", None)
+    assert told["dependency"] in state["error"]
+    assert not wait_until(lambda: lab.history(session) != [], 2, 0.3)
+    # The next of the session is not held up by it, and the same message may be sent again.
+    lifecycle.restart(lab.site, CHAT)
+    assert "Hello" in lab.say(user, "Hello", session, message)
+    assert "Hello" in lab.say(user, "What did we talk about?", session)
+    assert wait_until(lambda: len(lab.turns(session)) == 2, 20)
+    assert lab.turns(session)[0] == message

@@ -1,0 +1,101 @@
+"""A chat remembers, on the real runtime: across turns, across sessions, encrypted, and each message once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from labctl.processes import wait_until
+from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
+
+pytestmark = pytest.mark.lab("chat")
+
+
+def test_a_chat_remembers_across_turns_and_sessions(lab):
+    user, monday, tuesday = fresh("junaid"), fresh("monday"), fresh("tuesday")
+    lab.know(user)
+    first, second = fresh("m"), fresh("m")
+    assert lab.say(user, "I would like to learn about actors", monday, first).startswith("Greetings, Junaid!")
+    assert "learn about actors" in lab.say(user, "What did we talk about?", monday, second)
+    lab.assert_kept_once(monday, [first, second])
+    assert lab.turns(monday) == [first, second]
+    assert wait_until(lambda: "actors" in lab.memory(user)["user_summary"], 15), lab.memory(user)
+    # Another session has the user's memory, and not the first one's history.
+    about = lab.say(user, "What do you know about me?", tuesday)
+    assert about.startswith("Greetings, Junaid!")
+    assert "actors" in about
+    assert "actors" not in lab.say(user, "What did we talk about?", tuesday)
+    lab.wait_for_turns(tuesday, 2)
+    assert len(lab.turns(monday)) == 2
+
+
+def test_whom_nobody_told_of_is_new(lab):
+    user, session = fresh("ada"), fresh("s")
+    assert lab.say(user, "What is my name?", session).startswith(f"Hi {user}!")
+    lab.wait_for_turns(session, 1)
+    assert lab.memory(user)["name"] == user
+
+
+def test_the_same_message_twice_is_answered_once(lab):
+    user, session, message = fresh("ada"), fresh("s"), fresh("m")
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: lab.ask(user, "What time is it?", session, message), range(4)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["reply"] for answer in answers}) == 1
+    assert len({answer.json()["instance_id"] for answer in answers}) == 1
+    lab.assert_kept_once(session, [message])
+
+
+def test_of_two_messages_at_once_the_second_sees_the_first(lab):
+    user, session, first, second = fresh("ada"), fresh("s"), fresh("m"), fresh("m")
+    lab.fault("generate_response", delay_ms=1500)
+    one = lab.start(user, "Let us talk about sailing", session, first)
+    two = lab.start(user, "What did we talk about?", session, second)
+    assert lab.state(one)["status"] == lab.state(two)["status"] == "running"
+    assert "sailing" in lab.wait_for_reply(two)
+    assert "sailing" in lab.wait_for_reply(one)
+    lab.assert_kept_once(session, [first, second])
+    assert lab.turns(session) == [first, second]
+
+
+def test_many_messages_at_once_in_one_session_are_answered_one_after_the_other(lab):
+    user, session, messages = fresh("ada"), fresh("s"), [fresh("m") for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda message: lab.ask(user, f"Note {message}", session, message), messages))
+    assert {answer.status_code for answer in answers} == {200}
+    for message, answer in zip(messages, answers, strict=True):
+        assert message in answer.json()["reply"]
+    lab.assert_kept_once(session, messages)
+
+
+def test_a_session_is_its_users_alone(lab):
+    session = fresh("s")
+    lab.say(fresh("ada"), "My secret is blue", session)
+    answer = lab.ask(fresh("eve"), "What did we talk about?", session)
+    assert answer.status_code == 409
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "blue" not in answer.text
+    assert len(lab.wait_for_turns(session, 1)) == 1
+
+
+def test_memory_is_encrypted(lab):
+    user, session = fresh("junaid"), fresh("s")
+    name, text = fresh("Junaid"), fresh("I-like-blue")
+    lab.know(user, name)
+    lab.say(user, text, session)
+    lab.wait_for_turns(session, 1)
+    assert wait_until(lambda: text in lab.memory(user)["user_summary"], 15)
+    stored = dict(lab.redis.everything())
+    # What goes through the state API, as against the workflows below `chat-service||dapr.internal.…`.
+    kept = {key: value for key, value in stored.items() if is_state(key)}
+    assert {key.split(b"||")[1].split(b":")[0] for key in kept} >= {b"memory", b"conversation", b"session", b"message"}
+    for said in (user, name, text):
+        assert [key for key, value in kept.items() if said.encode() in key + value] == []
+    # The same look finds the text where it is in clear: in the stream.
+    assert text.encode() in stored[b"conversations"]
+
+
+def is_state(key: bytes) -> bool:
+    parts = key.split(b"||")
+    return parts[0] in (CHAT.encode(), MEMORY.encode()) and len(parts) == 2

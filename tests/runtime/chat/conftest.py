@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from labctl import lifecycle, processes, runfile
 from labctl.processes import wait_until
+from labctl.runfile import App
 from tests.runtime.chat.resp import Redis
 from tests.runtime.conftest import Running
 
@@ -103,8 +107,11 @@ class Chat(Running):
         self.http.put(self.url(CHAT, f"/faults/{step}"), json=order).raise_for_status()
 
     def wait_until_struck(self, step: str) -> None:
-        """Returns when an attempt of the step has begun and met a fault of `fail_next`: it waits there for its delay."""
-        left = lambda: self.http.get(self.url(CHAT, "/faults")).json()[step]["fail_next"]  # noqa: E731
+        """Returns when an attempt of the step has begun, met its fault, and waits there for the fault's delay."""
+
+        def left() -> int:
+            return self.http.get(self.url(CHAT, "/faults")).json()[step]["fail_next"]
+
         assert wait_until(lambda: left() == 0, 20)
 
     def memory_fails(self, **order: int) -> None:
@@ -137,3 +144,16 @@ class Chat(Running):
 @pytest.fixture
 def lab(lab: Running) -> Chat:
     return Chat(lab.site, lab.apps, lab.http)
+
+
+@pytest.fixture
+def replicas(lab: Chat) -> Iterator[dict[str, App]]:
+    """A second replica of each service, by app id; gone again after the test."""
+    apps = runfile.read_apps(lab.site, Path(__file__).parent / "replicas.yaml")
+    lifecycle.add(lab.site, apps, "replicas")
+    yield {app.app_id: app for app in apps}
+    ports = {port for app in apps for port in (app.app_port, app.http_port)}
+    mine = [one for one in processes.find(lab.site) if one.port in ports]
+    # Apps first: a sidecar waits for the app whose workflows it runs.
+    for kind in ("app", "sidecar"):
+        processes.end([one.process for one in mine if one.kind == kind], grace=12)

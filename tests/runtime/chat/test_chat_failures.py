@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import socket
+import json
+import threading
 import time
-from contextlib import closing
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -89,34 +90,73 @@ def refusals(redis):
     return sum(dict(zip(one[::2], one[1::2], strict=True))[b"count"] for one in redis("ACL", "LOG"))
 
 
+class Model:
+    """A server that speaks the chat-completions protocol, once it is started; until told otherwise it only fails."""
+
+    def __init__(self):
+        self.asked = 0
+        self.is_well = False
+        model = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["content-length"]))
+                model.asked += 1
+                message = {"role": "assistant", "content": "Blue, I think."}
+                choices = [{"index": 0, "finish_reason": "stop", "message": message}]
+                answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": choices}
+                body = json.dumps(answer if model.is_well else {}).encode()
+                self.send_response(200 if model.is_well else 500)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        # The port is taken at once, so that nobody else gets it, and listened on at `start` only.
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+        self.server.server_bind()
+
+    def start(self):
+        self.server.server_activate()
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
 @pytest.fixture
-def without_a_model(lab):
-    with closing(socket.socket()) as unused:
-        unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
-        app = lab.app(CHAT)
-        model = {"MODEL_ENGINE": "openai-compatible", "MODEL_BASE_URL": url, "MODEL_NAME": "m"}
-        lifecycle.restart(lab.site, CHAT, app=replace(app, entry=app.entry | {"env": app.entry["env"] | model}))
-        yield lab
-    # What the other tests need, also when this one failed before it did that.
+def model(lab):
+    model = Model()
+    url = f"http://127.0.0.1:{model.server.server_address[1]}/v1"
+    app = lab.app(CHAT)
+    env = {"MODEL_ENGINE": "openai-compatible", "MODEL_BASE_URL": url, "MODEL_NAME": "m"}
+    lifecycle.restart(lab.site, CHAT, app=replace(app, entry=app.entry | {"env": app.entry["env"] | env}))
+    yield model
     lifecycle.restart(lab.site, CHAT)
+    model.server.server_close()
 
 
-def test_the_model_is_down(without_a_model):
-    lab = without_a_model
+def test_the_model_is_down(lab, model):
     user, session, message = fresh("ada"), fresh("s"), fresh("m")
-    answer = lab.ask(user, "Hello", session, message)
-    told = answer.json()
-    assert answer.status_code in (502, 503), answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert told["dependency"] in ("model", "openai-compatible")
-    state = lab.state(told["instance_id"])
-    assert (state["status"], state["reply"]) == ("failed", None)
-    assert told["dependency"] in state["error"]
+    nobody_there = refused(lab.ask(user, "Hello", session, message))
+    assert nobody_there[0] == 503
+    model.start()
+    status, instance = refused(lab.ask(user, "Hello", session, message))
+    assert (status, model.asked) == (502, 3)
+    assert instance != nobody_there[1]
+    assert (lab.state(instance)["status"], lab.state(instance)["reply"]) == ("failed", None)
+    assert lab.state(instance)["error"] == "model: it answered 500."
+    # Nothing is stored of a turn without a reply.
     assert not wait_until(lambda: lab.history(session) != [], 2, 0.3)
-    # The next of the session is not held up by it, and the same message may be sent again.
-    lifecycle.restart(lab.site, CHAT)
-    assert "Hello" in lab.say(user, "Hello", session, message)
-    assert "Hello" in lab.say(user, "What did we talk about?", session)
-    assert wait_until(lambda: len(lab.turns(session)) == 2, 20)
-    assert lab.turns(session)[0] == message
+    assert lab.http.get(lab.url(MEMORY, f"/memories/{user}")).status_code == 404
+    # It holds up nobody: the same message may be sent again, and the session goes on.
+    model.is_well = True
+    assert lab.say(user, "Hello", session, message) == "Blue, I think."
+    lab.assert_kept_once(session, [message])
+
+
+def refused(answer):
+    told = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert told["dependency"] == "model", told
+    return answer.status_code, told["instance_id"]

@@ -1,0 +1,107 @@
+"""Who is forgotten has left nothing readable in Redis when the stated time is over; who is not forgotten keeps all."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from labctl import lifecycle
+from labctl.processes import wait_until
+from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
+
+pytestmark = pytest.mark.lab("chat")
+
+BRIEF = Path(__file__).parent / "brief"
+TTL, MARGIN = 15, 15
+
+
+@pytest.fixture
+def brief(lab):
+    """Both services with streams that keep an event for 15 s."""
+    for app_id in (CHAT, MEMORY):
+        app = lab.app(app_id)
+        env = app.entry["env"] | {"STREAM_TTL_SECONDS": str(TTL)}
+        lifecycle.restart(lab.site, app_id, app=replace(app, entry=app.entry | {"env": env}), resources=[BRIEF])
+    yield lab
+    for app_id in (CHAT, MEMORY):
+        lifecycle.restart(lab.site, app_id)
+
+
+def found(lab, words):
+    """Where in Redis one of the words is: keys, by the word."""
+    stored = list(lab.redis.everything())
+    places = {word: [key for key, value in stored if word.encode() in key + value] for word in words}
+    return {word: keys for word, keys in places.items() if keys}
+
+
+def test_a_forgotten_user_is_gone_everywhere(brief):
+    lab = brief
+    user, name, other = fresh("junaid"), fresh("Junaid"), fresh("ada")
+    said, others = [fresh("I-like-blue") for _ in range(6)], fresh("I-like-red")
+    sessions, others_session, dead = [fresh("s") for _ in range(2)], fresh("s"), fresh("m")
+    lab.know(user, name)
+    instances = [lab.start(user, text, sessions[number % 2]) for number, text in enumerate(said[:4])]
+    assert all(text in lab.wait_for_reply(instance) for text, instance in zip(said, instances, strict=False))
+    lab.say(other, others, others_session)
+    for session in sessions:
+        lab.wait_for_turns(session, 2)
+    # One that ends among the dead letters, and one whose workflow still runs when the user is forgotten.
+    lab.publish({"user_id": user, "session_id": sessions[0], "user_message": said[4]}, dead)
+    assert wait_until(lambda: lab.dead_letters(dead) != [], 20)
+    lab.fault("generate_response", fail_next=1, delay_ms=60_000)
+    instances.append(lab.start(user, said[5], sessions[1]))
+    lab.wait_until_struck("generate_response")
+    words = [user, name, *said]
+    # The workflow that runs, the dead letter in its stream, and the finished ones: all of it is there to be found.
+    assert found(lab, words).keys() >= {user, *said}
+
+    begin = time.monotonic()
+    answer = lab.http.delete(lab.url(MEMORY, f"/memories/{user}"))
+    assert answer.status_code == 202
+    gone_by = datetime.fromisoformat(answer.json()["gone_by"])
+    assert gone_by - datetime.now(UTC) <= timedelta(seconds=TTL + MARGIN)
+    assert lab.http.get(lab.url(MEMORY, f"/memories/{user}")).status_code == 404
+    wait_until(lambda: found(lab, words) == {}, (gone_by - datetime.now(UTC)).total_seconds(), 0.5)
+    assert found(lab, words) == {}, time.monotonic() - begin
+
+    assert [lab.history(session) for session in sessions] == [[], []]
+    assert lab.dead_letters(dead) == []
+    asked = [lab.http.get(lab.url(CHAT, f"/chat/{instance}")).status_code for instance in instances]
+    assert asked == [404] * len(instances)
+    assert [one["content"] for one in lab.history(others_session)][:1] == [others]
+    assert lab.memory(other)["name"] == other
+
+
+def test_a_late_event_does_not_bring_a_forgotten_user_back(lab):
+    user, session, text = fresh("junaid"), fresh("s"), fresh("I-like-blue")
+    lab.know(user)
+    lab.say(user, "Hello", session)
+    lab.wait_for_turns(session, 1)
+    assert lab.http.delete(lab.url(MEMORY, f"/memories/{user}")).status_code == 202
+    late = {
+        "user_id": user,
+        "session_id": session,
+        "event_type": "ConversationUpdated",
+        "user_message": text,
+        "assistant_reply": "Noted.",
+        "message_id": fresh("m"),
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
+    lab.publish(late, late["message_id"])
+    assert wait_until(lambda: lab.deliveries(late["message_id"]) == 1, 20)
+    assert not wait_until(lambda: lab.history(session) != [], 3, 0.3)
+    assert lab.http.get(lab.url(MEMORY, f"/memories/{user}")).status_code == 404
+    # Asked to, memory begins anew.
+    assert wait_until(lambda: is_known(lab, user), 10)
+    lab.say(user, "Hello again", session)
+    lab.wait_for_turns(session, 1)
+    assert lab.history(session)[0]["content"] == "Hello again"
+
+
+def is_known(lab, user):
+    draft = {"name": "Junaid", "preferred_style": "formal", "user_summary": "Junaid is back."}
+    return lab.http.post(lab.url(MEMORY, f"/memories/{user}/initialize"), json=draft).status_code in (200, 201)

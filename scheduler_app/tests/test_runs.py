@@ -13,7 +13,9 @@ def runs(client, path="/runs", **query):
     return client.get(path, params=query).json()["runs"]
 
 
-def test_a_callback_is_answered_and_recorded(client):
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_a_callback_is_answered_and_recorded(client, sidecar, encrypted):
+    sidecar.encrypted = encrypted
     before = datetime.now(UTC)
     answer = client.post("/job/report", json={"message": "Hello"})
     assert answer.status_code == 200
@@ -26,6 +28,8 @@ def test_a_callback_is_answered_and_recorded(client):
     }  # fmt: skip
     assert runs(client) == [expected] == runs(client, "/runs/report")
     assert runs(client, "/runs/other") == []
+    assert client.post("/job/report", json=None).status_code == 200
+    assert len(runs(client)) == len(runs(client, "/runs/report")) == 2
 
 
 @pytest.mark.parametrize(

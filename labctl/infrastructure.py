@@ -99,8 +99,8 @@ def _wait_until_free(name: str, port: int) -> None:
     # The ports of `dapr init` lie among those that Linux gives to whoever connects to anything.
     if not processes.wait_until(lambda: processes.is_free(port), LENT_FOR):
         raise LabError(
-            f"{name} needs port {port}, and some program has a connection whose near end it is: the system gave it that "
-            f"port by chance. `ss -tanp | grep {port}` shows which; end it and try again."
+            f"{name} needs port {port}, and some program has a connection whose near end it is: the system gave it "
+            f"that port by chance. `ss -tanp | grep {port}` shows which; end it and try again."
         )
 
 

@@ -1,4 +1,4 @@
-"""The ports of `dapr init` lie among those that Linux lends to outgoing connections: a start waits, and then says so."""
+"""The ports of `dapr init` are among those that Linux lends to outgoing connections: a start waits, then says so."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ PLACEHOLDERS = {
     "pid": r"\d+",
     "uuid": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "trace id": r"[0-9a-f]{32}",
+    "id": r"[0-9a-f]{32}",
     "time": r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?",
     "folder": r"/\S*?",
 }

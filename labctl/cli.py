@@ -292,7 +292,7 @@ def lint() -> None:
 
 
 @cli.command()
-def demo(lab: Annotated[str, typer.Argument(help="invocation, or jobs")]) -> None:
+def demo(lab: Annotated[str, typer.Argument(help="invocation, jobs, or chat")]) -> None:
     """Plays a lab's story in the terminal against the running services."""
     from labctl import demos
 

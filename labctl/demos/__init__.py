@@ -6,11 +6,11 @@ import httpx
 from rich.console import Console
 
 from labctl import lifecycle, runfile
-from labctl.demos import invocation, jobs
+from labctl.demos import chat, invocation, jobs
 from labctl.errors import LabError
 from labctl.site import Site
 
-STORIES = {"invocation": invocation.Story, "jobs": jobs.Story}
+STORIES = {"invocation": invocation.Story, "jobs": jobs.Story, "chat": chat.Story}
 
 
 def play(lab: str, site: Site, console: Console) -> None:

@@ -1,0 +1,138 @@
+"""./lab demo chat: a chat in the terminal, with what memory keeps of it shown beside each reply."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from rich.columns import Columns
+from rich.console import Console
+from rich.panel import Panel
+from rich.prompt import Prompt
+from rich.table import Table
+
+from labctl import lifecycle, runfile
+from labctl.demos.telling import chapter
+from labctl.runfile import App
+from labctl.site import Site
+
+CHAT, MEMORY = "chat-service", "agent-memory-service"
+USER = "Junaid"
+HELP = "/kill and /restart memory, /forget me, /quit. Anything else is said to the chat."
+# What is said when nobody is at the keyboard.
+SCRIPT = (
+    "I want to learn about workflows",
+    "What did we talk about?",
+    "/kill",
+    "Are you still there?",
+    "/restart",
+    "What time is it?",
+    "/forget",
+    "Who am I?",
+    "/quit",
+)
+_LEARNS_WITHIN = 5  # seconds in which memory has heard of a turn; what it shows is looked at until then
+_PATIENCE = 90  # seconds for one reply; a chat whose memory is down waits for it
+_LOOK_EVERY = 0.2
+
+
+class Story:
+    """A chat with the services of a site; off a terminal it follows a script."""
+
+    def __init__(self, site: Site, apps: list[App], console: Console) -> None:
+        self.site, self.console = site, console
+        self.chat, self.memory = (f"http://127.0.0.1:{runfile.find(apps, one).app_port}" for one in (CHAT, MEMORY))
+        self.http = httpx.Client(timeout=10)
+        self.session = f"demo-{uuid4().hex[:8]}"
+        self.user = f"{USER}-{uuid4().hex[:6]}"
+        self.memory_is_dead = False
+        self.script = iter(SCRIPT)
+
+    def tell(self) -> None:
+        """Asks and answers until /quit."""
+        chapter(self.console, "a chat whose every message is a workflow", HELP)
+        draft = {"name": USER, "preferred_style": "formal", "user_summary": f"{USER} is learning Dapr."}
+        self.http.post(f"{self.memory}/memories/{self.user}/initialize", json=draft).raise_for_status()
+        pending: dict[str, str] = {}
+        while (text := self._ask()) != "/quit":
+            match text:
+                case "/kill" if not self.memory_is_dead:
+                    lifecycle.kill(self.site, MEMORY)
+                    self.memory_is_dead = True
+                    self.console.print(f"{MEMORY} is dead (kill -9). A message now waits for it, and is not lost.")
+                case "/restart" if self.memory_is_dead:
+                    self._restart()
+                    for instance, said in pending.items():
+                        self._show(said, self._reply(instance))
+                    pending.clear()
+                case "/forget" if not self.memory_is_dead:
+                    gone = self.http.delete(f"{self.memory}/memories/{self.user}").raise_for_status().json()
+                    self.session = f"demo-{uuid4().hex[:8]}"
+                    self.console.print(f"Forgotten. At {gone['gone_by']} nothing is left anywhere in Redis.")
+                case _ if text.startswith("/"):
+                    self.console.print(HELP)
+                case _ if self.memory_is_dead:
+                    pending[self._start(text)] = text
+                    self.console.print(
+                        "Accepted. Its first step is tried again and again: /restart brings memory back."
+                    )
+                case _:
+                    self._show(text, self._reply(self._start(text)))
+
+    def tidy(self) -> None:
+        """Leaves the lab as it was found, also after Ctrl-C or an error in the middle."""
+        if self.memory_is_dead:
+            self._restart()
+        self.http.close()
+
+    def _ask(self) -> str:
+        if self.console.is_terminal and sys.stdin.isatty():
+            return Prompt.ask(f"\n[bold cyan]{USER}[/]", console=self.console).strip() or "/help"
+        text = next(self.script)
+        self.console.print(f"\n{USER}: {text}")
+        return text
+
+    def _start(self, text: str) -> str:
+        body = {"user_id": self.user, "text": text, "metadata": {"session_id": self.session}}
+        answer = self.http.post(f"{self.chat}/chat/", json=body, params={"wait": "false"}).raise_for_status()
+        return answer.json()["instance_id"]
+
+    def _reply(self, instance: str) -> str:
+        begin = time.monotonic()
+        with self.console.status("the workflow runs"):
+            while time.monotonic() - begin < _PATIENCE:
+                answer: dict[str, Any] = self.http.get(f"{self.chat}/chat/{instance}").raise_for_status().json()
+                if answer["status"] != "running":
+                    return answer["reply"] or f"({answer['status']}: {answer['error']})"
+                time.sleep(_LOOK_EVERY)
+        return f"(no reply within {_PATIENCE} s: GET {self.chat}/chat/{instance})"
+
+    def _show(self, said: str, reply: str) -> None:
+        kept, known = self._kept(said)
+        table = Table.grid(padding=(0, 1))
+        for one in kept[-4:]:
+            table.add_row(f"[dim]{one['role']}[/]", one["content"])
+        side = Panel(table, title=f"memory: {known}", title_align="left", border_style="dim")
+        self.console.print(Columns([Panel(reply, title=CHAT, title_align="left", border_style="green"), side]))
+
+    def _kept(self, said: str) -> tuple[list[dict[str, Any]], str]:
+        """The conversation once memory has heard of this turn, and what it knows of the user."""
+        begin = time.monotonic()
+        while True:
+            answer = self.http.get(f"{self.memory}/conversations/{self.session}", params={"limit": 4})
+            history: list[dict[str, Any]] = answer.json()["history"] if answer.is_success else []
+            if any(one["content"] == said for one in history) or time.monotonic() - begin > _LEARNS_WITHIN:
+                break
+            time.sleep(_LOOK_EVERY)
+        memory = self.http.get(f"{self.memory}/memories/{self.user}")
+        known: str = memory.json()["user_summary"] if memory.is_success else "nobody of that name"
+        return history, known
+
+    def _restart(self) -> None:
+        with self.console.status(f"./lab restart {MEMORY}"):
+            seconds = lifecycle.restart(self.site, MEMORY)
+        self.memory_is_dead = False
+        self.console.print(f"{MEMORY} is back after {seconds:.1f} s.")

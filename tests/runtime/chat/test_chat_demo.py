@@ -1,0 +1,33 @@
+"""./lab demo chat, off a terminal: its script is followed to the end, and memory is alive again."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.runtime.chat.conftest import MEMORY
+from tests.runtime.demos import demo
+
+pytestmark = pytest.mark.lab("chat")
+
+
+def test_the_chat_is_held_and_memory_alive_in_the_end(lab) -> None:
+    before = lab.pid(MEMORY)
+    done = demo(lab.site.name, lab.site.offset, "chat")
+    assert done.returncode == 0, done.stdout + done.stderr
+    turns = re.split(r"\nJunaid: ", done.stdout)[1:]
+    learn, topic, kill, waits, restart, time, forget, who, leave = turns
+    assert "Greetings, Junaid! I noted “I want to learn about workflows”." in learn
+    assert "Last we talked about “I want to learn about workflows”." in topic
+    assert "is dead" in kill
+    assert "Accepted" in waits
+    assert "Greetings, Junaid! I noted “Are you still there?”." in restart
+    assert re.search(r"It is \d{4}-", time)
+    assert "Forgotten. At 2" in forget
+    assert "Greetings, Junaid" not in who
+    assert "nobody of that name" in who
+    assert leave.strip() == "/quit"
+    assert lab.pid(MEMORY) != before
+    # Each reply stands beside what memory kept of it.
+    assert [turn.count("assistant") >= 1 for turn in (learn, topic, restart, time)] == [True] * 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -71,7 +71,7 @@ def test_chat_knows_its_workflows_as_long_as_dapr_keeps_them() -> None:
     ("name", "differing"),
     [("pubsub.yaml", {"10m": "15s"}), ("resiliency-events.yaml", {"1s": "200ms", 120: 5})],
 )
-def test_what_the_tests_shorten_is_the_lab_s_in_all_else(name: str, differing: dict[object, object]) -> None:
+def test_what_the_tests_shorten_is_the_labs_in_all_else(name: str, differing: dict[object, object]) -> None:
     ours, theirs = (
         yaml.safe_load((ROOT / folder / name).read_text()) for folder in ("components", "tests/runtime/chat/brief")
     )
@@ -82,9 +82,11 @@ def test_what_the_tests_shorten_is_the_lab_s_in_all_else(name: str, differing: d
 
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], object]]:
     """Every value of a document, with its place."""
-    if isinstance(value, dict | list):
-        members = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, member in members:  # pyright: ignore[reportUnknownVariableType]
-            yield from leaves(member, (*path, key))  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, dict):
+        for key, member in cast("dict[str, Any]", value).items():
+            yield from leaves(member, (*path, key))
+    elif isinstance(value, list):
+        for number, member in enumerate(cast("list[Any]", value)):
+            yield from leaves(member, (*path, number))
     else:
         yield path, value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -61,3 +63,30 @@ def test_memory_gives_up_a_call_before_its_event_comes_again() -> None:
 def test_chat_knows_its_workflows_as_long_as_dapr_keeps_them() -> None:
     policy = yaml.safe_load((ROOT / "config/config.yaml").read_text())["spec"]["workflow"]["stateRetentionPolicy"]
     assert setting("chat_service", "claim_ttl_seconds") >= seconds(policy["anyTerminal"])
+
+
+# The chat lab's tests run with shorter times than the lab, and with nothing else that differs.
+@pytest.mark.lab("chat")
+@pytest.mark.parametrize(
+    ("name", "differing"),
+    [("pubsub.yaml", {"10m": "15s"}), ("resiliency-events.yaml", {"1s": "200ms", 120: 5})],
+)
+def test_what_the_tests_shorten_is_the_labs_in_all_else(name: str, differing: dict[object, object]) -> None:
+    ours, theirs = (
+        yaml.safe_load((ROOT / folder / name).read_text()) for folder in ("components", "tests/runtime/chat/brief")
+    )
+    told, shortened = list(leaves(ours)), list(leaves(theirs))
+    assert [path for path, _ in told] == [path for path, _ in shortened]
+    assert {one: other for (_, one), (_, other) in zip(told, shortened, strict=True) if one != other} == differing
+
+
+def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], object]]:
+    """Every value of a document, with its place."""
+    if isinstance(value, dict):
+        for key, member in cast("dict[str, Any]", value).items():
+            yield from leaves(member, (*path, key))
+    elif isinstance(value, list):
+        for number, member in enumerate(cast("list[Any]", value)):
+            yield from leaves(member, (*path, number))
+    else:
+        yield path, value

@@ -29,6 +29,14 @@ def test_memory_is_stopped_while_a_chat_is_in_its_first_step(lab):
     lab.assert_kept_once(session, [message])
 
 
+def test_when_chat_is_ready_a_workflow_runs(lab):
+    """`./lab up` and `restart` wait for readiness, so the first message needs no second attempt and no patience."""
+    lifecycle.restart(lab.site, CHAT)
+    begin = time.monotonic()
+    lab.say(fresh("ada"), "Hello", fresh("s"))
+    assert time.monotonic() - begin < 5
+
+
 @pytest.mark.parametrize("step", ["fetch_context", "generate_response", "save_conversation", "pass_turn"])
 def test_chat_is_killed_in_the_step(lab, step):
     user, session, message = fresh("ada"), fresh("s"), fresh("m")

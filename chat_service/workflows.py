@@ -4,7 +4,7 @@
 # pyright: reportUnknownMemberType=false
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import grpc
@@ -17,7 +17,7 @@ from turn import ChatTurn, Failure
 
 ENGINE = "Dapr workflow engine"
 ENDED = {WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.TERMINATED}
-PURGE_PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.05
 
 
 class Workflows:
@@ -41,7 +41,7 @@ class Workflows:
     async def state(self, instance_id: str) -> WorkflowState | None:
         """How far an instance is, with its payloads; None when there is none."""
         async with self._calling():
-            return await self._client.get_workflow_state(instance_id)
+            return await self._read(instance_id)
 
     async def ended(self, instance_id: str, seconds: float) -> WorkflowState | None:
         """Waits for an instance to end; None when it has not within that time, or is not there.
@@ -51,7 +51,7 @@ class Workflows:
         """
         try:
             async with asyncio.timeout(seconds):
-                return await self._client.wait_for_workflow_completion(instance_id)
+                return await _whole(lambda: self._client.wait_for_workflow_completion(instance_id))
         except TimeoutError:
             return None
         except grpc.aio.AioRpcError as error:
@@ -75,7 +75,7 @@ class Workflows:
         """Ends an instance if it runs, and removes it with its history. Returns whether it had to be ended."""
         ran = False
         async with self._calling():
-            while (state := await self._client.get_workflow_state(instance_id, fetch_payloads=False)) is not None:
+            while (state := await self._read(instance_id, fetch_payloads=False)) is not None:
                 try:
                     if state.runtime_status not in ENDED:
                         ran = True
@@ -86,8 +86,11 @@ class Workflows:
                     # Ended by itself meanwhile, or not quite ended yet: ask again how it stands.
                     if not _missing(error) and "not yet completed" not in (error.details() or ""):
                         raise
-                    await asyncio.sleep(PURGE_PAUSE_SECONDS)
+                    await asyncio.sleep(PAUSE_SECONDS)
         return ran
+
+    async def _read(self, instance_id: str, *, fetch_payloads: bool = True) -> WorkflowState | None:
+        return await _whole(lambda: self._client.get_workflow_state(instance_id, fetch_payloads=fetch_payloads))
 
     @asynccontextmanager
     async def _calling(self) -> AsyncGenerator[None]:
@@ -96,6 +99,17 @@ class Workflows:
                 yield
             except grpc.aio.AioRpcError as error:
                 raise _unreachable(error) from error
+
+
+async def _whole(read: Callable[[], Awaitable[WorkflowState | None]]) -> WorkflowState | None:
+    # Dapr 1.18 reads an instance key by key: one that is written meanwhile looks torn, and a moment later does not.
+    while True:
+        try:
+            return await read()
+        except grpc.aio.AioRpcError as error:
+            if "missing from state store" not in (error.details() or ""):
+                raise
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def failure_in(state: WorkflowState) -> Failure | None:

@@ -129,6 +129,14 @@ def test_an_engine_that_does_not_start_workflows(serve, sidecar):
     assert say(client, session_id="s1", message_id="m1").status_code == 200
 
 
+def test_an_instance_that_is_read_while_it_is_written(client, sidecar):
+    """Dapr then answers UNKNOWN; a moment later it does not."""
+    instance = say(client).json()["instance_id"]
+    sidecar.engine.torn_reads = 2
+    assert client.get(f"/chat/{instance}").json()["status"] == "completed"
+    assert sidecar.engine.torn_reads == 0
+
+
 def test_a_terminated_chat_is_a_conflict(client, sidecar):
     client.put("/faults/generate_response", json={"delay_ms": 60_000})
     instance = say(client, wait=False).json()["instance_id"]

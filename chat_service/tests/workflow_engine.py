@@ -49,6 +49,7 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
         self.started: list[str] = []
         self.activities: list[tuple[str, str]] = []
         self.hold_starts = False
+        self.torn_reads = 0
         self._work: queue.Queue[Any] = queue.Queue()
         self._changed = threading.Condition(threading.RLock())
 
@@ -86,6 +87,10 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
 
     def GetInstance(self, request: Any, context: Any) -> Any:
         with self._changed:
+            if self.torn_reads:
+                self.torn_reads -= 1
+                missing = "inbox key 'inbox-000000' declared in metadata (inboxLength=1) but missing from state store"
+                context.abort(grpc.StatusCode.UNKNOWN, f"workflow '{request.instanceId}': {missing}")
             return self._state(request.instanceId)
 
     def WaitForInstanceCompletion(self, request: Any, context: Any) -> Any:

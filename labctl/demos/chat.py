@@ -48,6 +48,7 @@ class Story:
         self.http = httpx.Client(timeout=10)
         self.session = f"demo-{uuid4().hex[:8]}"
         self.user = f"{USER}-{uuid4().hex[:6]}"
+        self.last = ""
         self.memory_is_dead = False
         self.script = iter(SCRIPT)
 
@@ -68,9 +69,9 @@ class Story:
                     for instance, said in pending.items():
                         self._show(said, self._reply(instance))
                     pending.clear()
-                case "/forget" if not self.memory_is_dead:
+                case "/forget" if self.last and not self.memory_is_dead:
                     gone = self.http.delete(f"{self.memory}/memories/{self.user}").raise_for_status().json()
-                    self.session = f"demo-{uuid4().hex[:8]}"
+                    self._wait_until_chat_forgot()
                     self.console.print(f"Forgotten. At {gone['gone_by']} nothing is left anywhere in Redis.")
                 case _ if text.startswith("/"):
                     self.console.print(HELP)
@@ -88,6 +89,14 @@ class Story:
             self._restart()
         self.http.close()
 
+    def _wait_until_chat_forgot(self) -> None:
+        # chat is told by an event, and ends whatever it has of the user then: also what is said in the meantime.
+        begin = time.monotonic()
+        with self.console.status(f"{CHAT} forgets too"):
+            while self.http.get(f"{self.chat}/chat/{self.last}").is_success and time.monotonic() - begin < _PATIENCE:
+                time.sleep(_LOOK_EVERY)
+        self.session = f"demo-{uuid4().hex[:8]}"
+
     def _ask(self) -> str:
         if self.console.is_terminal and sys.stdin.isatty():
             return Prompt.ask(f"\n[bold cyan]{USER}[/]", console=self.console).strip() or "/help"
@@ -98,7 +107,8 @@ class Story:
     def _start(self, text: str) -> str:
         body = {"user_id": self.user, "text": text, "metadata": {"session_id": self.session}}
         answer = self.http.post(f"{self.chat}/chat/", json=body, params={"wait": "false"}).raise_for_status()
-        return answer.json()["instance_id"]
+        self.last = answer.json()["instance_id"]
+        return self.last
 
     def _reply(self, instance: str) -> str:
         begin = time.monotonic()

@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import aiohttp
+import uvicorn
 from dapr.clients.exceptions import DaprGrpcError
 from dapr.ext.workflow.aio import DaprWorkflowClient
 from fastapi import FastAPI, HTTPException, Request
@@ -192,3 +193,13 @@ def _accepted(order_id: str, what: Any) -> Accepted:
 
 settings = Settings()
 app = create_app(settings)
+
+if __name__ == "__main__":
+    # No `log_config`: uvicorn would replace the logging that create_app set up.
+    uvicorn.run(
+        app,
+        host=settings.app_host,
+        port=settings.app_port,
+        timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+        log_config=None,
+    )

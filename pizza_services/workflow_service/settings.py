@@ -27,12 +27,14 @@ class Settings(BaseSettings):
     """The workflow service's settings: each field is the environment variable of that name, or a line of `.env`.
 
     A member of a group has two underscores before it: `RULES__VALIDATION_SECONDS=60`, `RULES__COOK_PIZZA__ATTEMPTS=5`.
-    Dapr sets the ports and DAPR_API_TOKEN for the app; the ports' defaults are Dapr's own.
+    Dapr sets the ports and DAPR_API_TOKEN for the app; the defaults serve a start without Dapr.
     """
 
     # A deployment template that leaves a variable empty means "not set", not "the empty token".
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, env_nested_delimiter="__", extra="ignore")
 
+    app_host: str = "127.0.0.1"
+    app_port: int = Field(default=8025, ge=1, le=65535)
     dapr_http_port: int = Field(default=3500, ge=1, le=65535)
     dapr_grpc_port: int = Field(default=50001, ge=1, le=65535)
     dapr_api_token: SecretStr | None = None
@@ -55,4 +57,5 @@ class Settings(BaseSettings):
     # 2 MiB, so that a field of a megabyte is refused by name (422) and not only by size (413).
     max_body_bytes: int = Field(default=2_097_152, ge=1)
     max_body_seconds: float = Field(default=10.0, gt=0)
+    shutdown_grace_seconds: int = Field(default=10, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -1,0 +1,115 @@
+"""A verdict counts for the pizza it was given for."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import eventually
+
+
+def test_a_double_click_does_not_approve_the_next_pizza(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    sidecar.peers.hold("discard")
+    with ThreadPoolExecutor(4) as pool:
+        clicks = list(pool.map(lambda _: ada.post("/validate-pizza", approved=False), range(4)))
+    assert {answer.status_code for answer in clicks} <= {202, 409}
+    sidecar.peers.release()
+    ada.until("pending_validation", attempt=2)
+    verdicts = [what for what, _ in sidecar.engine.steered if what == "event"]
+    assert verdicts
+    eventually(lambda: not sidecar.engine.instances["pizza-order-123"].inbox)
+    assert ada.state()["status"] == "pending_validation"
+    assert ada.state()["attempt"] == 2
+
+
+def test_an_event_for_another_attempt_or_run_is_ignored(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    run = sidecar.dapr.document("start_123")["run"]
+    from google.protobuf.wrappers_pb2 import StringValue
+
+    instance = sidecar.engine.instances["pizza-order-123"]
+    for other in (
+        f'{{"run": "{run}", "attempt": 2, "approved": true}}',
+        '{"run": "x", "attempt": 1, "approved": true}',
+    ):
+        with sidecar.engine.lock:
+            event = {"name": "ValidationComplete", "input": StringValue(value=other)}
+            sidecar.engine._tell(instance, eventRaised=event)
+    eventually(lambda: not instance.inbox and instance.turn is None)
+    assert ada.state()["status"] == "pending_validation"
+    ada.post("/validate-pizza", approved=True)
+    assert ada.until_ended()["result"]["final_status"] == "delivered"
+
+
+def test_of_two_verdicts_that_contradict_each_other_one_is_refused(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/pause-order")
+    assert ada.post("/validate-pizza", approved=True).status_code == 202
+    assert ada.post("/validate-pizza", approved=True).status_code == 202
+    answer = ada.post("/validate-pizza", approved=False)
+    assert (answer.status_code, answer.json()["code"]) == (409, "VALIDATED")
+
+
+def test_a_verdict_may_name_the_pizza(ada):
+    ada.order()
+    ada.until("pending_validation")
+    assert ada.post("/validate-pizza", approved=False, attempt=2).status_code == 409
+    assert ada.post("/validate-pizza", approved=False, attempt=1).status_code == 202
+    ada.until("pending_validation", attempt=2)
+    assert ada.post("/validate-pizza", approved=True, attempt=1).status_code == 409
+    assert ada.post("/validate-pizza", approved=True, attempt=2).status_code == 202
+
+
+@pytest.mark.parametrize("held", ["order", "cook", "deliver"])
+def test_an_order_that_does_not_wait_is_not_validated(ada, sidecar, held):
+    sidecar.peers.hold(held)
+    ada.order()
+    if held == "deliver":
+        ada.until("pending_validation")
+        ada.post("/validate-pizza", approved=True)
+    eventually(lambda: held in sidecar.peers.asked())
+    answer = ada.post("/validate-pizza", approved=True)
+    assert (answer.status_code, answer.json()["code"]) == (409, "NOT_WAITING")
+
+
+def test_an_order_that_has_ended_is_not_validated(ada):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/validate-pizza", approved=True)
+    ada.until_ended()
+    assert ada.post("/validate-pizza", approved=True).status_code == 409
+
+
+def test_an_unknown_order_is_not_validated(client):
+    assert client.post("/validate-pizza", json={"order_id": "nobody", "approved": True}).status_code == 404
+
+
+def test_the_step_repeated_after_a_crash_leaves_the_verdict_alone(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/pause-order")
+    ada.post("/validate-pizza", approved=True)
+    noted = sidecar.dapr.document("validation_123")
+    assert noted["status"] == "approved"
+    import asyncio
+
+    from activities import Activities
+    from messages import WaitingPizza
+    from settings import Settings
+    from store import Store
+
+    class Sdk:
+        async def get(self):
+            from dapr.aio.clients import DaprClient
+
+            return DaprClient(f"127.0.0.1:{sidecar.grpc_port}")
+
+    async def again():
+        store = Store(Sdk(), "pizzastatestore")
+        activities = Activities(Settings(_env_file=None), None, None, store, None)
+        await activities.validate_pizza(WaitingPizza(order_id="123", run=noted["run"], attempt=1))
+
+    asyncio.run(again())
+    assert sidecar.dapr.document("validation_123") == noted

@@ -7,7 +7,6 @@ from typing import Any
 
 import aiohttp
 import uvicorn
-from dapr.clients.exceptions import DaprGrpcError
 from dapr.ext.workflow.aio import DaprWorkflowClient
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
@@ -39,7 +38,7 @@ from sdk_client import SdkClient
 from settings import Settings
 from sidecar import SidecarNotReady, check_ready
 from starting import Starting
-from store import Store
+from store import Store, StoreFailed
 from validations import Validations
 from worker import QUIET, Worker
 
@@ -70,7 +69,10 @@ def create_app(settings: Settings) -> FastAPI:
             aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector) as session,
             aclosing(SdkClient(settings, session)) as sdk,
         ):
-            peers, store = Peers(session, settings.dapr_http_port), Store(sdk, settings.statestore_name)
+            peers, store = (
+                Peers(session, settings.dapr_http_port),
+                Store(sdk, settings.statestore_name, settings.call_timeout_seconds),
+            )
             client = DaprWorkflowClient("127.0.0.1", str(settings.dapr_grpc_port), QUIET)
             instances = Instances(client, settings.call_timeout_seconds)
             book = OrderBook(peers, settings.order_app_id)
@@ -111,11 +113,10 @@ def create_app(settings: Settings) -> FastAPI:
     async def no_sidecar(_: Request, error: SidecarNotReady) -> JSONResponse:
         return problems.problem(503, str(error), dependency="Dapr sidecar")
 
-    @app.exception_handler(DaprGrpcError)
-    async def store_failed(_: Request, error: DaprGrpcError) -> JSONResponse:
-        log.warning("The state store failed", extra={"fields": {"reason": error.details()}})
-        detail, name = "The state store cannot be reached now.", settings.statestore_name
-        return problems.problem(503, detail, dependency=name, errorCode=error.error_code())
+    @app.exception_handler(StoreFailed)
+    async def store_failed(_: Request, error: StoreFailed) -> JSONResponse:
+        log.warning(str(error), extra={"fields": {"reason": str(error.__cause__)}})
+        return problems.problem(error.status, str(error), dependency=error.store_name)
 
     @app.get("/")
     async def welcome() -> Welcome:

@@ -92,7 +92,7 @@ class Verdict(BaseModel):
 class Cancellation(BaseModel):
     """The event CancelOrder."""
 
-    reason: str
+    reason: str = "cancelled by request"
 
 
 class Told(BaseModel):

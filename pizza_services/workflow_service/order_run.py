@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dapr.ext.workflow import TaskFailedError
+from pydantic import ValidationError
 
 from durable import Context, Task, Wait, when_any
 from messages import Cancellation, Check, OrderInput, Progress, RemoteCheck, Result, Step, Telling, Told
@@ -42,6 +43,11 @@ class OrderRun:
         limit = timedelta(seconds=self.rules.deadline_seconds)
         self._interrupt = self.ctx.wait_for_external_event(CANCEL, timeout=limit)
 
+    def enter(self, step: str) -> None:
+        """From now on this step is being done."""
+        self.step = step
+        self._show()
+
     def tell(self, status: Status, note: str | None = None, *, final: bool = False) -> None:
         """Publishes a status, as a step of its own that nothing waits for before `all_told`."""
         self._sequence += 1
@@ -65,7 +71,6 @@ class OrderRun:
         done all the same. Raises OrderEnded, or TaskFailedError when all attempts failed.
         """
         self._undo += [(name, self.attempt) for name in undone_by]
-        self._show()
         step = self._call(activity, given, retry)
         yield from self.first_of(step)
         return step.get_result()
@@ -81,14 +86,13 @@ class OrderRun:
             return winner
         if self._interrupt.is_failed:
             raise OrderEnded("expired", f"not delivered within {self.rules.deadline_seconds:g} s")
-        raise OrderEnded("cancelled", Cancellation.model_validate(self._interrupt.get_result()).reason)
+        raise OrderEnded("cancelled", _reason(self._interrupt.get_result()))
 
     def undo(self, steps: list[tuple[str, int]] | None = None) -> Wait:
         """Undoes these steps, or all that were begun, the last first; returns those that could not be undone."""
         failed: list[str] = []
         for activity, attempt in reversed(self._undo if steps is None else steps):
-            self.step = activity
-            self._show()
+            self.enter(activity)
             given = Step(order=self.order, run=self.given.run, attempt=attempt, trace=self.given.trace)
             try:
                 yield self._call(activity, given, self.rules.undo)
@@ -146,6 +150,14 @@ def reason_of(error: TaskFailedError, step: str) -> str:
 
 def _words(error: TaskFailedError) -> str:
     return error.details.message[:300]
+
+
+def _reason(event: Any) -> str:
+    try:
+        return Cancellation.model_validate(event).reason
+    except ValidationError:
+        # Whoever can reach the sidecar can send an event of any form; a cancellation it is all the same.
+        return Cancellation().reason
 
 
 def _text(moment: datetime) -> str:

@@ -61,7 +61,7 @@ class Orders:
             await self._cancel_by_force(request)
             return
         progress = await self._under_way(request.order_id)
-        event = Cancellation(reason=request.reason or "cancelled by request")
+        event = Cancellation(reason=request.reason) if request.reason else Cancellation()
         await self._instances.raise_event(instance_of(request.order_id), CANCEL, event.model_dump())
         await self._pauses.resume(request.order_id, progress.run)
 

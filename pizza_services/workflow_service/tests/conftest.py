@@ -1,8 +1,8 @@
 """Tests of pizza-workflow without Dapr: the whole service, its worker too, beside a stand-in for its sidecar.
 
-The stand-in speaks gRPC and HTTP: a workflow engine (engine.py), a state store with ETags and a topic (dapr_api.py), and
-the other four pizza services behind its invoke API (peers_stand_in.py). That the real ones behave alike is shown by the
-repository's tests against the Dapr runtime.
+The stand-in speaks gRPC and HTTP: a workflow engine (engine.py), a state store with ETags and a topic (dapr_api.py),
+and the other four pizza services behind its invoke API (peers_stand_in.py). That the real ones behave alike is shown by
+the repository's tests against the Dapr runtime.
 """
 
 import time

@@ -60,6 +60,7 @@ class Engine(TaskHubSidecarServiceServicer):
             self.workers: list[queue.Queue[Any]] = []
             self.undelivered: list[Any] = []
             self.activities: list[tuple[str, Any]] = []
+            self.completed: set[int] = set()
             self.steered: list[tuple[str, str]] = []
             self.down = threading.Event()
             self.scheduled = 0
@@ -177,6 +178,7 @@ class Engine(TaskHubSidecarServiceServicer):
 
     def CompleteActivityTask(self, request: Any, context: Any) -> Any:
         with self.lock:
+            self.completed.add(request.taskId)
             instance = self.instances.get(request.instanceId)
             if instance and request.completionToken == f"{id(instance)}" and not instance.ended:
                 number = request.taskId
@@ -245,10 +247,11 @@ class Engine(TaskHubSidecarServiceServicer):
             self.undelivered.append(item)
 
     def _take(self, instance: Instance, response: Any) -> None:
-        turn, instance.turn = instance.turn or [], None
+        turn = instance.turn or []
         remote = [action for action in response.actions if self._is_away(action)]
         if remote:
             # As the runtime does: nothing of this turn is kept, and it is tried again when the app is there.
+            instance.turn = None
             return
         seen = len(turn) - 1
         turn[0].workflowStarted.version.patches.extend(response.version.patches)
@@ -258,6 +261,8 @@ class Engine(TaskHubSidecarServiceServicer):
         instance.status = _status_after(instance)
         for action in response.actions:
             self._act(instance, action)
+        # Only now: what an action brings at once belongs to the turn after all actions of this one.
+        instance.turn = None
         self._next_turn(instance)
 
     def _is_away(self, action: Any) -> bool:

@@ -6,20 +6,21 @@ from conftest import ORDER
 CUSTOMER = ORDER["customer"]
 
 
-def without(name):
-    return {key: value for key, value in ORDER.items() if key != name}
+def without(name, of=ORDER):
+    return {key: value for key, value in of.items() if key != name}
+
+
+BAD_IDS = ["", "x" * 65, "a b", "a/b", "../x", "a||b", "ä", "1\n", "'; DROP", "a\x00", "a:b", 123, None, []]
+BAD_NAMES = ["", "x" * 101, "x" * 1_000_000]
 
 
 BAD_ORDERS = [
     *[(without(name), name) for name in ORDER],
-    *[({**ORDER, "customer": {k: v for k, v in CUSTOMER.items() if k != name}}, f"customer.{name}") for name in CUSTOMER],
-    *[
-        ({**ORDER, "order_id": order_id}, "order_id")
-        for order_id in ["", "x" * 65, "a b", "a/b", "../x", "a||b", "ä", "1\n", "'; DROP", "a\x00", "a:b", 123, None, []]
-    ],
+    *[({**ORDER, "customer": without(name, CUSTOMER)}, f"customer.{name}") for name in CUSTOMER],
+    *[({**ORDER, "order_id": order_id}, "order_id") for order_id in BAD_IDS],
     *[({**ORDER, "pizza_type": pizza}, "pizza_type") for pizza in ["", "x" * 51, 1]],
     *[({**ORDER, "size": size}, "size") for size in ["", "Large", "huge", 1]],
-    *[({**ORDER, "customer": {**CUSTOMER, "name": name}}, "customer.name") for name in ["", "x" * 101, "x" * 1_000_000]],
+    *[({**ORDER, "customer": {**CUSTOMER, "name": name}}, "customer.name") for name in BAD_NAMES],
     *[({**ORDER, "customer": {**CUSTOMER, "address": address}}, "customer.address") for address in ["", "x" * 201]],
     *[({**ORDER, "customer": {**CUSTOMER, "phone": phone}}, "customer.phone") for phone in ["1", "x" * 5, "1" * 31]],
     ({**ORDER, "customer": "Ada"}, "customer"),
@@ -42,7 +43,7 @@ def test_a_bad_order_is_refused_with_the_field_named(client, sidecar, order, fie
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"null"])
 def test_what_is_no_json_is_refused(client, body):
     headers = {"content-type": "application/json"}
-    assert client.post("/start-order", content=body, headers=headers).status_code == 422
+    assert client.post("/start-order", content=body, headers=headers).status_code in (400, 422)
 
 
 def test_a_body_without_end_is_refused(client):

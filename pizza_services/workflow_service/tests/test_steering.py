@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
 from conftest import eventually
 
@@ -151,7 +152,8 @@ def test_force_mends_an_order_whose_workflow_failed(ada, sidecar):
     ada.until("pending_validation")
     instance = sidecar.engine.instances["pizza-order-123"]
     with sidecar.engine.lock:
-        sidecar.engine._tell(instance, eventRaised={"name": "ValidationComplete"})  # nobody sends one without data
+        failed = pb.CompleteWorkflowAction(workflowStatus="ORCHESTRATION_STATUS_FAILED")
+        sidecar.engine._completeWorkflow(instance, 99, failed)
     assert ada.until_ended()["status"] == "failed"
     assert ada.post("/cancel-order").status_code == 409
     assert ada.post("/cancel-order", force=True).status_code == 202
@@ -166,6 +168,15 @@ def test_force_twice_undoes_once(ada, sidecar):
     ada.until_ended()
     assert sidecar.peers.asked().count("refund") == 1
     assert ada.post("/cancel-order", force=True).json()["code"] == "ORDER_FINISHED"
+
+
+def test_a_cancellation_of_any_form_cancels(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    instance = sidecar.engine.instances["pizza-order-123"]
+    with sidecar.engine.lock:
+        sidecar.engine._tell(instance, eventRaised={"name": "CancelOrder"})
+    assert ada.until_ended()["result"]["error"] == "cancelled by request"
 
 
 @pytest.mark.parametrize("route", ROUTES)

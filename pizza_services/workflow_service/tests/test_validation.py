@@ -1,9 +1,12 @@
 """A verdict counts for the pizza it was given for."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
+import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
 from conftest import eventually
+from google.protobuf.wrappers_pb2 import StringValue
 
 
 def test_a_double_click_does_not_approve_the_next_pizza(ada, sidecar):
@@ -22,19 +25,15 @@ def test_a_double_click_does_not_approve_the_next_pizza(ada, sidecar):
     assert ada.state()["attempt"] == 2
 
 
-def test_an_event_for_another_attempt_or_run_is_ignored(ada, sidecar):
+def test_an_event_that_is_not_for_this_pizza_is_ignored(ada, sidecar):
     ada.order()
     ada.until("pending_validation")
     run = sidecar.dapr.document("start_123")["run"]
-    from google.protobuf.wrappers_pb2 import StringValue
-
     instance = sidecar.engine.instances["pizza-order-123"]
-    for other in (
-        f'{{"run": "{run}", "attempt": 2, "approved": true}}',
-        '{"run": "x", "attempt": 1, "approved": true}',
-    ):
+    others = [{"run": run, "attempt": 2, "approved": True}, {"run": "x", "attempt": 1, "approved": True}, {}, "yes", 7]
+    for other in others:
+        event = {"name": "ValidationComplete", "input": StringValue(value=json.dumps(other))}
         with sidecar.engine.lock:
-            event = {"name": "ValidationComplete", "input": StringValue(value=other)}
             sidecar.engine._tell(instance, eventRaised=event)
     eventually(lambda: not instance.inbox and instance.turn is None)
     assert ada.state()["status"] == "pending_validation"
@@ -93,23 +92,13 @@ def test_the_step_repeated_after_a_crash_leaves_the_verdict_alone(ada, sidecar):
     ada.post("/validate-pizza", approved=True)
     noted = sidecar.dapr.document("validation_123")
     assert noted["status"] == "approved"
-    import asyncio
-
-    from activities import Activities
-    from messages import WaitingPizza
-    from settings import Settings
-    from store import Store
-
-    class Sdk:
-        async def get(self):
-            from dapr.aio.clients import DaprClient
-
-            return DaprClient(f"127.0.0.1:{sidecar.grpc_port}")
-
-    async def again():
-        store = Store(Sdk(), "pizzastatestore")
-        activities = Activities(Settings(_env_file=None), None, None, store, None)
-        await activities.validate_pizza(WaitingPizza(order_id="123", run=noted["run"], attempt=1))
-
-    asyncio.run(again())
+    again = pb.ActivityRequest(
+        name="validate_pizza",
+        taskId=99,
+        input=StringValue(value=json.dumps({"order_id": "123", "run": noted["run"], "attempt": 1})),
+        workflowInstance=pb.WorkflowInstance(instanceId="pizza-order-123"),
+    )
+    with sidecar.engine.lock:
+        sidecar.engine._hand_out(pb.WorkItem(activityRequest=again, completionToken="99"))
+    eventually(lambda: 99 in sidecar.engine.completed)
     assert sidecar.dapr.document("validation_123") == noted

@@ -30,6 +30,8 @@ class Sidecar:
     refuse: Callable[[str, str], Refusal | None] = lambda _method, _key: None
     # Runs before a call is carried out: a test may let something else happen in between.
     before: Callable[[str, str], None] = lambda _method, _key: None
+    # What else the gRPC half serves, each as a function that adds itself to a server.
+    others: list[Callable[[grpc.Server], None]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def saved(self, key: str) -> list[str]:
@@ -92,9 +94,9 @@ def _http_handler(sidecar: Sidecar) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def running_sidecar() -> Iterator[Sidecar]:
-    """A stand-in that listens on ports of its own."""
-    sidecar = Sidecar()
+def running_sidecar(*others: Callable[[grpc.Server], None]) -> Iterator[Sidecar]:
+    """A stand-in that listens on ports of its own, and serves these besides state."""
+    sidecar = Sidecar(others=list(others))
     with ThreadingHTTPServer(("127.0.0.1", 0), _http_handler(sidecar)) as http:
         sidecar.http_port = http.server_port
         threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
@@ -110,6 +112,8 @@ def grpc_server(sidecar: Sidecar) -> Iterator[grpc.Server]:
     with ThreadPoolExecutor(32) as pool:
         server = grpc.server(pool)
         dapr_pb2_grpc.add_DaprServicer_to_server(_State(sidecar), server)
+        for add_to in sidecar.others:
+            add_to(server)
         sidecar.grpc_port = server.add_insecure_port(f"127.0.0.1:{sidecar.grpc_port}")
         server.start()
         yield server

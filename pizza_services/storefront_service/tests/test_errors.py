@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import ValidationError
-from test_storefront import ORDER, UNDO
+from story import ACTION, ORDER, UNDO, UNDOINGS
 
 from settings import Settings
 
@@ -50,12 +50,12 @@ def problem_of(answer, status):
 
 @pytest.mark.parametrize(("bad", "field"), BAD_ORDERS)
 def test_a_bad_order_is_refused_by_field_and_nothing_is_done(client, sidecar, bad, field):
-    answer = client.post("/order", json={**ORDER, **bad})
+    answer = client.post(f"/{ACTION}", json={**ORDER, **bad})
     assert [error["field"] for error in problem_of(answer, 422)["errors"]] == [field]
     assert sidecar.calls == []
 
 
-@pytest.mark.parametrize("route", ["refund", "cancel"])
+@pytest.mark.parametrize("route", UNDOINGS)
 @pytest.mark.parametrize(("bad", "field"), BAD_TASKS)
 def test_a_bad_undoing_is_refused_by_field_and_nothing_is_done(client, sidecar, route, bad, field):
     answer = client.post(f"/{route}", json={**UNDO, **bad})
@@ -65,19 +65,19 @@ def test_a_bad_undoing_is_refused_by_field_and_nothing_is_done(client, sidecar, 
 
 @pytest.mark.parametrize("field", ORDER)
 def test_a_missing_field_is_named(client, field):
-    answer = client.post("/order", json={name: value for name, value in ORDER.items() if name != field})
+    answer = client.post(f"/{ACTION}", json={name: value for name, value in ORDER.items() if name != field})
     assert [error["field"] for error in problem_of(answer, 422)["errors"]] == [field]
 
 
 @pytest.mark.parametrize("name", ["漢字 ✓", "Jürgen O'Neil; DROP TABLE", "<b>", "x" * 100, "✓" * 100])
 def test_a_name_may_be_any_text(client, name):
     order = {**ORDER, "customer": {**ORDER["customer"], "name": name}}
-    assert client.post("/order", json=order).status_code == 200
+    assert client.post(f"/{ACTION}", json=order).status_code == 200
 
 
 def test_the_longest_ids_are_let_in(client):
     order = {**ORDER, "order_id": "A-_9" * 16, "run": "r" * 32, "attempt": 1000}
-    assert client.post("/order", json=order).status_code == 200
+    assert client.post(f"/{ACTION}", json=order).status_code == 200
 
 
 @pytest.mark.parametrize("order_id", ["a" * 65, "a%7C%7Cb", "ä", "a%20b"])
@@ -87,17 +87,17 @@ def test_a_bad_id_in_a_path_is_refused_by_field(client, order_id):
 
 def test_a_customer_of_a_megabyte_is_too_large(client):
     order = {**ORDER, "customer": {**ORDER["customer"], "name": "x" * 1_000_000}}
-    problem_of(client.post("/order", json=order), 413)
+    problem_of(client.post(f"/{ACTION}", json=order), 413)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe"])
 def test_a_body_that_is_no_order(client, body):
-    problem_of(client.post("/order", content=body, headers={"content-type": "application/json"}), 422)
+    problem_of(client.post(f"/{ACTION}", content=body, headers={"content-type": "application/json"}), 422)
 
 
 def test_no_such_route_and_wrong_method(client):
     problem_of(client.get("/nothing"), 404)
-    assert problem_of(client.get("/order"), 405)["title"] == "Method Not Allowed"
+    assert problem_of(client.get(f"/{ACTION}"), 405)["title"] == "Method Not Allowed"
 
 
 def test_what_nobody_foresaw_is_a_500_without_details(serve):

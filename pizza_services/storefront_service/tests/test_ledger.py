@@ -3,12 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from test_storefront import ORDER
+from story import ACTION, ORDER
 
 
 def post(client, *order_ids):
     for order_id in order_ids:
-        assert client.post("/order", json={**ORDER, "order_id": order_id}).status_code == 200
+        assert client.post(f"/{ACTION}", json={**ORDER, "order_id": order_id}).status_code == 200
 
 
 def listed(client, **query):

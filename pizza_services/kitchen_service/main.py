@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import aiohttp
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request
 
@@ -11,6 +12,7 @@ import problems
 import refusals
 from app_token import AppToken
 from faults import Faults, switches
+from health import check_worker
 from ledger import Ledger, Step
 from limits import BodyLimits
 from models import Before, Done, Health, LedgerPage, Limit, OrderIdPath, OrderLedger, OrderTask, Task, Welcome
@@ -32,12 +34,12 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, object]]:
-        async with connected(settings.ledger_store, settings) as store:
+        async with connected(settings.ledger_store, settings) as store, aiohttp.ClientSession() as session:
             ledger = Ledger(store, Pages(store, settings.orders_per_page))
             worker = Worker(settings, QualityCheck(ledger, settings.quality_refuses))
             worker.start()
             try:
-                yield {"store": store, "ledger": ledger, "worker": worker}
+                yield {"store": store, "ledger": ledger, "session": session}
             finally:
                 await worker.stop()
 
@@ -93,10 +95,9 @@ def create_app(settings: Settings) -> FastAPI:
     async def readyz(request: Request) -> Health:
         """The sidecar can carry calls out and has activities for this app's worker, so this app can do its part."""
         store: StateStore = request.state.store
-        worker: Worker = request.state.worker
         try:
             await store.check_sidecar()
-            worker.check_connected()
+            await check_worker(request.state.session, settings)
         except SidecarNotReady as error:
             raise HTTPException(503, str(error)) from error
         return Health(status="ready")

@@ -11,7 +11,6 @@ from dapr.ext.workflow.logger import LoggerOptions
 from models import QualityReport, QualityTask
 from quality import QualityCheck
 from settings import Settings
-from sidecar import SidecarNotReady
 
 # They tell of every activity, on a handler of their own.
 CHATTY = ("durabletask-worker", "WorkflowRuntime")
@@ -42,11 +41,6 @@ class Worker:
         """Begins to connect, and to take work as soon as there is a sidecar."""
         # `start` blocks until the sidecar has opened the stream of work, without a time limit.
         self._starting = asyncio.create_task(asyncio.to_thread(self._runtime.start))
-
-    def check_connected(self) -> None:
-        """Returns if the worker has been connected (it connects again by itself); raises SidecarNotReady if not yet."""
-        if self._starting is None or not self._starting.done() or self._starting.exception():
-            raise SidecarNotReady("The Dapr sidecar is up, but this app's workflow worker is not connected to it yet.")
 
     async def stop(self) -> None:
         """Takes no more work, gives up what is under way (Dapr hands it out again), and disconnects."""

@@ -36,6 +36,7 @@ def engine() -> Engine:
 def sidecar(engine: Engine) -> Iterator[Sidecar]:
     """A healthy stand-in sidecar with an empty state store."""
     with running_sidecar(engine.add_to) as running:
+        running.connected_workers = lambda: engine.connected
         yield running
 
 

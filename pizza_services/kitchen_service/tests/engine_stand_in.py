@@ -19,6 +19,7 @@ class Engine(stubs.TaskHubSidecarServiceServicer):
 
     def __init__(self) -> None:
         self.closed = False
+        self.connected = 0
         self._work: queue.Queue[pb.WorkItem] = queue.Queue()
         self._answers: queue.Queue[pb.ActivityResponse] = queue.Queue()
 
@@ -43,9 +44,13 @@ class Engine(stubs.TaskHubSidecarServiceServicer):
         if self.closed:
             context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
         # In short waits: a worker that has gone must not take the work of the next one with it.
-        while context.is_active():
-            with suppress(queue.Empty):
-                yield self._work.get(timeout=0.02)
+        self.connected += 1
+        try:
+            while context.is_active():
+                with suppress(queue.Empty):
+                    yield self._work.get(timeout=0.02)
+        finally:
+            self.connected -= 1
 
     def CompleteActivityTask(self, answer: Any, _: Any) -> Any:
         self._answers.put(answer)

@@ -1,5 +1,6 @@
 """A stand-in for the Dapr sidecar: real servers, state in memory, and ETags as Dapr 1.18 on Redis has them."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,7 @@ class Sidecar:
     before: Callable[[str, str], None] = lambda _method, _key: None
     # What else the gRPC half serves, each as a function that adds itself to a server.
     others: list[Callable[[grpc.Server], None]] = field(default_factory=list)
+    connected_workers: Callable[[], int] = lambda: 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def saved(self, key: str) -> list[str]:
@@ -83,9 +85,17 @@ class _State(dapr_pb2_grpc.DaprServicer):
 def _http_handler(sidecar: Sidecar) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            outbound = self.path == "/v1.0/healthz/outbound"
-            self.send_response(404 if not outbound else 204 if sidecar.ready else 500)
+            body = b""
+            if self.path == "/v1.0/healthz/outbound":
+                self.send_response(204 if sidecar.ready else 500)
+            elif self.path == "/v1.0/metadata":
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                body = json.dumps({"workflows": {"connectedWorkers": sidecar.connected_workers()}}).encode()
+            else:
+                self.send_response(404)
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -44,28 +44,29 @@ class Pauses:
 
     async def resume(self, order_id: str, run: str) -> None:
         """Resumes an order; does nothing when it is not paused, or was told to already."""
-        turn, etag = await self._turn(order_id, run)
-        state = await self._instances.state(instance_of(order_id))
-        if turn is not None and turn.told == "pause" and not self._is_old(turn):
-            state = await self._until_paused(order_id)
-        if turn is not None and turn.told == "resume" and not self._is_old(turn):
-            return
-        if turn is not None or _paused(state):
-            await self._take(order_id, run, "resume", etag)
-        if _paused(state):
-            await self._instances.resume(instance_of(order_id))
-
-    async def _until_paused(self, order_id: str) -> WorkflowState | None:
-        # A resume that overtakes its pause would fail the workflow.
         try:
             async with asyncio.timeout(self._wait_seconds):
-                while True:
-                    state = await self._instances.state(instance_of(order_id))
-                    if _paused(state) or not active(state):
-                        return state
+                # A resume that overtakes its pause would fail the workflow, so it waits until the pause is seen.
+                while not await self._resumed(order_id, run):
                     await asyncio.sleep(PAUSE_SECONDS)
         except TimeoutError as error:
             raise EngineDown(503, f"Order {order_id} was told to pause and has not done so yet.") from error
+
+    async def _resumed(self, order_id: str, run: str) -> bool:
+        turn, etag = await self._turn(order_id, run)
+        state = await self._instances.state(instance_of(order_id))
+        told = turn.told if turn and not self._is_old(turn) else None
+        if _paused(state):
+            if told != "resume":
+                await self._take(order_id, run, "resume", etag)
+                await self._instances.resume(instance_of(order_id))
+            return True
+        if told == "pause" and active(state):
+            return False
+        if turn and turn.told == "pause":
+            # Whoever took this turn never told the engine; the next pause may.
+            await self._take(order_id, run, "resume", etag)
+        return True
 
     async def _turn(self, order_id: str, run: str) -> tuple[Turn | None, str | None]:
         turn, etag = await self._store.read(_key(order_id), Turn)
@@ -78,7 +79,7 @@ class Pauses:
             raise refusals.clash(order_id) from None
 
     def _is_old(self, turn: Turn) -> bool:
-        # Whoever took the turn may have crashed before it told the engine.
+        # Whoever took the turn may have crashed before the engine was told.
         return (datetime.now(UTC) - turn.at).total_seconds() > self._grace_seconds
 
 

@@ -8,7 +8,7 @@ the repository's tests against the Dapr runtime.
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,30 +83,41 @@ def sidecar(_sidecar_of_the_session: Sidecar) -> Iterator[Sidecar]:
     """A healthy stand-in sidecar, for this test alone."""
     _sidecar_of_the_session.reset()
     yield _sidecar_of_the_session
-    _sidecar_of_the_session.peers.release()
+    _sidecar_of_the_session.reset()
+    eventually(_sidecar_of_the_session.engine.is_idle)
+
+
+@contextmanager
+def serving(sidecar: Sidecar, **settings: object) -> Iterator[TestClient]:
+    """A client of a service with these settings beside the stand-in, whose worker is connected."""
+    ports = {"dapr_http_port": sidecar.peers.port, "dapr_grpc_port": sidecar.grpc_port}
+    workers = sidecar.engine.connected()
+    app = create_app(Settings(_env_file=None, **{**ports, **settings}))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        if "dapr_grpc_port" not in settings:
+            eventually(lambda: sidecar.engine.connected() > workers)
+        yield client
 
 
 @pytest.fixture
 def serve(sidecar: Sidecar) -> Iterator[Callable[..., TestClient]]:
-    """Makes a client of a service with these settings beside the stand-in, whose worker is connected."""
+    """Makes a client of a service with these settings beside the stand-in; its worker gets all work from then on."""
     with ExitStack() as running:
+        yield lambda **settings: running.enter_context(serving(sidecar, **settings))
 
-        def start(**settings: object) -> TestClient:
-            ports = {"dapr_http_port": sidecar.peers.port, "dapr_grpc_port": sidecar.grpc_port}
-            workers = sidecar.engine.work()
-            app = create_app(Settings(_env_file=None, **{**ports, **settings}))
-            client = running.enter_context(TestClient(app, raise_server_exceptions=False))
-            if {"dapr_http_port", "dapr_grpc_port"}.isdisjoint(settings):
-                eventually(lambda: sidecar.engine.work() > workers)
-            return client
 
-        yield start
+@pytest.fixture(scope="session")
+def _client_of_the_session(_sidecar_of_the_session: Sidecar) -> Iterator[TestClient]:
+    # To connect and disconnect a worker takes longer than most of the tests.
+    _sidecar_of_the_session.reset()
+    with serving(_sidecar_of_the_session) as client:
+        yield client
 
 
 @pytest.fixture
-def client(serve: Callable[..., TestClient]) -> TestClient:
-    """A service beside the stand-in sidecar."""
-    return serve()
+def client(sidecar: Sidecar, _client_of_the_session: TestClient) -> TestClient:
+    """A service beside the stand-in sidecar, for this test alone but for its connections."""
+    return _client_of_the_session
 
 
 ORDER: dict[str, Any] = {
@@ -156,3 +167,25 @@ class Customer:
 def ada(client: TestClient) -> Customer:
     """A customer."""
     return Customer(client)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    rep = (yield).get_result()
+    if rep.failed and call.when == "call" and "sidecar" in item.funcargs:
+        sidecar = item.funcargs["sidecar"]
+        with open("/tmp/scratch/wf_dbg.txt", "a") as f:
+            print("=====", item.nodeid, sidecar.engine.steered, dict(sidecar.dapr.state), file=f)
+            for i in sidecar.engine.instances.values():
+                print(
+                    "INST",
+                    i.instance_id,
+                    i.status,
+                    i.custom_status[:200],
+                    [e.WhichOneof("eventType") for e in i.inbox],
+                    i.turn is not None,
+                    i.failure,
+                    file=f,
+                )
+                print([(e.WhichOneof("eventType"), e.eventId) for e in i.history], file=f)
+            print(sidecar.engine.handed_out, len(sidecar.engine.workers), sidecar.peers.calls, file=f)

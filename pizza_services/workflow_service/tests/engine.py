@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import dapr.ext.workflow._durabletask.internal.protos as pb
@@ -49,15 +50,19 @@ class Engine(TaskHubSidecarServiceServicer):
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self.workers: list[queue.Queue[Any]] = []
+        # What a worker is doing, by its completion token: for which instance, and which worker.
+        self.handed_out: dict[str, tuple[Instance, queue.Queue[Any] | None]] = {}
+        self._tokens = count()
         self.reset()
 
     def reset(self) -> None:
         """Forgets everything."""
         with self.lock:
             self.instances: dict[str, Instance] = {}
+            self.handed_out = {token: out for token, out in self.handed_out.items() if out[1]}
             self.now = datetime.now(UTC)
             self.other_apps: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {}
-            self.workers: list[queue.Queue[Any]] = []
             self.undelivered: list[Any] = []
             self.activities: list[tuple[str, Any]] = []
             self.completed: set[int] = set()
@@ -94,9 +99,14 @@ class Engine(TaskHubSidecarServiceServicer):
         with self.lock:
             del self.instances[instance_id]
 
-    def work(self) -> int:
-        """How many worker streams are open."""
+    def connected(self) -> int:
+        """How many workers are connected."""
         return len(self.workers)
+
+    def is_idle(self) -> bool:
+        """Whether no worker does anything."""
+        with self.lock:
+            return not self.handed_out
 
     # The client's calls.
 
@@ -159,28 +169,30 @@ class Engine(TaskHubSidecarServiceServicer):
         mine: queue.Queue[Any] = queue.Queue()
         with self.lock:
             self.workers.append(mine)
-            for item in self.undelivered:
-                mine.put(item)
-            self.undelivered = []
-        context.add_callback(lambda: mine.put(None))
+            undelivered, self.undelivered = self.undelivered, []
+            for item in undelivered:
+                self._send(item, self.handed_out.pop(item.completionToken)[0])
+        context.add_callback(lambda: self._disconnect(mine))
         while (item := mine.get()) is not None:
             yield item
+
+    def _disconnect(self, worker: queue.Queue[Any]) -> None:
         with self.lock:
-            if mine in self.workers:
-                self.workers.remove(mine)
+            self.workers.remove(worker)
+            self.handed_out = {token: out for token, out in self.handed_out.items() if out[1] is not worker}
+        worker.put(None)
 
     def CompleteOrchestratorTask(self, request: Any, context: Any) -> Any:
         with self.lock:
-            instance = self.instances.get(request.instanceId)
-            if instance and instance.turn is not None and request.completionToken == self._token(instance):
+            if (instance := self._instance_of(request)) and not instance.ended:
                 self._take(instance, request)
         return pb.CompleteTaskResponse()
 
     def CompleteActivityTask(self, request: Any, context: Any) -> Any:
         with self.lock:
             self.completed.add(request.taskId)
-            instance = self.instances.get(request.instanceId)
-            if instance and request.completionToken == f"{id(instance)}" and not instance.ended:
+            instance = self._instance_of(request)
+            if instance and not instance.ended:
                 number = request.taskId
                 if request.HasField("failureDetails"):
                     failed = pb.TaskFailedEvent(taskScheduledId=number, failureDetails=request.failureDetails)
@@ -235,14 +247,19 @@ class Engine(TaskHubSidecarServiceServicer):
         request = pb.WorkflowRequest(
             instanceId=instance.instance_id, pastEvents=instance.history, newEvents=instance.turn
         )
-        self._hand_out(pb.WorkItem(workflowRequest=request, completionToken=self._token(instance)))
+        self._send(pb.WorkItem(workflowRequest=request), instance)
 
-    def _token(self, instance: Instance) -> str:
-        return f"{id(instance)}-{len(instance.history)}"
+    def _instance_of(self, response: Any) -> Instance | None:
+        # None for one that was purged, or started anew, since the work was handed out.
+        instance, _ = self.handed_out.pop(response.completionToken, (None, None))
+        return instance if instance and self.instances.get(instance.instance_id) is instance else None
 
-    def _hand_out(self, item: Any) -> None:
-        if self.workers:
-            self.workers[-1].put(item)
+    def _send(self, item: Any, instance: Instance) -> None:
+        worker = self.workers[-1] if self.workers else None
+        item.completionToken = str(next(self._tokens))
+        self.handed_out[item.completionToken] = (instance, worker)
+        if worker:
+            worker.put(item)
         else:
             self.undelivered.append(item)
 
@@ -287,7 +304,7 @@ class Engine(TaskHubSidecarServiceServicer):
             name=task.name, input=task.input, taskId=number,
             workflowInstance=pb.WorkflowInstance(instanceId=instance.instance_id),
         )  # fmt: skip
-        self._hand_out(pb.WorkItem(activityRequest=request, completionToken=f"{id(instance)}"))
+        self._send(pb.WorkItem(activityRequest=request), instance)
 
     def _createTimer(self, instance: Instance, number: int, timer: Any) -> None:
         created = pb.TimerCreatedEvent(fireAt=timer.fireAt, name=timer.name)

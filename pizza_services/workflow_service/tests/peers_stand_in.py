@@ -80,7 +80,7 @@ class PeersStandIn:
         """The sidecar's own health and metadata."""
         if path.endswith("/healthz/outbound"):
             return (204 if self.ready else 500), {}
-        return 200, {"workflows": {"connectedWorkers": self.engine.work()} if self.worker else {}}
+        return 200, {"workflows": {"connectedWorkers": self.engine.connected()} if self.worker else {}}
 
     @classmethod
     @contextmanager

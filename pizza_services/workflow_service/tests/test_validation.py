@@ -99,6 +99,6 @@ def test_the_step_repeated_after_a_crash_leaves_the_verdict_alone(ada, sidecar):
         workflowInstance=pb.WorkflowInstance(instanceId="pizza-order-123"),
     )
     with sidecar.engine.lock:
-        sidecar.engine._hand_out(pb.WorkItem(activityRequest=again, completionToken="99"))
+        sidecar.engine._send(pb.WorkItem(activityRequest=again), sidecar.engine.instances["pizza-order-123"])
     eventually(lambda: 99 in sidecar.engine.completed)
     assert sidecar.dapr.document("validation_123") == noted

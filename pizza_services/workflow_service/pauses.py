@@ -47,7 +47,7 @@ class Pauses:
         try:
             async with asyncio.timeout(self._wait_seconds):
                 # A resume that overtakes its pause would fail the workflow, so it waits until the pause is seen.
-                while not await self._resumed(order_id, run):
+                while not await self._resumed(order_id, run):  # noqa: ASYNC110 (another process changes it)
                     await asyncio.sleep(PAUSE_SECONDS)
         except TimeoutError as error:
             raise EngineDown(503, f"Order {order_id} was told to pause and has not done so yet.") from error

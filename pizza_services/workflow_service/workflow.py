@@ -22,12 +22,15 @@ def pizza_workflow(ctx: Context, given: OrderInput) -> Wait:
     """Takes an order from the storefront to the customer's door; what was done is undone when it does not get there."""
     run = OrderRun(ctx, given)
     run.watch()
+    # Orders that were under way when the check was added have none in their history, and end without. Asked here, and
+    # not where the check is done: a pause in between hides the answer from the replay (tests/test_sdk_traps.py).
+    checked = ctx.is_patched("quality-check")
     try:
         run.enter("order_pizza")
         yield from run.do("order_pizza", run.here(), run.rules.order_pizza, ("cancel_order", "refund_order"))
         run.tell("confirmed")
 
-        yield from cook_until_approved(run)
+        yield from cook_until_approved(run, checked)
 
         run.enter("deliver_pizza")
         run.tell("delivering")
@@ -42,8 +45,8 @@ def pizza_workflow(ctx: Context, given: OrderInput) -> Wait:
     return (yield from run.end(status, "; ".join([reason, *(f"not undone: {step}" for step in not_undone)])))
 
 
-def cook_until_approved(run: OrderRun) -> Wait:
-    """Cooks pizzas until one is approved. Raises OrderEnded when the last one allowed is rejected."""
+def cook_until_approved(run: OrderRun, checked: bool) -> Wait:
+    """Cooks pizzas until one is approved; raises OrderEnded when the last one allowed is rejected."""
     for attempt in range(1, run.rules.pizzas + 1):
         run.attempt = attempt
         run.enter("cook_pizza")
@@ -52,11 +55,7 @@ def cook_until_approved(run: OrderRun) -> Wait:
         Done.model_validate(cooked)
         run.tell("cooked")
 
-        quality = ""
-        # Orders that were past this point when the check was added have no check in their history, and get none.
-        if run.ctx.is_patched("quality-check"):
-            quality = yield from check_quality(run)
-
+        quality = (yield from check_quality(run)) if checked else ""
         if (yield from validated(run, quality)):
             run.tell("approved")
             return

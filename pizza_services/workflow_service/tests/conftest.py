@@ -167,25 +167,3 @@ class Customer:
 def ada(client: TestClient) -> Customer:
     """A customer."""
     return Customer(client)
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    rep = (yield).get_result()
-    if rep.failed and call.when == "call" and "sidecar" in item.funcargs:
-        sidecar = item.funcargs["sidecar"]
-        with open("/tmp/scratch/wf_dbg.txt", "a") as f:
-            print("=====", item.nodeid, sidecar.engine.steered, dict(sidecar.dapr.state), file=f)
-            for i in sidecar.engine.instances.values():
-                print(
-                    "INST",
-                    i.instance_id,
-                    i.status,
-                    i.custom_status[:200],
-                    [e.WhichOneof("eventType") for e in i.inbox],
-                    i.turn is not None,
-                    i.failure,
-                    file=f,
-                )
-                print([(e.WhichOneof("eventType"), e.eventId) for e in i.history], file=f)
-            print(sidecar.engine.handed_out, len(sidecar.engine.workers), sidecar.peers.calls, file=f)

@@ -24,8 +24,9 @@ class DeadLetterBox:
     async def put(self, event: dict[str, Any]) -> None:
         """Keeps a dead letter, once."""
         # Events that nobody here made may have any id, or none.
-        told = json.dumps(event, ensure_ascii=False)[:CHARACTERS_KEPT]
-        letter = DeadLetter(id=str(event.get("id"))[:200], received_at=datetime.now(UTC), event=told)
+        # In ASCII, because JSON can hold halves of characters, which no text can that is to be stored.
+        event_id = str(event.get("id")).encode("ascii", "backslashreplace").decode()[:200]
+        letter = DeadLetter(id=event_id, received_at=datetime.now(UTC), event=json.dumps(event)[:CHARACTERS_KEPT])
         for attempt in range(TRIES):
             stored = await self._store.read(KEY)
             letters = _parsed(stored.value).dead_letters

@@ -33,7 +33,7 @@ EVENT: dict[str, JsonValue] = {
     "datacontenttype": "application/json",
     "data": {"order_id": "123", "run": "9f1c2ab4", "final": False, **TOLD},
 }
-# Any object: whether it is an event of ours is for `orders.py` to say, as Dapr must be told by an answer and not by a 422.
+# Any object: what is no event of ours is dropped by an answer to Dapr (main.py), which a 422 would not be everywhere.
 AnyEvent = Annotated[dict[str, Any], Body(description="A CloudEvent 1.0, as Dapr delivers it", examples=[EVENT])]
 
 Status = Literal[

@@ -75,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
             )
             client = DaprWorkflowClient("127.0.0.1", str(settings.dapr_grpc_port), QUIET)
             instances = Instances(client, settings.call_timeout_seconds)
-            book = OrderBook(peers, settings.order_app_id)
+            book = OrderBook(peers, settings.order_app_id, settings.call_timeout_seconds)
             pauses = Pauses(instances, store, settings.call_timeout_seconds, settings.pause_grace_seconds)
             worker = Worker(settings, Activities(settings, peers, sdk, store, instances))
             worker.start()

@@ -28,13 +28,13 @@ class Deleted(BaseModel):
 class OrderBook:
     """Asks pizza-order, by invocation. Raises PeerFailed when it does not answer."""
 
-    def __init__(self, peers: Peers, app_id: str) -> None:
-        self._peers, self._app_id = peers, app_id
+    def __init__(self, peers: Peers, app_id: str, seconds: float) -> None:
+        self._peers, self._app_id, self._seconds = peers, app_id, seconds
 
     async def find(self, order_id: str) -> Entry | Deleted | None:
         """The order; None if pizza-order never heard of it, which may only mean that its events are late."""
         try:
-            return Entry.model_validate(await self._peers.get(self._app_id, f"orders/{order_id}"))
+            return Entry.model_validate(await self._peers.get(self._app_id, f"orders/{order_id}", self._seconds))
         except NotFound as error:
             told: dict[str, Any] = error.told
             return Deleted(run=told.get("run")) if told.get("code") == "ORDER_DELETED" else None

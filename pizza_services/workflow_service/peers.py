@@ -1,5 +1,6 @@
 """The other pizza services, invoked through this app's sidecar with one pooled session."""
 
+import asyncio
 import json
 from typing import Any, cast
 
@@ -43,9 +44,13 @@ class Peers:
             raise NonRetryableError(f"{app_id} {detail}")
         raise PeerFailed(app_id, detail, told.get("errorCode"))
 
-    async def get(self, app_id: str, method: str) -> dict[str, Any]:
-        """The answer of `GET /{method}`. Raises NotFound (404) or PeerFailed (everything else)."""
-        status, told = await self._ask("GET", app_id, method, None, None)
+    async def get(self, app_id: str, method: str, seconds: float) -> dict[str, Any]:
+        """The answer of `GET /{method}`. Raises NotFound (404) or PeerFailed (everything else, or too slow)."""
+        try:
+            async with asyncio.timeout(seconds):
+                status, told = await self._ask("GET", app_id, method, None, None)
+        except TimeoutError as error:
+            raise PeerFailed(app_id, f"did not answer {method} within {seconds:g} s") from error
         if status == 404:
             raise NotFound(told)
         if status >= 300:

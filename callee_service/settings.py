@@ -18,7 +18,6 @@ class Settings(BaseSettings):
     app_host: str = "127.0.0.1"
     app_port: int = Field(default=8001, ge=1, le=65535)
     dapr_http_port: int = Field(default=3500, ge=1, le=65535)
-    dapr_api_token: SecretStr | None = None
     app_api_token: SecretStr | None = None
 
     faults_enabled: bool = False

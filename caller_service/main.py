@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 import logs
 import problems
 import script
+from busy_route import BusyRoute
 from callee import Callee, connected
 from failures import CallFailed
 from headers import RequestId, passed_on
@@ -58,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         """What is here."""
         return Welcome(message=WELCOME)
 
-    @app.get("/call-greet/{name:path}", response_model=CallResult, responses=problems.documented(422, 502, 503, 504))
+    @BusyRoute.get(app, "/call-greet/{name:path}", CallResult, problems.documented(422, 502, 503, 504))
     async def call_greet(name: NamePath, request: Request, via: ViaQuery = Via.url) -> Response:
         """Asks callee to greet `name`, by one of four ways through the sidecar. callee's own 4xx is passed on."""
         callee: Callee = request.state.callee
@@ -66,7 +67,6 @@ def create_app(settings: Settings) -> FastAPI:
         answer = await callee.greet(name, via, passed_on(request.headers))
         elapsed_ms = round((perf_counter() - started) * 1000, 1)
         result = CallResult(message=answer.message, via=via, attempts=answer.attempts, elapsed_ms=elapsed_ms)
-        # Already validated, so it is written without FastAPI doing that again: this is the busy route.
         return Response(result.model_dump_json(), media_type="application/json")
 
     @app.get("/healthz")

@@ -19,11 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from labctl import doctor as checks
-from labctl import infrastructure, lifecycle, runfile, testing
+from labctl import infrastructure, lifecycle, logfiles, runfile, testing
 from labctl import runtime as dapr
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
+from labctl.setup import set_up
 from labctl.site import HOME, Site
 
 cli = typer.Typer(
@@ -186,7 +187,7 @@ def logs(
         files = {str(app): site.logs / f"{app}.log"}
     else:
         wanted = [runfile.find(apps, app)] if app else apps
-        found = {one.app_id: lifecycle.log_file(site, one, "daprd" if sidecar else "app") for one in wanted}
+        found = {one.app_id: logfiles.file(site, one, "daprd" if sidecar else "app") for one in wanted}
         files = {name: path for name, path in found.items() if path}
     if not [path for path in files.values() if path.exists()]:
         raise LabError(f"There is no log of {app or 'any app'} yet. ./lab up writes them.")
@@ -210,7 +211,7 @@ def setup(
     begin = time.monotonic()
     if all_components:
         dapr.ensure(steps, own=True, all_components=True)
-    runtime = lifecycle.set_up(site, runfile.read_apps(site), steps, own_runtime=own)
+    runtime = set_up(site, runfile.read_apps(site), steps, own_runtime=own)
     seconds = time.monotonic() - begin
     console.print(f"Ready to run: Dapr {runtime.version()} ({runtime.origin}), {seconds:.1f} s. Next: ./lab up")
 

@@ -113,9 +113,11 @@ def command(site: Site, name: str, runtime: Runtime) -> list[str]:
         port = str(site.ports["redis"])
         # Every acknowledged write is on disk before the answer: what the labs claim about kill -9 rests on it.
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        # Streams give entries back one by one when their time is over; by default a hundred at a time.
+        streams = ["--stream-node-max-entries", "1"]
         # Redis writes its title over its environment, by which a site knows its processes.
         plain = ["--set-proc-title", "no"]
-        return [str(redis), "--port", port, "--bind", "127.0.0.1", "--dir", str(data), *durable, *plain]
+        return [str(redis), "--port", port, "--bind", "127.0.0.1", "--dir", str(data), *durable, *streams, *plain]
     binary = runtime.binary(name)
     if not binary.exists():
         raise LabError(

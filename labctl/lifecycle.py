@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -18,15 +16,14 @@ import psutil
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from labctl import infrastructure, processes, runfile, uv
+from labctl import infrastructure, logfiles, processes, runfile, secure, setup
 from labctl import runtime as dapr
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
-from labctl.site import HOME, ROOT, Site
+from labctl.site import ROOT, Site
 
 READY_WITHIN = 90  # seconds, for all apps together; warm it takes 3 to 8
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -47,51 +44,6 @@ class Run:
     resources: list[str] = field(default_factory=list[str])
     env: dict[str, str] = field(default_factory=dict[str, str])
     own_runtime: bool = False
-
-
-def set_up(site: Site, apps: Sequence[App], steps: Steps, *, own_runtime: bool = False) -> dapr.Runtime:
-    """Makes what is missing: runtime, Redis, the secrets file, each service's environment, side by side."""
-    ensure_secrets()
-    with ThreadPoolExecutor() as pool:
-        runtime = pool.submit(dapr.ensure, steps, own=own_runtime)
-        work = [pool.submit(infrastructure.ensure_redis, site, steps)]
-        work.append(pool.submit(set_up_environments, apps, steps))
-        for one in work:
-            one.result()
-        return runtime.result()
-
-
-def ensure_secrets() -> None:
-    """The file behind the component `secretstore`, from its example; git ignores it."""
-    example, made = ROOT / "secrets" / "secrets.example.json", ROOT / "secrets" / "secrets.json"
-    if not made.exists():
-        shutil.copyfile(example, made)
-        made.chmod(0o600)
-
-
-def set_up_environments(apps: Sequence[App], steps: Steps) -> None:
-    """Makes the .venv of each service whose lock has changed."""
-    # A sidecar without an app, or an app that borrows another's environment, has no lock.
-    folders = dict.fromkeys(app.folder for app in apps if (app.folder / "requirements-dev.txt").exists())
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        for made in [pool.submit(_make_environment, folder, steps) for folder in folders]:
-            made.result()
-
-
-def _make_environment(folder: Path, steps: Steps) -> None:
-    lock = folder / "requirements-dev.txt"
-    # Outside the service's folder: a lock file there would be a stranger in it.
-    held = site_lock(f"{folder.relative_to(ROOT).as_posix().replace('/', '-')}-environment")
-    with held:
-        if not uv.is_made(folder / ".venv", lock):
-            with steps.step(f"{folder.relative_to(ROOT)}: its Python environment"):
-                uv.make(folder / ".venv", lock)
-
-
-def site_lock(name: str) -> FileLock:
-    """A lock between all labctl processes of this checkout."""
-    HOME.mkdir(parents=True, exist_ok=True)
-    return FileLock(HOME / f"{name}.lock")
 
 
 @contextmanager
@@ -127,7 +79,7 @@ def up(
     own_runtime = own_runtime or site.secure or not site.shares_infrastructure
     with starting(site):
         _refuse_second(site)
-        runtime = set_up(site, apps, steps, own_runtime=own_runtime)
+        runtime = setup.set_up(site, apps, steps, own_runtime=own_runtime)
         _refuse_held_ports(apps)
         for leftover in ("intents", "run"):
             shutil.rmtree(site.state / leftover, ignore_errors=True)
@@ -137,15 +89,25 @@ def up(
                 with steps.step(name):
                     infrastructure.start(site, name, runtime)
             if site.secure:
-                _make_tokens(site)
+                secure.make_tokens(site)
             _remember(site, run)
-            _prune_logs(apps)
+            logfiles.prune(apps)
             _dapr_run(site, apps, runtime, run)
             with steps.step(f"{', '.join(app.app_id for app in apps)}", total=len(apps)) as advance:
                 return wait_ready(site, apps, begin, advance)
         except BaseException:
             down(site)
             raise
+
+
+def add(site: Site, apps: Sequence[App], name: str) -> dict[str, float]:
+    """Brings further apps up in a site that runs, from a `dapr run` of their own called `name`; seconds until ready."""
+    begin = time.monotonic()
+    run = _remembered(site)
+    runtime = setup.set_up(site, apps, Steps(Console(quiet=True)), own_runtime=run.own_runtime)
+    _refuse_held_ports(apps)
+    _dapr_run(site, apps, runtime, run, name=f"{name}.yaml")
+    return wait_ready(site, apps, begin)
 
 
 def _refuse_second(site: Site) -> None:
@@ -210,34 +172,9 @@ def _dapr_run(
     )
     environment = {"NAMESPACE": "default"} | runtime.environment
     if site.secure:
-        environment |= _secure_environment(site, runtime)
+        environment |= secure.environment(site, runtime)
     command = [str(runtime.cli), "run", "--run-file", str(file)]
     processes.spawn(site, "run", command, env=environment, cwd=ROOT, log=site.logs / "dapr-run.log")
-
-
-def _make_tokens(site: Site) -> None:
-    """API tokens of a secure site, new at every start."""
-    path = site.state / "tokens.json"
-    path.touch(mode=0o600)
-    tokens = {name: secrets.token_urlsafe(24) for name in ("DAPR_API_TOKEN", "APP_API_TOKEN")}
-    path.write_text(json.dumps(tokens))
-
-
-def _secure_environment(site: Site, runtime: dapr.Runtime) -> dict[str, str]:
-    """mTLS for sidecars that the CLI starts.
-
-    The CLI knows one sentry, at localhost:50001, and no trust anchors: a daprd of the site's own adds the flags.
-    """
-    folder = site.state / "secure" / ".dapr"
-    (folder / "bin").mkdir(parents=True, exist_ok=True)
-    shutil.copy(runtime.path / ".dapr" / "config.yaml", folder / "config.yaml")
-    wrapper = folder / "bin" / "daprd"
-    sentry = f"--enable-mtls --sentry-address 127.0.0.1:{site.ports['sentry']} --control-plane-trust-domain localhost"
-    wrapper.write_text(f'#!/bin/sh\nexec "{runtime.binary("daprd")}" "$@" {sentry}\n')
-    wrapper.chmod(0o755)
-    anchors = (infrastructure.credentials(site) / "ca.crt").read_text()
-    tokens: dict[str, str] = json.loads((site.state / "tokens.json").read_text())
-    return {"DAPR_RUNTIME_PATH": str(folder.parent), "DAPR_TRUST_ANCHORS": anchors} | tokens
 
 
 def is_ready(app: App) -> bool:
@@ -274,8 +211,8 @@ def wait_ready(
 
     if not processes.wait_until(all_ready, READY_WITHIN):
         late = [app for app in apps if app.app_id not in ready]
-        raise LabError(f"{late[0].app_id} was not ready within {READY_WITHIN} s.{log_tail(site, late[0])}")
-    link_logs(site, apps)
+        raise LabError(f"{late[0].app_id} was not ready within {READY_WITHIN} s.{logfiles.tail_of(site, late[0])}")
+    logfiles.link(site, apps)
     return ready
 
 
@@ -287,60 +224,11 @@ def _refuse_crash(site: Site, apps: Sequence[App], seen: set[str]) -> None:
         for kind, word in (("app", " ended"), ("sidecar", "'s sidecar ended")):
             key = f"{kind} {app.app_id}"
             if key in seen and key not in now:
-                raise LabError(f"{app.app_id}{word}.{log_tail(site, app)}")
+                raise LabError(f"{app.app_id}{word}.{logfiles.tail_of(site, app)}")
     seen |= now
     if not any(one.kind == "cli" for one in found):
-        tail = _tail(site.logs / "dapr-run.log")
+        tail = logfiles.tail(site.logs / "dapr-run.log")
         raise LabError(f"`dapr run` gave up; the end of what it said:{tail}")
-
-
-def log_file(site: Site, app: App, kind: str = "app") -> Path | None:
-    """The newest log that the CLI keeps of an app (kind "app") or its sidecar ("daprd")."""
-    folder = app.folder / ".dapr" / "logs"
-    # The CLI names a log by the second in which it starts; the processes of this site tell which ones are its own.
-    for one in processes.find(site):
-        if one.kind == "cli":
-            for opened in one.process.open_files():
-                if Path(opened.path).name.startswith(f"{app.app_id}_{kind}_"):
-                    return Path(opened.path)
-    logs = sorted(folder.glob(f"{app.app_id}_{kind}_*.log"))
-    return logs[-1] if logs else None
-
-
-def _prune_logs(apps: Sequence[App], keep: int = 40) -> None:
-    """The CLI writes two new logs at every start and never deletes one."""
-    for folder in dict.fromkeys(app.folder for app in apps):
-        logs = sorted((folder / ".dapr" / "logs").glob("*.log"), key=lambda path: path.stat().st_mtime)
-        for old in logs[:-keep]:
-            old.unlink()
-
-
-def link_logs(site: Site, apps: Sequence[App]) -> None:
-    """Gives each log a name that stays: <state>/logs/<app id>.log and <app id>.sidecar.log."""
-    for app in apps:
-        for kind, suffix in (("app", ""), ("daprd", ".sidecar")):
-            link = site.logs / f"{app.app_id}{suffix}.log"
-            link.unlink(missing_ok=True)
-            if target := log_file(site, app, kind):
-                link.symlink_to(target)
-
-
-def _tail(path: Path, lines: int = 12) -> str:
-    if not path.exists():
-        return "\n  (no log)"
-    text = _COLOUR.sub("", path.read_text(errors="replace")).splitlines()[-lines:]
-    return "".join(f"\n  {line}" for line in text)
-
-
-def log_tail(site: Site, app: App) -> str:
-    """The last lines of an app's log, and of its sidecar's where that ends in an error, ready to print."""
-    text = ""
-    if path := log_file(site, app):
-        text += f" The end of its log ({path}):{_tail(path)}"
-    if path := log_file(site, app, "daprd"):
-        fatal = [line for line in path.read_text(errors="replace").splitlines() if "level=fatal" in line][-3:]
-        text += "".join(f"\n  sidecar: {line}" for line in fatal)
-    return text or f" The end of what dapr run said:{_tail(site.logs / 'dapr-run.log')}"
 
 
 def status(site: Site, apps: Sequence[App]) -> list[Status]:
@@ -385,10 +273,11 @@ def restart(
     *,
     sidecar: bool = False,
     resources: Sequence[Path] | None = None,
+    app: App | None = None,
 ) -> float:
     """Restarts one app with its sidecar, only the sidecar, or one infrastructure process; seconds until ready.
 
-    resources: component folders instead of those the site was brought up with.
+    resources: component folders instead of those the site was brought up with. app: where dapr.yaml does not know it.
     """
     begin = time.monotonic()
     runtime = find_runtime(site)
@@ -399,16 +288,17 @@ def restart(
         infrastructure.start(site, name, runtime)
         _intent(site, name).unlink(missing_ok=True)
         return time.monotonic() - begin
-    app = runfile.find(runfile.read_apps(site), name)
+    app = app or runfile.find(runfile.read_apps(site), name)
     run = _remembered(site)
     mark = _intent(site, name)
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.write_text("restarting")
-    victims = [one for one in processes.find(site) if one.name == name and (one.kind == "sidecar" or not sidecar)]
+    ports = {"sidecar": app.http_port} if sidecar else {"sidecar": app.http_port, "app": app.app_port}
+    victims = [one for one in processes.find(site) if one.name == name and ports.get(one.kind) == one.port]
     for kind in ("app", "sidecar"):
         processes.end([one.process for one in victims if one.kind == kind], grace=12)
     _end_idle_clis(site)
-    file = f"{name}-sidecar.yaml" if sidecar else f"{name}.yaml"
+    file = f"{name}-{app.http_port}{'-sidecar' if sidecar else ''}.yaml"
     _dapr_run(site, [app], runtime, run, name=file, without_app=sidecar, resources=resources)
     wait_ready(site, [app], begin)
     mark.unlink(missing_ok=True)
@@ -436,7 +326,7 @@ def watch(site: Site, apps: Sequence[App]) -> None:
                     if _intent(site, "down").exists():
                         return
                     what = app.app_id if kind == "app" else f"The sidecar of {app.app_id}"
-                    raise LabError(f"{what} ended by itself.{log_tail(site, app)}")
+                    raise LabError(f"{what} ended by itself.{logfiles.tail_of(site, app)}")
         time.sleep(0.5)
 
 
@@ -473,9 +363,9 @@ def serve(site: Site, name: str, console: Console) -> None:
             if started:
                 processes.stop(site, names=[name])
             return
-        raise LabError(f"{name} ended.{_tail(site.logs / f'{name}.log')}")
+        raise LabError(f"{name} ended.{logfiles.tail(site.logs / f'{name}.log')}")
     app = runfile.find(runfile.read_apps(site), name)
-    runtime = set_up(site, [app], steps, own_runtime=not site.shares_infrastructure)
+    runtime = setup.set_up(site, [app], steps, own_runtime=not site.shares_infrastructure)
     _refuse_held_ports([app])
     for earlier in ("down", name):
         _intent(site, earlier).unlink(missing_ok=True)

@@ -29,11 +29,15 @@ _STOP_ORDER: tuple[tuple[Kind, str, float], ...] = (
 
 @dataclass(frozen=True)
 class Found:
-    """One living process of a site; `name` is the app id, or the name of the infrastructure process."""
+    """One living process of a site; `name` is the app id, or the name of the infrastructure process.
+
+    port: an app's own, or its sidecar's HTTP port: it tells the replicas of an app apart.
+    """
 
     kind: Kind
     name: str
     process: psutil.Process
+    port: int | None = None
 
     @property
     def pid(self) -> int:
@@ -98,13 +102,17 @@ def _identify(site: Site, process: psutil.Process) -> Found | None:
     if program == "daprd":
         if "--app-id" not in command:
             return None  # the CLI asking for its version
-        return Found("sidecar", command[command.index("--app-id") + 1], process)
+        return Found("sidecar", _option(command, "--app-id"), process, int(_option(command, "--dapr-http-port")))
     if app_id := environment.get("APP_ID"):
         # A worker that the app started carries the same environment: the app is the one at the top.
         parent = process.parent()
         nested = parent is not None and _environment(parent).get("APP_ID") == app_id
-        return None if nested else Found("app", app_id, process)
+        return None if nested else Found("app", app_id, process, int(environment.get("APP_PORT", 0)))
     return Found("cli", program, process)
+
+
+def _option(command: Sequence[str], name: str) -> str:
+    return command[command.index(name) + 1]
 
 
 def _environment(process: psutil.Process) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A site: one running instance of the labs, with its ports and its state folder.
 
 `./lab up` runs the site `default` on the plan's ports. Tests, benches and chaos runs use sites of their own,
-10000 above, so that they never touch what a user runs.
+10000 above, so that they never touch what a user runs. LAB_TEST_OFFSET moves those: two checkouts can be tested at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SITE_VARIABLE = "LAB_SITE"
 # Redis, placement, scheduler and sentry also carry their own name.
 ROLE_VARIABLE = "LAB_ROLE"
 
-TEST_OFFSET = 10000
+TEST_OFFSET = int(os.environ.get("LAB_TEST_OFFSET", "10000"))
 
 # The ports that `dapr init` uses, and for what it leaves to chance, ports of the plan's kind (below 32768).
 _DAPR_INIT_PORTS = {

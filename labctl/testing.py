@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from labctl import infrastructure, lifecycle, runfile, uv
+from labctl import infrastructure, runfile, setup, uv
 from labctl import runtime as dapr
 from labctl.progress import Steps
 from labctl.site import HOME, ROOT, TEST_OFFSET, Site
@@ -21,7 +21,7 @@ ENVIRONMENT = HOME / "test-venv"
 def ensure_environment(steps: Steps) -> Path:
     """The environment of tests/, made from requirements-dev.txt; returns its python."""
     lock = ROOT / "requirements-dev.txt"
-    with lifecycle.site_lock("test-environment"):
+    with setup.site_lock("test-environment"):
         if not uv.is_made(ENVIRONMENT, lock):
             with steps.step("tests/: its Python environment"):
                 uv.make(ENVIRONMENT, lock)
@@ -47,7 +47,7 @@ def run(
         dapr.ensure(steps, own=True)
         infrastructure.ensure_redis(site, steps)
     if not house_only:
-        lifecycle.set_up_environments(apps, steps)
+        setup.set_up_environments(apps, steps)
     parts: list[tuple[str, list[str], Path]] = []
     if not house_only:
         for folder in dict.fromkeys(app.folder for app in apps):

@@ -169,6 +169,15 @@ def test_without_a_sidecar_the_app_starts_and_says_what_is_missing(serve, via):
     assert "errorCode" not in body
 
 
+# What the stand-in keeps open (`url`, `header`) outlives it; tests/runtime kills a real sidecar, for all four ways.
+@pytest.mark.parametrize("via", ["sdk", "grpc"])
+def test_a_sidecar_lost_between_two_calls_is_named(serve, via):
+    with running_sidecar() as sidecar:
+        client = serve(dapr_http_port=sidecar.http_port, dapr_grpc_port=sidecar.grpc_port)
+        assert client.get(f"/call-greet/Ada?via={via}").status_code == 200
+    assert problem_of(client.get(f"/call-greet/Ada?via={via}"), 503)["dependency"] == "Dapr sidecar"
+
+
 @pytest.mark.parametrize("via", VIAS)
 def test_a_sidecar_that_comes_up_later_is_found(serve, via):
     with running_sidecar() as sidecar:

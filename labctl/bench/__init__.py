@@ -10,7 +10,7 @@ from types import FrameType
 from filelock import Timeout
 from rich.console import Console
 
-from labctl import lifecycle
+from labctl import lifecycle, setup
 from labctl.bench import invocation, report, up
 from labctl.errors import LabError
 from labctl.site import TEST_OFFSET, Site
@@ -29,7 +29,7 @@ def run(name: str, console: Console, json_: Path | None, seconds: float, check: 
     if seconds <= 0:
         raise LabError("--seconds has to be more than 0.")
     site = _site()
-    lock = lifecycle.site_lock(site.name)
+    lock = setup.site_lock(site.name)
     try:
         lock.acquire(timeout=0)
     except Timeout:

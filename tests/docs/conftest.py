@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from labctl import lifecycle, processes, runfile
+from labctl import lifecycle, processes, runfile, setup
 from labctl.progress import Steps
 from tests.docs.ports import OFFSET, SITE, planned
 
@@ -15,7 +15,7 @@ from tests.docs.ports import OFFSET, SITE, planned
 @pytest.fixture(scope="session")
 def set_up() -> None:
     """Runtime, Redis and environments are there, so that no page shows their making."""
-    lifecycle.set_up(SITE, runfile.read_apps(SITE), Steps(Console(stderr=True)), own_runtime=True)
+    setup.set_up(SITE, runfile.read_apps(SITE), Steps(Console(stderr=True)), own_runtime=True)
 
 
 @pytest.fixture

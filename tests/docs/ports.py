@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from labctl.site import Site, infrastructure_ports
+from labctl.site import TEST_OFFSET, Site, infrastructure_ports
 
-OFFSET = 11200
+OFFSET = TEST_OFFSET + 1200
 SITE = Site("docs", OFFSET)
 # App ports of the whole plan, 8001 to 8041; each has its sidecar's 35xx, 45xx, 55xx and 65xx.
 _APPS = range(8001, 8042)

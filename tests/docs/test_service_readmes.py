@@ -11,7 +11,7 @@ import httpx
 import pytest
 from rich.console import Console
 
-from labctl import infrastructure, lifecycle, processes, runfile
+from labctl import infrastructure, lifecycle, processes, runfile, setup
 from labctl.progress import Steps
 from labctl.site import ROLE_VARIABLE, SITE_VARIABLE
 from tests.docs import checkout
@@ -85,7 +85,7 @@ def _status(url: str) -> int:
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.path)) for page in readmes(MAKE)])
 def test_what_a_readme_makes_is_what_is_there(page: Page, tmp_path: Path) -> None:
-    lifecycle.set_up_environments(runfile.read_apps(SITE), Steps(Console(stderr=True)))
+    setup.set_up_environments(runfile.read_apps(SITE), Steps(Console(stderr=True)))
     folder = checkout.copy(tmp_path / "labs")
     terminal = Terminal(folder / page.path.parent, checkout.environment(folder), tmp_path / "terminal")
     try:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from labctl import lifecycle, runfile
+from labctl import runfile, setup
 from labctl.progress import Steps
 from labctl.site import Site
 from tests.house.repository import ROOT, files, named, services
@@ -72,7 +72,7 @@ def test_types_of_labctl() -> None:
 @pytest.fixture(scope="module")
 def environments() -> None:
     """Each service's .venv: its types are checked against what it runs with."""
-    lifecycle.set_up_environments(runfile.read_apps(Site()), Steps(Console(file=io.StringIO())))
+    setup.set_up_environments(runfile.read_apps(Site()), Steps(Console(file=io.StringIO())))
 
 
 @pytest.mark.usefixtures("environments")

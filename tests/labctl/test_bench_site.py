@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from labctl import bench, lifecycle, runfile
+from labctl import bench, runfile, setup
 from labctl.bench import invocation, load
 from labctl.bench.report import Target
 from labctl.errors import LabError
@@ -75,7 +75,7 @@ def test_a_bench_keeps_off_what_a_user_runs(offset: str, monkeypatch: pytest.Mon
 
 def test_a_second_bench_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_PORT_OFFSET", "10000")
-    with lifecycle.site_lock("bench"), pytest.raises(LabError, match="Another"):
+    with setup.site_lock("bench"), pytest.raises(LabError, match="Another"):
         bench.run("invocation", Console(file=io.StringIO()), None, 1)
 
 
@@ -105,7 +105,7 @@ def test_the_baseline_runs_on_the_versions_of_caller() -> None:
 def test_the_baseline_is_caller_but_for_its_client() -> None:
     """It takes caller's place by the name of a method, so that a change of caller's must not pass it by."""
     folder = invocation.BASELINES.parent
-    lifecycle.set_up_environments(runfile.read_apps(Site(), invocation.BASELINES), Steps(Console(file=io.StringIO())))
+    setup.set_up_environments(runfile.read_apps(Site(), invocation.BASELINES), Steps(Console(file=io.StringIO())))
     told = "import callee, taught_caller as t; print(callee.Callee is t.TaughtCallee, t.app is t.main.app)"
     command = [str(folder / ".venv/bin/python"), "-c", told]
     environment = {"PYTHONPATH": str(folder.parents[1] / "caller_service")}

@@ -1,27 +1,34 @@
-"""The real runtime for tests: one site, brought up once a session, 10000 above the ports that a user runs on."""
+"""The real runtime for tests: one site for all labs, 10000 above the ports that a user runs on.
+
+A lab's apps come up when its first test asks for them, and stay. Beside them run those of `<lab>/beside.yaml`; the
+files in every `<lab>/resources/` stand in for the components of the same name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import pytest
 from rich.console import Console
 
 from labctl import infrastructure, lifecycle, processes, runfile
+from labctl.processes import wait_until
 from labctl.runfile import App
 from labctl.site import TEST_OFFSET, Site
 
 HERE = Path(__file__).parent
 SITE = Site("test", TEST_OFFSET)
+CONSOLE = Console(stderr=True)
+# After a kill -9 of the scheduler, workflows and jobs wait some 22 s for its old leadership lease.
+WELL_AGAIN_WITHIN = 45
 
 
 @dataclass(frozen=True)
 class Running:
-    """A site that runs, and how a test talks to what is in it."""
+    """A lab that runs, and how a test talks to what is in it."""
 
     site: Site
     apps: list[App]
@@ -39,62 +46,63 @@ class Running:
     def sidecar(self, app_id: str, path: str) -> str:
         return f"http://127.0.0.1:{self.app(app_id).http_port}{path}"
 
-    def call(self, path: str, **params: str) -> httpx.Response:
-        """A request to caller-app, with a request id of its own."""
-        return self.http.get(self.url("caller-app", path), params=params, headers={"x-request-id": str(uuid4())})
 
-    def invoke(self, through: str, path: str, request_id: str | None = None) -> httpx.Response:
-        """A request to callee-app through the sidecar of `through`."""
-        headers = {"x-request-id": request_id or str(uuid4())}
-        return self.http.get(self.sidecar(through, f"/v1.0/invoke/callee-app/method{path}"), headers=headers)
-
-    def faults(self, **switches: int) -> None:
-        """Sets callee's fault switches."""
-        self.http.put(self.url("callee-app", "/faults"), json=switches).raise_for_status()
-
-    def attempts(self, request_id: str) -> int:
-        """How many times callee itself saw that request."""
-        answer = self.http.get(self.url("callee-app", f"/faults/attempts/{request_id}"))
-        return 0 if answer.status_code == 404 else answer.json()["attempts"]
-
-
-def callers(site: Site) -> list[App]:
-    return runfile.read_apps(site, HERE / "invocation" / "callers.yaml")
+def apps_of(lab: str) -> list[App]:
+    """The lab's apps, and those that only its tests need."""
+    beside = HERE / lab / "beside.yaml"
+    more = runfile.read_apps(SITE, beside) if beside.exists() else []
+    return [*runfile.select(runfile.read_apps(SITE), [lab]), *more]
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[Running]:
-    apps = [*runfile.select(runfile.read_apps(SITE), ["invocation"]), *callers(SITE)]
+def site_of_the_session() -> Iterator[httpx.Client]:
     with httpx.Client(timeout=60) as http:
-        yield Running(SITE, apps, http)
+        yield http
     lifecycle.down(SITE)
     assert processes.find(SITE) == []
-    held = [port for app in apps for port in app.ports.values() if processes.answers(port)]
-    assert held == []
+    apps = [app for lab in runfile.labs(runfile.read_apps(SITE)) for app in apps_of(lab)]
+    assert [port for app in apps for port in app.ports.values() if processes.answers(port)] == []
 
 
 @pytest.fixture
-def lab(running: Running) -> Iterator[Running]:
-    """The running site with all of it alive and no fault set, before and after each test."""
-    heal(running)
+def lab(request: pytest.FixtureRequest, site_of_the_session: httpx.Client) -> Iterator[Running]:
+    """The lab of the test's mark with all of it alive and no fault set, before and after the test."""
+    mark = request.node.get_closest_marker("lab")
+    assert mark, "the test says which lab it belongs to"
+    running = Running(SITE, apps_of(mark.args[0]), site_of_the_session)
+    heal(running, mark.args[0])
     yield running
-    heal(running)
+    heal(running, mark.args[0])
 
 
-def heal(running: Running) -> None:
-    living = {(one.kind, one.name) for one in processes.find(running.site)}
-    below = {("infrastructure", name) for name in infrastructure.names(running.site)}
-    callers = {("sidecar", app.app_id) for app in running.apps if not app.app_port}
-    if not below | callers <= living:
+def heal(running: Running, name: str) -> None:
+    living = {(one.kind, one.name, one.port) for one in processes.find(SITE)}
+    below = [one for one in infrastructure.names(SITE) if ("infrastructure", one, None) not in living]
+    if len(below) == len(infrastructure.names(SITE)):
         # First use, or a test that needed the ports for a site of its own took this one down.
         lifecycle.down(SITE)
-        resources = [HERE / "invocation" / "resources"]
-        lifecycle.up(SITE, running.apps, Console(stderr=True), resources=resources)
+        resources = sorted(HERE.glob("*/resources"))
+        lifecycle.up(SITE, running.apps, CONSOLE, resources=resources)
         return
+    for missing in below:
+        lifecycle.restart(SITE, missing)
+    gone = [app for app in running.apps if not is_alive(app, living)]
+    if len(gone) == len(running.apps):
+        lifecycle.add(SITE, gone, name)
+    else:
+        for app in gone:
+            lifecycle.restart(SITE, app.app_id, app=app)
     for app in running.apps:
-        if app.app_port and not {("app", app.app_id), ("sidecar", app.app_id)} <= living:
-            lifecycle.restart(running.site, app.app_id)
-    running.http.delete(running.url("callee-app", "/faults")).raise_for_status()
+        if app.entry["env"].get("FAULTS_ENABLED") == "true" and app.protocol == "http":
+            running.http.delete(f"http://127.0.0.1:{app.app_port}/faults").raise_for_status()
+    assert wait_until(lambda: all(lifecycle.is_ready(app) for app in running.apps), WELL_AGAIN_WITHIN)
+
+
+def is_alive(app: App, living: set[tuple[str, str, int | None]]) -> bool:
+    wanted = {("sidecar", app.app_id, app.http_port)}
+    if app.app_port:
+        wanted.add(("app", app.app_id, app.app_port))
+    return wanted <= living
 
 
 @pytest.fixture

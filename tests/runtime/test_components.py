@@ -10,7 +10,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from labctl import infrastructure, lifecycle, processes, runfile
+from labctl import infrastructure, lifecycle, processes, runfile, setup
 from labctl.processes import wait_until
 from labctl.progress import Steps
 from labctl.runtime import Runtime, ensure
@@ -28,7 +28,7 @@ def runtime() -> Iterator[Runtime]:
     lifecycle.down(Site("test", TEST_OFFSET))
     steps = Steps(Console(stderr=True))
     runtime = ensure(steps, own=True)
-    lifecycle.ensure_secrets()
+    setup.ensure_secrets()
     for name in infrastructure.names(SITE):
         infrastructure.start(SITE, name, runtime)
     yield runtime

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from labctl.site import ROOT
-from tests.runtime.conftest import Running
+from tests.runtime.invocation.conftest import Invocation
 
 pytestmark = pytest.mark.lab("invocation")
 
@@ -21,7 +21,7 @@ def demo(site: str, offset: int, lab: str = "invocation") -> subprocess.Complete
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_the_story_is_told_and_the_lab_left_as_it_was(lab: Running) -> None:
+def test_the_story_is_told_and_the_lab_left_as_it_was(lab: Invocation) -> None:
     before = lab.pid("callee-app")
     done = demo(lab.site.name, lab.site.offset)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,63 @@
+"""The logs of a site: found where the Dapr CLI puts them, given names that stay, and quoted when something ends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from labctl import processes
+from labctl.runfile import App
+from labctl.site import Site
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def file(site: Site, app: App, kind: str = "app") -> Path | None:
+    """The newest log that the CLI keeps of an app (kind "app") or its sidecar ("daprd")."""
+    folder = app.folder / ".dapr" / "logs"
+    # The CLI names a log by the second in which it starts; the processes of this site tell which ones are its own.
+    for one in processes.find(site):
+        if one.kind == "cli":
+            for opened in one.process.open_files():
+                if Path(opened.path).name.startswith(f"{app.app_id}_{kind}_"):
+                    return Path(opened.path)
+    logs = sorted(folder.glob(f"{app.app_id}_{kind}_*.log"))
+    return logs[-1] if logs else None
+
+
+def prune(apps: Sequence[App], keep: int = 40) -> None:
+    """The CLI writes two new logs at every start and never deletes one."""
+    for folder in dict.fromkeys(app.folder for app in apps):
+        logs = sorted((folder / ".dapr" / "logs").glob("*.log"), key=lambda path: path.stat().st_mtime)
+        for old in logs[:-keep]:
+            old.unlink()
+
+
+def link(site: Site, apps: Sequence[App]) -> None:
+    """Gives each log a name that stays: <state>/logs/<app id>.log and <app id>.sidecar.log."""
+    for app in apps:
+        for kind, suffix in (("app", ""), ("daprd", ".sidecar")):
+            name = site.logs / f"{app.app_id}{suffix}.log"
+            name.unlink(missing_ok=True)
+            if target := file(site, app, kind):
+                name.symlink_to(target)
+
+
+def tail(path: Path, lines: int = 12) -> str:
+    """The last lines of a log without colours, indented, ready to print."""
+    if not path.exists():
+        return "\n  (no log)"
+    text = _COLOUR.sub("", path.read_text(errors="replace")).splitlines()[-lines:]
+    return "".join(f"\n  {line}" for line in text)
+
+
+def tail_of(site: Site, app: App) -> str:
+    """The last lines of an app's log, and of its sidecar's where that ends in an error, ready to print."""
+    text = ""
+    if path := file(site, app):
+        text += f" The end of its log ({path}):{tail(path)}"
+    if path := file(site, app, "daprd"):
+        fatal = [line for line in path.read_text(errors="replace").splitlines() if "level=fatal" in line][-3:]
+        text += "".join(f"\n  sidecar: {line}" for line in fatal)
+    return text or f" The end of what dapr run said:{tail(site.logs / 'dapr-run.log')}"

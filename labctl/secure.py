@@ -1,0 +1,36 @@
+"""Secure mode: API tokens, and mTLS for sidecars that the Dapr CLI starts."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+
+from labctl import infrastructure
+from labctl.runtime import Runtime
+from labctl.site import Site
+
+
+def make_tokens(site: Site) -> None:
+    """API tokens of a secure site, new at every start."""
+    path = site.state / "tokens.json"
+    path.touch(mode=0o600)
+    tokens = {name: secrets.token_urlsafe(24) for name in ("DAPR_API_TOKEN", "APP_API_TOKEN")}
+    path.write_text(json.dumps(tokens))
+
+
+def environment(site: Site, runtime: Runtime) -> dict[str, str]:
+    """mTLS for sidecars that the CLI starts.
+
+    The CLI knows one sentry, at localhost:50001, and no trust anchors: a daprd of the site's own adds the flags.
+    """
+    folder = site.state / "secure" / ".dapr"
+    (folder / "bin").mkdir(parents=True, exist_ok=True)
+    shutil.copy(runtime.path / ".dapr" / "config.yaml", folder / "config.yaml")
+    wrapper = folder / "bin" / "daprd"
+    sentry = f"--enable-mtls --sentry-address 127.0.0.1:{site.ports['sentry']} --control-plane-trust-domain localhost"
+    wrapper.write_text(f'#!/bin/sh\nexec "{runtime.binary("daprd")}" "$@" {sentry}\n')
+    wrapper.chmod(0o755)
+    anchors = (infrastructure.credentials(site) / "ca.crt").read_text()
+    tokens: dict[str, str] = json.loads((site.state / "tokens.json").read_text())
+    return {"DAPR_RUNTIME_PATH": str(folder.parent), "DAPR_TRUST_ANCHORS": anchors} | tokens

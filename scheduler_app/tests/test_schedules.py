@@ -1,0 +1,68 @@
+"""When a job is due: the scheduler's arithmetic."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from schedules import Plan, harm, moment
+
+NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)  # a Saturday
+
+
+def at(seconds):
+    return NOON + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "due", "now", "latest", "following"),
+    [
+        (None, 10, 5, None, 10),
+        (None, 10, 10, 10, None),
+        (None, 10, 99, 10, None),
+        ("@every 10s", None, 5, None, 10),
+        ("@every 10s", None, 10, 10, 20),
+        ("@every 10s", None, 29.9, 20, 30),
+        ("@every 1m30s", None, 100, 90, 180),
+        ("@every 10s", 3, 1, None, 3),
+        ("@every 10s", 3, 12, 3, 13),
+        ("@every 10s", 3, 25, 23, 33),
+        ("*/5 * * * * *", None, 0, None, 5),
+        ("*/5 * * * * *", None, 7.5, 5, 10),
+        ("*/5 * * * * *", None, 10, 10, 15),
+        ("*/5 * * * * *", 3, 4, 3, 5),
+        ("@hourly", None, 3700, 3600, 7200),
+        ("TZ=Europe/Berlin 0 0 14 * * *", None, 3601, 3600, 3600 + 86400),
+        ("0 0 13 ? * SAT", None, 3601, 3600, 3600 + 7 * 86400),
+        ("0 * * * *", None, 99, None, None),
+        ("TZ=Nowhere/None 0 * * * * *", None, 99, None, None),
+        ("nonsense", None, 99, None, None),
+    ],
+)
+def test_the_latest_and_the_next_moment_at_which_a_job_is_due(schedule, due, now, latest, following):
+    due = at(due) if due is not None else None
+    plan = Plan(schedule, due, due or NOON)
+    assert plan.latest(at(now)) == (at(latest) if latest is not None else None)
+    assert plan.next(at(now)) == (at(following) if following is not None else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90s", at(90)), ("1h30m", at(5400)), ("500ms", at(0.5)), ("1.5s", at(1.5)), ("-2s", at(-2)), ("0", NOON),
+        ("PT90S", at(90)), ("P1DT1H", at(90_000)), ("P1W", at(7 * 86400)),
+        ("P1M", datetime(2026, 12, 21, 12, tzinfo=UTC)), ("P1Y2M", datetime(2028, 1, 21, 12, tzinfo=UTC)),
+        ("2026-11-21T13:00:00+01:00", NOON), ("2026-11-21T12:00:00.5Z", at(0.5)),
+        ("2026-11-21T12:00:00", None), ("2026-13-21T12:00:00Z", None), ("90", None), ("x", None), ("P", None),
+        ("PT", None), ("99999999999h", None), ("P99999Y", None),
+    ],
+)  # fmt: skip
+def test_a_due_time_is_read_as_the_scheduler_reads_it(text, expected):
+    assert moment(text, NOON) == expected
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ["@every 100ms", "@every 1h", "@daily", "0 0 0 29 2 *", "*/1 * * ? * *", "0 0 0 31 2 MON", "nonsense", "0 * * * *"],
+)
+def test_what_the_runtime_can_judge_is_left_to_it(schedule):
+    assert harm(schedule) is None

@@ -1,0 +1,244 @@
+"""Scheduling, getting and deleting jobs: what the user is told, and what reaches the scheduler."""
+
+from urllib.parse import quote
+
+import pytest
+from conftest import free_port, problem_of
+
+DEFAULT = {"data": {"message": "Hello from Python Job!"}, "schedule": "@every 10s", "repeats": 3}
+
+
+@pytest.mark.parametrize("body", [None, {}])
+def test_without_a_body_the_taught_job_is_scheduled(client, sidecar, body):
+    answer = client.post("/schedule-job/report", json=body) if body is not None else client.post("/schedule-job/report")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "SUCCESS", "message": "Job 'report' scheduled successfully."}
+    assert sidecar.jobs["report"] == {**DEFAULT, "overwrite": False} | {}
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ({"schedule": "0 30 8 * * MON-FRI"}, {"schedule": "0 30 8 * * MON-FRI", "repeats": 3}),
+        ({"schedule": "TZ=Europe/Berlin 0 0 8 * * *"}, {"schedule": "TZ=Europe/Berlin 0 0 8 * * *", "repeats": 3}),
+        ({"schedule": "@hourly", "repeats": None}, {"schedule": "@hourly"}),
+        ({"repeats": 2**31, "ttl": "60s"}, {"schedule": "@every 10s", "repeats": 2**31, "ttl": "60s"}),
+        ({"due_time": "30s"}, {"dueTime": "30s"}),
+        ({"due_time": "30s", "repeats": 1}, {"dueTime": "30s"}),
+        ({"due_time": "1s", "schedule": "@every 2s"}, {"dueTime": "1s", "schedule": "@every 2s", "repeats": 3}),
+        ({"due_time": "1s", "failure_policy": {"drop": {}}}, {"dueTime": "1s", "failurePolicy": {"drop": {}}}),
+        (
+            {"due_time": "1s", "failure_policy": {"constant": {"interval": "0.5s", "maxRetries": 2}}},
+            {"dueTime": "1s", "failurePolicy": {"constant": {"interval": "0.5s", "maxRetries": 2}}},
+        ),
+        (
+            {"due_time": "1s", "failure_policy": {"constant": {}}},
+            {"dueTime": "1s", "failurePolicy": {"constant": {"interval": "1s"}}},
+        ),
+    ],
+)
+def test_a_job_reaches_the_scheduler_in_its_words(client, sidecar, body, sent):
+    assert client.post("/schedule-job/j", json=body).status_code == 200
+    assert sidecar.jobs["j"] == {"data": DEFAULT["data"], "overwrite": False, **sent}
+
+
+@pytest.mark.parametrize("data", [None, "text", 1.5, [1, None], {"ä": "漢", "n": 2**53 - 1}, True, "x" * 8190])
+def test_any_json_goes_along_as_data(client, sidecar, data):
+    assert client.post("/schedule-job/j", json={"due_time": "1s", "data": data}).status_code == 200
+    assert sidecar.jobs["j"]["data"] == data
+
+
+@pytest.mark.parametrize("name", ["a", "A-Z_0.9~", "..a", "...", "x" * 64])
+def test_names_that_dapr_carries(client, sidecar, name):
+    assert client.post(f"/schedule-job/{name}").status_code == 200
+    assert list(sidecar.jobs) == [name]
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "a?b", "a#b", "a%b", "a b", "ä", "x" * 65, "a|b", "a\\b", "a:b", "stream", "..", "."]
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/schedule-job/"), ("GET", "/get-job/"), ("DELETE", "/delete-job/"), ("GET", "/runs/")],
+)  # fmt: skip
+def test_names_that_dapr_would_lose_are_refused(client, sidecar, method, path, name):
+    if path == "/runs/" and name == "stream":
+        return  # that is the stream itself
+    # Percent signs twice, because Starlette's TestClient decodes twice; dots, because it would resolve them.
+    encoded = quote(name.replace("%", "%25"), safe="").replace(".", "%2E")
+    body = problem_of(client.request(method, path + encoded), 422)
+    assert [error["field"] for error in body["errors"]] == ["job_name"]
+    assert not sidecar.headers, "nothing was asked of the sidecar"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"schedule": ""}, "schedule"),
+        ({"schedule": 5}, "schedule"),
+        ({"schedule": "x" * 201}, "schedule"),
+        ({"schedule": "@every 0s"}, "schedule"),
+        ({"schedule": "@every -1s"}, "schedule"),
+        ({"schedule": "@every 99ms"}, "schedule"),
+        ({"schedule": "TZ=Europe/Berlin"}, "schedule"),
+        ({"schedule": "CRON_TZ="}, "schedule"),
+        ({"schedule": "0 0 0 31 2 *"}, "schedule"),
+        ({"schedule": "TZ=UTC 0 0 0 31 2 ?"}, "schedule"),
+        ({"schedule": "0 , * * * *"}, "schedule"),
+        ({"repeats": 0}, "repeats"),
+        ({"repeats": -1}, "repeats"),
+        ({"repeats": 2**31 + 1}, "repeats"),
+        ({"repeats": "3"}, "repeats"),
+        ({"repeats": 1.5}, "repeats"),
+        ({"repeats": True}, "repeats"),
+        ({"due_time": "1s", "repeats": 2}, "repeats"),
+        ({"due_time": 5}, "due_time"),
+        ({"due_time": "x" * 65}, "due_time"),
+        ({"ttl": ""}, "ttl"),
+        ({"data": "x" * 8191}, "data"),
+        ({"data": {"n": [2**53]}}, "data"),
+        ({"overwrite": "yes"}, "overwrite"),
+        ({"failure_policy": {"drop": {}, "constant": {}}}, "failure_policy.constant"),
+        ({"failure_policy": {"drop": 1}}, "failure_policy.drop"),
+        ({"failure_policy": {"constant": {"interval": "1m"}}}, "failure_policy.constant.interval"),
+        ({"failure_policy": {"constant": {"maxRetries": -1}}}, "failure_policy.constant.maxRetries"),
+        ({"failure_policy": {"retry": {}}}, "failure_policy.retry"),
+        ({"dueTime": "1s"}, "dueTime"),
+        ([], "body"),
+        ("x", "body"),
+    ],
+)
+def test_bad_input_is_named_and_reaches_nobody(client, sidecar, body, field):
+    answer = client.post("/schedule-job/j", json=body)
+    assert [error["field"] for error in problem_of(answer, 422)["errors"]] == [field]
+    assert len(answer.content) < 1_000
+    assert not sidecar.headers
+
+
+@pytest.mark.parametrize("body", [b'{"data": NaN}', b'{"data": Infinity}', b"{", b"\xff", b"[" * 60_000])
+def test_what_is_no_json_is_refused(client, sidecar, body):
+    answer = client.post("/schedule-job/j", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert not sidecar.headers
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "reason"),
+    [
+        ({"schedule": "0 * * * *"}, "schedule", "expected exactly 6 fields, found 5: [0 * * * *]"),
+        ({"due_time": "nonsense"}, "due_time", "due time format not recognized"),
+        ({"due_time": "1s", "ttl": "5s"}, "ttl", "job must have a schedule to have a ttl"),
+    ],
+)
+def test_what_the_scheduler_refuses_comes_with_its_reason(client, sidecar, body, field, reason):
+    told = problem_of(client.post("/schedule-job/j", json=body), 422)
+    assert told["detail"] == f"{field}: {reason}"
+    assert told["errors"] == [{"field": field, "message": reason}]
+
+
+def test_what_the_sidecar_cannot_read_is_the_users(client, sidecar):
+    sidecar.jobs_answer = (400, "ERR_MALFORMED_REQUEST", "failed deserializing HTTP body: proto: invalid value")
+    assert "proto: invalid value" in problem_of(client.post("/schedule-job/j"), 422)["detail"]
+
+
+def test_a_second_job_of_a_name_is_a_conflict_and_overwrite_replaces_it(client, sidecar):
+    client.post("/schedule-job/j", json={"schedule": "@every 1m"})
+    kept = sidecar.value("job:j")["remembered"]
+    assert "overwrite" in problem_of(client.post("/schedule-job/j", json={"schedule": "@every 5m"}), 409)["detail"]
+    assert sidecar.jobs["j"]["schedule"] == "@every 1m"
+    assert sidecar.value("job:j")["remembered"] == kept
+    assert client.post("/schedule-job/j", json={"schedule": "@every 5m", "overwrite": True}).status_code == 200
+    assert sidecar.jobs["j"]["schedule"] == "@every 5m"
+    assert sidecar.value("job:j")["remembered"]["order"]["schedule"] == "@every 5m"
+
+
+def test_a_job_can_be_got_with_its_data_as_it_was_sent(client):
+    client.post("/schedule-job/j", json={"schedule": "@every 1m", "data": {"order": 17}})
+    answer = client.get("/get-job/j")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "SUCCESS",
+        "job_details": {
+            "name": "j",
+            "schedule": "@every 1m",
+            "repeats": 3,
+            "data": {"order": 17},
+            "failurePolicy": {"constant": {"interval": "1s", "maxRetries": 3}},
+        },
+    }
+
+
+def test_a_missing_job_is_404(client):
+    assert "job_name" in problem_of(client.get("/get-job/missing"), 404)["detail"]
+
+
+def test_deleting_twice_is_no_error(client, sidecar):
+    client.post("/schedule-job/j")
+    first, second = (client.delete("/delete-job/j") for _ in range(2))
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json() == {"status": "SUCCESS", "message": "Job 'j' deleted."}
+    assert second.json() == {"status": "SUCCESS", "message": "Job 'j' not found or already deleted."}
+    assert not sidecar.jobs
+    assert sidecar.value("job:j")["remembered"] is None
+
+
+def test_runs_outlive_their_job(client):
+    client.post("/schedule-job/j")
+    client.post("/job/j", json={})
+    client.delete("/delete-job/j")
+    assert len(client.get("/runs/j").json()["runs"]) == 1
+
+
+CALLS = [("POST", "/schedule-job/j"), ("GET", "/get-job/j"), ("DELETE", "/delete-job/j")]
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS)
+def test_a_scheduler_that_does_not_answer_is_named_after_the_time_limit(serve, sidecar, method, path):
+    client = serve(scheduler_timeout_seconds=0.2)
+    sidecar.jobs_delay = 1
+    body = problem_of(client.request(method, path), 504)
+    assert body["dependency"] == "Dapr scheduler"
+    assert "0.2 s" in body["detail"]
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS)
+@pytest.mark.parametrize(
+    ("status", "message", "told"),
+    [
+        (503, "failed due to: rpc error: code = Unavailable desc = error reading from server: EOF", 503),
+        (500, "failed due to: rpc error: code = Unknown desc = etcd is unwell", 502),
+    ],
+)
+def test_a_scheduler_that_fails_is_named_with_daprs_code(client, sidecar, method, path, status, message, told):
+    sidecar.jobs_answer = (status, "DAPR_SCHEDULER_X", message)
+    body = problem_of(client.request(method, path), told)
+    assert (body["dependency"], body["errorCode"]) == ("Dapr scheduler", "DAPR_SCHEDULER_X")
+    assert "etcd" not in body["detail"]
+
+
+@pytest.mark.parametrize(("method", "path"), [*CALLS, ("GET", "/runs"), ("GET", "/dead-letters"), ("POST", "/job/j")])
+def test_without_a_sidecar_the_app_says_so(serve, method, path):
+    client = serve(dapr_http_port=free_port())
+    assert client.get("/healthz").status_code == 200
+    body = problem_of(client.request(method, path, content=b"1" if path == "/job/j" else None), 503)
+    assert body["dependency"] == "Dapr sidecar"
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/schedule-job/j"), ("GET", "/runs/j"), ("POST", "/job/j")])
+def test_a_store_that_is_down_is_named(client, sidecar, method, path):
+    sidecar.state_answer = (500, "ERR_STATE_SAVE", "dial tcp 127.0.0.1:6379: connect: connection refused")
+    body = problem_of(client.request(method, path, content=b"1" if path == "/job/j" else None), 503)
+    assert (body["dependency"], body["errorCode"]) == ("statestore", "ERR_STATE_SAVE")
+    assert "6379" not in str(body)
+
+
+def test_the_sidecar_is_shown_the_api_token(serve, sidecar):
+    client = serve(dapr_api_token="s3cret")
+    client.post("/schedule-job/j")
+    assert {headers.get("dapr-api-token") for headers in sidecar.headers} == {"s3cret"}
+
+
+def test_a_refused_api_token_is_this_apps_own_trouble(client, sidecar):
+    sidecar.jobs_answer = (401, "", "invalid api token")
+    assert "DAPR_API_TOKEN" in problem_of(client.get("/get-job/j"), 502)["detail"]

@@ -1,0 +1,112 @@
+"""GET /runs/stream, over a real connection."""
+
+import json
+import signal
+import socket
+import time
+from contextlib import contextmanager
+from urllib.request import Request, urlopen
+
+import pytest
+from conftest import problem_of, process
+
+
+@pytest.fixture
+def port(sidecar):
+    with process(DAPR_HTTP_PORT=sidecar.port, STREAM_POLL_SECONDS=0.05, STREAM_HEARTBEAT_SECONDS=0.2) as (_, port):
+        yield port
+
+
+@contextmanager
+def stream(port, **headers):
+    with urlopen(Request(f"http://127.0.0.1:{port}/runs/stream", headers=headers), timeout=5) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.readline() == b"retry: 1000\n"
+        yield answer
+
+
+def fire(port, number):
+    body = Request(f"http://127.0.0.1:{port}/job/j", json.dumps(number).encode(), {"content-type": "application/json"})
+    urlopen(body, timeout=5).read()
+
+
+def events(answer, count):
+    """The next events, as (id, data)."""
+    found, last_id = [], None
+    while len(found) < count:
+        line = answer.readline().decode()
+        if line.startswith("id: "):
+            last_id = int(line[4:])
+        if line.startswith("data: "):
+            run = json.loads(line[6:])
+            assert set(run) == {"job_name", "fired_at", "lateness_ms", "data", "attempt", "outcome"}
+            found.append((last_id, run["data"]))
+    return found
+
+
+def test_new_runs_come_as_they_happen(port):
+    fire(port, "before")
+    with stream(port) as answer:
+        assert answer.readline() == b"\n"
+        while answer.readline() != b": still here\n":
+            pass
+        for number in range(3):
+            fire(port, number)
+        assert events(answer, 3) == [(1, 0), (2, 1), (3, 2)]
+
+
+def test_after_a_break_it_goes_on_where_it_was(port):
+    for number in range(60):
+        fire(port, number)
+    with stream(port, **{"last-event-id": "48"}) as answer:
+        assert events(answer, 11) == [(number, number) for number in range(49, 60)]
+
+
+def test_runs_of_another_replica_come_too(port, sidecar):
+    with process(DAPR_HTTP_PORT=sidecar.port) as (_, other), stream(port) as answer:
+        while answer.readline() != b": still here\n":
+            pass
+        fire(other, "theirs")
+        assert events(answer, 1) == [(0, "theirs")]
+
+
+def test_a_store_that_is_down_is_told_and_outlasted(port, sidecar):
+    fire(port, "first")
+    with stream(port, **{"last-event-id": "0"}) as answer:
+        sidecar.state_answer = (500, "ERR_STATE_GET", "connection refused")
+        while answer.readline() != b": statestore cannot be reached.\n":
+            pass
+        sidecar.state_answer = None
+        fire(port, "second")
+        assert events(answer, 1) == [(1, "second")]
+
+
+def test_there_is_a_limit_to_streams_and_one_that_was_left_is_free_again(sidecar):
+    with process(DAPR_HTTP_PORT=sidecar.port, MAX_STREAMS=1, STREAM_POLL_SECONDS=0.05) as (_, port):
+
+        def status() -> str:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                connection.sendall(b"GET /runs/stream HTTP/1.1\r\nhost: x\r\n\r\n")
+                return connection.recv(12).decode()
+
+        with stream(port):
+            assert status() == "HTTP/1.1 503"
+        deadline = time.monotonic() + 5
+        while status() != "HTTP/1.1 200":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_an_open_stream_does_not_hold_up_the_end(sidecar):
+    with process(DAPR_HTTP_PORT=sidecar.port) as (running, port), stream(port) as answer:
+        begin = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        answer.read()
+        assert running.wait(5) in (0, -signal.SIGTERM)
+        assert time.monotonic() - begin < 5, "uvicorn's grace is 10 s"
+
+
+@pytest.mark.parametrize("last_id", ["x", "-1"])
+def test_a_bad_last_event_id_is_named(client, last_id):
+    body = problem_of(client.get("/runs/stream", headers={"last-event-id": last_id}), 422)
+    assert body["errors"][0]["field"] == "last-event-id"

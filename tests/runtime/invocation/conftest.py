@@ -1,0 +1,37 @@
+"""Lab 1 as its tests talk to it: calls by caller, calls through a sidecar, and what callee itself counted."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.runtime.conftest import Running
+
+
+class Invocation(Running):
+    """The running lab."""
+
+    def call(self, path: str, **params: str) -> httpx.Response:
+        """A request to caller-app, with a request id of its own."""
+        return self.http.get(self.url("caller-app", path), params=params, headers={"x-request-id": str(uuid4())})
+
+    def invoke(self, through: str, path: str, request_id: str | None = None) -> httpx.Response:
+        """A request to callee-app through the sidecar of `through`."""
+        headers = {"x-request-id": request_id or str(uuid4())}
+        return self.http.get(self.sidecar(through, f"/v1.0/invoke/callee-app/method{path}"), headers=headers)
+
+    def faults(self, **switches: int) -> None:
+        """Sets callee's fault switches."""
+        self.http.put(self.url("callee-app", "/faults"), json=switches).raise_for_status()
+
+    def attempts(self, request_id: str) -> int:
+        """How many times callee itself saw that request."""
+        answer = self.http.get(self.url("callee-app", f"/faults/attempts/{request_id}"))
+        return 0 if answer.status_code == 404 else answer.json()["attempts"]
+
+
+@pytest.fixture
+def lab(lab: Running) -> Invocation:
+    return Invocation(lab.site, lab.apps, lab.http)

@@ -1,0 +1,122 @@
+"""Failure policies and breakdowns on the real scheduler: how often a callback comes again, and what outlives what."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from labctl import lifecycle
+from labctl.processes import wait_until
+
+pytestmark = pytest.mark.lab("jobs")
+
+APP = "scheduler-test-py"
+
+
+@pytest.mark.parametrize(
+    ("policy", "attempts", "seconds_apart"),
+    [
+        (None, 4, 1),
+        ({"constant": {"interval": "2s", "maxRetries": 2}}, 3, 2),
+        ({"drop": {}}, 1, None),
+    ],
+    ids=["default: 3 retries a second apart", "constant", "drop"],
+)
+def test_a_failed_callback_comes_again_as_the_policy_says(lab, policy, attempts, seconds_apart):
+    lab.faults(fail_next=100)
+    name = lab.schedule(due_time="1s", failure_policy=policy)
+    runs = lab.wait_for_runs(name, attempts)
+    lab.assert_no_more_runs(name, attempts, 4)
+    assert [(run["attempt"], run["outcome"]) for run in runs] == [(n, "failed") for n in range(1, attempts + 1)]
+    moments = [datetime.fromisoformat(run["fired_at"]) for run in runs]
+    for earlier, later in pairwise(moments):
+        assert later - earlier >= timedelta(seconds=seconds_apart - 0.1)
+
+
+def test_a_retry_that_succeeds_is_the_last(lab):
+    lab.faults(fail_next=2)
+    name = lab.schedule(due_time="1s")
+    runs = lab.wait_for_runs(name, 3)
+    lab.assert_no_more_runs(name, 3)
+    assert [run["outcome"] for run in runs] == ["failed", "failed", "succeeded"]
+
+
+@pytest.mark.parametrize("sidecar", [False, True], ids=["the app", "its sidecar"])
+def test_a_job_outlives_a_kill_and_a_restart_of(lab, sidecar):
+    name = lab.schedule(schedule="@every 1s", repeats=None)
+    lab.wait_for_runs(name, 1)
+    lifecycle.kill(lab.site, APP, sidecar=sidecar)
+    lifecycle.restart(lab.site, APP, sidecar=sidecar)
+    count = len(lab.runs(name))
+    lab.wait_for_runs(name, count + 2)
+    lab.delete(name)
+
+
+def test_a_job_outlives_a_kill_and_a_restart_of_the_scheduler(lab):
+    name = lab.schedule(schedule="@every 1s", repeats=None)
+    lab.wait_for_runs(name, 1)
+    lifecycle.kill(lab.site, "scheduler")
+    down = lab.ask("while-down", due_time="1s")
+    assert down.status_code in (503, 504)
+    assert "scheduler" in down.json()["detail"].lower()
+    lifecycle.restart(lab.site, "scheduler")
+    count = len(lab.runs(name))
+    # Its old leadership lease has to run out first: 21 to 23 s.
+    lab.wait_for_runs(name, count + 2, 60)
+    lab.delete(name)
+
+
+def without_health_checks(app):
+    entry = {key: value for key, value in app.entry.items() if "AppHealth" not in key and "appHealth" not in key}
+    assert entry != app.entry
+    return replace(app, entry=entry)
+
+
+def test_without_health_checks_a_firing_is_lost_when_the_app_is_down(lab):
+    lifecycle.restart(lab.site, APP, app=without_health_checks(lab.app(APP)))
+    name = lab.schedule(due_time="3s")
+    lifecycle.kill(lab.site, APP)
+    # Tried 4 times, a second apart, and then dropped.
+    assert wait_until(lambda: not lab.exists(name), 30)
+    lifecycle.restart(lab.site, APP)
+    lab.assert_no_more_runs(name, 0)
+
+
+def test_with_health_checks_a_firing_waits_for_the_app(lab):
+    name = lab.schedule(due_time="3s")
+    due = time.monotonic() + 3
+    lifecycle.kill(lab.site, APP)
+    # Longer than the default policy would have gone on trying.
+    wait_until(lambda: time.monotonic() > due + 6, 15)
+    assert lab.exists(name)
+    lifecycle.restart(lab.site, APP)
+    lab.wait_for_runs(name, 1)
+
+
+def publish(lab, payload):
+    answer = lab.http.post(lab.sidecar(APP, "/v1.0/publish/pubsub/schedule-job"), json=payload)
+    assert answer.status_code == 204
+
+
+def test_an_event_schedules_the_job_that_it_names(lab):
+    publish(lab, {"job_name": "by-event", "schedule": "@every 1s", "repeats": 2, "overwrite": True})
+    before = len(lab.runs("by-event"))
+    lab.wait_for_runs("by-event", before + 2)
+    lab.assert_no_more_runs("by-event", before + 2)
+
+
+def test_a_bad_event_is_a_dead_letter_with_a_reason(lab):
+    mark = f"bad-{time.time_ns()}"
+    publish(lab, {"job_name": "a/b", "data": mark})
+
+    def letters():
+        found = lab.http.get(lab.url(APP, "/dead-letters"), params={"limit": 50}).json()["dead_letters"]
+        return [one for one in found if mark in str(one["data"])]
+
+    assert wait_until(lambda: len(letters()) == 1, 15)
+    assert "job_name" in letters()[0]["reason"]
+    assert not wait_until(lambda: len(letters()) != 1, 2)

@@ -1,0 +1,112 @@
+"""When a job fires, on the real scheduler: interval, cron, due time, repeats, ttl, overwrite, delete."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from labctl.processes import wait_until
+
+pytestmark = pytest.mark.lab("jobs")
+
+# A job fires within this after it was due; on a machine that is busy with other tests too.
+LATE_MS = 1500
+
+
+def moments(runs):
+    return [datetime.fromisoformat(run["fired_at"]) for run in runs]
+
+
+def test_an_interval_fires_as_often_as_it_repeats_and_is_gone(lab):
+    name = lab.schedule(schedule="@every 1s", repeats=3, data={"order": 17})
+    runs = lab.wait_for_runs(name, 3)
+    lab.assert_no_more_runs(name, 3)
+    assert [run["data"] for run in runs] == [{"order": 17}] * 3
+    assert [(run["outcome"], run["attempt"]) for run in runs] == [("succeeded", 1)] * 3
+    assert all(0 <= run["lateness_ms"] < LATE_MS for run in runs)
+    for earlier, later in pairwise(moments(runs)):
+        assert timedelta(seconds=0.3) < later - earlier < timedelta(seconds=2.5)
+    assert lab.http.get(lab.url("scheduler-test-py", f"/get-job/{name}")).status_code == 404
+
+
+def test_the_taught_default_is_every_10_s_three_times(lab):
+    name = lab.schedule()
+    details = lab.http.get(lab.url("scheduler-test-py", f"/get-job/{name}")).json()["job_details"]
+    assert (details["schedule"], details["repeats"]) == ("@every 10s", 3)
+    assert lab.delete(name).json()["status"] == "SUCCESS"
+
+
+def test_cron_has_seconds_first(lab):
+    name = lab.schedule(schedule="*/2 * * * * *", repeats=2)
+    runs = lab.wait_for_runs(name, 2)
+    for moment, run in zip(moments(runs), runs, strict=True):
+        due = moment - timedelta(milliseconds=run["lateness_ms"])
+        # lateness_ms is told to a tenth of a millisecond.
+        assert (due + timedelta(milliseconds=1)).second % 2 == 0
+        assert run["lateness_ms"] < LATE_MS
+    lab.assert_no_more_runs(name, 2)
+
+
+def test_a_due_time_alone_is_a_one_shot(lab):
+    begin = time.monotonic()
+    name = lab.schedule(due_time="2s")
+    assert lab.exists(name)
+    (run,) = lab.wait_for_runs(name, 1)
+    assert time.monotonic() - begin >= 2
+    assert 0 <= run["lateness_ms"] < LATE_MS
+    assert wait_until(lambda: not lab.exists(name), 5)
+    lab.assert_no_more_runs(name, 1)
+
+
+def test_a_ttl_ends_a_job_that_would_go_on_for_ever(lab):
+    name = lab.schedule(schedule="@every 1s", repeats=None, ttl="3s")
+    lab.wait_for_runs(name, 1)
+    assert wait_until(lambda: not lab.exists(name), 15)
+    count = len(lab.runs(name))
+    assert 1 <= count <= 4
+    lab.assert_no_more_runs(name, count)
+
+
+def test_a_name_that_is_taken_needs_overwrite(lab):
+    name = lab.schedule(schedule="@every 1h", repeats=1)
+    refused = lab.ask(name, schedule="@every 1s", repeats=1)
+    assert refused.status_code == 409
+    assert refused.headers["content-type"] == "application/problem+json"
+    lab.assert_no_more_runs(name, 0, 2)
+    lab.schedule(name, schedule="@every 1s", repeats=1, overwrite=True)
+    lab.wait_for_runs(name, 1)
+
+
+def test_delete_ends_a_job_in_mid_run(lab):
+    name = lab.schedule(schedule="@every 1s", repeats=None)
+    lab.wait_for_runs(name, 2)
+    assert lab.delete(name).status_code == 200
+    assert not lab.exists(name)
+    lab.assert_no_more_runs(name, len(lab.runs(name)))
+    again = lab.delete(name)
+    assert (again.status_code, "not found or already deleted" in again.text) == (200, True)
+
+
+def test_a_missing_job_is_404(lab):
+    answer = lab.http.get(lab.url("scheduler-test-py", "/get-job/nobody"))
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("schedule", ["0 * * * *", "@every never", "99 * * * * *", "tomorrow"])
+def test_a_schedule_that_cannot_be_parsed_is_422_with_the_reason(lab, schedule):
+    answer = lab.ask("unparsable", schedule=schedule)
+    assert answer.status_code == 422, answer.text
+    assert "schedule" in answer.json()["detail"]
+    assert len(answer.json()["detail"]) > len("schedule: ")
+    assert not lab.exists("unparsable")
+
+
+@pytest.mark.parametrize("name", ["a%2Fb", "a%3Fb", "a%23b", "a%25b", "a%20b", "x" * 65])
+def test_names_that_dapr_would_lose_are_422(lab, name):
+    answer = lab.ask(name, due_time="1s")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "job_name"

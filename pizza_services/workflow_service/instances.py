@@ -12,6 +12,8 @@ from grpc.aio import AioRpcError
 from pydantic import BaseModel
 
 ENGINE = "Dapr workflow engine"
+HALF_SAVED = "missing from state store"
+READ_AGAIN_SECONDS = 0.02
 ENDED = {WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.TERMINATED}
 
 
@@ -47,7 +49,14 @@ class Instances:
     async def state(self, instance_id: str) -> WorkflowState | None:
         """The state of an instance, None if there is none."""
         async with self._asked():
-            return await self._client.get_workflow_state(instance_id)
+            while True:
+                try:
+                    return await self._client.get_workflow_state(instance_id)
+                except AioRpcError as error:
+                    # The runtime reads an instance key by key, also while a turn of it is being saved (seen on 1.18.0).
+                    if HALF_SAVED not in (error.details() or ""):
+                        raise
+                await asyncio.sleep(READ_AGAIN_SECONDS)
 
     async def raise_event(self, instance_id: str, name: str, data: dict[str, Any]) -> None:
         """Sends an event to an instance; raises NoInstance."""

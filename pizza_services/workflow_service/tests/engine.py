@@ -68,6 +68,7 @@ class Engine(TaskHubSidecarServiceServicer):
             self.completed: set[int] = set()
             self.steered: list[tuple[str, str]] = []
             self.down = threading.Event()
+            self.half_saved = 0
             self.scheduled = 0
 
     # What a test does.
@@ -127,6 +128,10 @@ class Engine(TaskHubSidecarServiceServicer):
     def GetInstance(self, request: Any, context: Any) -> Any:
         self._serve(context)
         with self.lock:
+            if self.half_saved:
+                self.half_saved -= 1
+                text = f"workflow '{request.instanceId}': inbox key 'inbox-000000' declared in metadata "
+                context.abort(grpc.StatusCode.UNKNOWN, text + "but missing from state store")
             found = self.instances.get(request.instanceId)
             if found is None:
                 return pb.GetInstanceResponse(exists=False)

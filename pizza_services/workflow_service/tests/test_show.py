@@ -47,3 +47,17 @@ def test_a_deleted_order_is_not_found(ada, client, sidecar):
     run = sidecar.dapr.document("start_123")["run"]
     sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": run})
     assert client.get("/orders/123").status_code == 404
+
+
+def test_an_order_is_shown_also_while_a_turn_of_it_is_being_saved(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    sidecar.engine.half_saved = 3
+    assert ada.state()["status"] == "pending_validation"
+    assert sidecar.engine.half_saved == 0
+
+
+def test_an_order_that_stays_half_saved_is_504_in_time(serve, sidecar):
+    sidecar.engine.half_saved = 1_000_000
+    answer = serve(call_timeout_seconds=0.5).get("/orders/123")
+    assert (answer.status_code, answer.json()["dependency"]) == (504, "Dapr workflow engine")

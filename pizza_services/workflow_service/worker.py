@@ -17,7 +17,9 @@ from settings import Settings
 from workflow import WORKFLOWS
 
 # They tell of every turn of every workflow, on a handler of their own.
-CHATTY = ("durabletask-worker", "durabletask-client", "WorkflowRuntime", "DaprWorkflowContext", "DaprWorkflowClient")
+CHATTY = ("durabletask-worker", "durabletask-client", "WorkflowRuntime", "DaprWorkflowContext")
+# It logs each error that it raises too; instances.py knows which of them are none.
+LOGS_WHAT_IT_RAISES = "DaprWorkflowClient"
 QUIET = LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
 
 
@@ -27,6 +29,7 @@ class Worker:
     def __init__(self, settings: Settings, activities: Activities) -> None:
         for name in CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(LOGS_WHAT_IT_RAISES).setLevel(logging.CRITICAL)
         self._runtime: Any = WorkflowRuntime("127.0.0.1", str(settings.dapr_grpc_port), QUIET)
         for workflow in WORKFLOWS:
             self._runtime.register_workflow(_own(workflow), name=workflow.__name__)

@@ -103,7 +103,8 @@ def test_a_paused_order_finishes_its_step_and_waits_there(lab, stays, step):
     # Longer than the step takes.
     assert stays(unchanged, 4)
     lab.tell("resume-order", order_id)
-    lab.tell("resume-order", order_id)
+    if step != "deliver_pizza":  # else it has ended by now
+        lab.tell("resume-order", order_id)
     if step in ("order_pizza", "cook_pizza"):
         lab.approve(order_id)
     lab.assert_delivered_once(order_id)

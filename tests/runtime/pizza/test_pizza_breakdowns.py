@@ -10,7 +10,7 @@ import pytest
 from labctl import lifecycle, processes
 from labctl.processes import wait_until
 from labctl.runfile import App
-from tests.runtime.pizza.conftest import AFTER_A_KILL, BOOK, COURIER, KITCHEN, SHOP, WORKFLOW
+from tests.runtime.pizza.conftest import AFTER_A_KILL, BOOK, COURIER, DOERS, KITCHEN, SHOP, WORKFLOW
 
 pytestmark = pytest.mark.lab("pizza")
 
@@ -22,6 +22,9 @@ BUSY_IN = {
     WORKFLOW: "cook_pizza",
     BOOK: "cook_pizza",
 }
+
+# Steps that take long enough to be killed in, by the name that their doers have for them.
+INTERRUPTED = {"cook_pizza": "cook", "deliver_pizza": "deliver"}
 
 
 @pytest.mark.parametrize("sidecar", [False, True], ids=["the app", "its sidecar"])
@@ -37,6 +40,10 @@ def test_an_order_outlives_a_kill_of(lab, app_id, sidecar):
     if step != "deliver_pizza":
         lab.approve(order_id, timeout=AFTER_A_KILL)
     lab.assert_delivered_once(order_id, AFTER_A_KILL)
+    if step in INTERRUPTED and app_id != BOOK:
+        doer = DOERS[step]
+        asked = {entry["step"]: entry["times_asked"] for entry in lab.entries(doer, order_id)}
+        assert asked[INTERRUPTED[step]] > 1, "the kill interrupted nothing"
 
 
 def test_an_order_is_undone_although_its_services_die_meanwhile(lab):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+import yaml
 
-from labctl import lifecycle
+from labctl import lifecycle, runfile
 from labctl.processes import wait_until
 from tests.runtime.pizza.conftest import BOOK, COURIER, KITCHEN, SHOP, SOON, WORKFLOW, statuses
 
@@ -130,14 +133,29 @@ def test_an_order_is_started_once_and_again_only_when_it_was_deleted(lab):
         assert len({entry["run"] for entry in entries}) == 2
 
 
-def test_an_order_that_dapr_has_purged_is_still_known_and_not_started_again(lab):
+@pytest.fixture
+def forgetful(lab, tmp_path) -> Iterator[None]:
+    """pizza-workflow beside a sidecar that purges an order a second after its end, and not after a day."""
+    config = yaml.safe_load(runfile.site_config(lab.site).read_text())
+    assert config["spec"]["workflow"]["stateRetentionPolicy"]["anyTerminal"] == "24h"
+    config["spec"]["workflow"]["stateRetentionPolicy"]["anyTerminal"] = "1s"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    app = lab.app(WORKFLOW)
+    other = replace(app, entry=app.entry | {"configFilePath": str(tmp_path / "config.yaml")})
+    lifecycle.restart(lab.site, WORKFLOW, app=other)
+    yield
+    lifecycle.restart(lab.site, WORKFLOW)
+
+
+def test_an_order_that_dapr_has_purged_is_still_known_and_not_started_again(lab, forgetful):
     order_id = lab.order()
     lab.approve(order_id)
-    before = lab.end_of(order_id)
-    purge = lab.sidecar(WORKFLOW, f"/v1.0/workflows/dapr/pizza-order-{order_id}/purge")
-    assert lab.http.post(purge).status_code == 202
-    after = lab.state(order_id)
-    assert (after["status"], statuses(after)) == ("delivered", statuses(before))
+    assert wait_until(lambda: lab.book(order_id).get("final", False), SOON)
+    instance = lab.sidecar(WORKFLOW, f"/v1.0/workflows/dapr/pizza-order-{order_id}")
+    assert wait_until(lambda: lab.http.get(instance).status_code == 404, SOON)
+    state = lab.state(order_id)
+    assert statuses(state) == ["confirmed", *COOKED, "approved", "delivering", "delivered"]
+    assert state["result"]["final_status"] == "delivered"
     assert lab.ask(order_id).json()["code"] == "ORDER_FINISHED"
     assert lab.post("cancel-order", order_id).json()["code"] == "ORDER_FINISHED"
 

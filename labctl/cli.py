@@ -293,7 +293,7 @@ def lint() -> None:
 
 
 @cli.command()
-def demo(lab: Annotated[str, typer.Argument(help="invocation")]) -> None:
+def demo(lab: Annotated[str, typer.Argument(help="invocation, or jobs")]) -> None:
     """Plays a lab's story in the terminal against the running services."""
     from labctl import demos
 
@@ -302,12 +302,13 @@ def demo(lab: Annotated[str, typer.Argument(help="invocation")]) -> None:
 
 @cli.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="invocation, or up")],
+    name: Annotated[str, typer.Argument(help="invocation, jobs, or up")],
     json_: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file too.")] = None,
     seconds: Annotated[float, typer.Option("--seconds", help="How long each row is measured.")] = 6.0,
+    full: Annotated[bool, typer.Option("--full", help="The long rows too.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 when a target is missed.")] = False,
 ) -> None:
     """Measures, side by side in one run and as a ratio to the thing below it, on a site of its own."""
     from labctl import bench as benches
 
-    raise typer.Exit(benches.run(name, console, json_, seconds, check))
+    raise typer.Exit(benches.run(name, console, json_, seconds, full=full, check=check))

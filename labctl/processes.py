@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import socket
@@ -174,12 +175,7 @@ def holder(port: int) -> str | None:
     if not _listening(port):
         return None
     pid = holder_pid(port)
-    try:
-        if pid is not None:
-            return f"{' '.join(psutil.Process(pid).cmdline()[:2])[:60]} (pid {pid})"
-    except (psutil.AccessDenied, psutil.NoSuchProcess):
-        pass  # macOS shows other users' processes to root only
-    return "another user's process"
+    return _program(pid) if pid is not None else "another user's process"
 
 
 def holder_pid(port: int) -> int | None:
@@ -190,6 +186,29 @@ def holder_pid(port: int) -> int | None:
         return None
     listeners = [one for one in connections if one.laddr and one.laddr.port == port and one.status == "LISTEN"]
     return next((one.pid for one in listeners if one.pid), None)
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on that local port now.
+
+    Not so, for up to a minute, after some program connected to anything from that port as its near end.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
+
+
+def _program(pid: int) -> str:
+    try:
+        return f"{' '.join(psutil.Process(pid).cmdline()[:2])[:60]} (pid {pid})"
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
+        return "another user's process"  # macOS shows other users' processes to root only
 
 
 def _listening(port: int) -> bool:

@@ -1,7 +1,7 @@
 """A site: one running instance of the labs, with its ports and its state folder.
 
 `./lab up` runs the site `default` on the plan's ports. Tests, benches and chaos runs use sites of their own,
-10000 above, so that they never touch what a user runs. LAB_TEST_OFFSET moves those: two checkouts can be tested at once.
+10000 above, so that they never touch what a user runs. LAB_TEST_OFFSET moves them, for two checkouts at once.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 from types import FrameType
@@ -11,15 +12,19 @@ from filelock import Timeout
 from rich.console import Console
 
 from labctl import lifecycle, setup
-from labctl.bench import invocation, report, up
+from labctl.bench import invocation, jobs, report, up
 from labctl.errors import LabError
 from labctl.site import TEST_OFFSET, Site
 
-BENCHES = {"invocation": invocation.measure, "up": up.measure}
+BENCHES = {"invocation": invocation.measure, "jobs": jobs.measure, "up": up.measure}
 
 
-def run(name: str, console: Console, json_: Path | None, seconds: float, check: bool = False) -> int:
+def run(
+    name: str, console: Console, json_: Path | None, seconds: float, *, full: bool = False, check: bool = False
+) -> int:
     """Runs a bench, prints its table, writes its JSON; the exit code is 1 with `check` when a target was missed.
+
+    full: the long rows too, where a bench has such.
 
     LAB_PORT_OFFSET moves it off the plan's ports plus 10000. Raises LabError for an unknown bench, while another one
     runs, and when a request failed: then there are no figures.
@@ -38,7 +43,8 @@ def run(name: str, console: Console, json_: Path | None, seconds: float, check: 
     try:
         # What a killed bench left behind: nothing else uses its site.
         lifecycle.down(site)
-        result = BENCHES[name](site, console, seconds)
+        shutil.rmtree(site.state / "scheduler", ignore_errors=True)
+        result = BENCHES[name](site, console, seconds, full)
     except KeyboardInterrupt:
         console.print("\nStopping …")
         return 130

@@ -60,12 +60,13 @@ class Figures:
         return cls(middle, *latencies, (upper - lower) / middle)
 
 
-def measure(site: Site, console: Console, seconds: float) -> Result:
+def measure(site: Site, console: Console, seconds: float, _full: bool) -> Result:
     """Brings everything up, measures each row for `seconds`, one slice in each round, and says what came out."""
     steps = Steps(console)
     apps = runfile.select(runfile.read_apps(site), ["invocation"])
     program = load.ensure(steps)
-    lifecycle.up(site, [*apps, *runfile.read_apps(site, BASELINES)], console)
+    baselines = runfile.select(runfile.read_apps(site, BASELINES), ["invocation"])
+    lifecycle.up(site, [*apps, *baselines], console)
     urls = row_urls(site)
     with steps.step("warm-up", total=len(urls)) as advance:
         for url in urls.values():

@@ -35,7 +35,7 @@ TIMES_BARE = 1.3
 _POLL = 0.05  # seconds; finer than the 0.1 of ./lab up, so that the bare start is not flattered by coarse waiting
 
 
-def measure(site: Site, console: Console, _seconds: float) -> Result:
+def measure(site: Site, console: Console, _seconds: float, _full: bool) -> Result:
     """Times each way to start in turn. `seconds` means nothing here: a start takes as long as it takes."""
     steps = Steps(console)
     apps = runfile.select(runfile.read_apps(site), ["invocation"])

@@ -203,6 +203,8 @@ def test_plain_dapr_run_with_the_taught_flag_behind_it(shell):
     with shell.foreground("dapr", "run", "-f", str(file), "--resources-path", "./components") as run:
         assert wait_until(lambda: greet(shell) == 200, 60), run.text()
         assert "ignored when using --run-file" in run.text()
+        # A Ctrl-C in the midst of its start the CLI (1.18) once did not obey within 30 s.
+        assert wait_until(lambda: all(lifecycle.is_ready(app) for app in apps), 60), run.text()
         os.killpg(run.process.pid, signal.SIGINT)
         run.process.wait(30)
     assert wait_until(lambda: not any(processes.answers(port) for app in apps for port in app.ports.values()), 20)

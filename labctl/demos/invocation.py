@@ -1,4 +1,4 @@
-"""./lab demo LAB: a lab's story, told live in the terminal by the services that run."""
+"""./lab demo invocation: four ways to call, then faults, and who repairs them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 
 from labctl import lifecycle, runfile
-from labctl.errors import LabError
+from labctl.demos.telling import chapter
 from labctl.runfile import App
 from labctl.site import Site
 
@@ -26,27 +26,8 @@ _LOOK_EVERY = 0.2  # seconds between two looks at callee's count
 _PATIENCE = 60  # seconds for one call; caller's own limit is shorter
 
 
-def play(lab: str, site: Site, console: Console) -> None:
-    """Plays a lab's story against the running site. Raises LabError for an unknown lab and when it does not run."""
-    stories = {"invocation": _Invocation}
-    if lab not in stories:
-        raise LabError(f"There is no demo {lab!r}. The demos are: {', '.join(stories)}.")
-    apps = runfile.select(runfile.read_apps(site), [lab])
-    late = [row.app.app_id for row in lifecycle.status(site, apps) if not row.ready]
-    if late:
-        start = f"./lab up {lab}, here (with --detach) or in another terminal"
-        raise LabError(f"Not running: {', '.join(late)}. Start the lab with {start}.")
-    story = stories[lab](site, apps, console)
-    try:
-        story.tell()
-    except httpx.HTTPError as error:
-        raise LabError(f"The story broke off: {error}. See ./lab status and ./lab logs.") from error
-    finally:
-        story.tidy()
-
-
-class _Invocation:
-    """Service invocation: four ways to call, then faults, and who repairs them."""
+class Story:
+    """The story, told by callee and caller of a site."""
 
     def __init__(self, site: Site, apps: list[App], console: Console) -> None:
         self.site, self.console = site, console
@@ -60,33 +41,36 @@ class _Invocation:
         self.http = httpx.Client(timeout=_PATIENCE, headers={"dapr-api-token": token} if token else {})
 
     def tell(self) -> None:
+        """Plays it to the end."""
         begin = time.monotonic()
-        self._chapter("caller greets four ways", "It names an app id; where callee runs, only Dapr knows.")
+        chapter(self.console, "caller greets four ways", "It names an app id; where callee runs, only Dapr knows.")
         table = Table("via", "message", "attempts", "ms", box=box.SIMPLE_HEAD, pad_edge=False)
         for via in ("url", "header", "sdk", "grpc"):
             answer = self.http.get(f"{self.caller}/call-greet/Ada", params={"via": via}).raise_for_status().json()
             table.add_row(via, answer["message"], str(answer["attempts"]), f"{answer['elapsed_ms']:.1f}")
         self.console.print(table)
 
-        self._chapter("callee fails twice; the user gets a greeting", 'PUT /faults {"fail_next": 2}, then one call.')
+        chapter(
+            self.console, "callee fails twice; the user gets a greeting", 'PUT /faults {"fail_next": 2}, then one call.'
+        )
         self._order_faults(2)
         self._call()
 
-        self._chapter("callee fails longer than Dapr tries", 'PUT /faults {"fail_next": 100}, then one call.')
+        chapter(self.console, "callee fails longer than Dapr tries", 'PUT /faults {"fail_next": 100}, then one call.')
         self._order_faults(100)
         self._call()
         self._order_faults(0)
-        self._chapter("the fault is gone", "The next call goes through at once.")
+        chapter(self.console, "the fault is gone", "The next call goes through at once.")
         self._call()
 
-        self._chapter("callee is killed", "kill -9, as ./lab kill callee-app does; its sidecar lives on.")
+        chapter(self.console, "callee is killed", "kill -9, as ./lab kill callee-app does; its sidecar lives on.")
         lifecycle.kill(self.site, "callee-app")
         self.killed = True
         self._call()
         with self.console.status("./lab restart callee-app"):
             seconds = lifecycle.restart(self.site, "callee-app")
         self.killed = False
-        self._chapter("callee is back", f"Restarted in {seconds:.1f} s. caller was not touched.")
+        chapter(self.console, "callee is back", f"Restarted in {seconds:.1f} s. caller was not touched.")
         self._call()
         self.console.print(f"\nThat took {time.monotonic() - begin:.0f} s. The policy: components/resiliency.yaml.")
 
@@ -97,9 +81,6 @@ class _Invocation:
         with suppress(httpx.HTTPError):
             self._order_faults(0)
         self.http.close()
-
-    def _chapter(self, title: str, text: str) -> None:
-        self.console.print(f"\n[bold cyan]{title}[/]\n[dim]{text}[/]")
 
     def _order_faults(self, fail_next: int) -> None:
         self.http.put(f"{self.callee}/faults", json={"fail_next": fail_next}).raise_for_status()

@@ -1,0 +1,31 @@
+"""./lab demo LAB: a lab's story, told live in the terminal by the services that run."""
+
+from __future__ import annotations
+
+import httpx
+from rich.console import Console
+
+from labctl import lifecycle, runfile
+from labctl.demos import invocation, jobs
+from labctl.errors import LabError
+from labctl.site import Site
+
+STORIES = {"invocation": invocation.Story, "jobs": jobs.Story}
+
+
+def play(lab: str, site: Site, console: Console) -> None:
+    """Plays a lab's story against the running site. Raises LabError for an unknown lab and when it does not run."""
+    if lab not in STORIES:
+        raise LabError(f"There is no demo {lab!r}. The demos are: {', '.join(STORIES)}.")
+    apps = runfile.select(runfile.read_apps(site), [lab])
+    late = [row.app.app_id for row in lifecycle.status(site, apps) if not row.ready]
+    if late:
+        start = f"./lab up {lab}, here (with --detach) or in another terminal"
+        raise LabError(f"Not running: {', '.join(late)}. Start the lab with {start}.")
+    story = STORIES[lab](site, apps, console)
+    try:
+        story.tell()
+    except httpx.HTTPError as error:
+        raise LabError(f"The story broke off: {error}. See ./lab status and ./lab logs.") from error
+    finally:
+        story.tidy()

@@ -1,0 +1,141 @@
+"""./lab demo jobs: jobs that fire, fail, come again, and outlive the app and the scheduler."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from rich.console import Console, Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+
+from labctl import infrastructure, lifecycle, runfile
+from labctl.demos.telling import chapter
+from labctl.errors import LabError
+from labctl.runfile import App
+from labctl.site import Site
+
+APP = "scheduler-test-py"
+_LOOK_EVERY = 0.2  # seconds
+_PATIENCE = 60  # seconds for what a chapter waits for; the longest wait is 22 s, for a scheduler that was killed
+
+
+class Story:
+    """The story, told by the scheduler app of a site."""
+
+    def __init__(self, site: Site, apps: list[App], console: Console) -> None:
+        self.site, self.console = site, console
+        # A scheduler of the user's own `dapr init` is not killed for a show.
+        self.may_kill_scheduler = any(one.name == "scheduler" and one.ours for one in infrastructure.look(site))
+        self.app = f"http://127.0.0.1:{runfile.find(apps, APP).app_port}"
+        self.http = httpx.Client(base_url=self.app, timeout=10)
+        self.names: list[str] = []
+        self.killed: list[str] = []
+
+    def tell(self) -> None:
+        """Plays it to the end."""
+        begin = time.monotonic()
+        chapter(
+            self.console, "a job every 2 s, 3 times", 'POST /schedule-job/… {"schedule": "@every 2s", "repeats": 3}'
+        )
+        self._follow(self._schedule(schedule="@every 2s", repeats=3), 3)
+
+        chapter(
+            self.console, "its callback fails twice", "Without a policy the scheduler tries 3 more times, 1 s apart."
+        )
+        self.http.put("/faults", json={"fail_next": 2}).raise_for_status()
+        self._follow(self._schedule(due_time="1s"), 3)
+
+        chapter(
+            self.console,
+            "the app is dead when its job is due",
+            "kill -9, as ./lab kill does. Nothing fires at a dead app:",
+        )
+        name = self._schedule(due_time="2s")
+        self._kill(APP)
+        self._wait(f"{name} is due, and waits for the app", time.monotonic() + 4)
+        self._restart(APP)
+        self._follow(name, 1)
+
+        if self.may_kill_scheduler:
+            chapter(
+                self.console,
+                "the scheduler is killed",
+                "kill -9. Its jobs are on disk; its lease on them runs out after some 20 s.",
+            )
+            name = self._schedule(schedule="@every 1s", repeats=None)
+            self._follow(name, 2)
+            self._kill("scheduler")
+            self._restart("scheduler")
+            self._follow(name, self._count(name) + 2, only_new=True)
+        self.console.print(f"\nThat took {time.monotonic() - begin:.0f} s. Each run is kept: curl {self.app}/runs")
+
+    def tidy(self) -> None:
+        """Leaves the lab as it was found, also after Ctrl-C or an error in the middle."""
+        for name in list(self.killed):
+            self._restart(name)
+        with suppress(httpx.HTTPError):
+            self.http.delete("/faults")
+            for name in self.names:
+                self.http.delete(f"/delete-job/{name}")
+        self.http.close()
+
+    def _schedule(self, **order: Any) -> str:
+        name = f"demo-{uuid4().hex[:6]}"
+        self.http.post(f"/schedule-job/{name}", json=order).raise_for_status()
+        self.names.append(name)
+        return name
+
+    def _kill(self, name: str) -> None:
+        lifecycle.kill(self.site, name)
+        self.killed.append(name)
+
+    def _restart(self, name: str) -> None:
+        with self.console.status(f"./lab restart {name}"):
+            seconds = lifecycle.restart(self.site, name)
+        self.killed.remove(name)
+        self.console.print(f"{name} is back after {seconds:.1f} s.")
+
+    def _wait(self, text: str, until: float) -> None:
+        with self.console.status(text):
+            while time.monotonic() < until:
+                time.sleep(_LOOK_EVERY)
+        self.console.print(f"{text}.")
+
+    def _count(self, name: str) -> int:
+        return len(self._runs(name))
+
+    def _runs(self, name: str) -> list[dict[str, Any]]:
+        answer = self.http.get(f"/runs/{name}", params={"limit": 200}).raise_for_status()
+        return answer.json()["runs"][::-1]
+
+    def _follow(self, name: str, count: int, *, only_new: bool = False) -> None:
+        """Shows the job's runs as they come, until there are `count`."""
+        first = self._count(name) if only_new else 0
+        lines = Table.grid(padding=(0, 2))
+        shown, begin = first, time.monotonic()
+        with Live(lines, console=self.console, refresh_per_second=10) as live:
+            while shown < count:
+                for run in self._runs(name)[shown:count]:
+                    lines.add_row(*_row(run, time.monotonic() - begin))
+                    shown += 1
+                seconds = time.monotonic() - begin
+                if seconds > _PATIENCE:
+                    raise LabError(f"Job {name} did not fire within {_PATIENCE} s. See ./lab logs {APP} --sidecar.")
+                live.update(
+                    Group(lines, Spinner("dots", f"{seconds:4.1f} s  {name}: {shown - first} of {count - first}"))
+                )
+                time.sleep(_LOOK_EVERY)
+            live.update(lines)
+        if not self.console.is_terminal:
+            self.console.print()  # off a terminal, Live leaves its last line open
+
+
+def _row(run: dict[str, Any], seconds: float) -> tuple[str, ...]:
+    colour = "green" if run["outcome"] == "succeeded" else "red"
+    late = f"{run['lateness_ms']:,.0f} ms late" if run["lateness_ms"] is not None else ""
+    return f"{seconds:4.1f} s", run["job_name"], f"attempt {run['attempt']}", f"[{colour}]{run['outcome']}[/]", late

@@ -156,7 +156,9 @@ class DeadLetter(BaseModel):
 class DeadLetters(BaseModel):
     """The events that could not be used, the last one first."""
 
-    dead_letters: list[DeadLetter]
+    dead_letters: list[DeadLetter] = Field(
+        examples=[[{"id": "pizza-order-123-9f1c2ab4-3", "received_at": AT, "event": '{"data": "not an order"}'}]]
+    )
 
 
 class EventAnswer(BaseModel):

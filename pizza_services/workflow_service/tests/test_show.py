@@ -61,3 +61,9 @@ def test_an_order_that_stays_half_saved_is_504_in_time(serve, sidecar):
     sidecar.engine.half_saved = 1_000_000
     answer = serve(call_timeout_seconds=0.5).get("/orders/123")
     assert (answer.status_code, answer.json()["dependency"]) == (504, "Dapr workflow engine")
+
+
+def test_a_purged_order_cannot_be_shown_when_pizza_order_answers_with_nothing(client, sidecar):
+    sidecar.peers.book["123"] = (200, {})
+    answer = client.get("/orders/123")
+    assert (answer.status_code, answer.json()["dependency"]) == (503, "pizza-order")

@@ -137,6 +137,13 @@ def test_a_step_that_is_refused_is_not_tried_again(ada, sidecar):
     assert sidecar.peers.asked() == ["order", "cook", "discard", "refund", "cancel"]
 
 
+def test_an_answer_without_a_body_is_no_success(ada, sidecar):
+    sidecar.peers.fail("cook", 200)
+    ada.order()
+    ada.until("pending_validation")
+    assert sidecar.peers.asked().count("cook") == 2
+
+
 def test_an_answer_that_breaks_the_contract_is_a_failure(serve, sidecar, ada):
     sidecar.peers.fail("order", 200, times=3, surprise=True)
     ada.client = serve(rules={"order_pizza": FAST})

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
@@ -28,7 +28,7 @@ class Plan:
     def of(cls, number: int, chance: Random) -> Plan:
         """The plan of the customer of that number."""
         order_id = f"chaos-{number}"
-        kind: Literal["approve", "reject", "cancel"] = chance.choices(["approve", "reject", "cancel"], [6, 2, 2])[0]
+        (kind,) = chance.choices(["approve", "reject", "cancel"], [6, 2, 2])
         if kind == "cancel":
             return cls(order_id, cancels_at=chance.choice(["accepted", "cooking", "pending_validation", "delivering"]))
         return cls(order_id, rejects=chance.randint(1, PIZZAS) if kind == "reject" else 0)

@@ -89,6 +89,6 @@ def _kill_each(
         lifecycle.restart(site, name, sidecar=sidecar)
         victim = f"{name}'s sidecar" if sidecar else name
         again = time.monotonic() - begin
-        line = f"{at:6.1f} s  kill -9 {victim:27} {in_flight:3} orders in flight, serves again at {again:6.1f} s"
+        line = f"{at:6.1f} s  kill -9 {victim:26} {in_flight:3} in flight, back at {again:6.1f} s"
         console.print(line, highlight=False)
     return visits

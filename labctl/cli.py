@@ -89,9 +89,8 @@ def up(
         if detach:
             console.print("Running. [bold]./lab status[/], [bold]./lab logs[/], and [bold]./lab down[/] to end it.")
             return
-        console.print(
-            "Ctrl-C stops all of it. In another terminal: [bold]./lab logs -f[/], [bold]./lab kill callee-app[/]"
-        )
+        elsewhere = f"[bold]./lab logs -f[/], [bold]./lab kill {apps[0].app_id}[/]"
+        console.print(f"Ctrl-C stops all of it. In another terminal: {elsewhere}", soft_wrap=True)
         _watch(site, apps)
     except KeyboardInterrupt:
         console.print("\nStopping …")
@@ -233,7 +232,7 @@ def kill(name: Name, sidecar: Sidecar = False) -> None:
     pid = lifecycle.kill(site, name, sidecar=sidecar)
     what = f"{name}'s sidecar" if sidecar else name
     option = " --sidecar" if sidecar else ""
-    console.print(f"Killed {what} (pid {pid}). Bring it back with: ./lab restart {name}{option}")
+    console.print(f"Killed {what} (pid {pid}). Bring it back with: ./lab restart {name}{option}", soft_wrap=True)
 
 
 @cli.command()
@@ -241,7 +240,7 @@ def restart(name: Name, sidecar: Sidecar = False) -> None:
     """Restarts one app with its sidecar (or only the sidecar), Redis, scheduler or placement; nothing else moves."""
     site = lifecycle.present(Site.from_environment())
     seconds = lifecycle.restart(site, name, sidecar=sidecar)
-    console.print(f"{name}{' (sidecar)' if sidecar else ''} is ready again after {seconds:.1f} s.")
+    console.print(f"{name}{' (sidecar)' if sidecar else ''} is ready again after {seconds:.1f} s.", soft_wrap=True)
 
 
 @cli.command()

@@ -308,17 +308,22 @@ def restart(
 def _end_idle_clis(site: Site) -> None:
     """A `dapr run` whose apps and sidecars have all been ended waits on for ever: it is ended too."""
     clis = [one.process for one in processes.find(site) if one.kind == "cli"]
-    # One that has just been started has no children yet either.
-    idle = [cli for cli in clis if not cli.children() and time.time() - cli.create_time() > 10]
-    processes.end(idle, grace=3)
+    processes.end([cli for cli in clis if _is_idle(cli)], grace=3)
+
+
+def _is_idle(cli: psutil.Process) -> bool:
+    try:
+        # One that has just been started has no children yet either.
+        return not cli.children() and time.time() - cli.create_time() > 10
+    except psutil.NoSuchProcess:
+        return False
 
 
 def watch(site: Site, apps: Sequence[App]) -> None:
     """Returns when the site was taken down from elsewhere. Raises LabError when an app or sidecar ends by itself."""
     while True:
-        found = processes.find(site)
-        living = {(one.kind, one.name) for one in found}
-        if not any(one.kind in ("app", "sidecar", "cli") for one in found) or _intent(site, "down").exists():
+        living = {(one.kind, one.name) for one in processes.find(site)}
+        if _intent(site, "down").exists():
             return
         for app in apps:
             for kind in ("app", "sidecar"):
@@ -343,7 +348,15 @@ def _stop_serving(site: Site, name: str) -> None:
     processes.stop(site, names=[name])
     # Each `serve` has a `dapr run` of its own, on a run file named after the app.
     clis = [one.process for one in processes.find(site) if one.kind == "cli"]
-    processes.end([cli for cli in clis if Path(cli.cmdline()[-1]).name == f"{name}.yaml"], grace=3)
+    processes.end([cli for cli in clis if _run_file(cli) == f"{name}.yaml"], grace=3)
+
+
+def _run_file(cli: psutil.Process) -> str:
+    """The name of the run file of a `dapr run`; empty when it has just ended, as another `serve`'s may."""
+    try:
+        return Path(cli.cmdline()[-1]).name
+    except (psutil.NoSuchProcess, IndexError):
+        return ""
 
 
 def serve(site: Site, name: str, console: Console) -> None:

@@ -36,7 +36,8 @@ from labctl.progress import Steps
 from labctl.site import ROOT, Site
 
 BASELINES = ROOT / "bench" / "baselines" / "dapr.yaml"
-AT_ONCE, ROUNDS, CONNECTIONS = 1_000, 3, 16
+AT_ONCE, CONNECTIONS = 1_000, 16
+SECONDS_A_ROUND = 2.0  # of --seconds, whose default makes three rounds
 PENDING, PENDING_FULL = (1, 1_000), (1, 1_000, 50_000)
 BESIDE_PENDING = 200
 P99_AT_MOST_MS = 1_000.0
@@ -130,9 +131,10 @@ class Grown:
     scheduler_mib: float
 
 
-def measure(site: Site, console: Console, _seconds: float, full: bool) -> Result:
-    """Measures all rows; with `full` also beside 50,000 waiting jobs. `seconds` means nothing here: it is jobs."""
+def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
+    """Measures all rows, in a round for every 2 of the `seconds`; with `full` also beside 50,000 waiting jobs."""
     steps = Steps(console)
+    rounds = max(1, round(seconds / SECONDS_A_ROUND))
     program = load.ensure(steps)
     labs = runfile.read_apps(site), runfile.read_apps(site, BASELINES)
     apps = [app for apps in labs for app in runfile.select(apps, ["jobs"])]
@@ -150,8 +152,8 @@ def measure(site: Site, console: Console, _seconds: float, full: bool) -> Result
                 waiting = count
                 batch = _batch(program, http, app, BESIDE_PENDING, rates[app.name])
                 grown.append(Grown(count, batch, _scheduler_mib(site)))
-        with steps.step(f"{AT_ONCE:,} jobs due at once, {ROUNDS} rounds", total=2 * ROUNDS) as advance:
-            for _ in range(ROUNDS):
+        with steps.step(f"{AT_ONCE:,} jobs due at once, {rounds} rounds", total=2 * rounds) as advance:
+            for _ in range(rounds):
                 for way in (bare, app):
                     batches[way.name].append(_batch(program, http, way, AT_ONCE, rates[way.name]))
                     advance()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -20,8 +21,10 @@ def set_up() -> None:
 
 @pytest.fixture
 def nothing_left(set_up: None) -> Iterator[None]:
-    """Whatever a test leaves of the site is ended; a test that left anything has failed."""
+    """The site is as on a reader's first day. What a test leaves of it is ended; a test that left any has failed."""
     assert left() == [], "another run of these tests is under way"
+    for kept in ("redis", "scheduler"):
+        shutil.rmtree(SITE.state / kept, ignore_errors=True)
     yield
     found = left()
     lifecycle.down(SITE)

@@ -14,7 +14,7 @@ from labctl.bench import invocation, load
 from labctl.bench.report import Target
 from labctl.errors import LabError
 from labctl.progress import Steps
-from labctl.site import Site
+from labctl.site import TEST_OFFSET, Site
 
 
 def fortio(codes: dict[str, int], sockets: int = 16) -> dict[str, Any]:
@@ -74,13 +74,13 @@ def test_a_bench_keeps_off_what_a_user_runs(offset: str, monkeypatch: pytest.Mon
 
 
 def test_a_second_bench_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAB_PORT_OFFSET", "10000")
+    monkeypatch.setenv("LAB_PORT_OFFSET", str(TEST_OFFSET))
     with setup.site_lock("bench"), pytest.raises(LabError, match="Another"):
         bench.run("invocation", Console(file=io.StringIO()), None, 1)
 
 
 def test_an_unknown_bench_is_one_sentence() -> None:
-    with pytest.raises(LabError, match="The benches are: invocation, up"):
+    with pytest.raises(LabError, match="The benches are: invocation, jobs, up"):
         bench.run("nothing", Console(file=io.StringIO()), None, 1)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from labctl import processes
-from labctl.bench import invocation, up
+from labctl.bench import invocation, jobs, up
 from labctl.site import ROOT, TEST_OFFSET, Site
 
 # On a machine that others use too; the targets themselves are asserted by --full.
@@ -18,14 +18,17 @@ OF_RAW_SIDECAR = 0.4
 TIMES_TAUGHT = 8.0
 ROWS = ["direct", "raw_sidecar", "caller_url", "caller_header", "caller_sdk", "caller_grpc", "taught"]
 
-pytestmark = [pytest.mark.lab("invocation"), pytest.mark.usefixtures("no_other_site"), pytest.mark.timeout(600)]
+# A thousand firings go through the state store of a machine that others use too.
+JOBS_LATE_MS = 20_000
+
+pytestmark = [pytest.mark.usefixtures("no_other_site"), pytest.mark.timeout(600)]
 
 
 def bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
     """Runs ./lab bench and returns its JSON; nothing of it runs on."""
     file = tmp_path / "figures.json"
     command = [str(ROOT / "lab"), "bench", *arguments, "--json", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=580)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1700)
     assert done.returncode == 0, done.stdout + done.stderr
     assert processes.find(Site("bench", TEST_OFFSET)) == []
     figures = json.loads(file.read_text())
@@ -39,6 +42,7 @@ def rates(figures: dict[str, Any]) -> dict[str, float]:
     return {row["name"]: row["requests_per_second"] for row in figures["rows"] if row["connections"] == 16}
 
 
+@pytest.mark.lab("invocation")
 def test_invocation_has_every_row_and_our_caller_is_near_the_sidecar(tmp_path: Path) -> None:
     for last in (False, True):
         figures = bench(tmp_path, "invocation", "--seconds", "1.5")
@@ -60,6 +64,7 @@ def test_invocation_has_every_row_and_our_caller_is_near_the_sidecar(tmp_path: P
 
 
 @pytest.mark.full
+@pytest.mark.lab("invocation")
 def test_invocation_meets_its_targets(tmp_path: Path) -> None:
     measured = rates(bench(tmp_path, "invocation"))
     assert measured["caller_url"] >= invocation.OF_RAW_SIDECAR * measured["raw_sidecar"]
@@ -67,8 +72,36 @@ def test_invocation_meets_its_targets(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.lab("invocation")
 def test_up_costs_little_more_than_bare_dapr_run(tmp_path: Path) -> None:
     rows = {row["name"]: row for row in bench(tmp_path, "up")["rows"]}
     assert list(rows) == ["dapr_run", "lab_up", "lab_up_from_nothing"]
     assert rows["dapr_run"]["ratio_to_limit"] == 1.0
     assert rows["lab_up"]["ratio_to_limit"] <= up.TIMES_BARE
+
+
+def late(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rows by name, each of which has what every bench's row has."""
+    for row in figures["rows"]:
+        assert {"name", "connections", "jobs_per_second", "p50_ms", "p99_ms", "ratio_to_limit"} <= set(row)
+        assert row["jobs_per_second"] > 0
+        assert 0 < row["p50_ms"] <= row["p99_ms"]
+    return {row["name"]: row for row in figures["rows"]}
+
+
+@pytest.mark.lab("jobs")
+def test_jobs_has_every_row_and_a_thousand_jobs_fire(tmp_path: Path) -> None:
+    rows = late(bench(tmp_path, "jobs", "--seconds", "2"))
+    assert list(rows) == ["schedule_bare", "schedule_app", "fire_bare", "fire_app", "pending_1", "pending_1000"]
+    assert rows["schedule_bare"]["ratio_to_limit"] == rows["fire_bare"]["ratio_to_limit"] == 1.0
+    assert rows["fire_app"]["p99_ms"] < JOBS_LATE_MS
+    assert rows["pending_1000"]["scheduler_mib"] > 0
+
+
+@pytest.mark.full
+@pytest.mark.lab("jobs")
+@pytest.mark.timeout(1800)
+def test_jobs_meets_its_target_and_waiting_jobs_cost_little(tmp_path: Path) -> None:
+    rows = late(bench(tmp_path, "jobs", "--full"))
+    assert rows["fire_app"]["p99_ms"] <= jobs.P99_AT_MOST_MS
+    assert "pending_50000" in rows

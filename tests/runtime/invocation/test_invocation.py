@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from labctl.processes import wait_until
 from labctl.site import ROOT
 
 pytestmark = pytest.mark.lab("invocation")
@@ -68,10 +69,14 @@ def test_the_call_is_one_trace_from_caller_to_callee(lab):
     headers = {"traceparent": f"00-{trace}-{uuid4().hex[:16]}-01", "x-request-id": str(uuid4())}
     lab.faults(fail_next=1)
     assert lab.http.get(lab.url("caller-app", "/call-greet/Trace"), headers=headers).status_code == 200
-    log = (lab.site.logs / "callee-app.log").read_text()
-    lines = [line for line in log.splitlines() if trace in line]
-    assert lines, "callee logged nothing under the client's trace id"
-    assert json.loads(lines[0][lines[0].index("{") :])["trace_id"] == trace
+    log = lab.site.logs / "callee-app.log"
+
+    def lines():
+        return [line for line in log.read_text().splitlines() if trace in line]
+
+    assert wait_until(lambda: lines() != [], 5), "callee logged nothing under the client's trace id"
+    line = lines()[0]
+    assert json.loads(line[line.index("{") :])["trace_id"] == trace
 
 
 def test_a_missing_zipkin_disturbs_nothing(lab):

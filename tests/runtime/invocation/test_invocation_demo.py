@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 
 import pytest
 
-from labctl.site import ROOT
+from tests.runtime.demos import demo
 from tests.runtime.invocation.conftest import Invocation
 
 pytestmark = pytest.mark.lab("invocation")
 
 
-def demo(site: str, offset: int, lab: str = "invocation") -> subprocess.CompletedProcess[str]:
-    """Runs the demo as a user does, on a site of the tests."""
-    environment = os.environ | {"LAB_SITE_NAME": site, "LAB_PORT_OFFSET": str(offset), "COLUMNS": "160"}
-    command = [str(ROOT / "lab"), "demo", lab]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
-
-
 def test_the_story_is_told_and_the_lab_left_as_it_was(lab: Invocation) -> None:
     before = lab.pid("callee-app")
-    done = demo(lab.site.name, lab.site.offset)
+    done = demo(lab.site.name, lab.site.offset, "invocation")
     assert done.returncode == 0, done.stdout + done.stderr
     chapters = re.split(r"\n\n(?=c|the fault)", done.stdout)
     four_ways, twice, longer, gone, killed, back = chapters
@@ -42,7 +33,7 @@ def test_the_story_is_told_and_the_lab_left_as_it_was(lab: Invocation) -> None:
 
 
 def test_without_a_running_lab_it_says_how_to_start_one() -> None:
-    done = demo("nobody", 10050)
+    done = demo("nobody", 10050, "invocation")
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith(

@@ -24,7 +24,7 @@ AT_ONCE = 64
 
 
 def rounds_to_a_dead_app(lab, app_id: str) -> Iterator[Counter[int]]:
-    """Rounds of calls, all of one at once, through the sidecar of an app that was killed: how often each status came."""
+    """Rounds of calls, all of one at once, through the sidecar of an app that was killed: how often each status."""
     lifecycle.kill(lab.site, app_id)
     with ExitStack() as stack:
         port = lab.app(app_id).http_port

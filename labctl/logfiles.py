@@ -16,14 +16,13 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 def file(site: Site, app: App, kind: str = "app") -> Path | None:
     """The newest log that the CLI keeps of an app (kind "app") or its sidecar ("daprd")."""
     folder = app.folder / ".dapr" / "logs"
-    # The CLI names a log by the second in which it starts; the processes of this site tell which ones are its own.
-    for one in processes.find(site):
-        if one.kind == "cli":
-            for opened in one.process.open_files():
-                if Path(opened.path).name.startswith(f"{app.app_id}_{kind}_"):
-                    return Path(opened.path)
-    logs = sorted(folder.glob(f"{app.app_id}_{kind}_*.log"))
-    return logs[-1] if logs else None
+    # The CLI names a log by the second in which it starts; the processes of this site tell which ones are its own. One
+    # that started several apps keeps the log open of an app that another one has restarted since.
+    clis = [one.process for one in processes.find(site) if one.kind == "cli"]
+    opened = [Path(file.path) for cli in clis for file in cli.open_files()]
+    mine = [path for path in opened if path.name.startswith(f"{app.app_id}_{kind}_")]
+    logs = mine or list(folder.glob(f"{app.app_id}_{kind}_*.log"))
+    return max(logs, key=lambda path: path.name, default=None)
 
 
 def prune(apps: Sequence[App], keep: int = 40) -> None:

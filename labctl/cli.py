@@ -311,3 +311,15 @@ def bench(
     from labctl import bench as benches
 
     raise typer.Exit(benches.run(name, console, json_, seconds, full=full, check=check))
+
+
+@cli.command()
+def chaos(
+    lab: Annotated[str, typer.Argument(help="pizza")],
+    orders: Annotated[int, typer.Option("--orders", help="How many are placed while everything dies in turn.")] = 50,
+    seed: Annotated[int, typer.Option("--seed", help="Decides who is killed when, and what the customers do.")] = 1,
+) -> None:
+    """Kills each service, sidecar and store of a lab while it works, and counts what was done. On a site of its own."""
+    from labctl import chaos as chaoses
+
+    raise typer.Exit(chaoses.run(lab, console, orders, seed))

@@ -1,0 +1,121 @@
+"""What is left after the chaos: each order's end, held against what each service says that it did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+from rich import box
+from rich.table import Table
+
+from labctl import runfile
+from labctl.chaos.customers import Customer
+from labctl.runfile import App
+
+DOERS = ("pizza-storefront", "pizza-kitchen", "pizza-delivery")
+Deed = tuple[str, int]
+
+
+class Audit:
+    """Reads the ledgers, and pizza-order's book, of all customers' orders."""
+
+    def __init__(self, http: httpx.Client, apps: Sequence[App], customers: Sequence[Customer]) -> None:
+        self._http, self._apps, self._customers = http, apps, customers
+
+    def late(self) -> list[str]:
+        """Orders that have ended, and pizza-order does not know it yet."""
+        return [one.plan.order_id for one in self._customers if one.ended_as and not self._book(one).get("final")]
+
+    def wrong(self) -> list[str]:
+        """One line for everything that was lost, doubled or is stuck; none is what was promised."""
+        return [f"{one.plan.order_id}: {line}" for one in self._customers for line in self._wrong_with(one)]
+
+    def table(self) -> Table:
+        """What each service did: how many times, how often it was asked for that, and for how many orders."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in ("service", "step"):
+            table.add_column(column, no_wrap=True)
+        for column in ("done", "asked for", "orders"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for doer in DOERS:
+            entries = [entry for one in self._customers for entry in self._entries(doer, one)]
+            for step in dict.fromkeys(entry["step"] for entry in entries):
+                mine = [entry for entry in entries if entry["step"] == step]
+                asked = sum(entry["times_asked"] for entry in mine)
+                table.add_row(doer, step, str(len(mine)), str(asked), str(len({one["order_id"] for one in mine})))
+        return table
+
+    def summary(self) -> str:
+        """How the orders ended, in words."""
+        ends = Counter(one.ended_as or "STUCK" for one in self._customers)
+        return ", ".join(f"{count} {end}" for end, count in ends.most_common())
+
+    def _wrong_with(self, customer: Customer) -> list[str]:
+        if customer.ended_as is None:
+            return [f"is stuck: {customer.last}"]
+        ledgers = {doer: self._entries(doer, customer) for doer in DOERS}
+        deeds = {doer: [(entry["step"], entry["attempt"]) for entry in ledgers[doer]] for doer in DOERS}
+        told = [moment["status"] for moment in self._book(customer).get("timeline", [])]
+        shown = [moment["status"] for moment in customer.last["timeline"]]
+        wrong = [f"{doer} did {deed} {times} times" for doer in DOERS for deed, times in _doubled(deeds[doer])]
+        if len({entry["run"] for entries in ledgers.values() for entry in entries}) > 1:
+            wrong.append("was run more than once")
+        if told != shown:
+            wrong.append(f"pizza-order was told {told}, and it went {shown}")
+        if "not undone" in str(customer.last["result"].get("error")):
+            wrong.append(customer.last["result"]["error"])
+        attempts = customer.last["attempt"]
+        if customer.ended_as == "delivered":
+            return wrong + _missing_or_more(deeds, _of_a_delivery(attempts))
+        return wrong + _not_undone(deeds)
+
+    def _entries(self, doer: str, customer: Customer) -> list[dict[str, Any]]:
+        return self._read(doer, f"/ledger/{customer.plan.order_id}").get("entries", [])
+
+    def _book(self, customer: Customer) -> dict[str, Any]:
+        return self._read("pizza-order", f"/orders/{customer.plan.order_id}")
+
+    def _read(self, app_id: str, path: str) -> dict[str, Any]:
+        answer = self._http.get(f"{runfile.find(self._apps, app_id).url}{path}")
+        if answer.status_code == 404:
+            return {}
+        answer.raise_for_status()
+        return answer.json()
+
+
+def _doubled(deeds: list[Deed]) -> list[tuple[Deed, int]]:
+    return [(deed, times) for deed, times in Counter(deeds).items() if times > 1]
+
+
+def _of_a_delivery(attempts: int) -> dict[str, set[Deed]]:
+    thrown_away = {("discard", attempt) for attempt in range(1, attempts)}
+    return {
+        "pizza-storefront": {("order", 1)},
+        "pizza-kitchen": {("cook", attempt) for attempt in range(1, attempts + 1)} | thrown_away,
+        "pizza-delivery": {("deliver", attempts)},
+    }
+
+
+def _missing_or_more(deeds: dict[str, list[Deed]], wanted: dict[str, set[Deed]]) -> list[str]:
+    return [
+        f"{doer} did {sorted(deeds[doer])}, and should have done {sorted(wanted[doer])}"
+        for doer in DOERS
+        if set(deeds[doer]) != wanted[doer]
+    ]
+
+
+def _not_undone(deeds: dict[str, list[Deed]]) -> list[str]:
+    """What was done for an order that was not delivered, and not undone."""
+    shop, kitchen, courier = (deeds[doer] for doer in DOERS)
+    wrong: list[str] = []
+    if ("order", 1) in shop and not {("refund", 1), ("cancel", 1)} <= set(shop):
+        wrong.append(f"pizza-storefront did {shop}: the order was not taken back")
+    cooked, discarded = ({attempt for step, attempt in kitchen if step == name} for name in ("cook", "discard"))
+    if cooked - discarded:
+        wrong.append(f"pizza-kitchen did not throw away the pizzas {sorted(cooked - discarded)}")
+    steps = {step for step, _ in courier}
+    if "deliver" in steps and "recall" not in steps:
+        wrong.append("pizza-delivery did not recall the pizza")
+    return wrong

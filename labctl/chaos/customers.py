@@ -1,0 +1,88 @@
+"""Customers of the pizza lab who do not give up: what cannot be reached is asked again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import httpx
+
+from labctl.errors import LabError
+
+ASK_AGAIN_SECONDS = 0.4
+PIZZAS = 3  # RULES__PIZZAS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a customer will do: reject so many pizzas, or cancel when the order has this status."""
+
+    order_id: str
+    rejects: int = 0
+    cancels_at: str | None = None
+
+    @classmethod
+    def of(cls, number: int, chance: Random) -> Plan:
+        """The plan of the customer of that number."""
+        order_id = f"chaos-{number}"
+        (kind,) = chance.choices(["approve", "reject", "cancel"], [6, 2, 2])
+        if kind == "cancel":
+            return cls(order_id, cancels_at=chance.choice(["accepted", "cooking", "pending_validation", "delivering"]))
+        return cls(order_id, rejects=chance.randint(1, PIZZAS) if kind == "reject" else 0)
+
+
+class Customer:
+    """Places one order, judges its pizzas, and waits for its end."""
+
+    def __init__(self, plan: Plan, http: httpx.Client, url: str, closed: threading.Event) -> None:
+        self.plan, self._http, self._url, self._closed = plan, http, url, closed
+        self.asked_in_vain = 0
+        self.last: dict[str, Any] = {}
+
+    def visit(self, seconds: float) -> None:
+        """Returns when the order has ended, or is stuck: not ended so many seconds after it was placed."""
+        customer = {"name": "Ada Lovelace", "address": "12 St James's Square", "phone": "+44 20 7946 0000"}
+        order = {"order_id": self.plan.order_id, "pizza_type": "pepperoni", "size": "large", "customer": customer}
+        deadline = time.monotonic() + seconds
+        # 409: it was accepted already, and only the answer was lost.
+        while self._ask("POST", "/start-order", order, (202, 409)) is None:
+            if time.monotonic() > deadline or self._closed.wait(ASK_AGAIN_SECONDS):
+                return
+        while "result" not in self.last and time.monotonic() < deadline and not self._closed.wait(ASK_AGAIN_SECONDS):
+            state = self._ask("GET", f"/orders/{self.plan.order_id}", None, (200,))
+            if state and "result" not in state:
+                self._act_on(state)
+            self.last = state or self.last
+
+    @property
+    def ended_as(self) -> str | None:
+        """How the order ended; None for one that is stuck."""
+        result = self.last.get("result", {})
+        return result.get("final_status") or ("failed" if result else None)
+
+    def _act_on(self, state: dict[str, Any]) -> None:
+        if self.plan.cancels_at == state["status"]:
+            self._ask("POST", "/cancel-order", {"order_id": self.plan.order_id}, (202, 409))
+        elif state["status"] == "pending_validation":
+            approved = state["attempt"] > self.plan.rejects
+            verdict = {"order_id": self.plan.order_id, "approved": approved, "attempt": state["attempt"]}
+            # 409: it was judged already, and the answer was lost or the workflow has not seen it yet.
+            self._ask("POST", "/validate-pizza", verdict, (202, 409))
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None, fine: tuple[int, ...]) -> dict[str, Any] | None:
+        """The answer; None when there was none, or it said that something is down."""
+        try:
+            answer = self._http.request(method, f"{self._url}{path}", json=body)
+        except httpx.TransportError:
+            # Somebody was killed. It will be asked again, and what is never answered is found as a stuck order.
+            self.asked_in_vain += 1
+            return None
+        if answer.status_code in (502, 503, 504):
+            self.asked_in_vain += 1
+            return None
+        if answer.status_code not in fine:
+            raise LabError(f"{method} {path} of pizza-workflow: {answer.status_code} {answer.text[:300]}")
+        return answer.json() if answer.status_code == 200 else {}

@@ -1,0 +1,94 @@
+"""Chaos in the pizza lab: orders are in flight while each service, sidecar and store dies once, and is restarted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from random import Random
+
+import httpx
+from rich.console import Console
+
+from labctl import infrastructure, lifecycle, runfile
+from labctl.chaos.audit import Audit
+from labctl.chaos.customers import Customer, Plan
+from labctl.processes import wait_until
+from labctl.runfile import App
+from labctl.site import Site
+
+# Shorter than taught, so that many orders are in flight at every step at once. In seconds, as are all others here.
+STEP_SECONDS = "1"
+PAUSE = (0.5, 3.0)
+DOWN = (0.0, 2.0)
+# An outage may cost each of an order's steps 22 s without a scheduler, and pauses of up to 10 s between its attempts.
+ENDED_WITHIN = 300
+TOLD_WITHIN = 60
+
+
+def play(site: Site, console: Console, orders: int, seed: int) -> bool:
+    """Brings the lab up, plays, prints; whether every order was delivered or undone, once, and none is stuck."""
+    apps = runfile.select(runfile.read_apps(site), ["pizza"])
+    lifecycle.up(site, apps, console, env={"STEP_SECONDS": STEP_SECONDS})
+    chance, closed = Random(seed), threading.Event()
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+    with httpx.Client(timeout=15, limits=limits) as http, ThreadPoolExecutor(orders) as pool:
+        url = runfile.find(apps, "pizza-workflow").url
+        customers = [Customer(Plan.of(number, chance), http, url, closed) for number in range(1, orders + 1)]
+        begin = time.monotonic()
+        try:
+            for visit in _kill_each(site, console, _victims(site, apps, chance), customers, pool, chance):
+                visit.result()
+        finally:
+            # After an interruption nobody waits for a customer who waits for what will not come back.
+            closed.set()
+        audit = Audit(http, apps, customers)
+        # The events of the last orders may still be on their way to pizza-order.
+        wait_until(lambda: not audit.late(), TOLD_WITHIN)
+        console.print(audit.table())
+        wrong = audit.wrong()
+        seconds = time.monotonic() - begin
+    for line in wrong:
+        console.print(f"wrong: {line}", highlight=False, markup=False)
+    vain = sum(customer.asked_in_vain for customer in customers)
+    console.print(f"{orders} orders, seed {seed}: {audit.summary()}, in {seconds:.0f} s.", highlight=False)
+    console.print(f"Customers asked {vain} times in vain. {len(wrong)} things are wrong.", highlight=False)
+    return not wrong
+
+
+def _victims(site: Site, apps: Sequence[App], chance: Random) -> list[tuple[str, bool]]:
+    """Everything that runs, each once, in the seed's order: its name, and whether its sidecar is meant."""
+    victims = [(app.app_id, sidecar) for app in apps for sidecar in (False, True)]
+    victims += [(name, False) for name in infrastructure.names(site)]
+    chance.shuffle(victims)
+    return victims
+
+
+def _kill_each(
+    site: Site,
+    console: Console,
+    victims: Sequence[tuple[str, bool]],
+    customers: Sequence[Customer],
+    pool: ThreadPoolExecutor,
+    chance: Random,
+) -> list[Future[None]]:
+    """Kills and restarts one after the other, while more and more customers come; returns their visits."""
+    begin = time.monotonic()
+    visits: list[Future[None]] = []
+    for number, (name, sidecar) in enumerate(victims, 1):
+        # The same number comes before each kill, and the last of them before the last.
+        coming = customers[len(visits) : -(-len(customers) * number // len(victims))]
+        visits += [pool.submit(customer.visit, ENDED_WITHIN) for customer in coming]
+        # The moment of a kill is chance: these two wait for nothing.
+        time.sleep(chance.uniform(*PAUSE))
+        in_flight = sum(not visit.done() for visit in visits)
+        at = time.monotonic() - begin
+        lifecycle.kill(site, name, sidecar=sidecar)
+        time.sleep(chance.uniform(*DOWN))
+        lifecycle.restart(site, name, sidecar=sidecar)
+        victim = f"{name}'s sidecar" if sidecar else name
+        again = time.monotonic() - begin
+        line = f"{at:6.1f} s  kill -9 {victim:26} {in_flight:3} in flight, back at {again:6.1f} s"
+        console.print(line, highlight=False)
+    return visits

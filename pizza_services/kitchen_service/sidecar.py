@@ -1,0 +1,22 @@
+"""Is this app's Dapr sidecar ready to carry calls out?"""
+
+import aiohttp
+
+
+class SidecarNotReady(Exception):
+    """The sidecar cannot be reached, or says that it is not ready."""
+
+
+async def check_ready(session: aiohttp.ClientSession, port: int) -> None:
+    """Returns when the sidecar can carry calls out; raises SidecarNotReady when it cannot.
+
+    `/healthz/outbound` rather than `/healthz`: the latter also waits for this app, which may be waiting for it.
+    """
+    place = f"The Dapr sidecar at 127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}/v1.0/healthz/outbound"
+    try:
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=2)) as response:
+            if not response.ok:
+                raise SidecarNotReady(f"{place} is not ready: it answers {response.status}.")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise SidecarNotReady(f"{place} cannot be reached ({type(error).__name__}).") from error

@@ -1,0 +1,61 @@
+"""openapi.json says what the code does, and what is heard is what pizza-workflow promises to tell."""
+
+import json
+
+import pytest
+import yaml
+from conftest import SERVICE
+from jsonschema import Draft202012Validator
+from story import STORY, event, tell
+
+from main import create_app
+from models import EVENT, OrderEvent
+from settings import Settings
+
+CONTRACT = json.loads((SERVICE / "openapi.json").read_text())
+TOLD = yaml.safe_load((SERVICE / "contracts" / "orders.asyncapi.yaml").read_text())
+
+
+def test_openapi_json_is_what_the_service_serves():
+    served = create_app(Settings(_env_file=None)).openapi()
+    assert served == CONTRACT, "the README says how to regenerate it"
+
+
+def test_every_error_in_the_contract_is_a_problem():
+    for path in CONTRACT["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    assert list(response["content"]) == ["application/problem+json"]
+
+
+def promised(document):
+    """The faults of an event by pizza-workflow's contract."""
+    schema = {"$ref": "#/components/schemas/OrderStatusChangedEvent", "components": TOLD["components"]}
+    return [fault.message for fault in Draft202012Validator(schema).iter_errors(document)]
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_the_events_of_these_tests_and_of_the_docs_are_as_promised(number):
+    assert promised(event(number)) == []
+    assert promised(EVENT) == []
+
+
+def test_the_contract_refuses_what_this_service_drops():
+    bad = event(1)
+    bad["data"]["status"] = "burnt"
+    assert promised(bad)
+
+
+def test_every_status_that_is_promised_is_understood(client):
+    schema = TOLD["components"]["schemas"]["OrderStatusChanged"]
+    assert set(STORY) < set(schema["properties"]["status"]["enum"])
+    for number, status in enumerate(schema["properties"]["status"]["enum"], 1):
+        assert tell(client, event(number, status, final=False)) == ["SUCCESS"]
+
+
+def test_every_field_that_is_required_here_is_promised():
+    schema = TOLD["components"]["schemas"]
+    of_event = OrderEvent.model_json_schema()
+    assert set(of_event["required"]) <= set(schema["OrderStatusChangedEvent"]["required"])
+    assert set(of_event["$defs"]["OrderStatusChanged"]["required"]) <= set(schema["OrderStatusChanged"]["required"])

@@ -1,0 +1,178 @@
+"""What the events of the workflow make of an order: once each, in their order, whichever way they come."""
+
+import json
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from story import AT, ORDER, STORY, event, statuses, tell
+
+
+def test_an_order_follows_its_events(client):
+    assert tell(client, event(1), event(2)) == ["SUCCESS"] * 2
+    assert client.get("/orders/123").json() == {
+        "order_id": "123",
+        "status": "cooking",
+        "step": "a_step",
+        "attempt": 1,
+        "run": "a1",
+        "final": False,
+        "order": ORDER,
+        "timeline": [
+            {"status": "confirmed", "at": AT.format(1), "attempt": 1, "step": "a_step", "note": None},
+            {"status": "cooking", "at": AT.format(2), "attempt": 1, "step": "a_step", "note": None},
+        ],
+    }
+
+
+def test_an_event_that_comes_again_changes_nothing(client, sidecar):
+    tell(client, event(1), event(2))
+    before = dict(sidecar.values)
+    assert tell(client, event(2), event(1), event(2)) == ["SUCCESS"] * 3
+    assert sidecar.values == before
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_events_out_of_order_and_repeated_make_the_same_timeline(client, seed):
+    events = [event(number) for number in range(1, 8)] * 2
+    random.Random(seed).shuffle(events)
+    tell(client, *events)
+    assert statuses(client) == STORY
+    assert client.get("/orders/123").json()["order"] == ORDER
+    assert client.get("/orders/123").json()["final"] is True
+
+
+def test_all_events_at_once_and_twice_at_two_replicas_lose_none(serve):
+    replicas = [serve(), serve()]
+    events = [event(number) for number in range(1, 8)]
+    with ThreadPoolExecutor(14) as pool:
+        told = list(pool.map(lambda number: tell(replicas[number % 2], events[number // 2]), range(14)))
+    assert told == [["SUCCESS"]] * 14
+    assert statuses(replicas[0]) == STORY
+    assert len(client_list(replicas[0])) == 1
+
+
+def client_list(client):
+    return client.get("/orders").json()["orders"]
+
+
+def test_the_order_is_taken_from_whichever_event_has_it(client):
+    tell(client, event(2), event(1, "failed", final=True, note="no storefront"))
+    told = client.get("/orders/123").json()
+    assert (told["order"], told["status"], told["final"]) == (ORDER, "cooking", True)
+
+
+def test_a_forced_cancellation_comes_last_whatever_it_overtakes(client):
+    tell(client, event(1), event(1001, "cancelled", final=True), event(2))
+    assert statuses(client) == ["confirmed", "cooking", "cancelled"]
+    assert client.get("/orders/123").json()["status"] == "cancelled"
+
+
+def test_a_remake_tells_its_attempt_and_notes_are_kept(client):
+    tell(client, event(1), event(2, "rejected", note="burnt"), event(3, "cooking", attempt=2))
+    timeline = client.get("/orders/123").json()["timeline"]
+    assert [(moment["attempt"], moment["note"]) for moment in timeline] == [(1, None), (1, "burnt"), (2, None)]
+
+
+def test_late_events_of_a_deleted_run_do_not_bring_it_back(client, sidecar):
+    tell(client, event(1), event(7))
+    assert client.delete("/orders/123").status_code == 204
+    before = dict(sidecar.values)
+    assert tell(client, event(2), event(7), event(1)) == ["SUCCESS"] * 3
+    assert sidecar.values == before
+    assert client.get("/orders/123").status_code == 404
+    assert client_list(client) == []
+
+
+def test_a_new_run_after_the_deletion_is_a_new_order(client):
+    tell(client, event(1), event(7))
+    client.delete("/orders/123")
+    tell(client, event(2, run="b2"), event(3), event(1, run="b2"))
+    assert statuses(client) == ["confirmed", "cooking"]
+    assert client.get("/orders/123").json()["run"] == "b2"
+    assert [order["order_id"] for order in client_list(client)] == ["123"]
+
+
+def test_a_run_that_follows_a_finished_one_takes_its_place(client):
+    tell(client, event(1), event(7))
+    assert tell(client, event(1, run="b2"), event(2)) == ["SUCCESS"] * 2
+    assert statuses(client) == ["confirmed"]
+
+
+def test_an_event_of_another_run_while_one_is_under_way_is_dropped(client):
+    tell(client, event(1))
+    assert tell(client, event(1, run="b2")) == ["DROP"]
+    assert client.get("/orders/123").json()["run"] == "a1"
+
+
+BAD = [
+    {"type": "OrderExploded"},
+    {"id": ""},
+    {"id": None},
+    {"data": None},
+    {"data": "no"},
+    *[
+        {"data": {**event(1)["data"], name: bad}}
+        for name, bad in [
+            ("order_id", "a||b"),
+            ("order_id", "x" * 65),
+            ("order_id", None),
+            ("run", ""),
+            ("run", "a-b"),
+            ("sequence", 0),
+            ("sequence", "1"),
+            ("sequence", True),
+            ("status", "burnt"),
+            ("attempt", 0),
+            ("at", "yesterday"),
+            ("step", "x" * 51),
+            ("note", "x" * 501),
+            ("order", {}),
+        ]
+    ],
+]
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_what_can_never_be_used_is_dropped_and_nothing_is_stored(client, sidecar, bad, caplog):
+    assert tell(client, {**event(1), **bad}) == ["DROP"]
+    assert sidecar.calls == []
+    assert "Ada" not in caplog.text
+
+
+@pytest.mark.parametrize("missing", ["id", "type", "data"])
+def test_an_event_that_lacks_what_is_read_is_dropped(client, missing):
+    assert tell(client, {name: value for name, value in event(1).items() if name != missing}) == ["DROP"]
+
+
+def test_unknown_members_are_let_through(client):
+    assert tell(client, {**event(1), "traceid": "00-x", "pubsubname": "pizzapubsub", "topic": "orders"}) == ["SUCCESS"]
+
+
+def test_a_dead_letter_is_kept_once_and_the_last_comes_first(client):
+    dead = [{**event(1), "type": "OrderExploded"}, {"id": "other", "odd": "\ud800"}, {"no": "id"}]
+    for each in [*dead, dead[0]]:
+        content = json.dumps(each)
+        answer = client.post("/events/orders-dead", content=content, headers={"content-type": "application/json"})
+        assert answer.json() == {"status": "SUCCESS"}
+    letters = client.get("/dead-letters").json()["dead_letters"]
+    assert [letter["id"] for letter in letters] == ["None", "other", "pizza-order-123-a1-1"]
+    assert "OrderExploded" in letters[2]["event"]
+
+
+def test_only_the_last_dead_letters_are_kept_and_little_of_each(client):
+    for number in range(105):
+        client.post("/events/orders-dead", json={"id": f"n{number}", "x": "y" * 5000})
+    letters = client.get("/dead-letters").json()["dead_letters"]
+    assert [letters[0]["id"], letters[-1]["id"], len(letters)] == ["n104", "n5", 100]
+    assert max(len(letter["event"]) for letter in letters) == 4000
+
+
+@pytest.mark.parametrize("headers", [{}, {"dapr-api-token": "wrong"}])
+def test_with_an_app_token_events_come_from_the_sidecar_only_and_users_need_none(serve, headers):
+    guarded = serve(app_api_token="s3cret")
+    for route in ("/events/orders", "/events/orders-dead"):
+        assert guarded.post(route, json=event(1), headers=headers).status_code == 401
+    assert guarded.get("/orders/123").status_code == 404
+    told = guarded.post("/events/orders", json=event(1), headers={"dapr-api-token": "s3cret"})
+    assert told.json() == {"status": "SUCCESS"}

@@ -1,0 +1,182 @@
+"""Orders as their readers see them: stored, read, listed and deleted."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from conftest import free_port
+from story import ORDER, event, tell
+
+STORED = {"order_id": "123", "status": "stored", "step": None, "attempt": None, "run": None, "final": False}
+STORED |= {"order": ORDER, "timeline": []}
+
+
+def problem_of(answer, status):
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+    return answer.json()
+
+
+def test_an_order_is_stored_once_and_the_same_one_again_is_fine(client):
+    answers = [client.post("/orders", json=ORDER) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 200, 200]
+    assert [answer.json() for answer in answers] == [STORED] * 3
+    assert client.get("/orders/123").json() == STORED
+
+
+def test_another_order_with_the_same_id_is_refused(client):
+    client.post("/orders", json=ORDER)
+    answer = client.post("/orders", json={**ORDER, "size": "small"})
+    assert problem_of(answer, 409)["code"] == "ORDER_DIFFERS"
+    assert client.get("/orders/123").json()["order"]["size"] == "large"
+
+
+def test_two_different_orders_with_one_id_at_once_make_one_order(serve):
+    replicas = [serve(), serve()]
+    orders = [{**ORDER, "size": size} for size in ("small", "large")]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda n: replicas[n].post("/orders", json=orders[n]), range(2)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    winner = next(n for n in range(2) if answers[n].status_code == 201)
+    assert replicas[0].get("/orders/123").json()["order"] == orders[winner]
+
+
+def test_the_events_of_a_stored_order_are_heard(client):
+    client.post("/orders", json=ORDER)
+    tell(client, event(2))
+    told = client.get("/orders/123").json()
+    assert (told["status"], told["run"], told["order"]) == ("cooking", "a1", ORDER)
+
+
+def test_an_order_that_was_started_is_stored_already(client):
+    tell(client, event(1))
+    assert client.post("/orders", json=ORDER).status_code == 200
+    assert client.get("/orders/123").json()["status"] == "confirmed"
+
+
+def test_an_unknown_order_is_404_and_nothing_is_said_of_a_deletion(client):
+    for answer in (client.get("/orders/nope"), client.delete("/orders/nope")):
+        assert "code" not in problem_of(answer, 404)
+        assert "nope" in answer.json()["detail"]
+
+
+def test_a_running_order_is_not_deleted(client):
+    tell(client, event(1), event(5))
+    assert problem_of(client.delete("/orders/123"), 409)["code"] == "ORDER_RUNNING"
+    assert client.get("/orders/123").status_code == 200
+
+
+def test_a_deleted_order_tells_which_run_went_with_it(client):
+    tell(client, event(1), event(7))
+    assert client.delete("/orders/123").status_code == 204
+    for answer in (client.get("/orders/123"), client.delete("/orders/123")):
+        told = problem_of(answer, 404)
+        assert (told["code"], told["run"]) == ("ORDER_DELETED", "a1")
+
+
+def test_an_order_that_was_only_stored_is_deleted_without_a_run(client):
+    client.post("/orders", json=ORDER)
+    client.delete("/orders/123")
+    assert problem_of(client.get("/orders/123"), 404)["run"] is None
+    assert client.post("/orders", json={**ORDER, "size": "small"}).status_code == 201
+
+
+def test_many_runs_of_one_id_are_forgotten_one_by_one_and_not_all(client):
+    for number in range(60):
+        tell(client, event(1, run=f"r{number}"), event(7, run=f"r{number}"))
+        assert client.delete("/orders/123").status_code == 204
+    assert tell(client, event(2, run="r59"), event(2, run="r20")) == ["SUCCESS"] * 2
+    assert client.get("/orders/123").json()["run"] == "r59"
+
+
+def test_orders_are_listed_newest_first_page_by_page_without_the_deleted(serve):
+    client = serve(orders_per_page=3)
+    for order_id in "abcdefg":
+        client.post("/orders", json={**ORDER, "order_id": order_id})
+    client.delete("/orders/e")
+    seen, following = [], None
+    while following is not None or not seen:
+        page = client.get("/orders", params={"limit": 3, **({"before": following} if following else {})}).json()
+        seen.append("".join(order["order_id"] for order in page["orders"]))
+        following = page["next"]
+    assert seen == ["gf", "dcb", "a"]
+
+
+BAD_IDS = ["", "a" * 65, "a||b", "a:b", "../x", "a b", "ä", "1\n", "'; --", "\x00", 7, None]
+BAD = [
+    *[({"order_id": bad}, "order_id") for bad in BAD_IDS],
+    *[({"pizza_type": bad}, "pizza_type") for bad in ("", "a" * 51, "a\x00b", 1, None)],
+    *[({"size": bad}, "size") for bad in ("huge", None, 1)],
+    *[({"customer": bad}, "customer") for bad in (None, "Ada", [])],
+    *[({"customer": {**ORDER["customer"], "name": bad}}, "customer.name") for bad in ("", "a" * 101, None)],
+    *[({"customer": {**ORDER["customer"], "phone": bad}}, "customer.phone") for bad in ("12", "call me")],
+]
+
+
+@pytest.mark.parametrize(("bad", "field"), BAD)
+def test_a_bad_order_is_refused_by_field_and_nothing_is_stored(client, sidecar, bad, field):
+    answer = client.post("/orders", json={**ORDER, **bad})
+    assert [error["field"] for error in problem_of(answer, 422)["errors"]] == [field]
+    assert sidecar.calls == []
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("order_id", ["a" * 65, "a%7C%7Cb", "ä", "a%20b"])
+def test_a_bad_id_in_a_path_is_refused_by_field(client, method, order_id):
+    assert problem_of(client.request(method, f"/orders/{order_id}"), 422)["errors"][0]["field"] == "order_id"
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [({"limit": 0}, "limit"), ({"limit": 101}, "limit"), ({"before": "x"}, "before")]
+)
+def test_bad_queries_are_refused_by_field(client, query, field):
+    assert problem_of(client.get("/orders", params=query), 422)["errors"][0]["field"] == field
+
+
+def test_a_body_that_is_too_large_or_no_order(client):
+    problem_of(client.post("/orders", content=b" " * 70_000), 413)
+    problem_of(client.post("/orders", content=b"{", headers={"content-type": "application/json"}), 422)
+
+
+ASKING = [
+    ("POST", "/orders", ORDER),
+    ("GET", "/orders", None),
+    ("GET", "/orders/123", None),
+    ("DELETE", "/orders/123", None),
+    ("POST", "/events/orders", event(1)),
+    ("POST", "/events/orders-dead", event(1)),
+    ("GET", "/dead-letters", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ASKING)
+def test_a_store_that_fails_is_named_and_events_are_delivered_again(client, sidecar, method, path, body):
+    sidecar.refuse = lambda *_: (grpc.StatusCode.INTERNAL, "dial tcp 10.0.0.7:6379")
+    answer = client.request(method, path, json=body)
+    assert problem_of(answer, 503)["dependency"] == "pizzastatestore"
+    assert "10.0.0.7" not in answer.text
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ASKING)
+def test_without_a_sidecar_the_service_starts_and_says_so(serve, method, path, body):
+    client = serve(dapr_http_port=free_port(), dapr_grpc_port=free_port())
+    assert problem_of(client.request(method, path, json=body), 503)["dependency"] == "Dapr sidecar"
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert "cannot be reached" in problem_of(client.get("/readyz"), 503)["detail"]
+
+
+def test_an_event_whose_save_was_lost_is_entered_when_it_comes_again(client, sidecar):
+    sidecar.refuse = lambda method, _: (grpc.StatusCode.INTERNAL, "lost") if method == "SaveState" else None
+    assert client.post("/events/orders", json=event(1)).status_code == 503
+    sidecar.refuse = lambda *_: None
+    assert tell(client, event(1)) == ["SUCCESS"]
+    assert len(client.get("/orders").json()["orders"]) == 1
+
+
+def test_ready_and_welcome(client, sidecar):
+    assert client.get("/readyz").json() == {"status": "ready"}
+    assert "/orders" in client.get("/").json()["message"]
+    assert client.get("/docs").status_code == 200
+    sidecar.ready = False
+    problem_of(client.get("/readyz"), 503)

@@ -1,0 +1,22 @@
+"""Is there a workflow worker that the sidecar hands work to?"""
+
+from typing import Any
+
+import aiohttp
+
+from sidecar import SidecarNotReady
+from worker import Worker
+
+
+async def check_worker(worker: Worker, session: aiohttp.ClientSession, port: int) -> None:
+    """Returns when a workflow that is scheduled now would run; raises SidecarNotReady when it would wait."""
+    url = f"http://127.0.0.1:{port}/v1.0/metadata"
+    try:
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=2)) as response:
+            response.raise_for_status()
+            metadata: Any = await response.json()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise SidecarNotReady(f"The Dapr sidecar does not tell of its workers ({type(error).__name__}).") from error
+    # Also after a restart of the sidecar, which the worker itself notices only when it connects again.
+    if not worker.connected or not metadata.get("workflows", {}).get("connectedWorkers"):
+        raise SidecarNotReady("The Dapr sidecar is up, but no workflow worker is connected to it yet.")

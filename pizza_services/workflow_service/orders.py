@@ -1,0 +1,144 @@
+"""Orders, as users see and steer them."""
+
+import json
+from typing import Any
+
+from dapr.ext.workflow import WorkflowState, WorkflowStatus
+
+import refusals
+from instances import AlreadyActive, Instances, NoInstance, active
+from messages import Cancellation, Compensation, OrderInput, Progress
+from models import CancelRequest, OrderState, Validation
+from names import compensation_of, instance_of
+from order_book import Deleted, Entry, OrderBook
+from order_run import CANCEL
+from pauses import Pauses
+from peers import PeerFailed
+from validations import Validations
+
+
+class Orders:
+    """Shows, pauses, resumes, cancels and validates orders. Raises Refused where an order's state does not allow it."""
+
+    def __init__(self, instances: Instances, book: OrderBook, pauses: Pauses, validations: Validations) -> None:
+        self._instances, self._book, self._pauses, self._validations = instances, book, pauses, validations
+
+    async def show(self, order_id: str) -> OrderState:
+        """Where an order is: from its workflow, or when Dapr has purged that, from pizza-order."""
+        state = await self._instances.state(instance_of(order_id))
+        if state is None:
+            found = await self._book.find(order_id)
+            if not isinstance(found, Entry):
+                raise refusals.unknown(order_id)
+            return _from_book(order_id, found)
+        progress = _progress(order_id, state)
+        if active(state):
+            return _shown(progress, instance_of(order_id), state)
+        if await self._is_deleted(order_id, progress.run):
+            raise refusals.unknown(order_id)
+        if state.runtime_status is not WorkflowStatus.COMPLETED:
+            undoing = await self._instances.state(compensation_of(order_id))
+            if undoing and (undone := _progress(order_id, undoing)).run == progress.run:
+                undone.timeline = progress.timeline + undone.timeline
+                return _shown(undone, compensation_of(order_id), undoing)
+        return _shown(progress, instance_of(order_id), state)
+
+    async def pause(self, order_id: str) -> None:
+        """Holds the order after the step that is under way."""
+        await self._pauses.pause(order_id, (await self._under_way(order_id)).run)
+
+    async def resume(self, order_id: str) -> None:
+        """Lets a paused order go on."""
+        await self._pauses.resume(order_id, (await self._under_way(order_id)).run)
+
+    async def validate(self, validation: Validation) -> None:
+        """Passes the verdict on a cooked pizza to its workflow."""
+        await self._validations.give(validation, await self._under_way(validation.order_id))
+
+    async def cancel(self, request: CancelRequest) -> None:
+        """Has the workflow undo what was done; with `force`, stops the workflow and undoes everything from outside."""
+        if request.force:
+            await self._cancel_by_force(request)
+            return
+        progress = await self._under_way(request.order_id)
+        event = Cancellation(reason=request.reason) if request.reason else Cancellation()
+        await self._instances.raise_event(instance_of(request.order_id), CANCEL, event.model_dump())
+        await self._pauses.resume(request.order_id, progress.run)
+
+    async def _cancel_by_force(self, request: CancelRequest) -> None:
+        order_id = request.order_id
+        state = await self._existing(order_id)
+        undoing = await self._instances.state(compensation_of(order_id))
+        if undoing and _progress(order_id, undoing).run == _progress(order_id, state).run and not active(undoing):
+            raise refusals.finished(order_id)
+        if state.runtime_status is WorkflowStatus.COMPLETED:
+            raise refusals.finished(order_id)
+        of = OrderInput.model_validate_json(state.serialized_input)
+        given = Compensation(of=of, reason=request.reason or "cancelled by force")
+        try:
+            # It stops the order itself: a crash between stopping and undoing leaves nothing half done.
+            await self._instances.start("compensation_workflow", compensation_of(order_id), given)
+        except AlreadyActive:
+            return
+
+    async def _under_way(self, order_id: str) -> Progress:
+        state = await self._existing(order_id)
+        if not active(state):
+            raise refusals.finished(order_id)
+        return _progress(order_id, state)
+
+    async def _existing(self, order_id: str) -> WorkflowState:
+        try:
+            state = await self._instances.state(instance_of(order_id))
+        except NoInstance:
+            state = None
+        if state is None:
+            found = await self._book.find(order_id)
+            raise refusals.finished(order_id) if isinstance(found, Entry) and found.run else refusals.unknown(order_id)
+        return state
+
+    async def _is_deleted(self, order_id: str, run: str) -> bool:
+        try:
+            found = await self._book.find(order_id)
+        except PeerFailed:
+            # What the workflow knows is worth showing also while pizza-order is down.
+            return False
+        return isinstance(found, Deleted) and found.run == run
+
+
+def _progress(order_id: str, state: WorkflowState) -> Progress:
+    if told := state.serialized_custom_status:
+        return Progress.model_validate_json(told)
+    return Progress(order_id=order_id, run="", status="accepted", step="accepted", attempt=1, timeline=[])
+
+
+def _shown(progress: Progress, instance_id: str, state: WorkflowState) -> OrderState:
+    return OrderState(
+        **progress.model_dump(exclude={"run", "status"}),
+        status="failed" if state.runtime_status is WorkflowStatus.FAILED else progress.status,
+        instance_id=instance_id,
+        paused=state.runtime_status is WorkflowStatus.SUSPENDED,
+        result=None if active(state) else _result(progress, state),
+    )
+
+
+def _result(progress: Progress, state: WorkflowState) -> dict[str, Any]:
+    if state.runtime_status is WorkflowStatus.COMPLETED:
+        return json.loads(state.serialized_output)
+    failure = state.failure_details
+    error = failure.message if failure else f"the workflow was {state.runtime_status.name.lower()}"
+    return {"order_id": progress.order_id, "status": "failed", "error": error}
+
+
+def _from_book(order_id: str, found: Entry) -> OrderState:
+    kind = "completed" if found.status == "delivered" else "failed"
+    result = {"order_id": order_id, "status": kind, "final_status": found.status}
+    return OrderState(
+        order_id=order_id,
+        instance_id=instance_of(order_id),
+        status=found.status,
+        step=found.step or found.status,
+        attempt=found.attempt or 1,
+        timeline=found.timeline,
+        result=result if found.final else None,
+    )

@@ -1,0 +1,87 @@
+"""Bad input is refused by name, and nothing is done."""
+
+import pytest
+from conftest import ORDER
+
+CUSTOMER = ORDER["customer"]
+
+
+def without(name, of=ORDER):
+    return {key: value for key, value in of.items() if key != name}
+
+
+BAD_IDS = ["", "x" * 65, "a b", "a/b", "../x", "a||b", "ä", "1\n", "'; DROP", "a\x00", "a:b", 123, None, []]
+BAD_NAMES = ["", "x" * 101, "x" * 1_000_000]
+
+
+BAD_ORDERS = [
+    *[(without(name), name) for name in ORDER],
+    *[({**ORDER, "customer": without(name, CUSTOMER)}, f"customer.{name}") for name in CUSTOMER],
+    *[({**ORDER, "order_id": order_id}, "order_id") for order_id in BAD_IDS],
+    *[({**ORDER, "pizza_type": pizza}, "pizza_type") for pizza in ["", "x" * 51, 1]],
+    *[({**ORDER, "size": size}, "size") for size in ["", "Large", "huge", 1]],
+    *[({**ORDER, "customer": {**CUSTOMER, "name": name}}, "customer.name") for name in BAD_NAMES],
+    *[({**ORDER, "customer": {**CUSTOMER, "address": address}}, "customer.address") for address in ["", "x" * 201]],
+    *[({**ORDER, "customer": {**CUSTOMER, "phone": phone}}, "customer.phone") for phone in ["1", "x" * 5, "1" * 31]],
+    ({**ORDER, "customer": "Ada"}, "customer"),
+    ([], "body"),
+    ("Ada", "body"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("order", "field"), BAD_ORDERS)
+def test_a_bad_order_is_refused_with_the_field_named(client, sidecar, order, field):
+    answer = client.post("/start-order", json=order)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert answer.json()["detail"].startswith(f"{field}: ")
+    assert len(answer.content) < 1_000
+    assert sidecar.dapr.state == {}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"null"])
+def test_what_is_no_json_is_refused(client, body):
+    headers = {"content-type": "application/json"}
+    assert client.post("/start-order", content=body, headers=headers).status_code in (400, 422)
+
+
+def test_a_body_without_end_is_refused(client):
+    assert client.post("/start-order", content=b"x" * 3_000_000).status_code == 413
+
+
+def test_unicode_is_fine_where_people_write(client, ada, sidecar):
+    customer = {"name": "Jürgen 漢字 ✓", "address": "Straße 1, \u202eobereds", "phone": "+49 (0)30 1-2"}
+    assert client.post("/start-order", json={**ORDER, "pizza_type": "Vier Käse 🧀", "customer": customer}).is_success
+    ada.until("pending_validation")
+    assert sidecar.peers.calls[0][2]["customer"] == customer
+
+
+@pytest.mark.parametrize("route", ["/get-order", "/pause-order", "/resume-order", "/cancel-order", "/validate-pizza"])
+@pytest.mark.parametrize("body", [{}, {"order_id": "a/b"}, {"order_id": "x" * 65}, {"order_id": 1}])
+def test_every_route_refuses_a_bad_id(client, route, body):
+    answer = client.post(route, json={"approved": True, **body})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["order_id"]
+
+
+@pytest.mark.parametrize("order_id", ["a%20b", "x" * 65, "a%7C%7Cb", "%27"])
+def test_a_bad_id_in_the_path_is_refused(client, order_id):
+    answer = client.get(f"/orders/{order_id}")
+    assert [error["field"] for error in answer.json()["errors"]] == ["order_id"]
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [{}, {"approved": "yes"}, {"approved": 1}, {"approved": None}, {"validation_status": "maybe"},
+     {"approved": True, "validation_status": "approved"}, {"approved": True, "attempt": 0},
+     {"approved": True, "attempt": "one"}],
+)  # fmt: skip
+def test_a_bad_verdict_is_refused(client, verdict):
+    assert client.post("/validate-pizza", json={"order_id": "123", **verdict}).status_code == 422
+
+
+@pytest.mark.parametrize("more", [{"reason": "x" * 201}, {"reason": 1}, {"force": "yes"}, {"force": 1}])
+def test_a_bad_cancellation_is_refused(client, more):
+    answer = client.post("/cancel-order", json={"order_id": "123", **more})
+    assert [error["field"] for error in answer.json()["errors"]] == list(more)

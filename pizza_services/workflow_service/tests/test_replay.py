@@ -1,0 +1,93 @@
+"""Every history in replay/ was recorded on the runtime, and the workflows of today must go the same way again.
+
+An order that is under way when a new version is deployed is replayed by it from the beginning. A change that makes it
+decide otherwise anywhere breaks those orders, so it breaks a test here first. A folder in replay/ is a version of the
+workflow; `python tests/histories.py` records more. A history is deleted only when no order of that version can be
+under way any more.
+"""
+
+from pathlib import Path
+
+import pytest
+from conftest import SERVICE
+from dapr.ext.workflow import WorkflowRuntime
+from histories import Differs, read, replay
+
+import workflow
+from order_run import OrderRun
+from worker import QUIET, _own
+
+RECORDED = sorted((SERVICE / "tests" / "replay").glob("*/*.json"))
+BEFORE_THE_CHECK = [path for path in RECORDED if path.parent.name == "1-without-check"]
+WITH_THE_CHECK = [path for path in RECORDED if path.parent.name == "2-quality-check"]
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+def replay_now(path: Path) -> None:
+    """Replays a history with the workflows as they are at this moment."""
+    runtime = WorkflowRuntime("127.0.0.1", "1", QUIET)
+    for one in workflow.WORKFLOWS:
+        runtime.register_workflow(_own(one), name=one.__name__)
+    replay(runtime, read(path))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=name_of)
+def test_the_workflow_of_today_goes_the_way_of(path):
+    replay_now(path)
+
+
+def test_each_way_that_an_order_can_end_is_recorded():
+    assert {path.stem for path in BEFORE_THE_CHECK} == {"approved", "rejected", "remade"}
+    assert {path.stem for path in WITH_THE_CHECK} == {
+        "approved", "remade", "rejected", "expired", "cancelled", "paused", "retried", "check", "compensation",
+    }  # fmt: skip
+
+
+def test_a_step_that_is_added_without_asking_for_its_patch_is_found(monkeypatch):
+    cook = workflow.cook_until_approved
+    monkeypatch.setattr(workflow, "cook_until_approved", lambda run, checked: cook(run, True))
+    for path in BEFORE_THE_CHECK:
+        with pytest.raises(Differs, match="quality_check_workflow"):
+            replay_now(path)
+
+
+def test_a_step_that_is_taken_out_is_found(monkeypatch):
+    cook = workflow.cook_until_approved
+    monkeypatch.setattr(workflow, "cook_until_approved", lambda run, checked: cook(run, False))
+    with pytest.raises(Differs, match="quality_check_workflow"):
+        replay_now(history("2-quality-check/approved"))
+
+
+def test_a_step_with_another_name_is_found(monkeypatch):
+    call = OrderRun._call
+    renamed = {"deliver_pizza": "bring_pizza"}
+    monkeypatch.setattr(OrderRun, "_call", lambda run, name, *more: call(run, renamed.get(name, name), *more))
+    with pytest.raises(Differs, match="bring_pizza"):
+        replay_now(history("2-quality-check/approved"))
+
+
+def test_a_step_at_another_place_is_found(monkeypatch):
+    cook = workflow.cook_until_approved
+
+    def tell_first(run, checked):
+        run.tell("cooked")
+        yield from cook(run, checked)
+
+    monkeypatch.setattr(workflow, "cook_until_approved", tell_first)
+    with pytest.raises(Differs, match="publish_status"):
+        replay_now(history("2-quality-check/remade"))
+
+
+def test_what_an_order_does_when_it_is_undone_is_held_too(monkeypatch):
+    undo = OrderRun.undo
+    monkeypatch.setattr(OrderRun, "undo", lambda run, steps=None: undo(run, (steps or run._undo)[::-1]))
+    with pytest.raises(Differs, match="cancel_order"):
+        replay_now(history("2-quality-check/cancelled"))
+
+
+def history(name: str) -> Path:
+    """The file of a recorded history."""
+    return next(path for path in RECORDED if name_of(path) == name)

@@ -1,0 +1,85 @@
+"""What dapr-ext-workflow 1.18.3 does not bear, and the service therefore does not do. When one of these fails, the SDK
+has got better: pauses.py, or the place of `is_patched` in workflow.py, may become simpler.
+"""
+
+import logging
+from datetime import datetime
+
+import dapr.ext.workflow._durabletask.internal.protos as pb
+import pytest
+from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor, _Registry
+from google.protobuf.timestamp_pb2 import Timestamp
+
+SUSPENDED = {"executionSuspended": pb.ExecutionSuspendedEvent()}
+RESUMED = {"executionResumed": pb.ExecutionResumedEvent()}
+STARTED = {"executionStarted": pb.ExecutionStartedEvent(name="waits")}
+HAPPENED = {"eventRaised": pb.EventRaisedEvent(name="happened")}
+
+
+def waits(ctx, _):
+    yield ctx.wait_for_external_event("happened")
+    if ctx.is_patched("a change"):
+        yield ctx.call_activity("new_step")
+    yield ctx.call_activity("old_step")
+
+
+def turn(*kinds, patches=()):
+    """A turn's events, as the runtime hands them to the worker."""
+    now = Timestamp()
+    now.FromDatetime(datetime(2026, 11, 21))
+    started = pb.WorkflowStartedEvent(version=pb.WorkflowVersion(patches=patches))
+    return [pb.HistoryEvent(timestamp=now, eventId=-1, **kind) for kind in [{"workflowStarted": started}, *kinds]]
+
+
+def execute(past, new, executor=None):
+    if executor is None:
+        executor = new_executor()
+    return executor.execute("one", past, new)
+
+
+def new_executor():
+    registry = _Registry()
+    registry.add_orchestrator(waits)
+    return _OrchestrationExecutor(registry, logging.getLogger("traps"))
+
+
+def test_to_resume_a_workflow_that_is_not_suspended_fails_it():
+    (end,) = execute(turn(STARTED), turn(RESUMED)).actions
+    assert end.completeWorkflow.workflowStatus == pb.ORCHESTRATION_STATUS_FAILED
+    assert "executionResumed" in end.completeWorkflow.failureDetails.errorMessage
+
+
+def test_a_workflow_that_was_paused_twice_goes_round_for_ever_when_it_is_resumed():
+    class Round(list):
+        def append(self, event):
+            assert len(self) < 1_000, "round for ever"
+            super().append(event)
+
+    executor = new_executor()
+    executor._suspended_events = Round()
+    past = [*turn(STARTED), *turn(SUSPENDED), *turn(SUSPENDED)]
+    (end,) = execute(past, turn(RESUMED), executor).actions
+    assert "round for ever" in end.completeWorkflow.failureDetails.errorMessage
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_patch_that_is_asked_for_after_a_pause_is_not_found_again(paused):
+    (timer,) = execute([], turn(STARTED)).actions
+    waits_for = pb.TimerOriginExternalEvent(name="happened")
+    created = pb.TimerCreatedEvent(fireAt=timer.createTimer.fireAt, externalEvent=waits_for)
+    past = [*turn(STARTED), pb.HistoryEvent(eventId=1, timerCreated=created)]
+    last = HAPPENED
+    if paused:  # the event comes in the pause, and is seen by the workflow when it is resumed
+        past += [*turn(SUSPENDED), *turn(HAPPENED)]
+        last = RESUMED
+    decision = execute(past, turn(last))
+    assert [action.scheduleTask.name for action in decision.actions] == ["new_step"]
+
+    # The runtime notes the patch at the beginning of the turn in which it was first asked for.
+    past += turn(last, patches=decision.patches)
+    past += [pb.HistoryEvent(eventId=2, taskScheduled=pb.TaskScheduledEvent(name="new_step"))]
+    (again,) = execute(past, turn({"taskCompleted": pb.TaskCompletedEvent(taskScheduledId=2)})).actions
+    if paused:
+        assert "history mismatch" in again.completeWorkflow.failureDetails.errorMessage
+    else:
+        assert again.scheduleTask.name == "old_step"

@@ -1,0 +1,115 @@
+"""An order is started once, whatever happens in between."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import ORDER, Customer, eventually
+
+
+def start(client, **changes):
+    return client.post("/start-order", json={**ORDER, **changes})
+
+
+def problem_of(answer, status, code):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == code
+    return answer.json()
+
+
+def delivered(ada):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/validate-pizza", approved=True)
+    ada.until_ended()
+
+
+def test_a_start_is_accepted(client):
+    answer = start(client)
+    assert answer.status_code == 202
+    assert answer.json() == {"order_id": "123", "instance_id": "pizza-order-123", "accepted": "start"}
+
+
+def test_a_running_order_is_not_started_again(ada, client, sidecar):
+    ada.order()
+    problem_of(start(client), 409, "ORDER_RUNNING")
+    problem_of(start(client, size="small"), 409, "ORDER_RUNNING")
+    assert sidecar.engine.scheduled == 1
+
+
+def test_of_many_starts_at_once_one_is_accepted(client, sidecar):
+    with ThreadPoolExecutor(8) as pool:
+        statuses = sorted(answer.status_code for answer in pool.map(lambda _: start(client), range(8)))
+    assert statuses.count(202) == 1
+    assert statuses.count(409) == 7
+    assert sidecar.engine.scheduled == 1
+
+
+def test_a_finished_order_is_not_started_again_and_the_way_out_is_named(ada, client, sidecar):
+    delivered(ada)
+    body = problem_of(start(client), 409, "ORDER_FINISHED")
+    assert "DELETE /orders/123" in body["detail"]
+    assert sidecar.engine.scheduled == 1
+
+
+@pytest.mark.parametrize("purged", [False, True])
+def test_a_deleted_order_may_be_started_again_as_a_new_run(ada, client, sidecar, purged):
+    delivered(ada)
+    first = sidecar.dapr.document("start_123")["run"]
+    if purged:
+        sidecar.engine.purge("pizza-order-123")
+    sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": first})
+    ada.order()
+    second = sidecar.dapr.document("start_123")["run"]
+    assert second != first
+    ada.until("pending_validation")
+    assert sidecar.peers.calls[-1][2]["run"] == second
+    ids = [event["id"] for _, event in sidecar.dapr.published]
+    assert len(set(ids)) == len(ids)
+
+
+def test_an_order_that_was_deleted_before_is_not_taken_for_this_run(ada, client, sidecar):
+    delivered(ada)
+    sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": "older"})
+    problem_of(start(client), 409, "ORDER_FINISHED")
+
+
+def test_a_purged_order_is_finished_too(ada, client, sidecar):
+    delivered(ada)
+    sidecar.engine.purge("pizza-order-123")
+    run = sidecar.dapr.document("start_123")["run"]
+    entry = {"order_id": "123", "status": "delivered", "step": "deliver_pizza", "attempt": 1, "run": run}
+    sidecar.peers.book["123"] = (200, {**entry, "final": True, "timeline": []})
+    problem_of(start(client), 409, "ORDER_FINISHED")
+
+
+def test_a_crash_between_claim_and_schedule_is_healed_by_asking_again(ada, client, sidecar):
+    delivered(ada)
+    # What such a crash leaves behind: a claim, and no instance.
+    run = sidecar.dapr.document("start_123")["run"]
+    sidecar.engine.purge("pizza-order-123")
+    problem_of(start(client, size="small"), 409, "ORDER_RUNNING")
+    ada.order()
+    assert sidecar.dapr.document("start_123")["run"] == run
+    ada.until("pending_validation")
+
+
+def test_while_the_engine_does_not_answer_a_start_fails_and_can_be_repeated(serve, sidecar):
+    client = serve(call_timeout_seconds=0.2)
+    sidecar.engine.down.set()
+    answer = start(client)
+    assert answer.status_code == 504
+    assert answer.json()["dependency"] == "Dapr workflow engine"
+    sidecar.engine.down.clear()
+    # It may have been scheduled all the same.
+    eventually(lambda: start(client).status_code in (202, 409))
+    Customer(client).until("pending_validation")
+    assert sidecar.peers.asked() == ["order", "cook"]
+
+
+def test_a_finished_start_is_not_decided_without_pizza_order(ada, client, sidecar):
+    delivered(ada)
+    sidecar.peers.book["123"] = (500, {"errorCode": "ERR_DIRECT_INVOKE", "message": "no such app"})
+    answer = start(client)
+    assert answer.status_code == 503
+    assert (answer.json()["dependency"], answer.json()["errorCode"]) == ("pizza-order", "ERR_DIRECT_INVOKE")

@@ -1,0 +1,208 @@
+"""Pausing, resuming and cancelling, by request and by force."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import dapr.ext.workflow._durabletask.internal.protos as pb
+import pytest
+from conftest import eventually
+
+ROUTES = ["/pause-order", "/resume-order", "/cancel-order"]
+
+
+def until_paused(ada):
+    return eventually(lambda: (found := ada.state())["paused"] and found)
+
+
+def test_a_paused_order_finishes_its_step_and_waits(ada, sidecar):
+    sidecar.peers.hold("order")
+    ada.order()
+    eventually(lambda: "order" in sidecar.peers.asked())
+    assert ada.post("/pause-order").status_code == 202
+    until_paused(ada)
+    sidecar.peers.release()
+    eventually(lambda: sidecar.peers.done["order", 1])
+    assert sidecar.peers.asked() == ["order"]
+    assert ada.post("/resume-order").status_code == 202
+    ada.until("pending_validation")
+
+
+@pytest.mark.parametrize("held", ["order", "cook", "deliver", None])
+def test_an_order_can_be_paused_and_resumed_at_each_step(ada, sidecar, held):
+    if held:
+        sidecar.peers.hold(held)
+    ada.order()
+    if held in (None, "deliver"):
+        ada.until("pending_validation")
+    if held == "deliver":
+        ada.post("/validate-pizza", approved=True)
+    if held:
+        eventually(lambda: held in sidecar.peers.asked())
+    ada.post("/pause-order")
+    until_paused(ada)
+    sidecar.peers.release()
+    ada.post("/resume-order")
+    if held != "deliver":
+        ada.until("pending_validation")
+        ada.post("/validate-pizza", approved=True)
+    assert ada.until_ended()["result"]["final_status"] == "delivered"
+
+
+def test_a_verdict_on_a_paused_order_counts_after_the_resume(ada):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/pause-order")
+    until_paused(ada)
+    assert ada.post("/validate-pizza", approved=True).status_code == 202
+    assert ada.state()["status"] == "pending_validation"
+    ada.post("/resume-order")
+    assert ada.until_ended()["result"]["final_status"] == "delivered"
+
+
+def test_pausing_and_resuming_twice_tells_the_engine_once(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    for _ in range(3):
+        assert ada.post("/pause-order").status_code == 202
+    until_paused(ada)
+    for _ in range(3):
+        assert ada.post("/resume-order").status_code == 202
+    assert [what for what, _ in sidecar.engine.steered] == ["pause", "resume"]
+    ada.post("/validate-pizza", approved=True)
+    assert ada.until_ended()["result"]["final_status"] == "delivered"
+
+
+def test_pausing_and_resuming_many_times_at_once_does_not_break_the_order(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    with ThreadPoolExecutor(8) as pool:
+        routes = ["/pause-order", "/resume-order"] * 8
+        assert {answer.status_code for answer in pool.map(ada.post, routes)} <= {202, 409}
+    steered = [what for what, _ in sidecar.engine.steered]
+    assert steered == ["pause", "resume"] * (len(steered) // 2) + ["pause"] * (len(steered) % 2)
+    ada.post("/resume-order")
+    ada.post("/validate-pizza", approved=True)
+    assert ada.until_ended()["result"]["final_status"] == "delivered"
+
+
+def test_resuming_an_order_that_is_not_paused_does_nothing(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    assert ada.post("/resume-order").status_code == 202
+    assert sidecar.engine.steered == []
+
+
+def test_a_crash_between_the_turn_and_the_engine_can_be_mended(serve, ada, sidecar):
+    ada.client = serve(pause_grace_seconds=0.001)
+    ada.order()
+    ada.until("pending_validation")
+    # What such a crash leaves behind.
+    run = sidecar.dapr.document("start_123")["run"]
+    turn = {"run": run, "told": "pause", "at": "2026-01-01T00:00:00Z"}
+    sidecar.dapr.state["pause_123"] = (json.dumps(turn).encode(), 1)
+    ada.post("/resume-order")
+    ada.post("/pause-order")
+    until_paused(ada)
+
+
+def test_a_paused_order_can_be_cancelled(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/pause-order")
+    assert ada.post("/cancel-order").status_code == 202
+    assert ada.until_ended()["status"] == "cancelled"
+
+
+def test_cancelling_twice_undoes_once(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    assert {ada.post("/cancel-order").status_code for _ in range(2)} <= {202, 409}
+    ada.until_ended()
+    assert sidecar.peers.asked() == ["order", "cook", "discard", "refund", "cancel"]
+
+
+def test_force_stops_the_workflow_and_undoes_everything(ada, sidecar):
+    sidecar.peers.hold("cook")
+    ada.order()
+    eventually(lambda: "cook" in sidecar.peers.asked())
+    answer = ada.post("/cancel-order", force=True, reason="the shop burns")
+    assert answer.status_code == 202
+    ended = ada.until_ended()
+    assert (ended["status"], ended["instance_id"]) == ("cancelled", "pizza-order-123-compensation")
+    assert ended["result"]["error"] == "the shop burns"
+    assert ada.statuses() == ["confirmed", "cooking", "cancelled"]
+    assert sidecar.peers.asked()[2:] == ["recall", "discard", "discard", "discard", "refund", "cancel"]
+    assert [data["sequence"] for data in sidecar.dapr.events()] == [1, 2, 1001]
+    # The pizza that was in the oven comes too late.
+    sidecar.peers.release()
+    assert sidecar.peers.done["deliver", 1] == 0
+
+
+def test_force_also_cancels_a_paused_order(ada):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/pause-order")
+    until_paused(ada)
+    ada.post("/cancel-order", force=True)
+    assert ada.until_ended()["status"] == "cancelled"
+
+
+def test_force_mends_an_order_whose_workflow_failed(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    instance = sidecar.engine.instances["pizza-order-123"]
+    with sidecar.engine.lock:
+        failed = pb.CompleteWorkflowAction(workflowStatus="ORCHESTRATION_STATUS_FAILED")
+        sidecar.engine._completeWorkflow(instance, 99, failed)
+    assert ada.until_ended()["status"] == "failed"
+    assert ada.post("/cancel-order").status_code == 409
+    assert ada.post("/cancel-order", force=True).status_code == 202
+    assert eventually(lambda: ada.state()["status"] == "cancelled")
+
+
+def test_force_twice_undoes_once(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/cancel-order", force=True)
+    assert ada.post("/cancel-order", force=True).status_code in (202, 409)
+    ada.until_ended()
+    assert sidecar.peers.asked().count("refund") == 1
+    assert ada.post("/cancel-order", force=True).json()["code"] == "ORDER_FINISHED"
+
+
+def test_a_cancellation_of_any_form_cancels(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    instance = sidecar.engine.instances["pizza-order-123"]
+    with sidecar.engine.lock:
+        sidecar.engine._tell(instance, eventRaised={"name": "CancelOrder"})
+    assert ada.until_ended()["result"]["error"] == "cancelled by request"
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_an_unknown_order_cannot_be_steered(client, route):
+    answer = client.post(route, json={"order_id": "nobody"})
+    assert answer.status_code == 404
+    assert "nobody" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("purged", [False, True])
+def test_an_order_that_has_ended_cannot_be_steered(ada, sidecar, route, purged):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/cancel-order")
+    ada.until_ended()
+    if purged:
+        sidecar.engine.purge("pizza-order-123")
+        sidecar.peers.book["123"] = (200, {"status": "cancelled", "run": "r", "final": True, "timeline": []})
+    answer = ada.post(route)
+    assert (answer.status_code, answer.json()["code"]) == (409, "ORDER_FINISHED")
+
+
+def test_force_cannot_undo_what_was_delivered(ada):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/validate-pizza", approved=True)
+    ada.until_ended()
+    assert ada.post("/cancel-order", force=True).json()["code"] == "ORDER_FINISHED"

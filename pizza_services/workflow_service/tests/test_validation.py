@@ -1,0 +1,104 @@
+"""A verdict counts for the pizza it was given for."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import dapr.ext.workflow._durabletask.internal.protos as pb
+import pytest
+from conftest import eventually
+from google.protobuf.wrappers_pb2 import StringValue
+
+
+def test_a_double_click_does_not_approve_the_next_pizza(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    sidecar.peers.hold("discard")
+    with ThreadPoolExecutor(4) as pool:
+        clicks = list(pool.map(lambda _: ada.post("/validate-pizza", approved=False), range(4)))
+    assert {answer.status_code for answer in clicks} <= {202, 409}
+    sidecar.peers.release()
+    ada.until("pending_validation", attempt=2)
+    verdicts = [what for what, _ in sidecar.engine.steered if what == "event"]
+    assert verdicts
+    eventually(lambda: not sidecar.engine.instances["pizza-order-123"].inbox)
+    assert ada.state()["status"] == "pending_validation"
+    assert ada.state()["attempt"] == 2
+
+
+def test_an_event_that_is_not_for_this_pizza_is_ignored(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    run = sidecar.dapr.document("start_123")["run"]
+    instance = sidecar.engine.instances["pizza-order-123"]
+    others = [{"run": run, "attempt": 2, "approved": True}, {"run": "x", "attempt": 1, "approved": True}, {}, "yes", 7]
+    for other in others:
+        event = {"name": "ValidationComplete", "input": StringValue(value=json.dumps(other))}
+        with sidecar.engine.lock:
+            sidecar.engine._tell(instance, eventRaised=event)
+    eventually(lambda: not instance.inbox and instance.turn is None)
+    assert ada.state()["status"] == "pending_validation"
+    ada.post("/validate-pizza", approved=True)
+    assert ada.until_ended()["result"]["final_status"] == "delivered"
+
+
+def test_of_two_verdicts_that_contradict_each_other_one_is_refused(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/pause-order")
+    assert ada.post("/validate-pizza", approved=True).status_code == 202
+    assert ada.post("/validate-pizza", approved=True).status_code == 202
+    answer = ada.post("/validate-pizza", approved=False)
+    assert (answer.status_code, answer.json()["code"]) == (409, "VALIDATED")
+
+
+def test_a_verdict_may_name_the_pizza(ada):
+    ada.order()
+    ada.until("pending_validation")
+    assert ada.post("/validate-pizza", approved=False, attempt=2).status_code == 409
+    assert ada.post("/validate-pizza", approved=False, attempt=1).status_code == 202
+    ada.until("pending_validation", attempt=2)
+    assert ada.post("/validate-pizza", approved=True, attempt=1).status_code == 409
+    assert ada.post("/validate-pizza", approved=True, attempt=2).status_code == 202
+
+
+@pytest.mark.parametrize("held", ["order", "cook", "deliver"])
+def test_an_order_that_does_not_wait_is_not_validated(ada, sidecar, held):
+    sidecar.peers.hold(held)
+    ada.order()
+    if held == "deliver":
+        ada.until("pending_validation")
+        ada.post("/validate-pizza", approved=True)
+    eventually(lambda: held in sidecar.peers.asked())
+    answer = ada.post("/validate-pizza", approved=True)
+    assert (answer.status_code, answer.json()["code"]) == (409, "NOT_WAITING")
+
+
+def test_an_order_that_has_ended_is_not_validated(ada):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/validate-pizza", approved=True)
+    ada.until_ended()
+    assert ada.post("/validate-pizza", approved=True).status_code == 409
+
+
+def test_an_unknown_order_is_not_validated(client):
+    assert client.post("/validate-pizza", json={"order_id": "nobody", "approved": True}).status_code == 404
+
+
+def test_the_step_repeated_after_a_crash_leaves_the_verdict_alone(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/pause-order")
+    ada.post("/validate-pizza", approved=True)
+    noted = sidecar.dapr.document("validation_123")
+    assert noted["status"] == "approved"
+    again = pb.ActivityRequest(
+        name="validate_pizza",
+        taskId=99,
+        input=StringValue(value=json.dumps({"order_id": "123", "run": noted["run"], "attempt": 1})),
+        workflowInstance=pb.WorkflowInstance(instanceId="pizza-order-123"),
+    )
+    with sidecar.engine.lock:
+        sidecar.engine._send(pb.WorkItem(activityRequest=again), sidecar.engine.instances["pizza-order-123"])
+    eventually(lambda: 99 in sidecar.engine.completed)
+    assert sidecar.dapr.document("validation_123") == noted

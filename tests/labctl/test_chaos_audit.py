@@ -1,0 +1,83 @@
+"""The audit after ./lab chaos pizza finds what it is there to find."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+from labctl import runfile
+from labctl.chaos.audit import Audit
+from labctl.chaos.customers import Customer, Plan
+from labctl.site import Site
+
+APPS = runfile.select(runfile.read_apps(Site()), ["pizza"])
+PORTS = {app.app_port: app.app_id for app in APPS}
+SHOP, KITCHEN, COURIER, BOOK = "pizza-storefront", "pizza-kitchen", "pizza-delivery", "pizza-order"
+DELIVERED = {SHOP: [("order", 1)], KITCHEN: [("cook", 1)], COURIER: [("deliver", 1)], BOOK: ["delivered"]}
+CANCELLED = {
+    SHOP: [("order", 1), ("refund", 1), ("cancel", 1)],
+    KITCHEN: [("cook", 1), ("discard", 1)],
+    COURIER: [("deliver", 1), ("recall", 1)],
+    BOOK: ["cancelled"],
+}
+
+
+def wrong(ended_as: str | None, facts: dict[str, Any], *, run: str = "a") -> list[str]:
+    """What the audit says of one order that ended so, when the services say that these are the facts."""
+
+    def service(request: httpx.Request) -> httpx.Response:
+        app_id = PORTS[request.url.port or 0]
+        if app_id == BOOK:
+            return httpx.Response(200, json={"final": True, "timeline": [{"status": one} for one in facts[BOOK]]})
+        runs = {"pizza-kitchen": run}
+        entries = [
+            {"step": step, "attempt": attempt, "run": runs.get(app_id, "a"), "times_asked": 1, "order_id": "o"}
+            for step, attempt in facts[app_id]
+        ]
+        return httpx.Response(200, json={"entries": entries}) if entries else httpx.Response(404)
+
+    with httpx.Client(transport=httpx.MockTransport(service)) as http:
+        customer = Customer(Plan("o"), http, "http://localhost:8025", threading.Event())
+        if ended_as:
+            result = {"final_status": ended_as}
+            customer.last = {"attempt": 1, "timeline": [{"status": ended_as}], "result": result}
+        return Audit(http, APPS, [customer]).wrong()
+
+
+@pytest.mark.parametrize(("ended_as", "facts"), [("delivered", DELIVERED), ("cancelled", CANCELLED)])
+def test_an_order_that_went_well_is_not_wrong(ended_as, facts):
+    assert wrong(ended_as, facts) == []
+
+
+@pytest.mark.parametrize(
+    ("ended_as", "facts", "words"),
+    [
+        (None, DELIVERED, "is stuck"),
+        ("delivered", DELIVERED | {KITCHEN: [("cook", 1), ("cook", 1)]}, "did ('cook', 1) 2 times"),
+        ("delivered", DELIVERED | {KITCHEN: []}, "should have done [('cook', 1)]"),
+        ("delivered", DELIVERED | {SHOP: [("order", 1), ("refund", 1)]}, "should have done [('order', 1)]"),
+        ("delivered", DELIVERED | {BOOK: []}, "was told []"),
+        ("cancelled", CANCELLED | {SHOP: [("order", 1), ("cancel", 1)]}, "was not taken back"),
+        ("cancelled", CANCELLED | {KITCHEN: [("cook", 1)]}, "did not throw away"),
+        ("cancelled", CANCELLED | {COURIER: [("deliver", 1)]}, "did not recall"),
+    ],
+    ids=[
+        "stuck",
+        "doubled",
+        "lost",
+        "undone although delivered",
+        "a lost event",
+        "no refund",
+        "no discard",
+        "no recall",
+    ],
+)
+def test_what_is_wrong_is_found(ended_as, facts, words):
+    assert any(words in line for line in wrong(ended_as, facts))
+
+
+def test_an_order_that_was_run_twice_is_found():
+    assert wrong("delivered", DELIVERED, run="b") == ["o: was run more than once"]

@@ -1,0 +1,41 @@
+"""./lab chaos pizza, run as a user runs it: everything dies once, and no order is lost, doubled or stuck."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from labctl import infrastructure, processes, runfile
+from labctl.site import ROOT, TEST_OFFSET, Site
+
+SITE = Site("chaos", TEST_OFFSET)
+
+pytestmark = [pytest.mark.lab("pizza"), pytest.mark.usefixtures("no_other_site")]
+
+
+def chaos(orders: int, seed: int, timeout: float) -> str:
+    """What the command says; it ends well, and leaves nothing running."""
+    command = [str(ROOT / "lab"), "chaos", "pizza", "--orders", str(orders), "--seed", str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert processes.find(SITE) == []
+    return done.stdout
+
+
+@pytest.mark.timeout(600)
+def test_fifty_orders_outlive_the_death_of_everything():
+    told = chaos(50, 1, 580)
+    kills = [line.split("kill -9 ")[1] for line in told.splitlines() if "kill -9 " in line]
+    apps = [app.app_id for app in runfile.select(runfile.read_apps(SITE), ["pizza"])]
+    victims = [*apps, *(f"{app}'s sidecar" for app in apps), *infrastructure.names(SITE)]
+    assert sorted(kill.split("  ")[0] for kill in kills) == sorted(victims)
+    assert "50 orders, seed 1: " in told
+    assert "0 things are wrong." in told
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_two_hundred_orders_outlive_it_three_times_in_a_row(seed):
+    assert "0 things are wrong." in chaos(200, seed, 1180)

@@ -1,0 +1,110 @@
+"""Cancelling, pausing and resuming at each step on the real runtime."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from labctl.processes import wait_until
+from tests.runtime.pizza.conftest import COURIER, DOERS, KITCHEN, SHOP, SOON, statuses
+
+pytestmark = pytest.mark.lab("pizza")
+
+STEPS = list(DOERS)
+UNDOES = ("recall", "discard", "refund", "cancel")
+
+
+def go_to(lab, order_id, step):
+    """Waits for the step to begin, and does what it takes to get there."""
+    if step == "deliver_pizza":
+        lab.approve(order_id)
+    lab.until(order_id, step)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("paused", [False, True], ids=["", "paused"])
+def test_a_cancelled_order_is_undone_in_reverse_order(lab, step, paused):
+    order_id = lab.order()
+    go_to(lab, order_id, step)
+    if paused:
+        lab.tell("pause-order", order_id)
+    lab.tell("cancel-order", order_id, reason="ordered twice")
+    state = lab.end_of(order_id)
+    assert (state["result"]["final_status"], state["result"]["error"]) == ("cancelled", "ordered twice")
+    assert statuses(state)[-1] == "cancelled"
+    assert "delivered" not in statuses(state)
+
+    begun = STEPS.index(step)
+    kitchen = [("cook", 1), ("discard", 1)] if begun >= 1 else []
+    courier = [("deliver", 1), ("recall", 1)] if begun == 3 else []
+    shop = [("order", 1), ("refund", 1), ("cancel", 1)]
+    lab.assert_deeds(order_id, shop=shop, kitchen=kitchen, courier=courier)
+    undone = [
+        (datetime.fromisoformat(entry["at"]), UNDOES.index(entry["step"]))
+        for app_id in (SHOP, KITCHEN, COURIER)
+        for entry in lab.entries(app_id, order_id)
+        if entry["step"] in UNDOES
+    ]
+    assert [place for _, place in sorted(undone)] == sorted(place for _, place in undone)
+
+
+def test_a_remake_that_is_cancelled_throws_both_pizzas_away(lab):
+    order_id = lab.order()
+    lab.reject(order_id)
+    lab.until(order_id, "cook_pizza", 2)
+    lab.tell("cancel-order", order_id)
+    assert lab.end_of(order_id)["result"]["final_status"] == "cancelled"
+    kitchen = [("cook", 1), ("discard", 1), ("cook", 2), ("discard", 2)]
+    lab.assert_deeds(order_id, shop=[("order", 1), ("refund", 1), ("cancel", 1)], kitchen=kitchen)
+
+
+@pytest.mark.parametrize("step", ["cook_pizza", "validate_pizza"])
+def test_an_order_that_is_cancelled_by_force_is_undone_from_outside(lab, step):
+    order_id = lab.order()
+    go_to(lab, order_id, step)
+    lab.tell("cancel-order", order_id, force=True)
+    state = lab.end_of(order_id)
+    assert (state["result"]["final_status"], statuses(state)[-1]) == ("cancelled", "cancelled")
+    # From outside nobody knows what was done, so everything is undone that may have been.
+    discards = [("discard", 3), ("discard", 2), ("discard", 1)]
+    shop = [("order", 1), ("refund", 1), ("cancel", 1)]
+    lab.assert_deeds(order_id, shop=shop, kitchen=[("cook", 1), *discards], courier=[("recall", 1)])
+    assert lab.post("cancel-order", order_id, force=True).json()["code"] == "ORDER_FINISHED"
+
+
+def test_an_order_that_has_ended_cannot_be_steered(lab):
+    order_id = lab.order()
+    lab.tell("cancel-order", order_id)
+    lab.end_of(order_id)
+    for route in ("cancel-order", "pause-order", "resume-order"):
+        answer = lab.post(route, order_id)
+        assert (answer.status_code, answer.json()["code"]) == (409, "ORDER_FINISHED"), route
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_paused_order_finishes_its_step_and_waits_there(lab, stays, step):
+    order_id = lab.order()
+    go_to(lab, order_id, step)
+    # Twice, and at once: the second changes nothing.
+    lab.tell("pause-order", order_id)
+    lab.tell("pause-order", order_id)
+    assert wait_until(lambda: lab.state(order_id)["paused"], SOON)
+    if step == "validate_pizza":
+        lab.tell("validate-pizza", order_id, approved=True)
+    done = [lab.deeds(app_id, order_id) for app_id in (SHOP, KITCHEN, COURIER)]
+    before = lab.state(order_id)
+
+    def unchanged():
+        now = lab.state(order_id)
+        assert (now["paused"], now["step"], now["status"]) == (True, before["step"], before["status"])
+        return [lab.deeds(app_id, order_id) for app_id in (SHOP, KITCHEN, COURIER)] == done
+
+    # Longer than the step takes.
+    assert stays(unchanged, 4)
+    lab.tell("resume-order", order_id)
+    if step != "deliver_pizza":  # else it has ended by now
+        lab.tell("resume-order", order_id)
+    if step in ("order_pizza", "cook_pizza"):
+        lab.approve(order_id)
+    lab.assert_delivered_once(order_id)

@@ -20,7 +20,7 @@ from tests.docs.ports import OFFSET, SITE
 
 FILES = sorted((ROOT / "requests").glob("*.http"))
 # A file is named as its page is: 1-service-invocation. The page says which lab it is of.
-LABS = {"1-service-invocation": "invocation", "2-jobs": "jobs", "3-chat-memory": "chat"}
+LABS = {"1-service-invocation": "invocation", "2-jobs": "jobs", "3-chat-memory": "chat", "4-pizza": "pizza"}
 
 
 def _parameter(file: Path) -> object:

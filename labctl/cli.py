@@ -301,7 +301,7 @@ def demo(lab: Annotated[str, typer.Argument(help="invocation, jobs, or chat")]) 
 
 @cli.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="invocation, jobs, or up")],
+    name: Annotated[str, typer.Argument(help="invocation, jobs, chat, or up")],
     json_: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file too.")] = None,
     seconds: Annotated[float, typer.Option("--seconds", help="How long each row is measured.")] = 6.0,
     full: Annotated[bool, typer.Option("--full", help="The long rows too.")] = False,

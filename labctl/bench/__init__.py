@@ -12,11 +12,11 @@ from filelock import Timeout
 from rich.console import Console
 
 from labctl import lifecycle, setup
-from labctl.bench import invocation, jobs, report, up
+from labctl.bench import chat, invocation, jobs, report, up
 from labctl.errors import LabError
 from labctl.site import TEST_OFFSET, Site
 
-BENCHES = {"invocation": invocation.measure, "jobs": jobs.measure, "up": up.measure}
+BENCHES = {"invocation": invocation.measure, "jobs": jobs.measure, "chat": chat.measure, "up": up.measure}
 
 
 def run(

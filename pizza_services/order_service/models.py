@@ -83,7 +83,7 @@ class StatusChange(BaseModel):
 
 
 class OrderStatusChanged(StatusChange):
-    """The data of an event on the topic `orders` (contracts/orders.asyncapi.yaml)."""
+    """The data of an event on the topic `orders` (contracts/workflow.asyncapi.yaml)."""
 
     order_id: OrderId
     run: Run

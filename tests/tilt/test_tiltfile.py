@@ -29,13 +29,13 @@ def test_one_lab_comes_up_with_its_name(lab: str) -> None:
 
 
 def test_the_labs_that_are_named_come_up_and_no_other(tmp_path: Path) -> None:
-    another = {"appID": "pizza-order", "appDirPath": "./order", "appPort": 8021, "daprHTTPPort": 3521}
+    another = {"appID": "a-later-app", "appDirPath": "./later", "appPort": 8099, "daprHTTPPort": 3599}
     shutil.copy(tilt.ROOT / "dapr.yaml", tmp_path)
     document = yaml.safe_load((tmp_path / "dapr.yaml").read_text())
     document["apps"].append(another | {"env": {"LAB": "a-later-lab"}})
     (tmp_path / "dapr.yaml").write_text(yaml.safe_dump(document))
 
-    assert list(tilt.run("a-later-lab", folder=tmp_path)) == ["setup", *BELOW, "pizza-order"]
+    assert list(tilt.run("a-later-lab", folder=tmp_path)) == ["setup", *BELOW, "a-later-app"]
     assert list(tilt.run(*LABS, "a-later-lab", folder=tmp_path)) == list(tilt.run(folder=tmp_path))
 
 

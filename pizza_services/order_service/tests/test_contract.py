@@ -13,7 +13,7 @@ from models import EVENT, OrderEvent
 from settings import Settings
 
 CONTRACT = json.loads((SERVICE / "openapi.json").read_text())
-TOLD = yaml.safe_load((SERVICE / "contracts" / "orders.asyncapi.yaml").read_text())
+TOLD = yaml.safe_load((SERVICE / "contracts" / "workflow.asyncapi.yaml").read_text())
 
 
 def test_openapi_json_is_what_the_service_serves():

@@ -1,0 +1,148 @@
+"""./lab bench chat: what a turn of the chat costs, how that grows with the conversation, and what was to be had.
+
+| row | what is done | what it stands for |
+|---|---|---|
+| `turn_N` | turns N - 9 to N of one session, one after the other | how cost grows with the conversation |
+| `bare_K` | K at a time: as many steps, in which nothing is done (bench/baselines/bare_workflow.py) | the limit |
+| `sessions_K` | K sessions at a time, each message after the reply to the one before | the services of this lab |
+| `taught_K` | the same at bench/baselines/taught_chat.py | a runtime and a client per request, one growing list |
+
+All with the offline engine. `ratio_to_limit` is the rate over that of the bare workflow with as many at a time, and for
+`turn_N` its p50 over that of the first. The rows of rates take turns, in short slices; a figure is their median.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median, quantiles
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from rich.console import Console
+
+from labctl import lifecycle, runfile
+from labctl.bench.report import Result, Target, figures_table, significant
+from labctl.errors import LabError
+from labctl.progress import Steps
+from labctl.site import ROOT, Site
+
+BASELINES = ROOT / "bench" / "baselines" / "dapr.yaml"
+COMPONENTS = ROOT / "bench" / "baselines" / "components"
+AT_ONCE = (1, 16)
+TURNS, TURNS_FULL = (10, 100, 1_000), (10, 100, 1_000, 10_000)
+MEASURED = 10  # turns, up to and with the Nth
+SLICES = 3
+STEPS = 4  # of chat_workflow, when nobody is before a message: fetch, generate, save, pass the turn
+TIMES_FIRST = 1.2
+TIMES_TAUGHT = 10.0
+
+_PATIENCE = 120  # seconds for one turn; sixteen taught ones wait for each other
+
+Turn = Callable[[httpx.Client, str], None]
+
+
+def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
+    """Measures all rows, each rate for `seconds`; below 3 of them a session goes to turn 100 only, `full` to 10,000."""
+    steps = Steps(console)
+    labs = runfile.read_apps(site), runfile.read_apps(site, BASELINES)
+    apps = [app for apps in labs for app in runfile.select(apps, ["chat"])]
+    lifecycle.up(site, apps, console, resources=[COMPONENTS])
+    chat, taught, bare = (runfile.find(apps, name).url for name in ("chat-service", "taught-chat", "bare-workflow"))
+    marks = TURNS_FULL if full else TURNS if seconds >= 3 else TURNS[:2]
+    ways: dict[str, Turn] = {
+        "bare": lambda http, _: _finished(http.post(f"{bare}/run/{STEPS}"), "COMPLETED"),
+        "sessions": lambda http, session: _say(http, chat, session),
+        "taught": lambda http, session: _say(http, taught, session),
+    }
+    with steps.step("warm-up"), httpx.Client(timeout=_PATIENCE) as http:
+        for turn in ways.values():
+            turn(http, uuid4().hex)
+    with steps.step(f"{marks[-1]:,} turns of one session", total=marks[-1]) as advance:
+        grown = _grow(ways["sessions"], marks, advance)
+    rates: dict[str, list[float]] = {}
+    latencies: dict[str, list[float]] = {}
+    with steps.step(f"{len(ways) * len(AT_ONCE)} rates, {SLICES} slices each", total=len(ways) * 2 * SLICES) as advance:
+        for _ in range(SLICES):
+            for count in AT_ONCE:
+                for name, turn in ways.items():
+                    rate, took = _at_once(turn, count, seconds / SLICES)
+                    rates.setdefault(f"{name}_{count}", []).append(rate)
+                    latencies.setdefault(f"{name}_{count}", []).extend(took)
+                    advance()
+    versions = {"dapr": lifecycle.find_runtime(site).version(), "python": platform.python_version()}
+    return _result(grown, {name: median(measured) for name, measured in rates.items()}, latencies, versions)
+
+
+def _say(http: httpx.Client, url: str, session: str) -> None:
+    message = {"user_id": "bench", "text": "I want to learn about workflows", "metadata": {"session_id": session}}
+    _finished(http.post(f"{url}/chat/", json=message), "completed")
+
+
+def _finished(answer: httpx.Response, wanted: str) -> None:
+    if answer.status_code != 200 or answer.json()["status"] != wanted:
+        raise LabError(f"{answer.url} failed, so there is no figure: {answer.status_code} {answer.text[:200]}")
+
+
+def _grow(turn: Turn, marks: tuple[int, ...], advance: Callable[[], None]) -> dict[int, list[float]]:
+    """Seconds of the turns up to each mark, of one session that goes on to the last of them."""
+    session, took = uuid4().hex, list[float]()
+    with httpx.Client(timeout=_PATIENCE) as http:
+        for _ in range(marks[-1]):
+            begin = time.monotonic()
+            turn(http, session)
+            took.append(time.monotonic() - begin)
+            advance()
+    return {mark: took[mark - MEASURED : mark] for mark in marks}
+
+
+def _at_once(turn: Turn, count: int, seconds: float) -> tuple[float, list[float]]:
+    """Turns a second of `count` sessions at a time, and how long each turn took, in seconds."""
+    # One client for all, made before: to make one takes as long as a turn.
+    with httpx.Client(timeout=_PATIENCE) as http, ThreadPoolExecutor(count) as pool:
+        begin = time.monotonic()
+
+        def talk() -> list[float]:
+            session, took = uuid4().hex, list[float]()
+            while not took or time.monotonic() - begin < seconds:
+                started = time.monotonic()
+                turn(http, session)
+                took.append(time.monotonic() - started)
+            return took
+
+        took = [one for talking in [pool.submit(talk) for _ in range(count)] for one in talking.result()]
+        return len(took) / (time.monotonic() - begin), took
+
+
+def _result(
+    grown: dict[int, list[float]], rates: dict[str, float], latencies: dict[str, list[float]], versions: dict[str, str]
+) -> Result:
+    columns = ("at a time", "turns/s", "p50 ms", "p99 ms", "ratio")
+    table = figures_table("ratio: of the bare workflow's rate; of turn_N: its p50 over the first one's", "row", columns)
+    rows: list[dict[str, Any]] = []
+
+    def row(name: str, count: int, rate: float, took: list[float], ratio: float) -> None:
+        cuts = quantiles(took, n=100, method="inclusive") if len(took) > 1 else took * 99
+        p50, p99 = cuts[49] * 1000, cuts[98] * 1000
+        table.add_row(name, str(count), f"{rate:,.1f}", f"{p50:,.1f}", f"{p99:,.1f}", f"{ratio:.2f}")
+        told: dict[str, Any] = {"name": name, "connections": count, "turns_per_second": significant(rate)}
+        told |= {"p50_ms": significant(p50), "p99_ms": significant(p99), "ratio_to_limit": significant(ratio)}
+        rows.append(told)
+
+    first = median(grown[min(grown)])
+    for mark, took in grown.items():
+        row(f"turn_{mark}", 1, 1 / median(took), took, median(took) / first)
+    table.add_section()
+    for name, rate in rates.items():
+        count = int(name.rpartition("_")[2])
+        row(name, count, rate, latencies[name], rate / rates[f"bare_{count}"])
+    last, most = max(grown), max(AT_ONCE)
+    times_taught = rates[f"sessions_{most}"] / rates[f"taught_{most}"]
+    targets = [
+        Target(f"p50 of turn {last:,} to that of turn 10", TIMES_FIRST, median(grown[last]) / first, at_most=True),
+        Target(f"sessions to taught at {most}", TIMES_TAUGHT, times_taught),
+    ]
+    return Result(table, rows, targets, versions)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from labctl import processes
-from labctl.bench import invocation, jobs, up
+from labctl.bench import chat, invocation, jobs, up
 from labctl.site import ROOT, TEST_OFFSET, Site
 
 # On a machine that others use too; the targets themselves are asserted by --full.
@@ -28,7 +28,7 @@ def bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
     """Runs ./lab bench and returns its JSON; nothing of it runs on."""
     file = tmp_path / "figures.json"
     command = [str(ROOT / "lab"), "bench", *arguments, "--json", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1700)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3500)
     assert done.returncode == 0, done.stdout + done.stderr
     assert processes.find(Site("bench", TEST_OFFSET)) == []
     figures = json.loads(file.read_text())
@@ -80,18 +80,18 @@ def test_up_costs_little_more_than_bare_dapr_run(tmp_path: Path) -> None:
     assert rows["lab_up"]["ratio_to_limit"] <= up.TIMES_BARE
 
 
-def late(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def by_name(figures: dict[str, Any], unit: str) -> dict[str, dict[str, Any]]:
     """The rows by name, each of which has what every bench's row has."""
     for row in figures["rows"]:
-        assert {"name", "connections", "jobs_per_second", "p50_ms", "p99_ms", "ratio_to_limit"} <= set(row)
-        assert row["jobs_per_second"] > 0
+        assert {"name", "connections", unit, "p50_ms", "p99_ms", "ratio_to_limit"} <= set(row)
+        assert row[unit] > 0
         assert 0 < row["p50_ms"] <= row["p99_ms"]
     return {row["name"]: row for row in figures["rows"]}
 
 
 @pytest.mark.lab("jobs")
 def test_jobs_has_every_row_and_a_thousand_jobs_fire(tmp_path: Path) -> None:
-    rows = late(bench(tmp_path, "jobs", "--seconds", "2"))
+    rows = by_name(bench(tmp_path, "jobs", "--seconds", "2"), "jobs_per_second")
     assert list(rows) == ["schedule_bare", "schedule_app", "fire_bare", "fire_app", "pending_1", "pending_1000"]
     assert rows["schedule_bare"]["ratio_to_limit"] == rows["fire_bare"]["ratio_to_limit"] == 1.0
     assert rows["fire_app"]["p99_ms"] < JOBS_LATE_MS
@@ -102,6 +102,24 @@ def test_jobs_has_every_row_and_a_thousand_jobs_fire(tmp_path: Path) -> None:
 @pytest.mark.lab("jobs")
 @pytest.mark.timeout(1800)
 def test_jobs_meets_its_target_and_waiting_jobs_cost_little(tmp_path: Path) -> None:
-    rows = late(bench(tmp_path, "jobs", "--full"))
+    rows = by_name(bench(tmp_path, "jobs", "--full"), "jobs_per_second")
     assert rows["fire_app"]["p99_ms"] <= jobs.P99_AT_MOST_MS
     assert "pending_50000" in rows
+
+
+@pytest.mark.lab("chat")
+def test_chat_has_every_row_and_a_turn_costs_what_the_first_did(tmp_path: Path) -> None:
+    rows = by_name(bench(tmp_path, "chat", "--seconds", "2"), "turns_per_second")
+    rates = [f"{way}_{count}" for count in chat.AT_ONCE for way in ("bare", "sessions", "taught")]
+    assert list(rows) == ["turn_10", "turn_100", *rates]
+    assert rows["turn_10"]["ratio_to_limit"] == rows["bare_16"]["ratio_to_limit"] == 1.0
+    # Twice is what a busy machine does; a list that is read and written whole is far beyond that at turn 1,000.
+    assert rows["turn_100"]["ratio_to_limit"] < 2
+
+
+@pytest.mark.full
+@pytest.mark.lab("chat")
+@pytest.mark.timeout(3600)
+def test_a_turn_of_the_chat_costs_the_same_after_ten_thousand(tmp_path: Path) -> None:
+    rows = by_name(bench(tmp_path, "chat", "--full"), "turns_per_second")
+    assert rows["turn_10000"]["ratio_to_limit"] <= chat.TIMES_FIRST

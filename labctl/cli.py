@@ -292,11 +292,14 @@ def lint() -> None:
 
 
 @cli.command()
-def demo(lab: Annotated[str, typer.Argument(help="invocation, jobs, or chat")]) -> None:
+def demo(
+    lab: Annotated[str, typer.Argument(help="invocation, jobs, chat, or pizza")],
+    auto: Annotated[bool, typer.Option("--auto", help="Let it play by itself; nobody is asked.")] = False,
+) -> None:
     """Plays a lab's story in the terminal against the running services."""
     from labctl import demos
 
-    demos.play(lab, lifecycle.present(Site.from_environment()), console)
+    demos.play(lab, lifecycle.present(Site.from_environment()), console, auto)
 
 
 @cli.command()

@@ -6,15 +6,18 @@ import httpx
 from rich.console import Console
 
 from labctl import lifecycle, runfile
-from labctl.demos import chat, invocation, jobs
+from labctl.demos import chat, invocation, jobs, pizza
 from labctl.errors import LabError
 from labctl.site import Site
 
-STORIES = {"invocation": invocation.Story, "jobs": jobs.Story, "chat": chat.Story}
+STORIES = {"invocation": invocation.Story, "jobs": jobs.Story, "chat": chat.Story, "pizza": pizza.Story}
 
 
-def play(lab: str, site: Site, console: Console) -> None:
-    """Plays a lab's story against the running site. Raises LabError for an unknown lab and when it does not run."""
+def play(lab: str, site: Site, console: Console, auto: bool = False) -> None:
+    """Plays a lab's story against the running site; with `auto` nobody is asked anything.
+
+    Raises LabError for an unknown lab and when it does not run.
+    """
     if lab not in STORIES:
         raise LabError(f"There is no demo {lab!r}. The demos are: {', '.join(STORIES)}.")
     apps = runfile.select(runfile.read_apps(site), [lab])
@@ -22,7 +25,7 @@ def play(lab: str, site: Site, console: Console) -> None:
     if late:
         start = f"./lab up {lab}, here (with --detach) or in another terminal"
         raise LabError(f"Not running: {', '.join(late)}. Start the lab with {start}.")
-    story = STORIES[lab](site, apps, console)
+    story = STORIES[lab](site, apps, console, auto)
     try:
         story.tell()
     except httpx.HTTPError as error:

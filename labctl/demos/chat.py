@@ -42,8 +42,9 @@ _LOOK_EVERY = 0.2
 class Story:
     """A chat with the services of a site; off a terminal it follows a script."""
 
-    def __init__(self, site: Site, apps: list[App], console: Console) -> None:
+    def __init__(self, site: Site, apps: list[App], console: Console, auto: bool) -> None:
         self.site, self.console = site, console
+        self.asks = not auto and console.is_terminal and sys.stdin.isatty()
         self.chat, self.memory = (f"http://127.0.0.1:{runfile.find(apps, one).app_port}" for one in (CHAT, MEMORY))
         self.http = httpx.Client(timeout=10)
         self.session = f"demo-{uuid4().hex[:8]}"
@@ -98,7 +99,7 @@ class Story:
         self.session = f"demo-{uuid4().hex[:8]}"
 
     def _ask(self) -> str:
-        if self.console.is_terminal and sys.stdin.isatty():
+        if self.asks:
             return Prompt.ask(f"\n[bold cyan]{USER}[/]", console=self.console).strip() or "/help"
         text = next(self.script)
         self.console.print(f"\n{USER}: {text}")

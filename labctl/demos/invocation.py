@@ -29,7 +29,7 @@ _PATIENCE = 60  # seconds for one call; caller's own limit is shorter
 class Story:
     """The story, told by callee and caller of a site."""
 
-    def __init__(self, site: Site, apps: list[App], console: Console) -> None:
+    def __init__(self, site: Site, apps: list[App], console: Console, _auto: bool) -> None:
         self.site, self.console = site, console
         self.killed = False
         self.callee, self.caller = (

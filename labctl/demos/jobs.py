@@ -27,7 +27,7 @@ _PATIENCE = 60  # seconds for what a chapter waits for; the longest wait is 22 s
 class Story:
     """The story, told by the scheduler app of a site."""
 
-    def __init__(self, site: Site, apps: list[App], console: Console) -> None:
+    def __init__(self, site: Site, apps: list[App], console: Console, _auto: bool) -> None:
         self.site, self.console = site, console
         # A scheduler of the user's own `dapr init` is not killed for a show.
         self.may_kill_scheduler = any(one.name == "scheduler" and one.ours for one in infrastructure.look(site))

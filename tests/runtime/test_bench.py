@@ -89,6 +89,7 @@ def by_name(figures: dict[str, Any], unit: str) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in figures["rows"]}
 
 
+@pytest.mark.full
 @pytest.mark.lab("jobs")
 def test_jobs_has_every_row_and_a_thousand_jobs_fire(tmp_path: Path) -> None:
     rows = by_name(bench(tmp_path, "jobs", "--seconds", "2"), "jobs_per_second")
@@ -107,6 +108,7 @@ def test_jobs_meets_its_target_and_waiting_jobs_cost_little(tmp_path: Path) -> N
     assert "pending_50000" in rows
 
 
+@pytest.mark.full
 @pytest.mark.lab("chat")
 def test_chat_has_every_row_and_a_turn_costs_what_the_first_did(tmp_path: Path) -> None:
     rows = by_name(bench(tmp_path, "chat", "--seconds", "2"), "turns_per_second")

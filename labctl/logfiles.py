@@ -15,13 +15,19 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 def file(site: Site, app: App, kind: str = "app") -> Path | None:
     """The newest log that the CLI keeps of an app (kind "app") or its sidecar ("daprd")."""
-    folder = app.folder / ".dapr" / "logs"
-    # The CLI names a log by the second in which it starts; the processes of this site tell which ones are its own. One
-    # that started several apps keeps the log open of an app that another one has restarted since.
+    return _newest(_opened(site), app, kind)
+
+
+def _opened(site: Site) -> list[Path]:
+    # The CLI names a log by the second in which it starts; the processes of this site tell which ones are its own.
     clis = [one.process for one in processes.find(site) if one.kind == "cli"]
-    opened = [Path(file.path) for cli in clis for file in cli.open_files()]
+    return [Path(log.path) for cli in clis for log in cli.open_files()]
+
+
+def _newest(opened: Sequence[Path], app: App, kind: str) -> Path | None:
+    # A CLI that started several apps keeps the log open of an app that another one has restarted since.
     mine = [path for path in opened if path.name.startswith(f"{app.app_id}_{kind}_")]
-    logs = mine or list(folder.glob(f"{app.app_id}_{kind}_*.log"))
+    logs = mine or list((app.folder / ".dapr" / "logs").glob(f"{app.app_id}_{kind}_*.log"))
     return max(logs, key=lambda path: path.name, default=None)
 
 
@@ -35,11 +41,12 @@ def prune(apps: Sequence[App], keep: int = 40) -> None:
 
 def link(site: Site, apps: Sequence[App]) -> None:
     """Gives each log a name that stays: <state>/logs/<app id>.log and <app id>.sidecar.log."""
+    opened = _opened(site)
     for app in apps:
         for kind, suffix in (("app", ""), ("daprd", ".sidecar")):
             name = site.logs / f"{app.app_id}{suffix}.log"
             name.unlink(missing_ok=True)
-            if target := file(site, app, kind):
+            if target := _newest(opened, app, kind):
                 name.symlink_to(target)
 
 

@@ -133,11 +133,17 @@ def site_config(site: Site, source: Path | None = None) -> Path:
     if site.offset == 0:
         return source
     document = yaml.safe_load(source.read_text())
-    # mDNS answers for every callee-app of this machine; a registry of the site's own keeps sites apart.
+    # mDNS answers for every callee-app of this machine; a registry of the site's own keeps sites apart. A sidecar is in
+    # it for updateInterval and renews after updateInterval - timeout: the defaults (5 s, 1 s) leave a loaded machine no
+    # second to spare, and a call finds nobody.
     document["spec"]["nameResolution"] = {
         "component": "sqlite",
         "version": "v1",
-        "configuration": {"connectionString": str(site.state / "names.sqlite")},
+        "configuration": {
+            "connectionString": str(site.state / "names.sqlite"),
+            "updateInterval": "20s",
+            "timeout": "10s",
+        },
     }
     path = site.state / "run" / source.name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 from uuid import uuid4
 
@@ -25,13 +25,12 @@ import httpx
 from rich.console import Console
 
 from labctl import lifecycle, runfile
-from labctl.bench.report import Result, Target, figures_table, significant
+from labctl.bench.baselines import FOLDER, with_baselines
+from labctl.bench.report import Result, Target, figures_table, p50_p99, significant
 from labctl.errors import LabError
 from labctl.progress import Steps
-from labctl.site import ROOT, Site
+from labctl.site import Site
 
-BASELINES = ROOT / "bench" / "baselines" / "dapr.yaml"
-COMPONENTS = ROOT / "bench" / "baselines" / "components"
 AT_ONCE = (1, 16)
 TURNS, TURNS_FULL = (10, 100, 1_000), (10, 100, 1_000, 10_000)
 MEASURED = 10  # turns, up to and with the Nth
@@ -48,9 +47,8 @@ Turn = Callable[[httpx.Client, str], None]
 def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
     """Measures all rows, each rate for `seconds`; below 3 of them a session goes to turn 100 only, `full` to 10,000."""
     steps = Steps(console)
-    labs = runfile.read_apps(site), runfile.read_apps(site, BASELINES)
-    apps = [app for apps in labs for app in runfile.select(apps, ["chat"])]
-    lifecycle.up(site, apps, console, resources=[COMPONENTS])
+    apps = with_baselines(site, "chat")
+    lifecycle.up(site, apps, console, resources=[FOLDER / "components"])
     chat, taught, bare = (runfile.find(apps, name).url for name in ("chat-service", "taught-chat", "bare-workflow"))
     marks = TURNS_FULL if full else TURNS if seconds >= 3 else TURNS[:2]
     ways: dict[str, Turn] = {
@@ -125,8 +123,7 @@ def _result(
     rows: list[dict[str, Any]] = []
 
     def row(name: str, count: int, rate: float, took: list[float], ratio: float) -> None:
-        cuts = quantiles(took, n=100, method="inclusive") if len(took) > 1 else took * 99
-        p50, p99 = cuts[49] * 1000, cuts[98] * 1000
+        p50, p99 = p50_p99([seconds * 1000 for seconds in took])
         table.add_row(name, str(count), f"{rate:,.1f}", f"{p50:,.1f}", f"{p99:,.1f}", f"{ratio:.2f}")
         told: dict[str, Any] = {"name": name, "connections": count, "turns_per_second": significant(rate)}
         told |= {"p50_ms": significant(p50), "p99_ms": significant(p99), "ratio_to_limit": significant(ratio)}

@@ -23,10 +23,11 @@ from rich.console import Console
 
 from labctl import lifecycle, runfile
 from labctl.bench import load
+from labctl.bench.baselines import with_baselines
 from labctl.bench.load import Load
 from labctl.bench.report import Result, Target, figures_table, significant
 from labctl.progress import Steps
-from labctl.site import ROOT, Site
+from labctl.site import Site
 
 CONNECTIONS = (1, 16)
 LIMIT, TAUGHT = "raw_sidecar", "taught"
@@ -35,7 +36,6 @@ FEWEST_ROUNDS = 3
 OF_RAW_SIDECAR = 0.6
 TIMES_TAUGHT = 20.0
 
-BASELINES = ROOT / "bench" / "baselines" / "dapr.yaml"
 _WARM_UP = 0.5  # seconds; connections are made and Python's caches filled
 
 
@@ -63,10 +63,8 @@ class Figures:
 def measure(site: Site, console: Console, seconds: float, _full: bool) -> Result:
     """Brings everything up, measures each row for `seconds`, one slice in each round, and says what came out."""
     steps = Steps(console)
-    apps = runfile.select(runfile.read_apps(site), ["invocation"])
     program = load.ensure(steps)
-    baselines = runfile.select(runfile.read_apps(site, BASELINES), ["invocation"])
-    lifecycle.up(site, [*apps, *baselines], console)
+    lifecycle.up(site, with_baselines(site, "invocation"), console)
     urls = row_urls(site)
     with steps.step("warm-up", total=len(urls)) as advance:
         for url in urls.values():
@@ -86,9 +84,8 @@ def measure(site: Site, console: Console, seconds: float, _full: bool) -> Result
 
 def row_urls(site: Site) -> dict[str, str]:
     """Row name → URL, in the order of the table."""
-    apps = runfile.read_apps(site)
-    callee, caller = runfile.find(apps, "callee-app"), runfile.find(apps, "caller-app")
-    taught = runfile.find(runfile.read_apps(site, BASELINES), "taught-caller")
+    apps = with_baselines(site, "invocation")
+    callee, caller, taught = (runfile.find(apps, name) for name in ("callee-app", "caller-app", "taught-caller"))
     host = "http://127.0.0.1"
     call = f"{host}:{caller.app_port}/call-greet/Ada"
     ways = {f"caller_{via}": f"{call}?via={via}" for via in ("url", "header", "sdk", "grpc")}

@@ -20,7 +20,7 @@ import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -30,12 +30,12 @@ from rich.console import Console
 
 from labctl import lifecycle, processes, runfile
 from labctl.bench import load
-from labctl.bench.report import Result, Target, figures_table, significant
+from labctl.bench.baselines import with_baselines
+from labctl.bench.report import Result, Target, figures_table, p50_p99, significant
 from labctl.errors import LabError
 from labctl.progress import Steps
-from labctl.site import ROOT, Site
+from labctl.site import Site
 
-BASELINES = ROOT / "bench" / "baselines" / "dapr.yaml"
 AT_ONCE, CONNECTIONS = 1_000, 16
 SECONDS_A_ROUND = 2.0  # of --seconds, whose default makes three rounds
 PENDING, PENDING_FULL = (1, 1_000), (1, 1_000, 50_000)
@@ -136,8 +136,7 @@ def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
     steps = Steps(console)
     rounds = max(1, round(seconds / SECONDS_A_ROUND))
     program = load.ensure(steps)
-    labs = runfile.read_apps(site), runfile.read_apps(site, BASELINES)
-    apps = [app for apps in labs for app in runfile.select(apps, ["jobs"])]
+    apps = with_baselines(site, "jobs")
     lifecycle.up(site, apps, console)
     bare, app = Bare(runfile.find(apps, "bare-jobs")), Service(runfile.find(apps, "scheduler-test-py"))
     batches: dict[str, list[Batch]] = {bare.name: [], app.name: []}
@@ -148,7 +147,9 @@ def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
         waiting = 0
         for count in PENDING_FULL if full else PENDING:
             with steps.step(f"{BESIDE_PENDING} jobs fire while {count:,} wait"):
-                load.post(program, f"{bare.url}/wait-{{uuid}}", _connections(count), count - waiting, bare.order("24h"))
+                load.post(
+                    program, f"{bare.url}/wait-{{uuid}}", min(count, CONNECTIONS), count - waiting, bare.order("24h")
+                )
                 waiting = count
                 batch = _batch(program, http, app, BESIDE_PENDING, rates[app.name])
                 grown.append(Grown(count, batch, _scheduler_mib(site)))
@@ -159,10 +160,6 @@ def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
                     advance()
     versions = {"dapr": lifecycle.find_runtime(site).version(), "python": platform.python_version()}
     return _result(batches, grown, versions | {"load_generator": load.version(program)})
-
-
-def _connections(count: int) -> int:
-    return min(count, CONNECTIONS)
 
 
 def _batch(program: Path, http: httpx.Client, way: Way, count: int, rate: float) -> Batch:
@@ -196,11 +193,6 @@ def _scheduler_mib(site: Site) -> float:
     return psutil.Process(pid).memory_info().rss / 2**20
 
 
-def _p50_p99(values: list[float]) -> tuple[float, float]:
-    cuts = quantiles(values, n=100, method="inclusive")
-    return cuts[49], cuts[98]
-
-
 def _result(batches: dict[str, list[Batch]], grown: list[Grown], versions: dict[str, str]) -> Result:
     columns = ("jobs/s", "p50 ms", "p99 ms", "of the limit", "scheduler MiB")
     table = figures_table("of the limit: of the bare row; pending: of the p50 of the first", "row", columns)
@@ -224,12 +216,12 @@ def _result(batches: dict[str, list[Batch]], grown: list[Grown], versions: dict[
     for name, done in batches.items():
         rate = median(batch.fired_per_second for batch in done)
         limit = limit or rate
-        p50, slowest = _p50_p99([late for batch in done for late in batch.late_ms])
+        p50, slowest = p50_p99([late for batch in done for late in batch.late_ms])
         row(f"fire_{name}", rate, p50, slowest, rate / limit)
     table.add_section()
     first = 0.0
     for one in grown:
-        p50, p99 = _p50_p99(one.batch.late_ms)
+        p50, p99 = p50_p99(one.batch.late_ms)
         first = first or p50
         row(f"pending_{one.pending}", one.batch.fired_per_second, p50, p99, p50 / first, one.scheduler_mib)
     targets = [Target(f"p99 ms of lateness, {AT_ONCE:,} jobs due at once", P99_AT_MOST_MS, slowest, at_most=True)]

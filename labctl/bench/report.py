@@ -8,6 +8,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import quantiles
 from typing import Any
 
 import psutil
@@ -84,6 +85,14 @@ def _cpu() -> str:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
+
+
+def p50_p99(values: Sequence[float]) -> tuple[float, float]:
+    """The middle and the 99th percentile; one value is both."""
+    if len(values) == 1:
+        return values[0], values[0]
+    cuts = quantiles(values, n=100, method="inclusive")
+    return cuts[49], cuts[98]
 
 
 def significant(value: float, digits: int = 4) -> float:

@@ -13,12 +13,11 @@ from typing import Any
 import httpx
 from rich import box
 from rich.console import Console, Group
-from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 
 from labctl import lifecycle, runfile
-from labctl.demos.telling import chapter
+from labctl.demos.telling import chapter, live
 from labctl.runfile import App
 from labctl.site import Site
 
@@ -99,7 +98,7 @@ class Story:
         lines = Table.grid(padding=(0, 2))
         begin, counted = time.monotonic(), 0
         answer = None
-        with Live(lines, console=self.console, refresh_per_second=10) as live:
+        with live(self.console, lines) as shown:
             # A daemon, so that Ctrl-C does not wait for the answer.
             Thread(target=ask, daemon=True).start()
             while answer is None:
@@ -107,15 +106,13 @@ class Story:
                     answer = answers.get(timeout=_LOOK_EVERY)
                 seconds = time.monotonic() - begin
                 counted = self._show_attempts(lines, request_id, counted, seconds)
-                live.update(Group(lines, Spinner("dots", f"{seconds:4.1f} s  caller waits, its sidecar decides")))
+                shown.update(Group(lines, Spinner("dots", f"{seconds:4.1f} s  caller waits, its sidecar decides")))
             if isinstance(answer, httpx.HTTPError):
                 raise answer
             colour = "green" if answer.is_success else "red"
             gist = f"[{colour}]caller answers {answer.status_code}[/] {_gist(answer.json())}"
             lines.add_row(f"{time.monotonic() - begin:4.1f} s", gist)
-            live.update(lines)
-        if not self.console.is_terminal:
-            self.console.print()  # off a terminal, Live leaves its last line open
+            shown.update(lines)
 
     def _show_attempts(self, lines: Table, request_id: str, counted: int, seconds: float) -> int:
         try:

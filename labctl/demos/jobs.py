@@ -9,12 +9,11 @@ from uuid import uuid4
 
 import httpx
 from rich.console import Console, Group
-from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 
 from labctl import infrastructure, lifecycle, runfile
-from labctl.demos.telling import chapter
+from labctl.demos.telling import chapter, live
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.site import Site
@@ -71,7 +70,7 @@ class Story:
             self._follow(name, 2)
             self._kill("scheduler")
             self._restart("scheduler")
-            self._follow(name, self._count(name) + 2, only_new=True)
+            self._follow(name, 2, after=len(self._runs(name)))
         self.console.print(f"\nThat took {time.monotonic() - begin:.0f} s. Each run is kept: curl {self.app}/runs")
 
     def tidy(self) -> None:
@@ -106,33 +105,25 @@ class Story:
                 time.sleep(_LOOK_EVERY)
         self.console.print(f"{text}.")
 
-    def _count(self, name: str) -> int:
-        return len(self._runs(name))
-
     def _runs(self, name: str) -> list[dict[str, Any]]:
         answer = self.http.get(f"/runs/{name}", params={"limit": 200}).raise_for_status()
         return answer.json()["runs"][::-1]
 
-    def _follow(self, name: str, count: int, *, only_new: bool = False) -> None:
-        """Shows the job's runs as they come, until there are `count`."""
-        first = self._count(name) if only_new else 0
+    def _follow(self, name: str, count: int, *, after: int = 0) -> None:
+        """Shows `count` runs of the job as they come, not counting those `after` which it begins."""
         lines = Table.grid(padding=(0, 2))
-        shown, begin = first, time.monotonic()
-        with Live(lines, console=self.console, refresh_per_second=10) as live:
-            while shown < count:
-                for run in self._runs(name)[shown:count]:
+        seen, begin = 0, time.monotonic()
+        with live(self.console, lines) as shown:
+            while seen < count:
+                for run in self._runs(name)[after + seen : after + count]:
                     lines.add_row(*_row(run, time.monotonic() - begin))
-                    shown += 1
+                    seen += 1
                 seconds = time.monotonic() - begin
                 if seconds > _PATIENCE:
                     raise LabError(f"Job {name} did not fire within {_PATIENCE} s. See ./lab logs {APP} --sidecar.")
-                live.update(
-                    Group(lines, Spinner("dots", f"{seconds:4.1f} s  {name}: {shown - first} of {count - first}"))
-                )
+                shown.update(Group(lines, Spinner("dots", f"{seconds:4.1f} s  {name}: {seen} of {count}")))
                 time.sleep(_LOOK_EVERY)
-            live.update(lines)
-        if not self.console.is_terminal:
-            self.console.print()  # off a terminal, Live leaves its last line open
+            shown.update(lines)
 
 
 def _row(run: dict[str, Any], seconds: float) -> tuple[str, ...]:

@@ -15,12 +15,11 @@ from uuid import uuid4
 import httpx
 from rich import box
 from rich.console import Console, Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from labctl import runfile
-from labctl.demos.telling import chapter
+from labctl.demos.telling import chapter, live
 from labctl.runfile import App
 from labctl.site import Site
 
@@ -56,16 +55,14 @@ class Story:
         chapter(self.console, "orders that cannot be lost", "./lab kill pizza-kitchen elsewhere, and watch the board.")
         begin = time.monotonic()
         self._order()
-        with _keys(self.has_keys), Live(self._board(), console=self.console, refresh_per_second=8) as live:
+        with _keys(self.has_keys), live(self.console, self._board()) as shown:
             while not self._press(self._key()):
                 self._look()
                 if self.auto:
                     self._go_on()
-                live.update(self._board())
+                shown.update(self._board())
                 if not self.has_keys and (self._all_ended() or time.monotonic() - begin > _PATIENCE):
                     break
-        if not self.console.is_terminal:
-            self.console.print()  # off a terminal, Live leaves its last line open
 
     def tidy(self) -> None:
         """Nothing is left to do: orders under way go on without an audience."""
@@ -77,7 +74,7 @@ class Story:
         customer = {"name": "Ada Lovelace", "address": "12 St James Square", "phone": "+44 20 7946 0000"}
         order = {"order_id": order_id, "pizza_type": pizza, "size": "large", "customer": customer}
         if self._ask("start-order", order):
-            self.orders[order_id] = {"order_id": order_id, "pizza": pizza, "status": "", "step": "", "attempt": 1}
+            self.orders[order_id] = {"order_id": order_id, "pizza": pizza, "status": "", "attempt": 1}
             self.chosen = len(self.orders) - 1
 
     def _ask(self, route: str, body: dict[str, Any]) -> bool:
@@ -144,19 +141,15 @@ class Story:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in ("", "order", "pizza", "no.", "status", "way"):
             table.add_column(column, no_wrap=True)
-        shown = list(self.orders.values())[-15:]
-        for order in shown:
-            here = list(self.orders).index(order["order_id"]) == self.chosen and self.has_keys
+        for number, order in list(enumerate(self.orders.values()))[-15:]:
+            here = number == self.chosen and self.has_keys
             status = order["status"] + (" (paused)" if order.get("paused") else "")
             colour = ENDS.get(order["status"], "cyan" if order["status"] == "pending_validation" else "white")
-            way = "".join("●" if one in _been(order) else "○" for one in STATUSES)
-            number = str(order["attempt"])
-            table.add_row("▶" if here else "", order["order_id"], order["pizza"], number, Text(status, colour), way)
+            been = {moment["status"] for moment in order.get("timeline", [])}
+            way = "".join("●" if one in been else "○" for one in STATUSES)
+            pizza = (order["order_id"], order["pizza"], str(order["attempt"]))
+            table.add_row("▶" if here else "", *pizza, Text(status, colour), way)
         return Group(table, Text(self.said, "dim"), Text(KEYS if self.has_keys else "", "dim"))
-
-
-def _been(order: dict[str, Any]) -> set[str]:
-    return {moment["status"] for moment in order.get("timeline", [])}
 
 
 @contextmanager

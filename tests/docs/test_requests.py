@@ -16,11 +16,12 @@ from rich.console import Console
 from labctl import lifecycle, runfile
 from labctl.site import ROOT
 from tests.docs import http_files
+from tests.docs.pages import Page
 from tests.docs.ports import OFFSET, SITE
 
 FILES = sorted((ROOT / "requests").glob("*.http"))
 # A file is named as its page is: 1-service-invocation. The page says which lab it is of.
-LABS = {"1-service-invocation": "invocation", "2-jobs": "jobs", "3-chat-memory": "chat", "4-pizza": "pizza"}
+LABS = {file.stem: Page(Path("docs/labs") / f"{file.stem}.md").lab for file in FILES}
 
 
 def _parameter(file: Path) -> object:

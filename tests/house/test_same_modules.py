@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.house.repository import services, text
 
-# Each is a matter of the house and knows nothing of its service: problem details, bounds on bodies, log lines.
-EVERYWHERE = ("problems.py", "limits.py", "logs.py")
+# Each is a matter of the house and knows nothing of its service: problem details, bounds on bodies, log lines, whether
+# the sidecar is ready.
+EVERYWHERE = ("problems.py", "limits.py", "logs.py", "sidecar.py")
+# The pizza services whose every deed is an entry of a ledger, and those that keep what they know page by page.
+DOERS = ("delivery_service", "kitchen_service", "storefront_service")
+KEEPERS = (*DOERS, "order_service")
+IN_SOME = {
+    "ledger.py": DOERS,
+    "refusals.py": DOERS,
+    "faults.py": DOERS,
+    "tests/test_once.py": DOERS,
+    "tests/test_errors.py": DOERS,
+    "tests/test_faults.py": DOERS,
+    "state_store.py": KEEPERS,
+    "pages.py": KEEPERS,
+    "sdk_client.py": KEEPERS,
+    "tests/sidecar_stand_in.py": KEEPERS,
+}
 
 
 @pytest.mark.parametrize("name", EVERYWHERE)
 def test_every_service_has_the_same(name: str) -> None:
     versions = {text(folder / name): folder for folder in services()}
     assert len(versions) == 1, f"{name} differs between {', '.join(map(str, versions.values()))}"
+
+
+@pytest.mark.parametrize("name", IN_SOME)
+def test_those_that_work_alike_have_the_same(name: str) -> None:
+    versions = {text(Path("pizza_services") / service / name): service for service in IN_SOME[name]}
+    assert len(versions) == 1, f"{name} differs between {', '.join(versions.values())}"

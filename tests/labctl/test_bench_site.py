@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from labctl import bench, runfile, setup
-from labctl.bench import invocation, load
+from labctl.bench import baselines, invocation, load
 from labctl.bench.report import Target
 from labctl.errors import LabError
 from labctl.progress import Steps
@@ -87,14 +87,14 @@ def test_an_unknown_bench_is_one_sentence() -> None:
 def test_a_baseline_has_ports_of_the_plans_form_that_no_app_has() -> None:
     site = Site()
     taken = {port for app in runfile.read_apps(site) for port in app.ports.values()}
-    for app in runfile.read_apps(site, invocation.BASELINES):
+    for app in runfile.read_apps(site, baselines.RUN_FILE):
         number = app.app_port - 8000
         assert list(app.ports.values()) == [8000 + number, 3500 + number, 4500 + number, 5500 + number, 6500 + number]
         assert taken.isdisjoint(app.ports.values())
 
 
 def test_the_baseline_runs_on_the_versions_of_caller() -> None:
-    folder = invocation.BASELINES.parent
+    folder = baselines.FOLDER
     caller = (folder.parents[1] / "caller_service" / "requirements.txt").read_text()
     baseline = (folder / "requirements-dev.txt").read_text().splitlines()
     pins = [line for line in caller.splitlines() if "==" in line and not line.startswith(("#", " "))]
@@ -104,8 +104,8 @@ def test_the_baseline_runs_on_the_versions_of_caller() -> None:
 
 def test_the_baseline_is_caller_but_for_its_client() -> None:
     """It takes caller's place by the name of a method, so that a change of caller's must not pass it by."""
-    folder = invocation.BASELINES.parent
-    setup.set_up_environments(runfile.read_apps(Site(), invocation.BASELINES), Steps(Console(file=io.StringIO())))
+    folder = baselines.FOLDER
+    setup.set_up_environments(runfile.read_apps(Site(), baselines.RUN_FILE), Steps(Console(file=io.StringIO())))
     told = "import callee, taught_caller as t; print(callee.Callee is t.TaughtCallee, t.app is t.main.app)"
     command = [str(folder / ".venv/bin/python"), "-c", told]
     environment = {"PYTHONPATH": str(folder.parents[1] / "caller_service")}

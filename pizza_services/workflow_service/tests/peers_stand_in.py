@@ -23,11 +23,14 @@ class PeersStandIn:
     def __init__(self, engine: Engine) -> None:
         self.engine, self.port = engine, 0
         self._held: dict[str, threading.Event] = {}
+        self._under_way, self._ended = 0, threading.Condition()
         self.reset()
 
     def reset(self) -> None:
-        """Services that have done nothing yet, and are well."""
+        """Services that have done nothing yet, and are well; what they were doing for another test has ended."""
         self.release()
+        with self._ended:
+            assert self._ended.wait_for(lambda: not self._under_way, 5), "a call is held after its release"
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.done: Counter[tuple[str, int]] = Counter()
@@ -60,6 +63,16 @@ class PeersStandIn:
 
     def answer(self, app_id: str, method: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """What a service answers."""
+        with self._ended:
+            self._under_way += 1
+        try:
+            return self._answer(app_id, method, body)
+        finally:
+            with self._ended:
+                self._under_way -= 1
+                self._ended.notify_all()
+
+    def _answer(self, app_id: str, method: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if app_id == "pizza-order":
             unknown = (404, {"status": 404, "detail": "no such order"})
             return self.book.get(method.removeprefix("orders/"), unknown)

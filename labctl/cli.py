@@ -304,7 +304,7 @@ def demo(
 
 @cli.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="invocation, jobs, chat, or up")],
+    name: Annotated[str, typer.Argument(help="invocation, jobs, chat, pizza, or up")],
     json_: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file too.")] = None,
     seconds: Annotated[float, typer.Option("--seconds", help="How long each row is measured.")] = 6.0,
     full: Annotated[bool, typer.Option("--full", help="The long rows too.")] = False,

@@ -8,11 +8,17 @@ from pathlib import Path
 from rich.console import Console
 
 from labctl import lifecycle
-from labctl.bench import chat, invocation, jobs, report, up
+from labctl.bench import chat, invocation, jobs, pizza, report, up
 from labctl.errors import LabError
 from labctl.own_site import own_site
 
-BENCHES = {"invocation": invocation.measure, "jobs": jobs.measure, "chat": chat.measure, "up": up.measure}
+BENCHES = {
+    "invocation": invocation.measure,
+    "jobs": jobs.measure,
+    "chat": chat.measure,
+    "pizza": pizza.measure,
+    "up": up.measure,
+}
 
 
 def run(

@@ -16,7 +16,6 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any
 from uuid import uuid4
@@ -26,6 +25,7 @@ from rich.console import Console
 
 from labctl import lifecycle, runfile
 from labctl.bench.baselines import FOLDER, with_baselines
+from labctl.bench.customers import Turn, at_once
 from labctl.bench.report import Result, Target, figures_table, p50_p99, significant
 from labctl.errors import LabError
 from labctl.progress import Steps
@@ -40,8 +40,6 @@ TIMES_FIRST = 1.2
 TIMES_TAUGHT = 10.0
 
 _PATIENCE = 120  # seconds for one turn; sixteen taught ones wait for each other
-
-Turn = Callable[[httpx.Client, str], None]
 
 
 def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
@@ -67,7 +65,7 @@ def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
         for _ in range(SLICES):
             for count in AT_ONCE:
                 for name, turn in ways.items():
-                    rate, took = _at_once(turn, count, seconds / SLICES)
+                    rate, took = at_once(turn, count, seconds / SLICES, _PATIENCE)
                     rates.setdefault(f"{name}_{count}", []).append(rate)
                     latencies.setdefault(f"{name}_{count}", []).extend(took)
                     advance()
@@ -95,24 +93,6 @@ def _grow(turn: Turn, marks: tuple[int, ...], advance: Callable[[], None]) -> di
             took.append(time.monotonic() - begin)
             advance()
     return {mark: took[mark - MEASURED : mark] for mark in marks}
-
-
-def _at_once(turn: Turn, count: int, seconds: float) -> tuple[float, list[float]]:
-    """Turns a second of `count` sessions at a time, and how long each turn took, in seconds."""
-    # One client for all, made before: to make one takes as long as a turn.
-    with httpx.Client(timeout=_PATIENCE) as http, ThreadPoolExecutor(count) as pool:
-        begin = time.monotonic()
-
-        def talk() -> list[float]:
-            session, took = uuid4().hex, list[float]()
-            while not took or time.monotonic() - begin < seconds:
-                started = time.monotonic()
-                turn(http, session)
-                took.append(time.monotonic() - started)
-            return took
-
-        took = [one for talking in [pool.submit(talk) for _ in range(count)] for one in talking.result()]
-        return len(took) / (time.monotonic() - begin), took
 
 
 def _result(

@@ -80,7 +80,7 @@ def test_a_second_bench_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_an_unknown_bench_is_one_sentence() -> None:
-    with pytest.raises(LabError, match="The benches are: invocation, jobs, chat, up"):
+    with pytest.raises(LabError, match="The benches are: invocation, jobs, chat, pizza, up"):
         bench.run("nothing", Console(file=io.StringIO()), None, 1)
 
 

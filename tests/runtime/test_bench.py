@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from labctl import processes
-from labctl.bench import chat, invocation, jobs, up
+from labctl.bench import chat, invocation, jobs, pizza, up
 from labctl.site import ROOT, TEST_OFFSET, Site
 
 # On a machine that others use too; the targets themselves are asserted by --full.
@@ -125,3 +125,15 @@ def test_chat_has_every_row_and_a_turn_costs_what_the_first_did(tmp_path: Path) 
 def test_a_turn_of_the_chat_costs_the_same_after_ten_thousand(tmp_path: Path) -> None:
     rows = by_name(bench(tmp_path, "chat", "--full"), "turns_per_second")
     assert rows["turn_10000"]["ratio_to_limit"] <= chat.TIMES_FIRST
+
+
+@pytest.mark.full
+@pytest.mark.lab("pizza")
+@pytest.mark.timeout(1800)
+def test_pizza_has_every_row_and_finished_orders_cost_nothing(tmp_path: Path) -> None:
+    rows = by_name(bench(tmp_path, "pizza"), "orders_per_second")
+    rates = [f"{way}_{count}" for count in pizza.AT_ONCE for way in ("bare", "orders", "taught")]
+    assert list(rows) == [*rates, "finished_100", "finished_1000", "purged_1000"]
+    assert rows["bare_16"]["ratio_to_limit"] == rows["finished_100"]["ratio_to_limit"] == 1.0
+    assert rows["finished_1000"]["ratio_to_limit"] < 1.5
+    assert rows["purged_1000"]["redis_keys"] < rows["finished_1000"]["redis_keys"]

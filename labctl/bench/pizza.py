@@ -1,0 +1,207 @@
+"""./lab bench pizza: what an order costs from its start to its delivery, and what finished orders cost those to come.
+
+| row | what is done | what it stands for |
+|---|---|---|
+| `bare_K` | K at a time: a workflow of the same shape that does nothing (bench/baselines/bare_pizza.py) | the limit |
+| `orders_K` | K at a time: ordered, approved as soon as it waits for that, delivered | the services of this lab |
+| `taught_K` | the same at bench/baselines/taught_pizza.py | synchronous calls, a client for each |
+| `finished_N` | one order at a time while N finished ones are in the store | how cost grows |
+| `purged_N` | the same after their workflows were purged | what the retention policy saves |
+
+Steps take no time of their own (STEP_SECONDS=0). All three are followed in the same way: the customers together look
+some forty times a second, which is part of the cost in each. `ratio_to_limit` is the rate over that of the bare
+workflow with as many at a time, and for the last two the p50 over that beside the fewest; with those Redis' keys are
+counted.
+"""
+
+from __future__ import annotations
+
+import platform
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from rich.console import Console
+
+from labctl import lifecycle, runfile
+from labctl.bench.baselines import FOLDER, with_baselines
+from labctl.bench.customers import at_once
+from labctl.bench.report import Result, Target, figures_table, p50_p99, significant
+from labctl.errors import LabError
+from labctl.progress import Steps
+from labctl.runfile import App
+from labctl.site import Site
+
+AT_ONCE = (1, 16, 64, 256)
+SLICES = 3  # of the rows with few at a time; one with many lasts long enough
+MANY = 64
+FINISHED, FINISHED_FULL = (100, 1_000), (100, 1_000, 10_000)
+MEASURED = 20  # orders, one at a time, beside the finished ones
+OF_BARE, TIMES_TAUGHT, COMPARED_AT = 0.7, 3.0, 16
+
+_LOOKS_PER_SECOND = 40
+_PATIENCE = 180  # seconds for one order; 256 wait for each other
+_CUSTOMER = {"name": "Ada Lovelace", "address": "12 St James's Square", "phone": "+44 20 7946 0000"}
+
+
+@dataclass(frozen=True)
+class Grown:
+    """The seconds that orders took one at a time, and the keys in Redis after them."""
+
+    took: list[float]
+    keys: int
+
+
+def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
+    """Measures all rows, each rate for `seconds`; below 3 of them up to 16 at a time and beside 100 finished orders."""
+    steps = Steps(console)
+    apps = with_baselines(site, "pizza")
+    lifecycle.up(site, apps, console, resources=[FOLDER / "components"], env={"STEP_SECONDS": "0"})
+    quick = seconds < 3
+    counts, marks = AT_ONCE[:2] if quick else AT_ONCE, FINISHED_FULL if full else FINISHED[:1] if quick else FINISHED
+    names = {"bare": "bare-pizza", "orders": "pizza-workflow", "taught": "taught-pizza"}
+    ways = {way: runfile.find(apps, name).url for way, name in names.items()}
+    workflow = runfile.find(apps, "pizza-workflow")
+    with steps.step("warm-up"):
+        for url in ways.values():
+            _rate(url, COMPARED_AT, 0, [])
+    ended: list[str] = []
+    rates: dict[str, list[float]] = {}
+    latencies: dict[str, list[float]] = {}
+    plan = [count for count in counts for _ in range(SLICES if count < MANY else 1)]
+    with steps.step(f"{len(ways) * len(counts)} rates", total=len(ways) * len(plan)) as advance:
+        for count in plan:
+            for way, url in ways.items():
+                rate, took = _rate(url, count, seconds / plan.count(count), ended if way == "orders" else [])
+                rates.setdefault(f"{way}_{count}", []).append(rate)
+                latencies.setdefault(f"{way}_{count}", []).extend(took)
+                advance()
+    workflow = runfile.find(apps, "pizza-workflow")
+    with steps.step(f"{len(ended):,} orders are purged"):
+        _purge(workflow, ended)
+    grown: dict[str, Grown] = {}
+    for mark in marks:
+        with steps.step(f"{mark:,} finished orders", total=mark - len(ended)) as advance:
+            _finish(workflow.url, mark - len(ended), ended, advance)
+        grown[f"finished_{mark}"] = Grown(_one_by_one(workflow.url, ended), _keys(site))
+    with steps.step(f"{len(ended):,} orders are purged"):
+        _purge(workflow, ended)
+    grown[f"purged_{marks[-1]}"] = Grown(_one_by_one(workflow.url, ended), _keys(site))
+    versions = {"dapr": lifecycle.find_runtime(site).version(), "python": platform.python_version()}
+    return _result({name: median(measured) for name, measured in rates.items()}, latencies, grown, versions)
+
+
+def _rate(url: str, count: int, seconds: float, ended: list[str]) -> tuple[float, list[float]]:
+    """Orders a second with `count` at a time, and the seconds that each took; adds their ids to `ended`."""
+    pause = count / _LOOKS_PER_SECOND
+
+    def turn(http: httpx.Client, _: str) -> None:
+        ended.append(_order(http, url, pause))
+
+    return at_once(turn, count, seconds, _PATIENCE)
+
+
+def _finish(url: str, count: int, ended: list[str], advance: Callable[[], None]) -> None:
+    """Has so many orders delivered, as fast as it goes."""
+    with httpx.Client(timeout=_PATIENCE) as http, ThreadPoolExecutor(COMPARED_AT) as pool:
+        for order in [pool.submit(_order, http, url, COMPARED_AT / _LOOKS_PER_SECOND) for _ in range(count)]:
+            ended.append(order.result())
+            advance()
+
+
+def _one_by_one(url: str, ended: list[str]) -> list[float]:
+    """The seconds that each of a few orders takes, with nothing beside it."""
+    took: list[float] = []
+    with httpx.Client(timeout=_PATIENCE) as http:
+        for _ in range(MEASURED):
+            begin = time.monotonic()
+            ended.append(_order(http, url, 1 / _LOOKS_PER_SECOND))
+            took.append(time.monotonic() - begin)
+    return took
+
+
+def _order(http: httpx.Client, url: str, pause: float) -> str:
+    """Orders, approves as soon as the pizza waits for that, returns the order's id when it is delivered.
+
+    Raises LabError when it is not, or not in time.
+    """
+    order_id, deadline = uuid4().hex, time.monotonic() + _PATIENCE
+    order = {"order_id": order_id, "pizza_type": "pepperoni", "size": "large", "customer": _CUSTOMER}
+    _accepted(http.post(f"{url}/start-order", json=order))
+    approved = False
+    while time.monotonic() < deadline:
+        time.sleep(pause)
+        answer = http.get(f"{url}/orders/{order_id}")
+        if answer.status_code not in (200, 503):
+            raise _failed(answer)
+        # 503: the engine is writing it just now.
+        told: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
+        if "result" in told:
+            if told["result"]["final_status"] != "delivered":
+                raise LabError(f"Order {order_id} at {url} ended otherwise, so there is no figure: {told['result']}")
+            return order_id
+        if told.get("status") == "pending_validation" and not approved:
+            _accepted(http.post(f"{url}/validate-pizza", json={"order_id": order_id, "approved": True}))
+            approved = True
+    raise LabError(f"Order {order_id} at {url} was not delivered within {_PATIENCE} s, so there is no figure.")
+
+
+def _accepted(answer: httpx.Response) -> None:
+    if answer.status_code != 202:
+        raise _failed(answer)
+
+
+def _failed(answer: httpx.Response) -> LabError:
+    return LabError(f"{answer.url} failed, so there is no figure: {answer.status_code} {answer.text[:200]}")
+
+
+def _purge(app: App, orders: list[str]) -> None:
+    """Has the engine forget the workflows of these orders, and empties the list."""
+    url = f"http://127.0.0.1:{app.http_port}/v1.0/workflows/dapr/pizza-order-"
+    with httpx.Client(timeout=_PATIENCE) as http, ThreadPoolExecutor(COMPARED_AT) as pool:
+        for answer in pool.map(http.post, [f"{url}{order_id}/purge" for order_id in orders]):
+            _accepted(answer)
+    orders.clear()
+
+
+def _keys(site: Site) -> int:
+    """How many keys Redis has."""
+    with socket.create_connection(("127.0.0.1", site.ports["redis"]), timeout=10) as redis:
+        redis.sendall(b"DBSIZE\r\n")
+        return int(redis.makefile().readline()[1:])
+
+
+def _result(
+    rates: dict[str, float], latencies: dict[str, list[float]], grown: dict[str, Grown], versions: dict[str, str]
+) -> Result:
+    columns = ("at a time", "orders/s", "p50 ms", "p99 ms", "ratio", "keys")
+    table = figures_table("ratio: of the bare workflow's rate; below: p50 to that beside the fewest", "row", columns)
+    rows: list[dict[str, Any]] = []
+
+    def row(name: str, count: int, rate: float, took: list[float], ratio: float, keys: int | None = None) -> None:
+        p50, p99 = p50_p99([seconds * 1000 for seconds in took])
+        figures = (f"{rate:,.2f}", f"{p50:,.0f}", f"{p99:,.0f}", f"{ratio:.2f}")
+        table.add_row(name, str(count), *figures, f"{keys:,}" if keys is not None else "")
+        told: dict[str, Any] = {"name": name, "connections": count, "orders_per_second": significant(rate)}
+        told |= {"p50_ms": significant(p50), "p99_ms": significant(p99), "ratio_to_limit": significant(ratio)}
+        rows.append(told | ({"redis_keys": keys} if keys is not None else {}))
+
+    for name, rate in rates.items():
+        count = int(name.rpartition("_")[2])
+        row(name, count, rate, latencies[name], rate / rates[f"bare_{count}"])
+    table.add_section()
+    first = median(next(iter(grown.values())).took)
+    for name, one in grown.items():
+        row(name, 1, 1 / median(one.took), one.took, median(one.took) / first, one.keys)
+    at = COMPARED_AT
+    targets = [
+        Target(f"orders to the bare workflow at {at}", OF_BARE, rates[f"orders_{at}"] / rates[f"bare_{at}"]),
+        Target(f"orders to taught at {at}", TIMES_TAUGHT, rates[f"orders_{at}"] / rates[f"taught_{at}"]),
+    ]
+    return Result(table, rows, targets, versions)

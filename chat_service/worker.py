@@ -14,10 +14,12 @@ from dapr.ext.workflow.logger import LoggerOptions
 
 from settings import Settings
 from sidecar import SidecarNotReady, check_ready
+from worker_calls import WorkerCalls
 
 log = logging.getLogger("chat")
 
 PAUSE_SECONDS = 0.2
+ENDED_WITHIN_SECONDS = 2.0  # of a call to the sidecar that is under way; it takes milliseconds
 # The SDK writes what it logs to standard error, as text, next to what goes to the root logger as JSON.
 QUIET = LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
 
@@ -33,7 +35,8 @@ class Worker:
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession, workflow: Any, steps: Iterable[Any]) -> None:
         self._settings, self._session = settings, session
-        self._runtime = WorkflowRuntime(host="127.0.0.1", port=str(settings.dapr_grpc_port), logger_options=QUIET)
+        self._calls = WorkerCalls()
+        self._runtime = WorkflowRuntime("127.0.0.1", str(settings.dapr_grpc_port), QUIET, [self._calls])
         self._runtime.register_workflow(workflow)
         for step in steps:
             self._runtime.register_activity(step)
@@ -52,6 +55,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Ends the connection; what was being done is done again by whoever is connected next."""
+        await asyncio.to_thread(self._calls.end, ENDED_WITHIN_SECONDS)
         await asyncio.to_thread(self._runtime.shutdown)
 
     async def _sidecar_is_ready(self) -> bool:

@@ -30,9 +30,12 @@ def is_made(environment: Path, lock: Path) -> bool:
 
 
 def make(environment: Path, lock: Path) -> None:
-    """Makes a virtual environment that holds exactly what the lock names, hashes checked. Raises LabError."""
+    """Makes a virtual environment that holds exactly what the lock names, hashes checked. Raises LabError.
+
+    Its bytecode is compiled at once: where PYTHONDONTWRITEBYTECODE is set each start of an app would do it again.
+    """
     _run(["venv", "-q", "--allow-existing", "--python", sys.executable, str(environment)])
-    _run(["pip", "sync", "-q", "--require-hashes", str(lock)], {"VIRTUAL_ENV": str(environment)})
+    _run(["pip", "sync", "-q", "--compile-bytecode", "--require-hashes", str(lock)], {"VIRTUAL_ENV": str(environment)})
     shutil.copy(lock, environment / MADE_FROM)
 
 

@@ -11,12 +11,14 @@ from dapr.ext.workflow.logger import LoggerOptions
 from models import QualityReport, QualityTask
 from quality import QualityCheck
 from settings import Settings
+from worker_calls import WorkerCalls
 
 # They tell of every activity, on a handler of their own.
 CHATTY = ("durabletask-worker", "WorkflowRuntime")
 QUIET = LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
 
 STARTS_WITHIN_SECONDS = 0.5
+ENDED_WITHIN_SECONDS = 2.0  # of a call to the sidecar that is under way; it takes milliseconds
 
 
 class Worker:
@@ -33,7 +35,8 @@ class Worker:
             report: QualityReport = await asyncio.wrap_future(checked)
             return report.model_dump()
 
-        self._runtime: Any = WorkflowRuntime("127.0.0.1", str(settings.dapr_grpc_port), QUIET)
+        self._calls = WorkerCalls()
+        self._runtime: Any = WorkflowRuntime("127.0.0.1", str(settings.dapr_grpc_port), QUIET, [self._calls])
         self._runtime.register_activity(quality_check, name="quality_check")
         self._starting: asyncio.Task[None] | None = None
 
@@ -49,6 +52,7 @@ class Worker:
         # A runtime that is still making its thread and its stream takes no shutdown: it ignores it, or fails. After a
         # moment it has both, or waits for a sidecar that is not there, and from either it can be stopped.
         await asyncio.wait([self._starting], timeout=STARTS_WITHIN_SECONDS)
+        await asyncio.to_thread(self._calls.end, ENDED_WITHIN_SECONDS)
         await asyncio.to_thread(self._runtime.shutdown)
         with suppress(RuntimeError):  # it was stopped before it was connected
             await self._starting

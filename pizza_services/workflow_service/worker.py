@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from activities import Activities
 from settings import Settings
+from worker_calls import WorkerCalls
 from workflow import WORKFLOWS
 
 # They tell of every turn of every workflow, on a handler of their own.
@@ -21,6 +22,7 @@ CHATTY = ("durabletask-worker", "durabletask-client", "WorkflowRuntime", "DaprWo
 # It logs each error that it raises too; instances.py knows which of them are none.
 LOGS_WHAT_IT_RAISES = "DaprWorkflowClient"
 QUIET = LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
+ENDED_WITHIN_SECONDS = 2.0  # of a call to the sidecar that is under way; it takes milliseconds
 
 
 class Worker:
@@ -30,7 +32,8 @@ class Worker:
         for name in CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
         logging.getLogger(LOGS_WHAT_IT_RAISES).setLevel(logging.CRITICAL)
-        self._runtime: Any = WorkflowRuntime("127.0.0.1", str(settings.dapr_grpc_port), QUIET)
+        self._calls = WorkerCalls()
+        self._runtime: Any = WorkflowRuntime("127.0.0.1", str(settings.dapr_grpc_port), QUIET, [self._calls])
         for workflow in WORKFLOWS:
             self._runtime.register_workflow(_own(workflow), name=workflow.__name__)
         loop = asyncio.get_running_loop()
@@ -51,6 +54,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Takes no more work, gives up what is under way (Dapr hands it out again), and disconnects."""
+        await asyncio.to_thread(self._calls.end, ENDED_WITHIN_SECONDS)
         await asyncio.to_thread(self._runtime.shutdown)
         if self._starting:
             with suppress(RuntimeError):  # it was stopped before it was connected

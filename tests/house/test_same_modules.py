@@ -11,9 +11,11 @@ from tests.house.repository import services, text
 # Each is a matter of the house and knows nothing of its service: problem details, bounds on bodies, log lines, whether
 # the sidecar is ready.
 EVERYWHERE = ("problems.py", "limits.py", "logs.py", "sidecar.py")
-# The pizza services whose every deed is an entry of a ledger, and those that keep what they know page by page.
-DOERS = ("delivery_service", "kitchen_service", "storefront_service")
-KEEPERS = (*DOERS, "order_service")
+# The pizza services whose every deed is an entry of a ledger, those that keep what they know page by page, and the
+# services that have a workflow worker.
+DOERS = ("pizza_services/delivery_service", "pizza_services/kitchen_service", "pizza_services/storefront_service")
+KEEPERS = (*DOERS, "pizza_services/order_service")
+WORKERS = ("chat_service", "pizza_services/kitchen_service", "pizza_services/workflow_service")
 IN_SOME = {
     "ledger.py": DOERS,
     "refusals.py": DOERS,
@@ -25,6 +27,8 @@ IN_SOME = {
     "pages.py": KEEPERS,
     "sdk_client.py": KEEPERS,
     "tests/sidecar_stand_in.py": KEEPERS,
+    "worker_calls.py": WORKERS,
+    "tests/test_worker_calls.py": WORKERS,
 }
 
 
@@ -36,5 +40,5 @@ def test_every_service_has_the_same(name: str) -> None:
 
 @pytest.mark.parametrize("name", IN_SOME)
 def test_those_that_work_alike_have_the_same(name: str) -> None:
-    versions = {text(Path("pizza_services") / service / name): service for service in IN_SOME[name]}
+    versions = {text(Path(service) / name): service for service in IN_SOME[name]}
     assert len(versions) == 1, f"{name} differs between {', '.join(versions.values())}"

@@ -127,9 +127,17 @@ class Model:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
         self.server.server_bind()
 
+        self.serving = threading.Thread(target=self.server.serve_forever, daemon=True)
+
     def start(self):
         self.server.server_activate()
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.serving.start()
+
+    def stop(self):
+        # Closed alone, its thread would go on looking at what is closed, as fast as it can.
+        if self.serving.is_alive():
+            self.server.shutdown()
+        self.server.server_close()
 
 
 @pytest.fixture
@@ -141,7 +149,7 @@ def model(lab):
     lifecycle.restart(lab.site, CHAT, app=replace(app, entry=app.entry | {"env": app.entry["env"] | env}))
     yield model
     lifecycle.restart(lab.site, CHAT)
-    model.server.server_close()
+    model.stop()
 
 
 def test_the_model_is_down(lab, model):

@@ -64,19 +64,33 @@ def test_an_order_whose_every_pizza_is_rejected_is_undone(lab):
     lab.assert_deeds(order_id, shop=[("order", 1), ("refund", 1), ("cancel", 1)], kitchen=kitchen)
 
 
-def test_a_pizza_that_nobody_looks_at_expires(lab):
-    impatient = lab.with_settings(WORKFLOW, RULES__VALIDATION_SECONDS="2")
-    lifecycle.restart(lab.site, WORKFLOW, app=impatient)
+def order_with(lab, **rules: str) -> str:
+    """Starts an order under other rules, which are those of its start, whatever the settings are later."""
+    lifecycle.restart(lab.site, WORKFLOW, app=lab.with_settings(WORKFLOW, **rules))
     try:
-        order_id = lab.order()
+        return lab.order()
     finally:
-        # The rules of an order are those of its start: it expires under any settings.
         lifecycle.restart(lab.site, WORKFLOW)
+
+
+def test_a_pizza_that_nobody_looks_at_expires(lab):
+    order_id = order_with(lab, RULES__VALIDATION_SECONDS="2")
     state = lab.end_of(order_id)
     assert statuses(state) == ["confirmed", *COOKED, "expired"]
     assert state["result"]["error"] == "not validated within 2 s"
     undone = [("cook", 1), ("discard", 1)]
     lab.assert_deeds(order_id, shop=[("order", 1), ("refund", 1), ("cancel", 1)], kitchen=undone)
+
+
+def test_an_order_that_is_not_delivered_in_time_expires_in_whatever_step_it_is(lab):
+    order_id = order_with(lab, RULES__DEADLINE_SECONDS="8")
+    state = lab.end_of(order_id)
+    assert state["result"]["final_status"] == "expired"
+    assert state["result"]["error"] == "not delivered within 8 s"
+    assert lab.deeds(SHOP, order_id) == [("order", 1), ("refund", 1), ("cancel", 1)]
+    # How far the kitchen came by then depends on the machine; what it did is thrown away.
+    assert lab.deeds(KITCHEN, order_id) in ([], [("discard", 1)], [("cook", 1), ("discard", 1)])
+    assert lab.deeds(COURIER, order_id) == []
 
 
 def test_a_step_that_fails_for_a_while_is_done_once(lab):

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import psutil
@@ -15,7 +16,8 @@ from lab_shell import LabShell
 
 from labctl import infrastructure, lifecycle, processes, runfile
 from labctl.processes import wait_until
-from labctl.site import TEST_OFFSET, Site
+from labctl.runfile import App
+from labctl.site import ROOT, TEST_OFFSET, Site
 
 pytestmark = pytest.mark.lab("invocation")
 
@@ -193,21 +195,48 @@ def test_logs_and_doctor(shell):
     assert any("Dapr runtime" in row["what"] and "1.18.0" in row["found"] for row in rows)
 
 
-def test_plain_dapr_run_with_the_taught_flag_behind_it(shell):
-    """What someone with `dapr init` types; `--resources-path` beside a run file is ignored by the CLI, and harmless."""
-    site, apps = shell.site, runfile.select(runfile.read_apps(shell.site), ["invocation"])
+@contextmanager
+def plain_dapr_run(shell: LabShell, apps: list[App], *arguments: str) -> Iterator[str]:
+    """`dapr run` with these arguments, as somebody types it who has the infrastructure of `dapr init`; then Ctrl-C."""
+    site = shell.site
     runtime = lifecycle.find_runtime(site)
     for name in infrastructure.names(site):
         infrastructure.start(site, name, runtime)
-    file = runfile.write_copy(site, apps)
-    with shell.foreground("dapr", "run", "-f", str(file), "--resources-path", "./components") as run:
-        assert wait_until(lambda: greet(shell) == 200, 60), run.text()
-        assert "ignored when using --run-file" in run.text()
+    with shell.foreground("dapr", "run", *arguments) as run:
         # A Ctrl-C in the midst of its start the CLI (1.18) once did not obey within 30 s.
         assert wait_until(lambda: all(lifecycle.is_ready(app) for app in apps), 60), run.text()
+        yield run.text()
         os.killpg(run.process.pid, signal.SIGINT)
         run.process.wait(30)
     assert wait_until(lambda: not any(processes.answers(port) for app in apps for port in app.ports.values()), 20)
+
+
+def test_plain_dapr_run_with_the_taught_flag_behind_it(shell):
+    """`--resources-path` beside a run file is ignored by the CLI, and harmless."""
+    apps = runfile.select(runfile.read_apps(shell.site), ["invocation"])
+    file = runfile.write_copy(shell.site, apps)
+    with plain_dapr_run(shell, apps, "-f", str(file), "--resources-path", "./components") as told:
+        assert wait_until(lambda: greet(shell) == 200, 60)
+        assert "ignored when using --run-file" in told
+
+
+@pytest.mark.lab("pizza")
+def test_plain_dapr_run_of_the_pizza_lab_alone(shell, monkeypatch):
+    """`dapr run -f .` in pizza_services: that file, on the ports of this site."""
+    apps = runfile.read_apps(shell.site, ROOT / "pizza_services" / "dapr.yaml")
+    monkeypatch.chdir(runfile.write_copy(shell.site, apps).parent)
+    with plain_dapr_run(shell, apps, "-f", "."):
+        url = runfile.find(apps, "pizza-workflow").url
+        customer = {"name": "Ada Lovelace", "address": "12 St James's Square", "phone": "+44 20 7946 0000"}
+        order = {"order_id": "alone", "pizza_type": "pepperoni", "size": "large", "customer": customer}
+        assert httpx.post(f"{url}/start-order", json=order).status_code == 202
+
+        def status() -> str:
+            return httpx.get(f"{url}/orders/alone").json()["status"]
+
+        assert wait_until(lambda: status() == "pending_validation", 60)
+        assert httpx.post(f"{url}/validate-pizza", json={"order_id": "alone", "approved": True}).status_code == 202
+        assert wait_until(lambda: status() == "delivered", 60)
 
 
 def test_every_path_in_the_root_run_file_exists():

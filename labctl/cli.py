@@ -82,7 +82,7 @@ def up(
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         seconds = lifecycle.up(site, apps, console)
-        console.print(_up_table(apps, seconds))
+        _print_whole(_up_table(apps, seconds))
         if secure:
             console.print("mTLS is on: callers are known by certificate, callee lets caller-app's GET /greet/* in.")
             console.print(f"The API tokens are in {(site.state / 'tokens.json').relative_to(HOME.parent)}")
@@ -125,6 +125,11 @@ def _up_table(apps: list[App], seconds: dict[str, float]) -> Table:
     return table
 
 
+def _print_whole(table: Table) -> None:
+    """Prints a table as wide as what is in it: on 80 columns a URL would lose its port."""
+    Console(width=max(console.width, 200), highlight=False).print(table)
+
+
 @cli.command()
 def down() -> None:
     """Ends all that ./lab up started, in order: apps, sidecars, control plane, Redis."""
@@ -161,7 +166,7 @@ def status(json_: Json = False) -> None:
         ready = "[green]yes[/]" if row.ready else "[red]no[/]" if row.pid or row.sidecar_pid else "not running"
         pids = [str(pid or "-") for pid in (row.pid, row.sidecar_pid)]
         table.add_row(row.app.app_id, row.app.url, *pids, ready)
-    console.print(table)
+    _print_whole(table)
     for one in below:
         whose = "" if one.ours else " (not started by ./lab)"
         console.print(f"{one.name}: port {one.port}, pid {one.pid or 'not visible'}{whose}")

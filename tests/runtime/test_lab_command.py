@@ -39,10 +39,12 @@ def greet(shell: LabShell) -> int:
 
 
 def test_up_status_down(shell):
-    up = shell.run("up", "invocation", "--detach")
+    up = shell.run("up", "invocation", "--detach", env={"COLUMNS": "60"})
     assert up.returncode == 0, up.stdout + up.stderr
-    for app_id in ("callee-app", "caller-app", "callee-grpc-app"):
-        assert app_id in up.stdout
+    for app in runfile.select(runfile.read_apps(shell.site), ["invocation"]):
+        # Whole, however narrow the terminal is.
+        assert app.app_id in up.stdout
+        assert app.url in up.stdout
     assert greet(shell) == 200
 
     status = json.loads(shell.run("status", "--json").stdout)

@@ -21,7 +21,7 @@ class BusyRoute(APIRoute):
 
     For each request that machinery opens exit stacks, solves dependencies and validates the answer again, which cost
     more than all that this service itself does (`./lab bench invocation`). What is left is what such a route needs:
-    parameters of path and query, a `request`, and a Response as the answer. No `Depends`, no body.
+    parameters of path and query, a `request` (whose body it may read), and a Response as the answer. No `Depends`.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -33,17 +33,17 @@ class BusyRoute(APIRoute):
         self._arguments: type[BaseModel] = create_model("Arguments", **fields)
 
     @classmethod
-    def get(
-        cls, app: FastAPI, path: str, model: type[BaseModel], responses: Responses
+    def add(
+        cls, app: FastAPI, method: str, path: str, model: type[BaseModel], responses: Responses
     ) -> Callable[[Endpoint], Endpoint]:
-        """As `app.get(path, response_model=model, responses=responses)`, with a route of this class.
+        """As `app.get(path, response_model=model, responses=responses)`, or another method, with a route of this class.
 
         Not by `include_router`: an included router serves its routes itself, past `handle`.
         """
 
         def add(endpoint: Endpoint) -> Endpoint:
             app.router.add_api_route(
-                path, endpoint, response_model=model, responses=responses, methods=["GET"], route_class_override=cls
+                path, endpoint, response_model=model, responses=responses, methods=[method], route_class_override=cls
             )
             return endpoint
 

@@ -59,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         """What is here."""
         return Welcome(message=WELCOME)
 
-    @BusyRoute.get(app, "/call-greet/{name:path}", CallResult, problems.documented(422, 502, 503, 504))
+    @BusyRoute.add(app, "GET", "/call-greet/{name:path}", CallResult, problems.documented(422, 502, 503, 504))
     async def call_greet(name: NamePath, request: Request, via: ViaQuery = Via.url) -> Response:
         """Asks callee to greet `name`, by one of four ways through the sidecar. callee's own 4xx is passed on."""
         callee: Callee = request.state.callee

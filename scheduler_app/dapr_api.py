@@ -44,12 +44,13 @@ class DaprApi:
         self.port = port
 
     async def call(self, method: str, path: str, dependency: str, seconds: float, body: object = None) -> Answer:
-        """One call; `path` is encoded already. Raises DependencyFailed when there is no answer within `seconds`.
+        """One call; `path` is encoded already, as is a body of bytes.
 
-        Nothing is tried again here: a caller knows whether that would do harm.
+        Raises DependencyFailed when there is no answer within `seconds`. Nothing is tried again here: a caller knows
+        whether that would do harm.
         """
         url = URL(f"http://127.0.0.1:{self.port}{path}", encoded=True)
-        data = None if body is None else json.dumps(body).encode()
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         try:
             async with asyncio.timeout(seconds), self.session.request(method, url, data=data) as response:
                 return Answer(response.status, _json(await response.read()))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import uvicorn
-from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 
 import events
@@ -18,6 +18,7 @@ import logs
 import problems
 import sidecar
 from app_token import OnlyDapr
+from busy_route import BusyRoute
 from dapr_api import connected
 from faults import Faults, switches
 from jobs import Jobs
@@ -62,7 +63,8 @@ def create_app(settings: Settings) -> FastAPI:
     logs.configure(settings.log_level)
     faults = Faults()
     token = settings.app_api_token
-    only_dapr = [Depends(OnlyDapr(token.get_secret_value() if token else None))]
+    only_dapr = OnlyDapr(token.get_secret_value() if token else None)
+    called_by_dapr = [Depends(only_dapr)]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
@@ -115,18 +117,20 @@ def create_app(settings: Settings) -> FastAPI:
         deleted = await scheduling.delete(job_name)
         return Done(message=f"Job '{job_name}' " + ("deleted." if deleted else "not found or already deleted."))
 
-    @app.post("/job/{job_name:path}", dependencies=only_dapr, responses=documented(401, 413, 422, 500, 503))
-    async def job_fired(job_name: CalledName, request: Request) -> JobReceived:
+    @BusyRoute.add(app, "POST", "/job/{job_name:path}", JobReceived, documented(401, 413, 422, 500, 503))
+    async def job_fired(job_name: CalledName, request: Request) -> Response:
         """Dapr's callback, with the job's data as body. Any answer but 2xx and 404 lets the scheduler try again."""
         recorder: Recorder = request.state.recorder
         arrived = datetime.now(UTC)
+        await only_dapr(request)
         data = _read(await request.body())
         error = await faults.strike()
         await recorder.record(Arrival(job_name, arrived, data, Outcome.failed if error else Outcome.succeeded))
         if error:
             log.warning(str(error), extra={"fields": {"job_name": job_name, "status": error.status}})
             raise HTTPException(error.status, str(error)) from error
-        return JobReceived(received_at=arrived, data=data)
+        received = JobReceived(received_at=arrived, data=data)
+        return Response(received.model_dump_json(), media_type="application/json")
 
     @app.get("/runs", responses=documented(422, 502, 503, 504))
     async def all_runs(request: Request, limit: Limit = 20, before: Before = None) -> RunPage:
@@ -153,12 +157,16 @@ def create_app(settings: Settings) -> FastAPI:
         """The runs of one job, newest first; none for a name that never fired."""
         return await _page_of(request.state.logs, log_of(job_name), limit, before)
 
-    @app.post("/events/schedule-job", dependencies=only_dapr, responses=documented(401, 413, 422, 502, 503, 504))
+    @app.post("/events/schedule-job", dependencies=called_by_dapr, responses=documented(401, 413, 422, 502, 503, 504))
     async def job_asked_for(event: CloudEvent, request: Request) -> EventAnswer:
         """An event of topic schedule-job: schedules the job that it names."""
         return await events.take(event, request.state.scheduling)
 
-    @app.post("/events/schedule-job-dead", dependencies=only_dapr, responses=documented(401, 413, 422, 502, 503, 504))
+    @app.post(
+        "/events/schedule-job-dead",
+        dependencies=called_by_dapr,
+        responses=documented(401, 413, 422, 502, 503, 504),
+    )
     async def event_given_up(event: CloudEvent, request: Request) -> EventAnswer:
         """An event that was given up: kept for GET /dead-letters."""
         await events.bury(event, request.state.logs)

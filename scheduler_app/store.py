@@ -55,7 +55,7 @@ class Store:
         Which one it was Dapr does not say, so get them again and look.
         """
         all_saved = True
-        for request in _requests([_item(save) for save in saves]):
+        for request in _requests(_item(save) for save in saves):
             answer = await self._dapr.call("POST", f"/v1.0/state/{self._name}", self._name, self._limit, request)
             # A key that is there already is a plain 500 on Redis when no ETag was given.
             if answer.status == 409 or "failed to set key" in answer.message:
@@ -82,15 +82,16 @@ def _item(save: Save) -> dict[str, Any]:
     }
 
 
-def _requests(items: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
-    request: list[dict[str, Any]] = []
+def _requests(items: Iterable[dict[str, Any]]) -> Iterable[bytes]:
+    """The bodies of as many requests as are needed, each a JSON list."""
+    request: list[bytes] = []
     size = 0
     for item in items:
-        bytes_of_item = len(json.dumps(item))
-        if request and size + bytes_of_item > REQUEST_BYTES:
-            yield request
+        encoded = json.dumps(item).encode()
+        if request and size + len(encoded) > REQUEST_BYTES:
+            yield b"[" + b",".join(request) + b"]"
             request, size = [], 0
-        request.append(item)
-        size += bytes_of_item
+        request.append(encoded)
+        size += len(encoded)
     if request:
-        yield request
+        yield b"[" + b",".join(request) + b"]"

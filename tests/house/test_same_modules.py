@@ -27,6 +27,7 @@ IN_SOME = {
     "pages.py": KEEPERS,
     "sdk_client.py": KEEPERS,
     "tests/sidecar_stand_in.py": KEEPERS,
+    "busy_route.py": ("caller_service", "scheduler_app"),
     "worker_calls.py": WORKERS,
     "tests/test_worker_calls.py": WORKERS,
 }

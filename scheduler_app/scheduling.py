@@ -108,10 +108,12 @@ class Scheduling:
 
     async def delete(self, name: str) -> bool:
         """Deletes the job and what is remembered of it, but not its runs. False: there was none."""
+        before = await self._remembered(name)
         with suppress(JobMissing):
             await self._jobs.get(name)
             await self._jobs.delete(name)
-            await self._change(name, lambda _: None)
+            # Whoever schedules the name anew in this moment is remembered, and not what was deleted.
+            await self._change(name, lambda there: None if before and _same(there, before) else there)
             return True
         return False
 

@@ -58,8 +58,8 @@ class Way(Protocol):
         """The body that schedules a one-shot."""
         ...
 
-    def arrivals(self, http: httpx.Client, prefix: str) -> list[datetime]:
-        """When the jobs of that prefix fired."""
+    def arrivals(self, http: httpx.Client, prefix: str) -> dict[str, datetime]:
+        """When the jobs of that prefix fired, by name; the first time of one that fired twice."""
         ...
 
 
@@ -76,10 +76,10 @@ class Bare:
         """As Way has it. Without data it would never reach an HTTP app."""
         return {"dueTime": due, "data": {"order": 17}}
 
-    def arrivals(self, http: httpx.Client, prefix: str) -> list[datetime]:
+    def arrivals(self, http: httpx.Client, prefix: str) -> dict[str, datetime]:
         """As Way has it."""
         seen: list[tuple[str, float]] = http.get(f"{self._app}/arrivals").raise_for_status().json()
-        return [datetime.fromtimestamp(when, UTC) for name, when in seen if name.startswith(prefix)]
+        return {name: datetime.fromtimestamp(when, UTC) for name, when in reversed(seen) if name.startswith(prefix)}
 
 
 class Service:
@@ -95,14 +95,14 @@ class Service:
         """As Way has it."""
         return {"due_time": due, "data": {"order": 17}}
 
-    def arrivals(self, http: httpx.Client, prefix: str) -> list[datetime]:
+    def arrivals(self, http: httpx.Client, prefix: str) -> dict[str, datetime]:
         """As Way has it. Its runs are told newest first; the first of another batch ends the search."""
-        found: list[datetime] = []
+        found: dict[str, datetime] = {}
         query: dict[str, int] = {"limit": _PAGE}
         while True:
             page = http.get(f"{self._app}/runs", params=query).raise_for_status().json()
             ours = [run for run in page["runs"] if run["job_name"].startswith(prefix)]
-            found += [datetime.fromisoformat(run["fired_at"]) for run in ours]
+            found |= {run["job_name"]: datetime.fromisoformat(run["fired_at"]) for run in ours}
             if len(ours) < len(page["runs"]) or page["next"] is None:
                 return found
             query["before"] = page["next"]
@@ -174,17 +174,17 @@ def _batch(program: Path, http: httpx.Client, way: Way, count: int, rate: float)
     early = (due - datetime.now(UTC)).total_seconds()
     if early < 0:
         raise LabError(f"Scheduling {count} jobs took {-early:.0f} s longer than this bench foresees: is it idle?")
-    arrivals: list[datetime] = []
+    arrivals: dict[str, datetime] = {}
 
     def all_fired() -> bool:
-        arrivals[:] = way.arrivals(http, prefix)
-        return len(arrivals) >= count
+        arrivals.update(way.arrivals(http, prefix))
+        return len(arrivals) == count
 
     # Not asked before they are due: to ask is work beside what is measured.
     processes.wait_until(lambda: datetime.now(UTC) > due + timedelta(seconds=1), early + 5)
     if not processes.wait_until(all_fired, _PATIENCE, 1):
         raise LabError(f"Of {count} jobs due at once {len(arrivals)} fired within {_PATIENCE} s ({way.name}).")
-    late = [(moment - due).total_seconds() for moment in arrivals]
+    late = [(moment - due).total_seconds() for moment in arrivals.values()]
     return Batch(scheduled, len(late) / max(late), [seconds * 1000 for seconds in late])
 
 

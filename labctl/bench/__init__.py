@@ -36,9 +36,10 @@ def run(
         raise LabError("--seconds has to be more than 0.")
     with own_site("bench", "a bench", ": the two would measure each other") as site:
         try:
-            # What a killed bench left behind: nothing else uses its site.
+            # Nothing else uses this site. Each bench begins with an empty store, and with no job and no workflow.
             lifecycle.down(site)
-            shutil.rmtree(site.state / "scheduler", ignore_errors=True)
+            for kept in ("redis", "scheduler"):
+                shutil.rmtree(site.state / kept, ignore_errors=True)
             result = BENCHES[name](site, console, seconds, full)
         except KeyboardInterrupt:
             console.print("\nStopping …")

@@ -33,6 +33,7 @@ AT_ONCE = 3  # orders under way, when it runs by itself
 # Off a terminal it ends with as many orders: one is rejected once, one cancelled.
 OFF_A_TERMINAL = 4
 _LOOK_EVERY = 0.3  # seconds
+_LOOK_WITHIN = 1.0  # seconds for one order: keys are not read meanwhile
 _PATIENCE = 120  # seconds for all orders, off a terminal
 
 
@@ -75,7 +76,6 @@ class Story:
         order = {"order_id": order_id, "pizza_type": pizza, "size": "large", "customer": customer}
         if self._ask("start-order", order):
             self.orders[order_id] = {"order_id": order_id, "pizza": pizza, "status": "", "attempt": 1}
-            self.chosen = len(self.orders) - 1
 
     def _ask(self, route: str, body: dict[str, Any]) -> bool:
         """Whether it was accepted; what was said is on the board."""
@@ -94,7 +94,7 @@ class Story:
             if "result" not in order:
                 # A service that was killed answers again in a moment; the board shows what was seen last.
                 with suppress(httpx.TransportError):
-                    answer = self.http.get(f"/orders/{order['order_id']}")
+                    answer = self.http.get(f"/orders/{order['order_id']}", timeout=_LOOK_WITHIN)
                     if answer.is_success:
                         order |= answer.json()
 
@@ -130,6 +130,7 @@ class Story:
         """Does what a key asks for; True for the one that ends it."""
         if key == "n":
             self._order()
+            self.chosen = len(self.orders) - 1
         elif key in ARROWS:
             self.chosen = max(0, min(self.chosen + ARROWS[key], len(self.orders) - 1))
         elif key in ROUTES and self.orders:

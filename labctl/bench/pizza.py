@@ -67,6 +67,20 @@ def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
     counts, marks = AT_ONCE[:2] if quick else AT_ONCE, FINISHED_FULL if full else FINISHED[:1] if quick else FINISHED
     names = {"bare": "bare-pizza", "orders": "pizza-workflow", "taught": "taught-pizza"}
     ways = {way: runfile.find(apps, name).url for way, name in names.items()}
+    with steps.step("warm-up"):
+        for url in ways.values():
+            _rate(url, COMPARED_AT, 0, [])
+    ended: list[str] = []
+    rates: dict[str, list[float]] = {}
+    latencies: dict[str, list[float]] = {}
+    plan = [count for count in counts for _ in range(SLICES if count < MANY else 1)]
+    with steps.step(f"{len(ways) * len(counts)} rates", total=len(ways) * len(plan)) as advance:
+        for count in plan:
+            for way, url in ways.items():
+                rate, took = _rate(url, count, seconds / plan.count(count), ended if way == "orders" else [])
+                rates.setdefault(f"{way}_{count}", []).append(rate)
+                latencies.setdefault(f"{way}_{count}", []).extend(took)
+                advance()
     workflow = runfile.find(apps, "pizza-workflow")
     with steps.step(f"{len(ended):,} orders are purged"):
         _purge(workflow, ended)

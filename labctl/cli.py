@@ -191,7 +191,14 @@ def logs(
         files = {str(app): site.logs / f"{app}.log"}
     else:
         wanted = [runfile.find(apps, app)] if app else apps
-        found = {one.app_id: logfiles.file(site, one, "daprd" if sidecar else "app") for one in wanted}
+        kind = "daprd" if sidecar else "app"
+        if follow:
+            # The CLI opens a new file at each start; `tail -F` sees that the name leads elsewhere, and goes on there.
+            logfiles.link(site, wanted)
+            linked = {one.app_id: logfiles.linked(site, one, kind) for one in wanted}
+            found = {name: path for name, path in linked.items() if path.exists()}
+        else:
+            found = {one.app_id: logfiles.file(site, one, kind) for one in wanted}
         files = {name: path for name, path in found.items() if path}
     if not [path for path in files.values() if path.exists()]:
         raise LabError(f"There is no log of {app or 'any app'} yet. ./lab up writes them.")

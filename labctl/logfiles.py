@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -75,12 +76,23 @@ def _written(log: Path) -> float:
 def link(site: Site, apps: Sequence[App]) -> None:
     """Gives each log a name that stays: <state>/logs/<app id>.log and <app id>.sidecar.log."""
     opened = _opened(site)
+    site.logs.mkdir(parents=True, exist_ok=True)
     for app in apps:
-        for kind, suffix in (("app", ""), ("daprd", ".sidecar")):
-            name = site.logs / f"{app.app_id}{suffix}.log"
-            name.unlink(missing_ok=True)
+        for kind in ("app", "daprd"):
+            name = linked(site, app, kind)
             if target := _newest(opened, app, kind):
-                name.symlink_to(target)
+                # Put in its place at once: whoever follows the name never finds it missing.
+                new = name.with_suffix(f".{os.getpid()}.new")
+                new.unlink(missing_ok=True)
+                new.symlink_to(target)
+                new.replace(name)
+            else:
+                name.unlink(missing_ok=True)
+
+
+def linked(site: Site, app: App, kind: str = "app") -> Path:
+    """The name that stays of an app's log (kind "app") or its sidecar's ("daprd"): a restart leads it elsewhere."""
+    return site.logs / f"{app.app_id}{'.sidecar' if kind == 'daprd' else ''}.log"
 
 
 def tail(path: Path, lines: int = 12) -> str:

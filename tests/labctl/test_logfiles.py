@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from labctl import logfiles, runfile, site
 from labctl.runfile import App
-from labctl.site import Site
+from labctl.site import ROOT, Site
 
 RUN_FILE = """\
 version: 1
@@ -64,3 +66,30 @@ def test_the_log_of_a_quiet_app_outlives_many_starts_of_other_sites(app: App):
 
     logfiles.prune([app])
     assert not quiet.exists()
+
+
+def test_following_a_log_goes_on_in_the_one_that_a_restart_opens(app: App, tmp_path: Path):
+    write_log(app, 1, "before the restart\n")
+    places = {"LAB_ROOT": str(tmp_path), "LAB_HOME": str(tmp_path / ".lab"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "labctl", "logs", "callee-app", "--follow"]
+    with subprocess.Popen(command, env=os.environ | places, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        try:
+            assert following.stdout.readline() == "before the restart\n"
+
+            # What ./lab restart does when the app is ready again.
+            write_log(app, 2, "after the restart\n")
+            logfiles.link(Site(), [app])
+
+            assert following.stdout.readline() == "after the restart\n"
+        finally:
+            for tail in psutil.Process(following.pid).children():
+                tail.terminate()
+
+
+def test_a_log_keeps_its_name_whatever_file_the_cli_opens(app: App):
+    for second in (1, 2):
+        opened = write_log(app, second)
+        logfiles.link(Site(), [app])
+        assert logfiles.linked(Site(), app).resolve() == opened
+    assert [path.name for path in Site().logs.iterdir()] == ["callee-app.log"]

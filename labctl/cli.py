@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich import box
@@ -57,8 +59,27 @@ def run(command: Callable[[], object]) -> None:
     try:
         command()
     except LabError as error:
-        problems.print(f"[bold red]lab:[/] {_plain(str(error))}", soft_wrap=True)
-        sys.exit(1)
+        _refuse(str(error))
+    except OSError as error:
+        if not (full := _full_disk(error)):
+            raise
+        _refuse(f"The disk is full: {full}. Make room and run this again.")
+
+
+def _refuse(why: str) -> NoReturn:
+    problems.print(f"[bold red]lab:[/] {_plain(why)}", soft_wrap=True)
+    sys.exit(1)
+
+
+def _full_disk(error: OSError) -> str:
+    """What the system says where it has no room left; empty for any other error."""
+    # A copied folder has a list of what failed, each with source, target and the words of its error.
+    words = [str(reason) for *_, reason in error.args[0]] if isinstance(error, shutil.Error) else [str(error)]
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        for one in words:
+            if one.startswith(f"[Errno {number}] "):
+                return one.partition("] ")[2]
+    return ""
 
 
 def _plain(text: str) -> str:

@@ -307,7 +307,7 @@ def run_tests(
     full: Annotated[bool, typer.Option("--full", help="The long tests too.")] = False,
     unit: Annotated[bool, typer.Option("--unit", help="Only the services' own tests: no Dapr, seconds.")] = False,
     lint: Annotated[
-        bool, typer.Option("--lint", help="Only the checks of tests/house: lint, types, manifests.")
+        bool, typer.Option("--lint", help="Only the fast checks of tests/house: lint, types, manifests.")
     ] = False,
 ) -> None:
     """Runs all tests: each service's own, then house, real runtime and pages. Options it does not know go to pytest."""
@@ -320,7 +320,7 @@ def run_tests(
 
 @cli.command()
 def lint() -> None:
-    """Runs the fast checks only: ruff, types, YAML, Dockerfiles, manifests. The same as ./lab test --lint."""
+    """Runs the fast checks only: ruff, types, YAML, Dockerfiles, manifests, locks. The same as ./lab test --lint."""
     raise typer.Exit(testing.run(console, [], house_only=True))
 
 

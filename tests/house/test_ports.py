@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -124,6 +125,13 @@ def test_an_image_exposes_a_port_of_the_plan(folder: Path) -> None:
     said = re.findall(r"^EXPOSE\s+(.+)$", text, re.MULTILINE) + re.findall(r"\bAPP_PORT=(\d+)", text)
     assert said
     assert {int(port) for line in said for port in line.split()} <= mine
+
+
+def test_the_dev_container_forwards_every_web_app() -> None:
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    web = {app["appPort"]: app["appID"] for app in apps() if app.get("appProtocol") != "grpc"}
+    assert container["forwardPorts"] == sorted(web)
+    assert {int(port): it["label"] for port, it in container["portsAttributes"].items()} == web
 
 
 def test_every_local_address_in_the_pages_is_one_of_the_plan() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich import box
@@ -57,8 +59,27 @@ def run(command: Callable[[], object]) -> None:
     try:
         command()
     except LabError as error:
-        problems.print(f"[bold red]lab:[/] {_plain(str(error))}", soft_wrap=True)
-        sys.exit(1)
+        _refuse(str(error))
+    except OSError as error:
+        if not (full := _full_disk(error)):
+            raise
+        _refuse(f"The disk is full: {full}. Make room and run this again.")
+
+
+def _refuse(why: str) -> NoReturn:
+    problems.print(f"[bold red]lab:[/] {_plain(why)}", soft_wrap=True)
+    sys.exit(1)
+
+
+def _full_disk(error: OSError) -> str:
+    """What the system says where it has no room left; empty for any other error."""
+    # A copied folder has a list of what failed, each with source, target and the words of its error.
+    words = [str(reason) for *_, reason in error.args[0]] if isinstance(error, shutil.Error) else [str(error)]
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        for one in words:
+            if one.startswith(f"[Errno {number}] "):
+                return one.partition("] ")[2]
+    return ""
 
 
 def _plain(text: str) -> str:
@@ -191,7 +212,14 @@ def logs(
         files = {str(app): site.logs / f"{app}.log"}
     else:
         wanted = [runfile.find(apps, app)] if app else apps
-        found = {one.app_id: logfiles.file(site, one, "daprd" if sidecar else "app") for one in wanted}
+        kind = "daprd" if sidecar else "app"
+        if follow:
+            # The CLI opens a new file at each start; `tail -F` sees that the name leads elsewhere, and goes on there.
+            logfiles.link(site, wanted)
+            linked = {one.app_id: logfiles.linked(site, one, kind) for one in wanted}
+            found = {name: path for name, path in linked.items() if path.exists()}
+        else:
+            found = {one.app_id: logfiles.file(site, one, kind) for one in wanted}
         files = {name: path for name, path in found.items() if path}
     if not [path for path in files.values() if path.exists()]:
         raise LabError(f"There is no log of {app or 'any app'} yet. ./lab up writes them.")
@@ -279,7 +307,7 @@ def run_tests(
     full: Annotated[bool, typer.Option("--full", help="The long tests too.")] = False,
     unit: Annotated[bool, typer.Option("--unit", help="Only the services' own tests: no Dapr, seconds.")] = False,
     lint: Annotated[
-        bool, typer.Option("--lint", help="Only the checks of tests/house: lint, types, manifests.")
+        bool, typer.Option("--lint", help="Only the fast checks of tests/house: lint, types, manifests.")
     ] = False,
 ) -> None:
     """Runs all tests: each service's own, then house, real runtime and pages. Options it does not know go to pytest."""
@@ -292,7 +320,7 @@ def run_tests(
 
 @cli.command()
 def lint() -> None:
-    """Runs the fast checks only: ruff, types, YAML, Dockerfiles, manifests. The same as ./lab test --lint."""
+    """Runs the fast checks only: ruff, types, YAML, Dockerfiles, manifests, locks. The same as ./lab test --lint."""
     raise typer.Exit(testing.run(console, [], house_only=True))
 
 

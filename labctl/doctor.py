@@ -6,6 +6,7 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -55,7 +56,7 @@ def _dapr() -> list[Row]:
     said = subprocess.run([runtime.cli, "--version"], capture_output=True, text=True, check=False).stdout
     cli = re.search(r"CLI version:\s*(\S+)", said)
     rows.append(Row("ok", "Dapr CLI", f"{cli[1] if cli else '?'} at {_short(runtime.cli)}"))
-    if runtime.version() < dapr.RUNTIME_VERSION:
+    if dapr.is_older(runtime.version(), dapr.RUNTIME_VERSION):
         fix = f"dapr uninstall && dapr init --runtime-version {dapr.RUNTIME_VERSION}"
         rows.append(Row("note", "Dapr runtime version", f"the labs were tested with {dapr.RUNTIME_VERSION}", fix))
     return rows
@@ -106,13 +107,32 @@ def _ports(site: Site, apps: list[runfile.App]) -> list[Row]:
     ours = {row.app.app_id for row in lifecycle.status(site, apps) if row.pid or row.sidecar_pid}
     rows: list[Row] = []
     for app in apps:
-        for label, port in app.ports.items():
-            if app.app_id not in ours and (who := processes.holder(port)):
-                fix = f"end {who}"
-                rows.append(Row("missing", f"port {port} ({app.app_id}, {label})", f"held by {who}", fix))
+        if app.app_id not in ours:
+            rows += _held((f"{app.app_id}, {label}", port) for label, port in app.ports.items())
     if not rows:
         count = sum(len(app.ports) for app in apps)
         rows.append(Row("ok", "ports of the apps and sidecars", f"all {count} free, or held by the running labs"))
+    return rows + _infrastructure_ports(site)
+
+
+def _infrastructure_ports(site: Site) -> list[Row]:
+    # One that runs already, ours or of `dapr init`, is used as it is; what is still to be started needs all its ports.
+    running = {one.name for one in infrastructure.look(site)}
+    rows: list[Row] = []
+    for name in infrastructure.names(site):
+        if name not in running:
+            rows += _held((what, port) for what, port in site.ports.items() if what.partition("-")[0] == name)
+    return rows
+
+
+def _held(ports: Iterable[tuple[str, int]]) -> list[Row]:
+    rows: list[Row] = []
+    for what, port in ports:
+        if who := processes.holder(port):
+            pid = processes.holder_pid(port)
+            # Who holds it is told to root alone where it is another user's.
+            fix = f"kill {pid}" if pid else f"sudo lsof -i :{port}"
+            rows.append(Row("missing", f"port {port} ({what})", f"held by {who}", fix))
     return rows
 
 

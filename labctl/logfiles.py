@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+import psutil
 
 from labctl import processes
 from labctl.runfile import App
@@ -20,8 +23,24 @@ def file(site: Site, app: App, kind: str = "app") -> Path | None:
 
 def _opened(site: Site) -> list[Path]:
     # The CLI names a log by the second in which it starts; the processes of this site tell which ones are its own.
-    clis = [one.process for one in processes.find(site) if one.kind == "cli"]
-    return [Path(log.path) for cli in clis for log in cli.open_files()]
+    return _held_by(one.process for one in processes.find(site) if one.kind == "cli")
+
+
+def _held_by(clis: Iterable[psutil.Process]) -> list[Path]:
+    held: list[Path] = []
+    for cli in clis:
+        try:
+            held += [Path(file.path) for file in cli.open_files()]
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # gone meanwhile, or another user's
+    return held
+
+
+def _is_cli(process: psutil.Process) -> bool:
+    try:
+        return Path(next(iter(process.cmdline()), "")).name == "dapr"
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
 
 
 def _newest(opened: Sequence[Path], app: App, kind: str) -> Path | None:
@@ -32,22 +51,48 @@ def _newest(opened: Sequence[Path], app: App, kind: str) -> Path | None:
 
 
 def prune(apps: Sequence[App], keep: int = 40) -> None:
-    """The CLI writes two new logs at every start and never deletes one."""
+    """The CLI writes two new logs at every start and never deletes one. What a living CLI writes to is kept."""
+    old: list[Path] = []
     for folder in dict.fromkeys(app.folder for app in apps):
-        logs = sorted((folder / ".dapr" / "logs").glob("*.log"), key=lambda path: path.stat().st_mtime)
-        for old in logs[:-keep]:
-            old.unlink()
+        logs = sorted((folder / ".dapr" / "logs").glob("*.log"), key=_written)
+        old += logs[:-keep]
+    if not old:
+        return
+    # All sites of a checkout share the folder, and so does a `dapr run` without ./lab: whoever starts often must not
+    # take the log from an app that has had nothing to say since this morning.
+    held = {path.resolve() for path in _held_by(filter(_is_cli, psutil.process_iter()))}
+    for path in old:
+        if path.resolve() not in held:
+            path.unlink(missing_ok=True)
+
+
+def _written(log: Path) -> float:
+    try:
+        return log.stat().st_mtime
+    except FileNotFoundError:
+        return 0  # another site pruned it meanwhile
 
 
 def link(site: Site, apps: Sequence[App]) -> None:
     """Gives each log a name that stays: <state>/logs/<app id>.log and <app id>.sidecar.log."""
     opened = _opened(site)
+    site.logs.mkdir(parents=True, exist_ok=True)
     for app in apps:
-        for kind, suffix in (("app", ""), ("daprd", ".sidecar")):
-            name = site.logs / f"{app.app_id}{suffix}.log"
-            name.unlink(missing_ok=True)
+        for kind in ("app", "daprd"):
+            name = linked(site, app, kind)
             if target := _newest(opened, app, kind):
-                name.symlink_to(target)
+                # Put in its place at once: whoever follows the name never finds it missing.
+                new = name.with_suffix(f".{os.getpid()}.new")
+                new.unlink(missing_ok=True)
+                new.symlink_to(target)
+                new.replace(name)
+            else:
+                name.unlink(missing_ok=True)
+
+
+def linked(site: Site, app: App, kind: str = "app") -> Path:
+    """The name that stays of an app's log (kind "app") or its sidecar's ("daprd"): a restart leads it elsewhere."""
+    return site.logs / f"{app.app_id}{'.sidecar' if kind == 'daprd' else ''}.log"
 
 
 def tail(path: Path, lines: int = 12) -> str:

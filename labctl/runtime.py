@@ -94,9 +94,15 @@ def find_go() -> tuple[Path, str] | None:
         if not candidate:
             continue
         version = re.search(r"go(\d+\.\d+(?:\.\d+)?)", _output([str(candidate), "version"]))
-        if version and _numbers(version[1]) >= _numbers(GO_VERSION):
+        if version and not is_older(version[1], GO_VERSION):
             return Path(candidate), version[1]
     return None
+
+
+def is_older(version: str, than: str) -> bool:
+    """Whether a version comes before another, number by number; no for what has no number, as a build from `edge`."""
+    numbers = re.match(r"\d+(\.\d+)*", version)
+    return numbers is not None and _numbers(numbers[0]) < _numbers(than)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

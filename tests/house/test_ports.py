@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from labctl.site import TEST_OFFSET, infrastructure_ports
-from tests.house.repository import PORT_KEYS, ROOT, apps, below, manifests, named, plan, services
+from tests.house.repository import PORT_KEYS, ROOT, apps, below, manifests, named, plan, services, table
 
 # What `dapr init` chose, which cannot be moved; all else stays below the range from which systems lend ports.
 DAPR_INIT = {50001, 50005, 50006}
@@ -51,6 +52,21 @@ def test_the_plan_itself_names_no_port_and_no_app_twice() -> None:
     ports = Counter(port for row in plan() for port in (row.app_port, row.http_port))
     assert [port for port, times in ports.items() if times > 1] == []
     assert [app for app, times in Counter(row.app_id for row in plan()).items() if times > 1] == []
+
+
+def test_the_table_of_what_runs_below_the_apps_is_labctls() -> None:
+    columns = ("below the apps", "port", "health", "metrics", "others")
+    rows = table((ROOT / "README.md").read_text(), columns)
+    said = {name: [int(port) for cell in cells for port in re.findall(r"\d+", cell)] for name, *cells in rows}
+    planned: dict[str, list[int]] = {}
+    for secure in (False, True):
+        for name, port in infrastructure_ports(0, secure).items():
+            process = name.partition("-")[0]
+            if not secure:
+                planned.setdefault(process, []).append(port)
+            elif process != "redis":  # the same one, with --secure and without
+                planned.setdefault(f"{process} of --secure", []).append(port)
+    assert said == planned
 
 
 def test_no_two_processes_of_a_site_share_a_port() -> None:
@@ -109,6 +125,13 @@ def test_an_image_exposes_a_port_of_the_plan(folder: Path) -> None:
     said = re.findall(r"^EXPOSE\s+(.+)$", text, re.MULTILINE) + re.findall(r"\bAPP_PORT=(\d+)", text)
     assert said
     assert {int(port) for line in said for port in line.split()} <= mine
+
+
+def test_the_dev_container_forwards_every_web_app() -> None:
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    web = {app["appPort"]: app["appID"] for app in apps() if app.get("appProtocol") != "grpc"}
+    assert container["forwardPorts"] == sorted(web)
+    assert {int(port): it["label"] for port, it in container["portsAttributes"].items()} == web
 
 
 def test_every_local_address_in_the_pages_is_one_of_the_plan() -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,14 @@ def setup(home: Path, **env: str) -> subprocess.Popen[str]:
         [str(HOME / "venv/bin/python"), "-c", code],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
+
+
+def in_labctl(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a line of Python in a folder as a command of ./lab is run."""
+    code = f"import errno, os, shutil; from pathlib import Path; from labctl import cli; cli.run(lambda: {command})"
+    python = [sys.executable, "-c", code]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(python, cwd=folder, env=environment, capture_output=True, text=True, timeout=30, check=False)
 
 
 def fake_go(home: Path, script: str) -> str:
@@ -82,6 +91,32 @@ def test_a_full_disk_while_building(home: Path):
     assert run.returncode == 1
     assert "is full" in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize(
+    "command",
+    ["Path('/dev/full').write_text('x')", "shutil.copytree('from', 'to', dirs_exist_ok=True)"],
+    ids=["a file", "a folder"],
+)
+def test_a_full_disk_wherever_it_is_met(command: str, tmp_path: Path):
+    for folder in ("from", "to"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "from" / "go.mod").write_text("module x")
+    (tmp_path / "to" / "go.mod").symlink_to("/dev/full")
+    refused = in_labctl(command, tmp_path)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("lab: The disk is full: No space left on device")
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_used_up_quota_is_a_full_disk_and_another_error_is_not(tmp_path: Path):
+    # No quota can be set here; the system's error for it is raised by hand.
+    quota = in_labctl("exec('raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))')", tmp_path)
+    assert (quota.returncode, "The disk is full" in quota.stderr, "Traceback" in quota.stderr) == (1, True, False)
+    missing = in_labctl("Path('nothing').read_text()", tmp_path)
+    assert "FileNotFoundError" in missing.stderr
+    assert "The disk is full" not in missing.stderr
 
 
 def test_too_little_room_is_said_before_building(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

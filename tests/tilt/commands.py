@@ -98,12 +98,12 @@ class TiltUp:
             return True
         if connection := probe.get("tcp_socket"):
             with socket.socket() as one:
-                one.settimeout(1)
+                one.settimeout(probe["timeout_secs"])
                 return one.connect_ex(("127.0.0.1", self.port_of(connection["port"]))) == 0
         request = probe["http_get"]
         url = f"{request['scheme']}://127.0.0.1:{self.port_of(request['port'])}{request['path']}"
         try:
-            with urllib.request.urlopen(url, timeout=1) as answer:
+            with urllib.request.urlopen(url, timeout=probe["timeout_secs"]) as answer:
                 return 200 <= answer.status < 400
         except (urllib.error.URLError, OSError):
             return False

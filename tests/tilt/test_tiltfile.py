@@ -56,7 +56,7 @@ def test_redis_placement_and_scheduler(name: str) -> None:
     port = infrastructure_ports(0)[name]
     assert (resource.cmd, resource.serve_cmd) == ([], ["./lab", "serve", name])
     assert (resource.labels, resource.resource_deps) == (["infrastructure"], ["setup"])
-    assert resource.probe == {"tcp_socket": {"host": "localhost", "port": port}, "period_secs": 1}
+    assert resource.probe == {"tcp_socket": {"host": "localhost", "port": port}, "period_secs": 1, "timeout_secs": 1}
 
 
 @pytest.mark.parametrize("app", APPS, ids=lambda app: app["appID"])
@@ -67,18 +67,19 @@ def test_an_app(app: dict[str, Any]) -> None:
     assert (resource.cmd, resource.serve_cmd) == ([], ["./lab", "serve", app["appID"]])
     assert (resource.labels, resource.resource_deps) == ([app["env"]["LAB"]], BELOW)
     if app.get("appProtocol") == "grpc":
-        assert resource.probe == {"tcp_socket": {"host": "localhost", "port": app["appPort"]}, "period_secs": 1}
+        connection = {"host": "localhost", "port": app["appPort"]}
+        assert resource.probe == {"tcp_socket": connection, "period_secs": 1, "timeout_secs": 1}
         assert resource.links == [sidecar]
     else:
         request = {"host": "localhost", "port": app["appPort"], "scheme": "http", "path": "/readyz"}
-        assert resource.probe == {"http_get": request, "period_secs": 1}
+        assert resource.probe == {"http_get": request, "period_secs": 1, "timeout_secs": 3}
         assert resource.links == [{"url": f"{base}/", "name": "app"}, {"url": f"{base}/docs", "name": "docs"}, sidecar]
 
 
 @pytest.mark.parametrize("app", APPS, ids=lambda app: app["appID"])
 def test_live_reload_watches_what_the_app_reads_and_not_what_it_writes(app: dict[str, Any]) -> None:
     resource = tilt.run()[app["appID"]]
-    assert resource.deps == [app["appDirPath"], "dapr.yaml", "components", "config"]
+    assert resource.deps == [app["appDirPath"], "dapr.yaml", "components", "config", "secrets"]
     assert all((tilt.ROOT / path).exists() for path in resource.deps)
     # `dapr run -f` writes each app's log into .dapr/logs in the app's own folder.
     assert {"**/.dapr", "**/.venv", "**/__pycache__", "**/tests"} <= set(resource.ignore)

@@ -85,7 +85,7 @@ class Tilt:
         given = {name: action for name, action in actions.items() if action}
         if len(given) != 1:
             raise ValueError("exactly one of exec, http_get, or tcp_socket must be specified")
-        return given | {"period_secs": period_secs}
+        return given | {"period_secs": period_secs, "timeout_secs": timeout_secs}
 
     def http_get_action(
         self, port: int, host: str = "localhost", scheme: str = "http", path: str = ""

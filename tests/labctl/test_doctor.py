@@ -1,0 +1,63 @@
+"""./lab doctor: what is in the way is named, with a command that mends it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from labctl import doctor, runfile, runtime
+from labctl.site import Site
+
+# Ports that no other site of this machine has, below those that the system lends.
+SITE = Site("doctor-test", int(os.environ.get("LAB_TEST_OFFSET", "10000")) + 400)
+LISTEN = """\
+import signal, socket, sys
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("listens", flush=True)
+signal.pause()
+"""
+
+
+@pytest.fixture
+def stranger() -> Iterator[Callable[[int], subprocess.Popen[str]]]:
+    """Starts a program that listens on a port."""
+    with ExitStack() as stack:
+
+        def listen(port: int) -> subprocess.Popen[str]:
+            command = [sys.executable, "-c", LISTEN, str(port)]
+            process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "listens\n"
+            return process
+
+        yield listen
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS tells root alone who holds a port")
+@pytest.mark.parametrize("what", ["callee-app, Dapr HTTP", "placement-raft", "scheduler-etcd"])
+def test_a_held_port_is_freed_by_the_command_it_says(stranger: Callable[[int], subprocess.Popen[str]], what: str):
+    app = runfile.find(runfile.read_apps(SITE), "callee-app")
+    port = {"callee-app, Dapr HTTP": app.http_port, **SITE.ports}[what]
+    process = stranger(port)
+    row = next(row for row in doctor.examine(SITE) if row.what == f"port {port} ({what})")
+    assert row.state == "missing"
+    assert f"pid {process.pid}" in row.found
+    assert row.fix == f"kill {process.pid}"
+
+    subprocess.run(row.fix.split(), check=True)
+    process.wait(5)
+    assert row.what not in {row.what for row in doctor.examine(SITE)}
+
+
+def test_versions_are_compared_number_by_number():
+    assert runtime.is_older("1.9.5", than="1.18.0")
+    assert runtime.is_older("1.17.10", than="1.18.0")
+    assert not runtime.is_older("1.18.0", than="1.18.0")
+    assert not runtime.is_older("1.18.1-rc.1", than="1.18.0")
+    assert not runtime.is_older("edge", than="1.18.0")

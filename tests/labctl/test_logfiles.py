@@ -1,0 +1,95 @@
+"""The logs that the Dapr CLI leaves in a service's folder, which all sites share: what is deleted, what is followed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from labctl import logfiles, runfile, site
+from labctl.runfile import App
+from labctl.site import ROOT, Site
+
+RUN_FILE = """\
+version: 1
+apps:
+  - appID: callee-app
+    appDirPath: callee_service
+    appPort: 8001
+    daprHTTPPort: 3501
+    daprGRPCPort: 4501
+    daprInternalGRPCPort: 5501
+    metricsPort: 6501
+    command: ["true"]
+    env: {LAB: invocation}
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
+    """callee-app in a checkout of its own."""
+    (tmp_path / "dapr.yaml").write_text(RUN_FILE)
+    (tmp_path / "callee_service" / ".dapr" / "logs").mkdir(parents=True)
+    monkeypatch.setattr(site, "HOME", tmp_path / ".lab")
+    return runfile.find(runfile.read_apps(Site(), tmp_path / "dapr.yaml"), "callee-app")
+
+
+def write_log(app: App, second: int, text: str = "") -> Path:
+    """A log as the CLI names it, last written to at that second."""
+    path = app.folder / ".dapr" / "logs" / f"callee-app_app_20260101{second:06}.log"
+    path.write_text(text)
+    os.utime(path, (second, second))
+    return path
+
+
+def test_the_log_of_a_quiet_app_outlives_many_starts_of_other_sites(app: App):
+    quiet = write_log(app, 1)
+    left_over = write_log(app, 2)
+    command = ["dapr", "-c", 'exec 3>>"$0"; echo open; read -r _', str(quiet)]
+    with subprocess.Popen(
+        command, executable="/bin/sh", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as cli:
+        assert cli.stdout is not None
+        assert cli.stdout.readline() == "open\n"
+        newer = [write_log(app, second) for second in range(10, 60)]
+
+        logfiles.prune([app])
+
+        assert quiet.exists()
+        assert not left_over.exists()
+        assert [path for path in newer if path.exists()] == newer[-40:]
+        cli.communicate("end\n", timeout=5)
+
+    logfiles.prune([app])
+    assert not quiet.exists()
+
+
+def test_following_a_log_goes_on_in_the_one_that_a_restart_opens(app: App, tmp_path: Path):
+    write_log(app, 1, "before the restart\n")
+    places = {"LAB_ROOT": str(tmp_path), "LAB_HOME": str(tmp_path / ".lab"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "labctl", "logs", "callee-app", "--follow"]
+    with subprocess.Popen(command, env=os.environ | places, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        try:
+            assert following.stdout.readline() == "before the restart\n"
+
+            # What ./lab restart does when the app is ready again.
+            write_log(app, 2, "after the restart\n")
+            logfiles.link(Site(), [app])
+
+            assert following.stdout.readline() == "after the restart\n"
+        finally:
+            for tail in psutil.Process(following.pid).children():
+                tail.terminate()
+
+
+def test_a_log_keeps_its_name_whatever_file_the_cli_opens(app: App):
+    for second in (1, 2):
+        opened = write_log(app, second)
+        logfiles.link(Site(), [app])
+        assert logfiles.linked(Site(), app).resolve() == opened
+    assert [path.name for path in Site().logs.iterdir()] == ["callee-app.log"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -339,7 +338,7 @@ def down(site: Site, say: Callable[[str], None] = lambda _: None) -> list[str]:
     """Ends all processes of the site, in order; returns their names. Raises LabError when one would not end."""
     mark = _intent(site, "down")
     mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text(str(os.getpid()))
+    mark.touch()
     return processes.stop(site, say)
 
 

@@ -1,6 +1,7 @@
 """Models that summarize: behind an OpenAI-compatible URL, or behind a component of Dapr's Conversation API."""
 
 import asyncio
+import logging
 
 import openai
 from dapr.clients.exceptions import DaprGrpcError
@@ -11,6 +12,9 @@ from sdk_client import SdkClient
 from secret_store import SecretStore
 from settings import Engine, Settings
 from store import Object
+
+# At DEBUG the client would log each request whole, with what the user said.
+logging.getLogger("openai").setLevel(logging.INFO)
 
 SAID_MAX = 12_000
 GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta/openai/"
@@ -53,7 +57,8 @@ class Model:
             )
         except openai.APIStatusError as error:
             detail = f"The model {self._engine} answered {error.status_code}."
-            raise DependencyFailed(502, self._engine, detail, reason=error.message[:500]) from error
+            # Not the error's own message: it is the answer's body, which may repeat a part of the key or of the turns.
+            raise DependencyFailed(502, self._engine, detail, reason=type(error).__name__) from error
         except (openai.APIError, ValueError) as error:
             detail = f"The model {self._engine} cannot be reached, or does not answer as it should."
             raise DependencyFailed(503, self._engine, detail, reason=type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""Secrets, from this app's settings or from Dapr's secret stores."""
+"""Secrets: from Dapr's secret stores, or, where those have none, from the environment and `.env`."""
 
 import asyncio
 
@@ -20,7 +20,11 @@ ASK_ON = {
 
 
 class SecretStore:
-    """Looks a secret up: in the settings (environment, `.env`), then in each secret store in turn."""
+    """Looks a secret up: in each secret store in turn, then in the settings.
+
+    chat-service asks in the same order. With another USER_HASH_KEY in the environment than in a store the two would
+    otherwise hash a user differently, and chat would keep what memory tells it to forget.
+    """
 
     def __init__(self, settings: Settings, sdk: SdkClient) -> None:
         self._settings = settings
@@ -28,13 +32,11 @@ class SecretStore:
 
     async def get(self, name: str) -> str | None:
         """The secret of that name; None when nobody has it. Raises DependencyFailed when nobody can be asked."""
-        given = getattr(self._settings, name.lower(), None)
-        if given:
-            return given.get_secret_value()
         for store in self._settings.secret_stores:
             if value := await self._ask(store, name):
                 return value
-        return None
+        given = getattr(self._settings, name.lower(), None)
+        return given.get_secret_value() if given else None
 
     async def _ask(self, store: str, name: str) -> str | None:
         client = await self._sdk.get()

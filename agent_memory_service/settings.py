@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     secret_stores: list[str] = ["secretstore", "envsecretstore"]
     forgotten_topic: str = "user-forgotten"
     dead_letter_topic: str = "conversations-dead"
-    # Stands in for the secret of that name where there is no secret store, as in the tests.
+    # Looked for in the secret stores first, as the models' keys below (secret_store.py).
     user_hash_key: SecretStr | None = None
 
     # One limit for each call to the sidecar: a store that hangs must not hold an event longer than the broker waits for

@@ -17,6 +17,7 @@ from workflow import answered_of
 from workflows import Workflows, failure_in
 
 UNKNOWN_FAILURE = Failure(step="", dependency="chat-service", status=502, detail="The workflow failed unexpectedly.")
+DETAILS_GONE = "It failed; the details of that are no longer kept."
 
 
 class InOtherSession(Exception):
@@ -114,16 +115,25 @@ class Chat:
         await self._workflows.start(instance, turn.model_copy(update={"is_head": is_head}))
 
     async def _told(self, instance: str, claim: Claim, state: WorkflowState | None) -> ChatAnswer:
+        if state is None and claim.answered:
+            return _answer(instance, claim, "completed", claim.answered)
         if state is None:
-            return _answer(instance, claim, "completed" if claim.answered else "running", claim.answered)
+            # Dapr removes a finished workflow after a while (stateRetentionPolicy), the claim is kept for longer. A
+            # next run is only ever made of one that failed.
+            run = parts_of(instance)[1]
+            has_failed = run < claim.run or (run == claim.run and claim.failed)
+            return _failed(instance, claim, DETAILS_GONE) if has_failed else _answer(instance, claim, "running", None)
         status = state.runtime_status
         if status is WorkflowStatus.COMPLETED:
             return _answer(instance, claim, "completed", answered_of(json.loads(state.serialized_output or "null")))
         if status is WorkflowStatus.FAILED:
             failure = failure_in(state) or UNKNOWN_FAILURE
-            answer = _answer(instance, claim, "failed", None)
-            return answer.model_copy(update={"error": f"{failure.dependency}: {failure.detail}"})
+            return _failed(instance, claim, f"{failure.dependency}: {failure.detail}")
         return _answer(instance, claim, "terminated" if status is WorkflowStatus.TERMINATED else "running", None)
+
+
+def _failed(instance: str, claim: Claim, error: str) -> ChatAnswer:
+    return _answer(instance, claim, "failed", None).model_copy(update={"error": error})
 
 
 def _answer(instance: str, claim: Claim, status: str, answered: Answered | None) -> ChatAnswer:

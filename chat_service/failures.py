@@ -1,8 +1,7 @@
 """What can go wrong in a step, as exceptions that survive the way through the workflow engine.
 
 Of an exception in an activity Dapr keeps the class name and the message. The name says what kind of failure it was, and
-the message begins with the dependency. 502: it
-answered badly; 503: it cannot be reached now; 504: it took too long.
+the message begins with the dependency. 502: it answered badly; 503: it cannot be reached now; 504: it took too long.
 """
 
 import asyncio

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 
 import pytest
+
+# How the names of the variables begin by which a reader's own model is chosen and paid.
+MODEL_CHOICE = ("MODEL_", "GEMINI_API_KEY", "OPENAI_API_KEY")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +33,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if leave:
         config.hook.pytest_deselected(items=leave)
         items[:] = keep
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_model_but_the_tests_own() -> Iterator[None]:
+    """No reader's key is used up: what runs is offline, also with a key in secrets.json, unless a test says else."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [name for name in os.environ if name.startswith(MODEL_CHOICE)]:
+            environment.delenv(name)
+        environment.setenv("MODEL_ENGINE", "offline")
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,8 @@
 import pytest
 from conftest import hash_of, turn
 
+from user_hash import user_hash
+
 JUNAID = {"name": "Junaid", "preferred_style": "formal", "user_summary": "Junaid learns Dapr."}
 
 
@@ -131,6 +133,14 @@ def test_without_a_sidecar_it_starts_and_says_so(serve):
     assert client.get("/healthz").status_code == 200
     answer = client.get("/memories/ada")
     assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr sidecar")
+
+
+@pytest.mark.parametrize(("in_the_store", "used"), [("from-the-store", "from-the-store"), ("", "from-the-environment")])
+def test_the_key_for_hashes_comes_from_a_secret_store_first(serve, sidecar, in_the_store, used):
+    """As in chat-service: with another order here the two would not mean the same user."""
+    sidecar.secrets["USER_HASH_KEY"] = in_the_store
+    assert initialize(serve(user_hash_key="from-the-environment"), "ada").status_code == 201
+    assert f"memory:{user_hash(used, 'ada')}" in sidecar.state
 
 
 def test_without_the_key_for_hashes_nothing_is_stored(client):

@@ -103,6 +103,19 @@ def test_a_model_that_fails_is_asked_again(serve, capsys, failure):
     assert "s3cret" not in capsys.readouterr().out
 
 
+def test_what_a_model_says_to_a_wrong_key_is_in_no_log(serve, capsys):
+    refusal = b'{"error": {"message": "Incorrect API key provided: sk-s3cret. You asked: question 1"}}'
+    with model([(401, refusal), (200, "At last.")]) as (url, _):
+        client = serve(
+            model_engine="openai-compatible", model_base_url=url, openai_api_key="sk-s3cret", log_level="DEBUG"
+        )
+        client.deliver(turn(1))
+        client.wait(lambda: summary(client) == "At last.")
+    logged = capsys.readouterr().out
+    assert '"reason": "AuthenticationError"' in logged
+    assert not [words for words in ("sk-s3cret", "Incorrect API key", "question 1") if words in logged]
+
+
 def test_gemini_is_chosen_when_there_is_a_key_for_it(serve, sidecar):
     sidecar.secrets["GEMINI_API_KEY"] = "g"
     with model([(200, "Written by a model.")]) as (url, asked):

@@ -65,6 +65,22 @@ def test_in_the_last_round_there_are_no_tools(serve, sidecar):
     assert [len(request.tools) for request in sidecar.asked] == [1, 1, 0]
 
 
+def test_without_tools_what_it_says_is_the_reply(serve, sidecar):
+    """Dapr's echo component repeats the tool calls of the history beside its text, offered tools or not."""
+    wish = [("get_current_time", "")]
+    sidecar.converse = [answer(calls=wish), answer("You said: Hello", calls=wish)]
+    client = serve(model_engine="conversation", max_tool_rounds=2)
+    assert say(client, "Hello").json()["reply"] == "You said: Hello"
+
+
+def test_a_wish_without_words_in_the_last_round_is_no_reply(serve, sidecar):
+    sidecar.converse = [answer(calls=[("get_current_time", "")]) for _ in range(2)]
+    client = serve(model_engine="conversation", max_tool_rounds=2, generate_attempts=1)
+    told = say(client, "Hello")
+    assert (told.status_code, told.json()["detail"]) == (502, "conversation/conversation: its answer is empty.")
+    assert len(sidecar.asked) == 2
+
+
 @pytest.mark.parametrize(
     ("code", "status", "times"),
     [(grpc.StatusCode.UNAVAILABLE, 503, 2), (grpc.StatusCode.INTERNAL, 503, 2), (grpc.StatusCode.NOT_FOUND, 502, 1)],

@@ -73,6 +73,20 @@ def test_the_failed_chat_can_be_asked_for(client, sidecar):
     assert body["error"] == "agent-memory-service: it answered 503."
 
 
+def test_a_failed_chat_stays_failed_when_dapr_has_removed_its_workflow(client, sidecar):
+    client.put("/faults/fetch_context", json={"fail_next": 3})
+    first = say(client, session_id="s1", message_id="m1").json()["instance_id"]
+    sidecar.engine.instances.clear()
+    body = client.get(f"/chat/{first}").json()
+    assert (body["status"], body["reply"]) == ("failed", None)
+    assert body["error"] == "It failed; the details of that are no longer kept."
+    # Sent again it is another workflow; the first one's end is what it was.
+    client.put("/faults/generate_response", json={"delay_ms": 60_000})
+    second = say(client, wait=False, session_id="s1", message_id="m1").json()["instance_id"]
+    assert client.get(f"/chat/{first}").json()["status"] == "failed"
+    assert client.get(f"/chat/{second}").json()["status"] == "running"
+
+
 def test_a_failed_message_may_be_sent_again(client, sidecar):
     client.put("/faults/fetch_context", json={"fail_next": 3})
     first = say(client, session_id="s1", message_id="m1")

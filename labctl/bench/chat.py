@@ -46,7 +46,8 @@ def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
     """Measures all rows, each rate for `seconds`; below 3 of them a session goes to turn 100 only, `full` to 10,000."""
     steps = Steps(console)
     apps = with_baselines(site, "chat")
-    lifecycle.up(site, apps, console, resources=[FOLDER / "components"])
+    # A key in secrets.json would have the chat answered by a model, each of thousands of turns.
+    lifecycle.up(site, apps, console, resources=[FOLDER / "components"], env={"MODEL_ENGINE": "offline"})
     chat, taught, bare = (runfile.find(apps, name).url for name in ("chat-service", "taught-chat", "bare-workflow"))
     marks = TURNS_FULL if full else TURNS if seconds >= 3 else TURNS[:2]
     ways: dict[str, Turn] = {
@@ -74,7 +75,9 @@ def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
 
 
 def _say(http: httpx.Client, url: str, session: str) -> None:
-    message = {"user_id": "bench", "text": "I want to learn about workflows", "metadata": {"session_id": session}}
+    # Sessions of one user would wait for each other in the memory, which is not how users chat.
+    user = f"bench-{session}"
+    message = {"user_id": user, "text": "I want to learn about workflows", "metadata": {"session_id": session}}
     _finished(http.post(f"{url}/chat/", json=message), "completed")
 
 

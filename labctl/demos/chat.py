@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.prompt import Prompt
 from rich.table import Table
+from rich.text import Text
 
 from labctl import lifecycle, runfile
 from labctl.demos.telling import chapter
@@ -102,7 +103,7 @@ class Story:
         if self.asks:
             return Prompt.ask(f"\n[bold cyan]{USER}[/]", console=self.console).strip() or "/help"
         text = next(self.script)
-        self.console.print(f"\n{USER}: {text}")
+        self.console.print(Text(f"\n{USER}: {text}"))
         return text
 
     def _start(self, text: str) -> str:
@@ -122,12 +123,13 @@ class Story:
         return f"(no reply within {_PATIENCE} s: GET {self.chat}/chat/{instance})"
 
     def _show(self, said: str, reply: str) -> None:
+        # All of it is Text: what users and models write may look like Rich's markup.
         kept, known = self._kept(said)
         table = Table.grid(padding=(0, 1))
         for one in kept[-4:]:
-            table.add_row(f"[dim]{one['role']}[/]", one["content"])
-        side = Panel(table, title=f"memory: {known}", title_align="left", border_style="dim")
-        self.console.print(Columns([Panel(reply, title=CHAT, title_align="left", border_style="green"), side]))
+            table.add_row(Text(one["role"], style="dim"), Text(one["content"]))
+        side = Panel(table, title=Text(f"memory: {known}"), title_align="left", border_style="dim")
+        self.console.print(Columns([Panel(Text(reply), title=CHAT, title_align="left", border_style="green"), side]))
 
     def _kept(self, said: str) -> tuple[list[dict[str, Any]], str]:
         """The conversation once memory has heard of this turn, and what it knows of the user."""

@@ -14,6 +14,9 @@ from tests.docs.ports import OFFSET, SITE
 
 _AS_SOMEBODY = ["-c", "user.name=reader", "-c", "user.email=reader@localhost", "-c", "commit.gpgsign=false"]
 
+# What this process has for its tests, and the model that whoever runs them may have chosen, with its key.
+_NOT_A_READERS = ("LAB_", "PYTEST", "PYTHONPATH", "MODEL_", "GEMINI_API_KEY", "OPENAI_API_KEY")
+
 
 def copy(folder: Path) -> Path:
     """Copies what git tracks or would track, links what ./lab has made (runtime, environments), returns the folder."""
@@ -35,9 +38,10 @@ def copy(folder: Path) -> Path:
 
 def environment(folder: Path) -> dict[str, str]:
     """What a reader's shell has, and which site ./lab is to work on; `folder` is the copy."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("LAB_", "PYTEST", "PYTHONPATH"))}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_A_READERS)}
     # LAB_HOME, because a site is known by the path of its state folder, which is not to lead through a link.
     site = {"LAB_HOME": str(HOME), "LAB_SITE_NAME": SITE.name, "LAB_PORT_OFFSET": str(OFFSET)}
     # curl draws its progress only where its output is no terminal, so no reader sees it.
     terminal = {"COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb", "CURL_HOME": str(folder / ".git")}
-    return own | site | terminal
+    # The pages show what the offline engine says; one that has another engine says so in its commands.
+    return own | site | terminal | {"MODEL_ENGINE": "offline"}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from labctl.site import TEST_OFFSET
+from tests.docs.checkout import environment
 from tests.docs.http_files import asserting
 from tests.docs.pages import read_blocks
 from tests.docs.ports import OFFSET, from_site, planned, to_site
@@ -126,6 +127,13 @@ def test_a_terminal_waits_for_what_runs_in_the_background(terminal: Terminal) ->
 
 def test_a_command_that_reads_gets_nothing(terminal: Terminal) -> None:
     assert terminal.type("cat\necho done\n") == ("done\n", 0)
+
+
+def test_whose_model_a_reader_has_a_page_shows_the_offline_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("GEMINI_API_KEY", "OPENAI_API_KEY", "MODEL_ENGINE", "MODEL_NAME"):
+        monkeypatch.setenv(name, "a reader's own")
+    assert "a reader's own" not in environment(tmp_path).values()
+    assert environment(tmp_path)["MODEL_ENGINE"] == "offline"
 
 
 def test_the_first_terminal_runs_until_ctrl_c(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
-from conftest import eventually
+from conftest import Customer, eventually
 
 ROUTES = ["/pause-order", "/resume-order", "/cancel-order"]
 
@@ -128,7 +128,7 @@ def test_force_stops_the_workflow_and_undoes_everything(ada, sidecar):
     answer = ada.post("/cancel-order", force=True, reason="the shop burns")
     assert answer.status_code == 202
     ended = ada.until_ended()
-    assert (ended["status"], ended["instance_id"]) == ("cancelled", "pizza-order-123-compensation")
+    assert (ended["status"], ended["instance_id"]) == ("cancelled", "pizza-undo-123")
     assert ended["result"]["error"] == "the shop burns"
     assert ada.statuses() == ["confirmed", "cooking", "cancelled"]
     assert sidecar.peers.asked()[2:] == ["recall", "discard", "discard", "discard", "refund", "cancel"]
@@ -136,6 +136,16 @@ def test_force_stops_the_workflow_and_undoes_everything(ada, sidecar):
     # The pizza that was in the oven comes too late.
     sidecar.peers.release()
     assert sidecar.peers.done["deliver", 1] == 0
+
+
+def test_force_leaves_an_order_alone_whose_id_looks_like_a_compensation(ada, sidecar):
+    namesake = Customer(ada.client, "123-compensation")
+    for customer in (ada, namesake):
+        customer.order()
+        customer.until("pending_validation")
+    assert ada.post("/cancel-order", force=True).status_code == 202
+    assert ada.until_ended()["status"] == "cancelled"
+    assert namesake.state()["status"] == "pending_validation"
 
 
 def test_force_also_cancels_a_paused_order(ada):

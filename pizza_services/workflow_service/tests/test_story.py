@@ -193,6 +193,16 @@ def test_while_the_kitchens_worker_is_away_an_order_goes_on_unchecked(ada, sidec
     assert ada.until_ended()["result"]["final_status"] == "delivered"
 
 
+@pytest.mark.parametrize("answer", [{"passed": "who knows"}, "crisp", None])
+def test_a_check_whose_answer_cannot_be_read_does_not_hold_up_the_order(ada, sidecar, answer):
+    sidecar.engine.connect_other_app("pizza-kitchen", "quality_check", lambda given: answer)
+    ada.order()
+    ada.until("pending_validation")
+    assert sidecar.dapr.document("validation_123")["quality"] == "not checked: the check's answer cannot be read"
+    ada.post("/validate-pizza", approved=True)
+    assert ada.until_ended()["result"]["final_status"] == "delivered"
+
+
 def test_whoever_validates_can_read_what_the_kitchen_says(ada, sidecar):
     ada.order()
     ada.until("pending_validation")

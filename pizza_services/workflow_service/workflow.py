@@ -41,8 +41,8 @@ def pizza_workflow(ctx: Context, given: OrderInput) -> Wait:
     except TaskFailedError as error:
         status, reason = "failed", reason_of(error, run.step)
 
-    not_undone = yield from run.undo()
-    return (yield from run.end(status, "; ".join([reason, *(f"not undone: {step}" for step in not_undone)])))
+    yield from run.undo()
+    return (yield from run.end(status, reason))
 
 
 def cook_until_approved(run: OrderRun, checked: bool) -> Wait:
@@ -129,9 +129,8 @@ def compensation_workflow(ctx: Context, given: Compensation) -> Wait:
 
     begun = [("cancel_order", 1), ("refund_order", 1)]
     begun += [("discard_pizza", attempt) for attempt in range(1, run.rules.pizzas + 1)]
-    not_undone = yield from run.undo([*begun, ("recall_delivery", 1)])
-    reason = "; ".join([given.reason, *(f"not undone: {step}" for step in not_undone)])
-    return (yield from run.end("cancelled", reason))
+    yield from run.undo([*begun, ("recall_delivery", 1)])
+    return (yield from run.end("cancelled", given.reason))
 
 
 WORKFLOWS = (pizza_workflow, quality_check_workflow, compensation_workflow)

@@ -180,6 +180,21 @@ def test_what_could_not_be_undone_is_told_and_the_rest_is_undone(ada, sidecar):
     assert sidecar.peers.asked()[-1] == "cancel"
 
 
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_rejected_pizza_that_could_not_be_thrown_away_is_told(ada, sidecar, approved):
+    sidecar.peers.fail("discard", 409, detail="the bin is full")
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/validate-pizza", approved=False)
+    ada.until("pending_validation", attempt=2)
+    ada.post("/validate-pizza", approved=True) if approved else ada.post("/cancel-order")
+    result = ada.until_ended()["result"]
+    assert result["final_status"] == ("delivered" if approved else "cancelled")
+    assert "not undone: discard_pizza: " in result["error"]
+    assert "the bin is full" in result["error"]
+    assert "the bin is full" in sidecar.dapr.events()[-1]["note"]
+
+
 def test_while_the_kitchens_worker_is_away_an_order_goes_on_unchecked(ada, sidecar):
     sidecar.engine.other_apps.clear()
     ada.order()

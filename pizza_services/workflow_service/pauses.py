@@ -36,11 +36,14 @@ class Pauses:
         self._wait_seconds, self._grace_seconds = wait_seconds, grace_seconds
 
     async def pause(self, order_id: str, run: str) -> None:
-        """Pauses an order; does nothing when it was told to already."""
+        """Pauses an order; does nothing when it is paused, or was told to already."""
         turn, etag = await self._turn(order_id, run)
-        if turn is None or turn.told == "resume":
-            await self._take(order_id, run, "pause", etag)
-            await self._instances.pause(instance_of(order_id))
+        told = turn is not None and turn.told == "pause"
+        # A turn that is old, and whose order goes on, never came to the engine: it is taken again.
+        if told and (not self._is_old(turn) or _paused(await self._instances.state(instance_of(order_id)))):
+            return
+        await self._take(order_id, run, "pause", etag)
+        await self._instances.pause(instance_of(order_id))
 
     async def resume(self, order_id: str, run: str) -> None:
         """Resumes an order; does nothing when it is not paused, or was told to already."""

@@ -105,17 +105,28 @@ def test_resuming_an_order_that_is_not_paused_does_nothing(ada, sidecar):
     assert sidecar.engine.steered == []
 
 
-def test_a_crash_between_the_turn_and_the_engine_can_be_mended(serve, ada, sidecar):
-    ada.client = serve(pause_grace_seconds=0.001)
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_crash_between_the_turn_and_the_engine_can_be_mended(ada, sidecar, resumed):
     ada.order()
     ada.until("pending_validation")
     # What such a crash leaves behind.
     run = sidecar.dapr.document("start_123")["run"]
     turn = {"run": run, "told": "pause", "at": "2026-01-01T00:00:00Z"}
     sidecar.dapr.state["pause_123"] = (json.dumps(turn).encode(), 1)
-    ada.post("/resume-order")
+    if resumed:
+        ada.post("/resume-order")
     ada.post("/pause-order")
     until_paused(ada)
+
+
+def test_pausing_an_order_that_has_been_paused_for_long_does_not_tell_the_engine_again(serve, ada, sidecar):
+    ada.client = serve(pause_grace_seconds=0.001)
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/pause-order")
+    until_paused(ada)
+    assert ada.post("/pause-order").status_code == 202
+    assert [what for what, _ in sidecar.engine.steered] == ["pause"]
 
 
 def test_a_paused_order_can_be_cancelled(ada, sidecar):

@@ -94,6 +94,22 @@ def test_a_crash_between_claim_and_schedule_is_healed_by_asking_again(ada, clien
     ada.until("pending_validation")
 
 
+def test_a_claim_whose_answer_was_lost_is_this_requests_own(ada, sidecar):
+    sidecar.dapr.lose_answers = 1
+    ada.order()
+    assert sidecar.engine.scheduled == 1
+    ada.until("pending_validation")
+
+
+def test_a_claim_over_a_deleted_one_whose_answer_was_lost_is_this_requests_own(ada, sidecar):
+    delivered(ada)
+    run = sidecar.dapr.document("start_123")["run"]
+    sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": run})
+    sidecar.dapr.lose_answers = 1
+    ada.order()
+    assert sidecar.engine.scheduled == 2
+
+
 def test_while_the_engine_does_not_answer_a_start_fails_and_can_be_repeated(serve, sidecar):
     client = serve(call_timeout_seconds=0.2)
     sidecar.engine.down.set()

@@ -119,6 +119,15 @@ def test_a_crash_between_the_turn_and_the_engine_can_be_mended(ada, sidecar, res
     until_paused(ada)
 
 
+def test_a_turn_whose_answer_was_lost_is_this_requests_own(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    for route in ("/pause-order", "/resume-order"):
+        sidecar.dapr.lose_answers = 1
+        assert ada.post(route).status_code == 202
+    assert [what for what, _ in sidecar.engine.steered] == ["pause", "resume"]
+
+
 def test_pausing_an_order_that_has_been_paused_for_long_does_not_tell_the_engine_again(serve, ada, sidecar):
     ada.client = serve(pause_grace_seconds=0.001)
     ada.order()

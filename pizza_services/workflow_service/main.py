@@ -79,13 +79,15 @@ def create_app(settings: Settings) -> FastAPI:
             pauses = Pauses(instances, store, settings.call_timeout_seconds, settings.pause_grace_seconds)
             worker = Worker(settings, Activities(settings, peers, sdk, store, instances))
             worker.start()
-            yield {
-                "session": session,
-                "worker": worker,
-                "starting": Starting(settings, instances, store, book),
-                "orders": Orders(instances, book, pauses, Validations(instances, store)),
-            }
-            await worker.stop()
+            try:
+                yield {
+                    "session": session,
+                    "worker": worker,
+                    "starting": Starting(settings, instances, store, book),
+                    "orders": Orders(instances, book, pauses, Validations(instances, store)),
+                }
+            finally:
+                await worker.stop()
 
     description = "Drives pizza orders through their steps."
     app = FastAPI(title="pizza-workflow", version="1.0.0", description=description, lifespan=lifespan)

@@ -10,7 +10,7 @@ from instances import AlreadyActive, Instances, NoInstance, active, came_to_an_e
 from messages import Cancellation, Compensation, OrderInput, Progress, run_of
 from models import CancelRequest, OrderState, Validation
 from names import compensation_of, instance_of
-from order_book import Deleted, Entry, OrderBook
+from order_book import Deleted, Entry, OrderBook, is_deleted
 from order_run import CANCEL
 from pauses import Pauses
 from peers import PeerFailed
@@ -34,7 +34,10 @@ class Orders:
         progress = _progress(order_id, state)
         if active(state):
             return _shown(progress, instance_of(order_id), state)
-        if await self._is_deleted(order_id, progress.run):
+        found = await self._found(order_id)
+        if is_deleted(found, progress.run):
+            if isinstance(found, Entry):
+                return _from_book(order_id, found)
             raise refusals.unknown(order_id)
         if state.runtime_status is not WorkflowStatus.COMPLETED:
             undoing = await self._instances.state(compensation_of(order_id))
@@ -99,13 +102,12 @@ class Orders:
             raise refusals.finished(order_id) if isinstance(found, Entry) and found.run else refusals.unknown(order_id)
         return state
 
-    async def _is_deleted(self, order_id: str, run: str) -> bool:
+    async def _found(self, order_id: str) -> Entry | Deleted | None:
         try:
-            found = await self._book.find(order_id)
+            return await self._book.find(order_id)
         except PeerFailed:
             # What the workflow knows is worth showing also while pizza-order is down.
-            return False
-        return isinstance(found, Deleted) and found.run == run
+            return None
 
 
 def _progress(order_id: str, state: WorkflowState) -> Progress:

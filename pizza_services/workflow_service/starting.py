@@ -13,7 +13,7 @@ from instances import AlreadyActive, Instances, active, came_to_an_end
 from messages import OrderInput
 from models import Order
 from names import compensation_of, instance_of
-from order_book import Deleted, Entry, OrderBook
+from order_book import Entry, OrderBook, is_deleted
 from settings import Settings
 from store import Conflict, Store
 
@@ -51,7 +51,7 @@ class Starting:
         if active(state) or active(undoing):
             raise refusals.running(order_id)
         found = await self._book.find(order_id)
-        if isinstance(found, Deleted) and found.run == claim.run:
+        if is_deleted(found, claim.run):
             return True
         if state is not None and not came_to_an_end(state, undoing):
             raise refusals.broken_off(order_id)

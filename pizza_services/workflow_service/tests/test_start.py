@@ -52,13 +52,18 @@ def test_a_finished_order_is_not_started_again_and_the_way_out_is_named(ada, cli
     assert sidecar.engine.scheduled == 1
 
 
+@pytest.mark.parametrize("stored_again", [False, True])
 @pytest.mark.parametrize("purged", [False, True])
-def test_a_deleted_order_may_be_started_again_as_a_new_run(ada, client, sidecar, purged):
+def test_a_deleted_order_may_be_started_again_as_a_new_run(ada, client, sidecar, purged, stored_again):
     delivered(ada)
     first = sidecar.dapr.document("start_123")["run"]
     if purged:
         sidecar.engine.purge("pizza-order-123")
     sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": first})
+    if stored_again:
+        stored = {"order_id": "123", "status": "stored", "run": None, "ended_run": first, "final": False}
+        sidecar.peers.book["123"] = (200, {**stored, "timeline": []})
+        assert ada.state()["status"] == "stored"
     ada.order()
     second = sidecar.dapr.document("start_123")["run"]
     assert second != first

@@ -78,8 +78,7 @@ class Activities:
         }
         if telling.trace:
             event["traceparent"] = telling.trace
-        async with asyncio.timeout(self._limits.publish_status):
-            client = await self._sdk.get()
+        async with asyncio.timeout(self._limits.publish_status), self._sdk.lent() as client:
             await client.publish_event(
                 self._settings.pubsub_name,
                 self._settings.orders_topic,

@@ -70,8 +70,8 @@ class Store:
     @asynccontextmanager
     async def _client(self) -> AsyncGenerator[DaprClient]:
         try:
-            async with asyncio.timeout(self._seconds):
-                yield await self._sdk.get()
+            async with asyncio.timeout(self._seconds), self._sdk.lent() as client:
+                yield client
         except TimeoutError as error:
             raise StoreFailed(self._name, 504) from error
         except (DaprGrpcError, DaprInternalError) as error:

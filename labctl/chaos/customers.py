@@ -52,8 +52,12 @@ class Customer:
             if time.monotonic() > deadline or self._closed.wait(ASK_AGAIN_SECONDS):
                 return
         while "result" not in self.last and time.monotonic() < deadline and not self._closed.wait(ASK_AGAIN_SECONDS):
-            state = self._ask("GET", f"/orders/{self.plan.order_id}", None, (200,))
-            if state and "result" not in state:
+            # 404, of an order that was never seen: somebody was killed between noting it and starting it.
+            fine = (200,) if self.last else (200, 404)
+            state = self._ask("GET", f"/orders/{self.plan.order_id}", None, fine)
+            if state == {}:
+                self._ask("POST", "/start-order", order, (202, 409))
+            elif state and "result" not in state:
                 self._act_on(state)
             self.last = state or self.last
 

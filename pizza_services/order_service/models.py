@@ -133,6 +133,7 @@ class OrderState(BaseModel):
     step: str | None = Field(description="The step of the workflow that told it", examples=["cook_pizza"])
     attempt: int | None = Field(examples=[1])
     run: str | None = Field(description="Which run of the order; none before the workflow", examples=["9f1c2ab4"])
+    ended_run: str | None = Field(description="The run before it, which was deleted", examples=["07aa31c8"])
     final: bool = Field(description="Whether this run has come to its end")
     order: Order | None = Field(description="None until an event of the workflow has brought it")
     timeline: list[Moment]

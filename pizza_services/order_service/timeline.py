@@ -57,6 +57,7 @@ def state(record: OrderRecord) -> OrderState:
         step=last.step if last else None,
         attempt=last.attempt if last else None,
         run=record.run,
+        ended_run=record.ended_runs[-1] if record.ended_runs else None,
         final=is_final(record),
         order=record.order,
         timeline=[

@@ -8,8 +8,8 @@ import asyncio
 import json
 from typing import Any
 
-from instances import Instances
-from messages import Done, Step, Telling, WaitingPizza
+from instances import Instances, active
+from messages import Done, Step, Telling, WaitingPizza, run_of
 from names import instance_of
 from peers import Peers
 from sdk_client import SdkClient
@@ -55,11 +55,12 @@ class Activities:
         return await self._undo(self._settings.storefront_app_id, "cancel", step)
 
     async def validate_pizza(self, pizza: WaitingPizza) -> None:
-        """Notes that this pizza waits for a verdict; leaves alone a verdict that has already come for it."""
+        """Notes that this pizza waits for a verdict; leaves alone a verdict that came for it, and the next pizza."""
         async with asyncio.timeout(self._limits.validate_pizza):
             key = f"validation_{pizza.order_id}"
             waiting, etag = await self._store.read(key, WaitingPizza)
-            if waiting and (waiting.run, waiting.attempt) == (pizza.run, pizza.attempt):
+            # A repetition may come so late that the next pizza waits already.
+            if waiting and waiting.run == pizza.run and waiting.attempt >= pizza.attempt:
                 return
             await self._store.write(key, pizza, etag)
 
@@ -77,8 +78,7 @@ class Activities:
         }
         if telling.trace:
             event["traceparent"] = telling.trace
-        async with asyncio.timeout(self._limits.publish_status):
-            client = await self._sdk.get()
+        async with asyncio.timeout(self._limits.publish_status), self._sdk.lent() as client:
             await client.publish_event(
                 self._settings.pubsub_name,
                 self._settings.orders_topic,
@@ -86,10 +86,16 @@ class Activities:
                 data_content_type=CLOUD_EVENT,
             )
 
-    async def stop_order(self, step: Step) -> None:
-        """Terminates the workflow of an order, and returns when it does nothing more."""
+    async def stop_order(self, step: Step) -> str | None:
+        """Terminates the workflow of an order, and returns when it does nothing more: how it ended, if it is known."""
+        instance_id = instance_of(step.order.order_id)
         async with asyncio.timeout(self._limits.stop_order):
-            await self._instances.stop(instance_of(step.order.order_id))
+            state = await self._instances.state(instance_id)
+            # Another run of the same order, which began when this one had ended, goes on.
+            if state is None or run_of(state.serialized_input) != step.run:
+                return None
+            ended = await self._instances.stop(instance_id) if active(state) else state.runtime_status
+            return ended.name
 
     async def _do(self, app_id: str, method: str, step: Step, seconds: float) -> dict[str, Any]:
         body = {**step.order.model_dump(), "run": step.run, "attempt": step.attempt}

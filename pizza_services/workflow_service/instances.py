@@ -11,6 +11,8 @@ from grpc import StatusCode
 from grpc.aio import AioRpcError
 from pydantic import BaseModel
 
+from messages import run_of
+
 ENGINE = "Dapr workflow engine"
 HALF_SAVED = "missing from state store"
 READ_AGAIN_SECONDS = 0.02
@@ -73,13 +75,17 @@ class Instances:
         async with self._asked():
             await self._client.resume_workflow(instance_id)
 
-    async def stop(self, instance_id: str) -> None:
-        """Terminates an instance, and returns when it does nothing more; at once if there is none under way."""
-        if not active(await self.state(instance_id)):
-            return
+    async def stop(self, instance_id: str) -> WorkflowStatus:
+        """Terminates an instance, and returns when it does nothing more: TERMINATED, or how it ended just before that.
+
+        Raises NoInstance.
+        """
         async with self._asked():
             await self._client.terminate_workflow(instance_id, output={"status": "terminated"})
-            await self._client.wait_for_workflow_completion(instance_id, fetch_payloads=False)
+            ended = await self._client.wait_for_workflow_completion(instance_id, fetch_payloads=False)
+        if ended is None:
+            raise NoInstance
+        return ended.runtime_status
 
     @asynccontextmanager
     async def _asked(self) -> AsyncGenerator[None]:
@@ -97,6 +103,15 @@ class Instances:
                 raise AlreadyActive from error
             place = "Dapr sidecar" if error.code() is StatusCode.UNAVAILABLE else ENGINE
             raise EngineDown(503, f"The {place} cannot do this now.") from error
+
+
+def came_to_an_end(order: WorkflowState, compensation: WorkflowState | None) -> bool:
+    """Whether all of an order is done or undone: by its own workflow, or by the compensation of the same run."""
+    if order.runtime_status is WorkflowStatus.COMPLETED:
+        return True
+    if compensation is None or compensation.runtime_status is not WorkflowStatus.COMPLETED:
+        return False
+    return run_of(compensation.serialized_input) == run_of(order.serialized_input)
 
 
 def active(state: WorkflowState | None) -> bool:

@@ -15,7 +15,7 @@ import logs
 import problems
 from activities import Activities
 from health import check_worker
-from instances import EngineDown, Instances
+from instances import EngineDown, Instances, NoInstance
 from limits import BodyLimits
 from models import (
     Accepted,
@@ -79,13 +79,15 @@ def create_app(settings: Settings) -> FastAPI:
             pauses = Pauses(instances, store, settings.call_timeout_seconds, settings.pause_grace_seconds)
             worker = Worker(settings, Activities(settings, peers, sdk, store, instances))
             worker.start()
-            yield {
-                "session": session,
-                "worker": worker,
-                "starting": Starting(settings, instances, store, book),
-                "orders": Orders(instances, book, pauses, Validations(instances, store)),
-            }
-            await worker.stop()
+            try:
+                yield {
+                    "session": session,
+                    "worker": worker,
+                    "starting": Starting(settings, instances, store, book),
+                    "orders": Orders(instances, book, pauses, Validations(instances, store)),
+                }
+            finally:
+                await worker.stop()
 
     description = "Drives pizza orders through their steps."
     app = FastAPI(title="pizza-workflow", version="1.0.0", description=description, lifespan=lifespan)
@@ -101,6 +103,11 @@ def create_app(settings: Settings) -> FastAPI:
     async def engine_down(_: Request, error: EngineDown) -> JSONResponse:
         log.warning(str(error), extra={"fields": {"reason": str(error.__cause__)}})
         return problems.problem(error.status, str(error), {"retry-after": "5"}, dependency="Dapr workflow engine")
+
+    @app.exception_handler(NoInstance)
+    async def no_instance(_: Request, __: NoInstance) -> JSONResponse:
+        # Each route looks for the order first; its workflow ended and was removed after that.
+        return problems.problem(404, "order_id: this order's workflow is not there any more.", code="ORDER_UNKNOWN")
 
     @app.exception_handler(PeerFailed)
     async def peer_failed(_: Request, error: PeerFailed) -> JSONResponse:

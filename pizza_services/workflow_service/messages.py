@@ -1,5 +1,6 @@
 """What goes between the workflow, its activities and the services they call. Dapr keeps all of it in its history."""
 
+import json
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -27,6 +28,12 @@ class Compensation(BaseModel):
 
     of: OrderInput
     reason: str
+
+
+def run_of(serialized_input: str) -> str:
+    """The run of an instance, by what it was started with: an OrderInput, or the Compensation of one."""
+    given: dict[str, Any] = json.loads(serialized_input)
+    return given.get("of", given)["run"]
 
 
 class Step(BaseModel):

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 OrderId = Annotated[str, Field(pattern=ID_PATTERN, examples=["123"])]
 OrderIdPath = Annotated[str, Path(pattern=ID_PATTERN, examples=["123"])]
+# One line of text. The services that do the steps, and pizza-order, take no other: such an order must not be accepted.
+LINE = r"^[^\x00-\x1f\x7f]*$"
 
 Status = Literal[
     "confirmed", "cooking", "cooked", "pending_validation", "approved", "delivering", "delivered",
@@ -19,8 +21,8 @@ Status = Literal[
 class Customer(BaseModel):
     """Who gets the pizza."""
 
-    name: str = Field(min_length=1, max_length=100, examples=["Ada Lovelace"])
-    address: str = Field(min_length=1, max_length=200, examples=["12 St James's Square"])
+    name: str = Field(min_length=1, max_length=100, pattern=LINE, examples=["Ada Lovelace"])
+    address: str = Field(min_length=1, max_length=200, pattern=LINE, examples=["12 St James's Square"])
     phone: str = Field(pattern=r"^[0-9+() -]{3,30}$", examples=["+44 20 7946 0000"])
 
 
@@ -28,7 +30,7 @@ class Order(BaseModel):
     """An order, as the customer gives it."""
 
     order_id: OrderId
-    pizza_type: str = Field(min_length=1, max_length=50, examples=["pepperoni"])
+    pizza_type: str = Field(min_length=1, max_length=50, pattern=LINE, examples=["pepperoni"])
     size: Literal["small", "medium", "large"] = Field(examples=["large"])
     customer: Customer
 

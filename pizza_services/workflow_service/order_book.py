@@ -15,6 +15,7 @@ class Entry(BaseModel):
     step: str | None = None
     attempt: int | None = None
     run: str | None = None
+    ended_run: str | None = None
     final: bool = False
     timeline: list[Moment] = []
 
@@ -23,6 +24,13 @@ class Deleted(BaseModel):
     """An order that pizza-order was told to delete, and the run that went with it."""
 
     run: str | None = None
+
+
+def is_deleted(found: Entry | Deleted | None, run: str) -> bool:
+    """Whether this run was deleted; the order may have been stored again since."""
+    if isinstance(found, Deleted):
+        return found.run == run
+    return found is not None and found.run is None and found.ended_run == run
 
 
 class OrderBook:

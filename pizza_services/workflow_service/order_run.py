@@ -34,6 +34,7 @@ class OrderRun:
         self._sequence = sequence
         self._timeline: list[Moment] = []
         self._undo: list[tuple[str, int]] = []
+        self._not_undone: list[str] = []
         self._telling: list[Task] = []
         self._show()
 
@@ -89,8 +90,7 @@ class OrderRun:
         raise OrderEnded("cancelled", _reason(self._interrupt.get_result()))
 
     def undo(self, steps: list[tuple[str, int]] | None = None) -> Wait:
-        """Undoes these steps, or all that were begun, the last first; returns those that could not be undone."""
-        failed: list[str] = []
+        """Undoes these steps, or all that were begun, the last first; `end` tells those that could not be undone."""
         for activity, attempt in reversed(self._undo if steps is None else steps):
             self.enter(activity)
             given = Step(order=self.order, run=self.given.run, attempt=attempt, trace=self.given.trace)
@@ -98,15 +98,15 @@ class OrderRun:
                 yield self._call(activity, given, self.rules.undo)
             except TaskFailedError as error:
                 # The rest must be undone all the same; the result says what was not.
-                failed.append(f"{activity}: {_words(error)}")
-        return failed
+                self._not_undone.append(f"not undone: {activity}: {_words(error)}")
 
     def undo_last(self) -> Wait:
         """Undoes the last step alone."""
-        return (yield from self.undo([self._undo.pop()]))
+        yield from self.undo([self._undo.pop()])
 
     def end(self, status: Status, reason: str | None = None, **more: Any) -> Wait:
         """Tells the end, waits until all that was told is published, and returns the workflow's result."""
+        reason = "; ".join(filter(None, [reason, *self._not_undone])) or None
         self.tell(status, reason, final=True)
         unpublished = 0
         for telling in self._telling:

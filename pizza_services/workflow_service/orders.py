@@ -6,11 +6,11 @@ from typing import Any
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
 import refusals
-from instances import AlreadyActive, Instances, NoInstance, active
-from messages import Cancellation, Compensation, OrderInput, Progress
+from instances import AlreadyActive, Instances, NoInstance, active, came_to_an_end
+from messages import Cancellation, Compensation, OrderInput, Progress, run_of
 from models import CancelRequest, OrderState, Validation
 from names import compensation_of, instance_of
-from order_book import Deleted, Entry, OrderBook
+from order_book import Deleted, Entry, OrderBook, is_deleted
 from order_run import CANCEL
 from pauses import Pauses
 from peers import PeerFailed
@@ -34,7 +34,10 @@ class Orders:
         progress = _progress(order_id, state)
         if active(state):
             return _shown(progress, instance_of(order_id), state)
-        if await self._is_deleted(order_id, progress.run):
+        found = await self._found(order_id)
+        if is_deleted(found, progress.run):
+            if isinstance(found, Entry):
+                return _from_book(order_id, found)
             raise refusals.unknown(order_id)
         if state.runtime_status is not WorkflowStatus.COMPLETED:
             undoing = await self._instances.state(compensation_of(order_id))
@@ -68,10 +71,8 @@ class Orders:
     async def _cancel_by_force(self, request: CancelRequest) -> None:
         order_id = request.order_id
         state = await self._existing(order_id)
-        undoing = await self._instances.state(compensation_of(order_id))
-        if undoing and _progress(order_id, undoing).run == _progress(order_id, state).run and not active(undoing):
-            raise refusals.finished(order_id)
-        if state.runtime_status is WorkflowStatus.COMPLETED:
+        # A compensation that failed may be asked for again: the services do each step of it once.
+        if await self._is_undone(order_id, state):
             raise refusals.finished(order_id)
         of = OrderInput.model_validate_json(state.serialized_input)
         given = Compensation(of=of, reason=request.reason or "cancelled by force")
@@ -84,8 +85,12 @@ class Orders:
     async def _under_way(self, order_id: str) -> Progress:
         state = await self._existing(order_id)
         if not active(state):
-            raise refusals.finished(order_id)
+            undone = await self._is_undone(order_id, state)
+            raise refusals.finished(order_id) if undone else refusals.broken_off(order_id)
         return _progress(order_id, state)
+
+    async def _is_undone(self, order_id: str, state: WorkflowState) -> bool:
+        return came_to_an_end(state, await self._instances.state(compensation_of(order_id)))
 
     async def _existing(self, order_id: str) -> WorkflowState:
         try:
@@ -97,19 +102,20 @@ class Orders:
             raise refusals.finished(order_id) if isinstance(found, Entry) and found.run else refusals.unknown(order_id)
         return state
 
-    async def _is_deleted(self, order_id: str, run: str) -> bool:
+    async def _found(self, order_id: str) -> Entry | Deleted | None:
         try:
-            found = await self._book.find(order_id)
+            return await self._book.find(order_id)
         except PeerFailed:
             # What the workflow knows is worth showing also while pizza-order is down.
-            return False
-        return isinstance(found, Deleted) and found.run == run
+            return None
 
 
 def _progress(order_id: str, state: WorkflowState) -> Progress:
     if told := state.serialized_custom_status:
         return Progress.model_validate_json(told)
-    return Progress(order_id=order_id, run="", status="accepted", step="accepted", attempt=1, timeline=[])
+    # Its first turn is still to come.
+    run = run_of(state.serialized_input)
+    return Progress(order_id=order_id, run=run, status="accepted", step="accepted", attempt=1, timeline=[])
 
 
 def _shown(progress: Progress, instance_id: str, state: WorkflowState) -> OrderState:

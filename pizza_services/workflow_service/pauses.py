@@ -7,6 +7,7 @@ takes its turn in the state store, which only one of two can do.
 
 import asyncio
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Literal
 
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
@@ -26,6 +27,8 @@ class Turn(BaseModel):
     run: str
     told: Literal["pause", "resume"]
     at: datetime
+    # Tells apart two requests of the same moment (store.py); turns from before have none.
+    by: str = ""
 
 
 class Pauses:
@@ -36,11 +39,13 @@ class Pauses:
         self._wait_seconds, self._grace_seconds = wait_seconds, grace_seconds
 
     async def pause(self, order_id: str, run: str) -> None:
-        """Pauses an order; does nothing when it was told to already."""
+        """Pauses an order; does nothing when it is paused, or was told to already."""
         turn, etag = await self._turn(order_id, run)
-        if turn is None or turn.told == "resume":
-            await self._take(order_id, run, "pause", etag)
-            await self._instances.pause(instance_of(order_id))
+        # A turn that is old, and whose order goes on all the same, never came to the engine: it is taken again.
+        if turn and turn.told == "pause" and (not self._is_old(turn) or await self._is_paused(order_id)):
+            return
+        await self._take(order_id, run, "pause", etag)
+        await self._instances.pause(instance_of(order_id))
 
     async def resume(self, order_id: str, run: str) -> None:
         """Resumes an order; does nothing when it is not paused, or was told to already."""
@@ -68,13 +73,17 @@ class Pauses:
             await self._take(order_id, run, "resume", etag)
         return True
 
+    async def _is_paused(self, order_id: str) -> bool:
+        return _paused(await self._instances.state(instance_of(order_id)))
+
     async def _turn(self, order_id: str, run: str) -> tuple[Turn | None, str | None]:
         turn, etag = await self._store.read(_key(order_id), Turn)
         return (turn if turn and turn.run == run else None), etag
 
     async def _take(self, order_id: str, run: str, told: Literal["pause", "resume"], etag: str | None) -> None:
         try:
-            await self._store.write(_key(order_id), Turn(run=run, told=told, at=datetime.now(UTC)), etag)
+            turn = Turn(run=run, told=told, at=datetime.now(UTC), by=token_hex(4))
+            await self._store.write(_key(order_id), turn, etag)
         except Conflict:
             raise refusals.clash(order_id) from None
 

@@ -25,6 +25,12 @@ def finished(order_id: str) -> Refused:
     return Refused(409, "ORDER_FINISHED", f"Order {order_id} has ended; {hint}.")
 
 
+def broken_off(order_id: str) -> Refused:
+    """The workflow failed, or was stopped, and nothing has undone what it did: pizza-order takes it for under way."""
+    hint = f'POST /cancel-order {{"order_id": "{order_id}", "force": true}} undoes it'
+    return Refused(409, "ORDER_FINISHED", f"Order {order_id} has ended half done; {hint}.")
+
+
 def not_waiting(order_id: str) -> Refused:
     """A verdict that nobody waits for."""
     return Refused(409, "NOT_WAITING", f"No pizza of order {order_id} waits for validation.")

@@ -9,11 +9,11 @@ from secrets import token_hex
 from pydantic import BaseModel
 
 import refusals
-from instances import AlreadyActive, Instances, active
+from instances import AlreadyActive, Instances, active, came_to_an_end
 from messages import OrderInput
 from models import Order
 from names import compensation_of, instance_of
-from order_book import Deleted, Entry, OrderBook
+from order_book import Entry, OrderBook, is_deleted
 from settings import Settings
 from store import Conflict, Store
 
@@ -47,11 +47,14 @@ class Starting:
     async def _may_run_again(self, claim: Claim) -> bool:
         order_id = claim.order.order_id
         state = await self._instances.state(instance_of(order_id))
-        if active(state) or active(await self._instances.state(compensation_of(order_id))):
+        undoing = await self._instances.state(compensation_of(order_id))
+        if active(state) or active(undoing):
             raise refusals.running(order_id)
         found = await self._book.find(order_id)
-        if isinstance(found, Deleted) and found.run == claim.run:
+        if is_deleted(found, claim.run):
             return True
+        if state is not None and not came_to_an_end(state, undoing):
+            raise refusals.broken_off(order_id)
         if state is not None or (isinstance(found, Entry) and found.final):
             raise refusals.finished(order_id)
         # Claimed, but never begun. Should it have been begun and lost, this run's steps are still done only once.

@@ -45,7 +45,10 @@ class Store:
         return kind.model_validate_json(found.data), found.etag
 
     async def write(self, key: str, document: BaseModel, etag: str | None) -> None:
-        """Writes the document if the key still has this ETag, or with None, if there is no such key. Else Conflict."""
+        """Writes the document if the key still has this ETag, or with None, if there is no such key. Else Conflict.
+
+        A document that two may write at once must say who wrote it: one that is there already is taken for this write.
+        """
         async with self._client() as client:
             try:
                 await client.save_state(self._name, key, document.model_dump_json(), etag=etag, options=FIRST_WRITE)
@@ -54,15 +57,21 @@ class Store:
                 # INTERNAL, as it does when it fails: only the key itself tells which it was.
                 cause = error.__cause__
                 outdated = isinstance(cause, AioRpcError) and cause.code() is StatusCode.ABORTED
-                if outdated or (etag is None and (await client.get_state(self._name, key)).data):
+                if not outdated and etag is not None:
+                    raise
+                there = (await client.get_state(self._name, key)).data
+                # When only the answer to a write is lost, whoever repeats it finds the write itself in the way.
+                if there and type(document).model_validate_json(there) == document:
+                    return
+                if outdated or there:
                     raise Conflict(key) from error
                 raise
 
     @asynccontextmanager
     async def _client(self) -> AsyncGenerator[DaprClient]:
         try:
-            async with asyncio.timeout(self._seconds):
-                yield await self._sdk.get()
+            async with asyncio.timeout(self._seconds), self._sdk.lent() as client:
+                yield client
         except TimeoutError as error:
             raise StoreFailed(self._name, 504) from error
         except (DaprGrpcError, DaprInternalError) as error:

@@ -16,6 +16,7 @@ def test_an_order_follows_its_events(client):
         "step": "a_step",
         "attempt": 1,
         "run": "a1",
+        "ended_run": None,
         "final": False,
         "order": ORDER,
         "timeline": [

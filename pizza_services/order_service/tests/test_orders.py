@@ -8,7 +8,7 @@ from conftest import free_port
 from story import ORDER, event, tell
 
 STORED = {"order_id": "123", "status": "stored", "step": None, "attempt": None, "run": None, "final": False}
-STORED |= {"order": ORDER, "timeline": []}
+STORED |= {"ended_run": None, "order": ORDER, "timeline": []}
 
 
 def problem_of(answer, status):
@@ -73,6 +73,13 @@ def test_a_deleted_order_tells_which_run_went_with_it(client):
     for answer in (client.get("/orders/123"), client.delete("/orders/123")):
         told = problem_of(answer, 404)
         assert (told["code"], told["run"]) == ("ORDER_DELETED", "a1")
+
+
+def test_an_order_that_is_stored_again_tells_which_run_was_deleted(client):
+    tell(client, event(1), event(7))
+    client.delete("/orders/123")
+    client.post("/orders", json=ORDER)
+    assert client.get("/orders/123").json() == {**STORED, "ended_run": "a1"}
 
 
 def test_an_order_that_was_only_stored_is_deleted_without_a_run(client):

@@ -24,6 +24,7 @@ class DaprApi(DaprServicer):
             self.published: list[tuple[str, dict[str, Any]]] = []
             self.fail_publishing = 0
             self.fail_store = False
+            self.lose_answers = 0
             self.tokens: set[str | None] = set()
 
     def document(self, key: str) -> dict[str, Any]:
@@ -57,6 +58,11 @@ class DaprApi(DaprServicer):
                 if not item.HasField("etag") and item.options.concurrency == 1 and etag:
                     context.abort(grpc.StatusCode.INTERNAL, "failed saving state: first write")
                 self.state[item.key] = (item.value, etag + 1)
+                if self.lose_answers:
+                    # What is left when Redis dies before it answers, and the sidecar tries again: its own write.
+                    self.lose_answers -= 1
+                    status = grpc.StatusCode.ABORTED if item.HasField("etag") else grpc.StatusCode.INTERNAL
+                    context.abort(status, "failed saving state")
         return Empty()
 
     def PublishEvent(self, request: Any, context: Any) -> Any:

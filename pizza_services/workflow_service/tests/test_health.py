@@ -1,7 +1,13 @@
 """/healthz tells of the process; /readyz of its sidecar and its worker, without which no workflow runs."""
 
+import threading
+
 import pytest
-from conftest import ORDER
+from conftest import ORDER, eventually
+from fastapi.testclient import TestClient
+
+from main import create_app
+from settings import Settings
 
 
 def test_healthy_and_ready(client):
@@ -32,6 +38,22 @@ def test_without_a_sidecar_the_app_starts_says_what_is_missing_and_stops(serve):
     answer = client.get("/orders/123")
     assert answer.status_code in (503, 504)
     assert answer.json()["dependency"] == "Dapr workflow engine"
+
+
+def test_a_stop_in_the_first_moments_is_heeded(sidecar):
+    before = workers()
+    ports = {"dapr_http_port": sidecar.peers.port, "dapr_grpc_port": sidecar.grpc_port}
+    for _ in range(3):
+        with TestClient(create_app(Settings(_env_file=None, **ports))):
+            pass
+    # A worker that ignored it would take work for ever, and keep the process from ending.
+    assert workers() <= before
+    eventually(lambda: sidecar.engine.connected() <= len(before))
+
+
+def workers():
+    """The SDK's threads that take work from a sidecar."""
+    return {thread for thread in threading.enumerate() if thread.name == "WorkerRunLoop"}
 
 
 def test_without_its_store_nothing_is_started(client, sidecar):

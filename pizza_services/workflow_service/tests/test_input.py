@@ -11,17 +11,22 @@ def without(name, of=ORDER):
 
 
 BAD_IDS = ["", "x" * 65, "a b", "a/b", "../x", "a||b", "ä", "1\n", "'; DROP", "a\x00", "a:b", 123, None, []]
-BAD_NAMES = ["", "x" * 101, "x" * 1_000_000]
+# What no service downstream would take: an order with one of them must not be accepted and then stop there.
+CONTROLS = ["a\nb", "a\x00b", "a\x7f", "\t"]
+BAD_NAMES = ["", "x" * 101, "x" * 1_000_000, *CONTROLS]
 
 
 BAD_ORDERS = [
     *[(without(name), name) for name in ORDER],
     *[({**ORDER, "customer": without(name, CUSTOMER)}, f"customer.{name}") for name in CUSTOMER],
     *[({**ORDER, "order_id": order_id}, "order_id") for order_id in BAD_IDS],
-    *[({**ORDER, "pizza_type": pizza}, "pizza_type") for pizza in ["", "x" * 51, 1]],
+    *[({**ORDER, "pizza_type": pizza}, "pizza_type") for pizza in ["", "x" * 51, 1, *CONTROLS]],
     *[({**ORDER, "size": size}, "size") for size in ["", "Large", "huge", 1]],
     *[({**ORDER, "customer": {**CUSTOMER, "name": name}}, "customer.name") for name in BAD_NAMES],
-    *[({**ORDER, "customer": {**CUSTOMER, "address": address}}, "customer.address") for address in ["", "x" * 201]],
+    *[
+        ({**ORDER, "customer": {**CUSTOMER, "address": address}}, "customer.address")
+        for address in ["", "x" * 201, *CONTROLS]
+    ],
     *[({**ORDER, "customer": {**CUSTOMER, "phone": phone}}, "customer.phone") for phone in ["1", "x" * 5, "1" * 31]],
     ({**ORDER, "customer": "Ada"}, "customer"),
     ([], "body"),

@@ -52,13 +52,18 @@ def test_a_finished_order_is_not_started_again_and_the_way_out_is_named(ada, cli
     assert sidecar.engine.scheduled == 1
 
 
+@pytest.mark.parametrize("stored_again", [False, True])
 @pytest.mark.parametrize("purged", [False, True])
-def test_a_deleted_order_may_be_started_again_as_a_new_run(ada, client, sidecar, purged):
+def test_a_deleted_order_may_be_started_again_as_a_new_run(ada, client, sidecar, purged, stored_again):
     delivered(ada)
     first = sidecar.dapr.document("start_123")["run"]
     if purged:
         sidecar.engine.purge("pizza-order-123")
     sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": first})
+    if stored_again:
+        stored = {"order_id": "123", "status": "stored", "run": None, "ended_run": first, "final": False}
+        sidecar.peers.book["123"] = (200, {**stored, "timeline": []})
+        assert ada.state()["status"] == "stored"
     ada.order()
     second = sidecar.dapr.document("start_123")["run"]
     assert second != first
@@ -92,6 +97,22 @@ def test_a_crash_between_claim_and_schedule_is_healed_by_asking_again(ada, clien
     ada.order()
     assert sidecar.dapr.document("start_123")["run"] == run
     ada.until("pending_validation")
+
+
+def test_a_claim_whose_answer_was_lost_is_this_requests_own(ada, sidecar):
+    sidecar.dapr.lose_answers = 1
+    ada.order()
+    assert sidecar.engine.scheduled == 1
+    ada.until("pending_validation")
+
+
+def test_a_claim_over_a_deleted_one_whose_answer_was_lost_is_this_requests_own(ada, sidecar):
+    delivered(ada)
+    run = sidecar.dapr.document("start_123")["run"]
+    sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": run})
+    sidecar.dapr.lose_answers = 1
+    ada.order()
+    assert sidecar.engine.scheduled == 2
 
 
 def test_while_the_engine_does_not_answer_a_start_fails_and_can_be_repeated(serve, sidecar):

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
-from conftest import eventually
+from conftest import ORDER, Customer, eventually
+from engine import Instance
 
 ROUTES = ["/pause-order", "/resume-order", "/cancel-order"]
 
@@ -72,6 +73,18 @@ def test_pausing_and_resuming_twice_tells_the_engine_once(ada, sidecar):
     assert ada.until_ended()["result"]["final_status"] == "delivered"
 
 
+def test_pausing_twice_before_the_first_turn_is_shown_tells_the_engine_once(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    # As before its first turn, in which the workflow first says where it is.
+    sidecar.engine.instances["pizza-order-123"].custom_status = ""
+    ada.post("/pause-order")
+    until_paused(ada)
+    ada.until("pending_validation")
+    assert ada.post("/pause-order").status_code == 202
+    assert [what for what, _ in sidecar.engine.steered] == ["pause"]
+
+
 def test_pausing_and_resuming_many_times_at_once_does_not_break_the_order(ada, sidecar):
     ada.order()
     ada.until("pending_validation")
@@ -92,17 +105,37 @@ def test_resuming_an_order_that_is_not_paused_does_nothing(ada, sidecar):
     assert sidecar.engine.steered == []
 
 
-def test_a_crash_between_the_turn_and_the_engine_can_be_mended(serve, ada, sidecar):
-    ada.client = serve(pause_grace_seconds=0.001)
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_crash_between_the_turn_and_the_engine_can_be_mended(ada, sidecar, resumed):
     ada.order()
     ada.until("pending_validation")
     # What such a crash leaves behind.
     run = sidecar.dapr.document("start_123")["run"]
     turn = {"run": run, "told": "pause", "at": "2026-01-01T00:00:00Z"}
     sidecar.dapr.state["pause_123"] = (json.dumps(turn).encode(), 1)
-    ada.post("/resume-order")
+    if resumed:
+        ada.post("/resume-order")
     ada.post("/pause-order")
     until_paused(ada)
+
+
+def test_a_turn_whose_answer_was_lost_is_this_requests_own(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    for route in ("/pause-order", "/resume-order"):
+        sidecar.dapr.lose_answers = 1
+        assert ada.post(route).status_code == 202
+    assert [what for what, _ in sidecar.engine.steered] == ["pause", "resume"]
+
+
+def test_pausing_an_order_that_has_been_paused_for_long_does_not_tell_the_engine_again(serve, ada, sidecar):
+    ada.client = serve(pause_grace_seconds=0.001)
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/pause-order")
+    until_paused(ada)
+    assert ada.post("/pause-order").status_code == 202
+    assert [what for what, _ in sidecar.engine.steered] == ["pause"]
 
 
 def test_a_paused_order_can_be_cancelled(ada, sidecar):
@@ -128,7 +161,7 @@ def test_force_stops_the_workflow_and_undoes_everything(ada, sidecar):
     answer = ada.post("/cancel-order", force=True, reason="the shop burns")
     assert answer.status_code == 202
     ended = ada.until_ended()
-    assert (ended["status"], ended["instance_id"]) == ("cancelled", "pizza-order-123-compensation")
+    assert (ended["status"], ended["instance_id"]) == ("cancelled", "pizza-undo-123")
     assert ended["result"]["error"] == "the shop burns"
     assert ada.statuses() == ["confirmed", "cooking", "cancelled"]
     assert sidecar.peers.asked()[2:] == ["recall", "discard", "discard", "discard", "refund", "cancel"]
@@ -136,6 +169,16 @@ def test_force_stops_the_workflow_and_undoes_everything(ada, sidecar):
     # The pizza that was in the oven comes too late.
     sidecar.peers.release()
     assert sidecar.peers.done["deliver", 1] == 0
+
+
+def test_force_leaves_an_order_alone_whose_id_looks_like_a_compensation(ada, sidecar):
+    namesake = Customer(ada.client, "123-compensation")
+    for customer in (ada, namesake):
+        customer.order()
+        customer.until("pending_validation")
+    assert ada.post("/cancel-order", force=True).status_code == 202
+    assert ada.until_ended()["status"] == "cancelled"
+    assert namesake.state()["status"] == "pending_validation"
 
 
 def test_force_also_cancels_a_paused_order(ada):
@@ -150,14 +193,69 @@ def test_force_also_cancels_a_paused_order(ada):
 def test_force_mends_an_order_whose_workflow_failed(ada, sidecar):
     ada.order()
     ada.until("pending_validation")
-    instance = sidecar.engine.instances["pizza-order-123"]
-    with sidecar.engine.lock:
-        failed = pb.CompleteWorkflowAction(workflowStatus="ORCHESTRATION_STATUS_FAILED")
-        sidecar.engine._completeWorkflow(instance, 99, failed)
+    fail(sidecar, "pizza-order-123")
     assert ada.until_ended()["status"] == "failed"
-    assert ada.post("/cancel-order").status_code == 409
+    # pizza-order would not delete it: by what it was told, the order is under way.
+    answers = [ada.post("/cancel-order"), ada.client.post("/start-order", json=ORDER)]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (409, "ORDER_FINISHED")
+        assert '"force": true' in answer.json()["detail"]
     assert ada.post("/cancel-order", force=True).status_code == 202
     assert eventually(lambda: ada.state()["status"] == "cancelled")
+    ada.until_ended()
+    assert "DELETE" in ada.client.post("/start-order", json=ORDER).json()["detail"]
+
+
+def test_force_that_failed_can_be_repeated(ada, sidecar):
+    sidecar.peers.hold("recall")
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/cancel-order", force=True)
+    eventually(lambda: "recall" in sidecar.peers.asked())
+    fail(sidecar, "pizza-undo-123")
+    sidecar.peers.release()
+    assert ada.until_ended()["status"] == "failed"
+    assert ada.post("/cancel-order", force=True).status_code == 202
+    eventually(lambda: ada.state()["status"] == "cancelled")
+    assert sidecar.peers.asked()[-3:] == ["discard", "refund", "cancel"]
+
+
+def test_an_order_that_is_delivered_before_force_can_stop_it_stays_delivered(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/validate-pizza", approved=True)
+    ada.until_ended()
+    compensate(sidecar)
+    assert ada.state()["result"]["final_status"] == "delivered"
+    assert sidecar.peers.asked() == ["order", "cook", "deliver"]
+    assert sidecar.dapr.events()[-1]["status"] == "delivered"
+
+
+def test_force_does_not_stop_a_later_run_of_the_order(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    compensate(sidecar, run="earlier")
+    state = ada.state()
+    assert (state["status"], state["instance_id"]) == ("pending_validation", "pizza-order-123")
+    assert ("terminate", "pizza-order-123") not in sidecar.engine.steered
+    assert {body["run"] for _, method, body in sidecar.peers.calls if method == "refund"} == {"earlier"}
+
+
+def fail(sidecar, instance_id):
+    """Has a workflow fail, as a fault in its code would."""
+    with sidecar.engine.lock:
+        failed = pb.CompleteWorkflowAction(workflowStatus="ORCHESTRATION_STATUS_FAILED")
+        sidecar.engine._completeWorkflow(sidecar.engine.instances[instance_id], 99, failed)
+
+
+def compensate(sidecar, **changes):
+    """A forced cancellation that found the order under way, and whose workflow begins only now."""
+    of = json.loads(sidecar.engine.instances["pizza-order-123"].input)
+    given = json.dumps({"of": {**of, **changes}, "reason": "by force"})
+    undoing = Instance("pizza-undo-123", "compensation_workflow", given)
+    with sidecar.engine.lock:
+        sidecar.engine._start(undoing)
+    eventually(lambda: undoing.ended)
 
 
 def test_force_twice_undoes_once(ada, sidecar):
@@ -184,6 +282,21 @@ def test_an_unknown_order_cannot_be_steered(client, route):
     answer = client.post(route, json={"order_id": "nobody"})
     assert answer.status_code == 404
     assert "nobody" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("route", ["/pause-order", "/cancel-order"])
+def test_an_order_that_is_removed_while_it_is_steered_is_not_found(ada, sidecar, route, monkeypatch):
+    existing = sidecar.engine._existing
+
+    def removed(request, context):
+        sidecar.engine.purge(request.instanceId)
+        return existing(request, context)
+
+    ada.order()
+    ada.until("pending_validation")
+    monkeypatch.setattr(sidecar.engine, "_existing", removed)
+    answer = ada.post(route)
+    assert (answer.status_code, answer.json()["code"]) == (404, "ORDER_UNKNOWN")
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -180,6 +180,21 @@ def test_what_could_not_be_undone_is_told_and_the_rest_is_undone(ada, sidecar):
     assert sidecar.peers.asked()[-1] == "cancel"
 
 
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_rejected_pizza_that_could_not_be_thrown_away_is_told(ada, sidecar, approved):
+    sidecar.peers.fail("discard", 409, detail="the bin is full")
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/validate-pizza", approved=False)
+    ada.until("pending_validation", attempt=2)
+    ada.post("/validate-pizza", approved=True) if approved else ada.post("/cancel-order")
+    result = ada.until_ended()["result"]
+    assert result["final_status"] == ("delivered" if approved else "cancelled")
+    assert "not undone: discard_pizza: " in result["error"]
+    assert "the bin is full" in result["error"]
+    assert "the bin is full" in sidecar.dapr.events()[-1]["note"]
+
+
 def test_while_the_kitchens_worker_is_away_an_order_goes_on_unchecked(ada, sidecar):
     sidecar.engine.other_apps.clear()
     ada.order()
@@ -189,6 +204,16 @@ def test_while_the_kitchens_worker_is_away_an_order_goes_on_unchecked(ada, sidec
     assert sidecar.dapr.document("validation_123")["quality"] == "not checked: the kitchen did not answer in time"
     # The check itself waits for the kitchen, and does not disturb the order any more.
     sidecar.engine.connect_other_app("pizza-kitchen", "quality_check", sidecar.peers.quality_check)
+    ada.post("/validate-pizza", approved=True)
+    assert ada.until_ended()["result"]["final_status"] == "delivered"
+
+
+@pytest.mark.parametrize("answer", [{"passed": "who knows"}, "crisp", None])
+def test_a_check_whose_answer_cannot_be_read_does_not_hold_up_the_order(ada, sidecar, answer):
+    sidecar.engine.connect_other_app("pizza-kitchen", "quality_check", lambda given: answer)
+    ada.order()
+    ada.until("pending_validation")
+    assert sidecar.dapr.document("validation_123")["quality"] == "not checked: the check's answer cannot be read"
     ada.post("/validate-pizza", approved=True)
     assert ada.until_ended()["result"]["final_status"] == "delivered"
 

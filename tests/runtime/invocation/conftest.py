@@ -26,6 +26,10 @@ class Invocation(Running):
         """Sets callee's fault switches."""
         self.http.put(self.url("callee-app", "/faults"), json=switches).raise_for_status()
 
+    def calls(self) -> int:
+        """How many greetings callee was asked for since it started."""
+        return self.http.get(self.url("callee-app", "/faults")).json()["calls"]
+
     def attempts(self, request_id: str) -> int:
         """How many times callee itself saw that request."""
         answer = self.http.get(self.url("callee-app", f"/faults/attempts/{request_id}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -62,35 +63,32 @@ def test_a_timeout_ends_each_attempt(lab):
 
 
 def test_the_breaker_opens_half_opens_and_closes(lab):
-    def calls() -> int:
-        return lab.http.get(lab.url("callee-app", "/faults")).json()["calls"]
-
     # A success first: the breaker of an earlier run of this test may still be half open.
     assert wait_until(lambda: lab.invoke("caller-breaker", "/greet/Ada").status_code == 200, 10)
     lab.faults(fail_next=1000)
-    before = calls()
+    before = lab.calls()
     for _ in range(3):
         assert lab.invoke("caller-breaker", "/greet/Ada").status_code == 500
-    assert calls() - before == 3
+    assert lab.calls() - before == 3
 
     for _ in range(5):  # open: refused at once, nothing reaches callee
         answer = lab.invoke("caller-breaker", "/greet/Ada")
         assert answer.status_code >= 500
         assert "circuit breaker is open" in answer.text
-    assert calls() - before == 3
+    assert lab.calls() - before == 3
 
     # Half open after 2 s: one call is let through, fails, and it opens again.
     assert wait_until(lambda: "circuit breaker is open" not in lab.invoke("caller-breaker", "/greet/Ada").text, 10)
-    assert calls() - before == 4
+    assert lab.calls() - before == 4
     assert "circuit breaker is open" in lab.invoke("caller-breaker", "/greet/Ada").text
-    assert calls() - before == 4
+    assert lab.calls() - before == 4
 
     lab.http.delete(lab.url("callee-app", "/faults"))  # callee is well again
-    before = calls()
+    before = lab.calls()
     assert wait_until(lambda: lab.invoke("caller-breaker", "/greet/Ada").status_code == 200, 10)
     for _ in range(10):  # closed
         assert lab.invoke("caller-breaker", "/greet/Ada").status_code == 200
-    assert calls() - before == 11
+    assert lab.calls() - before == 11
 
 
 @pytest.mark.parametrize(("through", "attempts"), [("caller-app", 1), ("caller-unmatched", 4)])
@@ -109,13 +107,14 @@ def test_429_is_retried_with_matching(lab):
 
 
 def test_callee_killed_and_restarted_amid_traffic_loses_nothing(lab):
-    """40 calls over a kill -9 and a restart: retries that outlast the gap answer every one."""
+    """40 calls over a kill -9 and a restart: retries that outlast the gap answer every one, and callee greets once."""
     answers: list[int] = []
+    calls = [str(uuid4()) for _ in range(40)]
     go_on = threading.Event()
 
     def traffic() -> None:
-        for number in range(40):
-            answers.append(lab.invoke("caller-patient", f"/greet/N{number}").status_code)
+        for number, request_id in enumerate(calls):
+            answers.append(lab.invoke("caller-patient", f"/greet/N{number}", request_id).status_code)
             if number == 10:
                 go_on.set()
 
@@ -127,6 +126,23 @@ def test_callee_killed_and_restarted_amid_traffic_loses_nothing(lab):
     client.join(60)
     assert not client.is_alive()
     assert answers == [200] * 40
+    # What the old process greeted it greeted before it died; every other call came to the new one, once.
+    attempts = [lab.attempts(request_id) for request_id in calls]
+    of_the_old = attempts.index(1)
+    assert of_the_old > 10
+    assert attempts == [0] * of_the_old + [1] * (40 - of_the_old)
+
+
+def test_the_greeter_is_tried_again_over_grpc(lab):
+    greeter = lab.app("callee-grpc-app")
+    failing = greeter.entry | {"env": greeter.entry["env"] | {"SIMULATE_FAILURE": "true"}}
+    lifecycle.restart(lab.site, "callee-grpc-app", app=replace(greeter, entry=failing))
+    try:
+        answer = lab.call("/call-greet/Ada", via="grpc")
+        # It fails twice before each success, and says with its answer which attempt that was.
+        assert (answer.status_code, answer.json()["attempts"]) == (200, 3)
+    finally:
+        lifecycle.restart(lab.site, "callee-grpc-app")
 
 
 def test_callee_down_is_a_5xx_that_names_it(lab):
@@ -140,14 +156,17 @@ def test_callee_down_is_a_5xx_that_names_it(lab):
 
 @pytest.mark.parametrize("via", ["url", "header", "sdk", "grpc"])
 def test_callers_sidecar_killed_and_restarted(lab, via):
+    calls = lab.calls()
     lifecycle.kill(lab.site, "caller-app", sidecar=True)
     down = lab.call("/call-greet/Ada", via=via)
     assert down.status_code in (502, 503, 504)
     assert "sidecar" in down.text.lower()
     assert lab.http.get(lab.url("caller-app", "/healthz")).status_code == 200
     assert lab.http.get(lab.url("caller-app", "/readyz")).status_code == 503
+    assert lab.calls() == calls, "nothing has reached callee"
     before = lab.pid("caller-app")
     lifecycle.restart(lab.site, "caller-app", sidecar=True)
     # gRPC channels back off before they connect again.
     assert wait_until(lambda: lab.call("/call-greet/Ada", via=via).status_code == 200, 20)
+    assert lab.call("/call-greet/Ada", via=via).json()["attempts"] == 1
     assert lab.pid("caller-app") == before, "the app itself was not touched"

@@ -305,7 +305,7 @@ def run_tests(
     context: typer.Context,
     labs: Labs = None,
     full: Annotated[bool, typer.Option("--full", help="The long tests too.")] = False,
-    unit: Annotated[bool, typer.Option("--unit", help="Only the services' own tests: no Dapr, seconds.")] = False,
+    unit: Annotated[bool, typer.Option("--unit", help="Only the services' own tests: no Dapr.")] = False,
     lint: Annotated[
         bool, typer.Option("--lint", help="Only the fast checks of tests/house: lint, types, manifests.")
     ] = False,

@@ -49,8 +49,8 @@ def run(
     if not house_only:
         setup.set_up_environments(apps, steps)
     parts: list[tuple[str, list[str], Path]] = []
-    # When everything is run, tests/house/test_copied_out.py runs them, each in a copy of its service's folder.
-    if unit_only or (labs and not house_only):
+    # Otherwise tests/house/test_copied_out.py runs them, each in a copy of its service's folder.
+    if unit_only:
         for folder in dict.fromkeys(app.folder for app in apps):
             parts.append((f"{folder.relative_to(ROOT)}", [str(folder / ".venv/bin/python"), "-m", "pytest"], folder))
     if not unit_only:

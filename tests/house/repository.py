@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,12 @@ def apps() -> tuple[dict[str, Any], ...]:
 def services() -> list[Path]:
     """The service folders, each once, relative to the root: a new one is found by its entry in dapr.yaml."""
     return list(dict.fromkeys(Path(app["appDirPath"]) for app in apps()))
+
+
+def services_by_lab() -> list[Any]:
+    """The service folders as parameters of tests, each marked with its lab."""
+    labs = {Path(app["appDirPath"]): app["env"]["LAB"] for app in apps()}
+    return [pytest.param(folder, id=str(folder), marks=pytest.mark.lab(lab)) for folder, lab in labs.items()]
 
 
 @dataclass(frozen=True)

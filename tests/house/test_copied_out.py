@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from labctl.uv import uv
-from tests.house.repository import ROOT, below, services
+from tests.house.repository import ROOT, below, services_by_lab
 
 WITHIN = 300  # seconds; 5 to 15 when uv's cache is warm
 # What would lead back here, or tell the service where some Dapr runs.
 LEFT_OUT = ("PYTHON", "VIRTUAL_ENV", "LAB_", "DAPR_", "APP_", "PYTEST_", "FAULTS_", "SIMULATE_")
 
 
-@pytest.fixture(params=services(), ids=str)
+@pytest.fixture(params=services_by_lab())
 def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A service's files, and no others, in a folder that has no repository above it."""
     folder: Path = request.param

@@ -18,7 +18,7 @@ from rich.console import Console
 from labctl import runfile, setup
 from labctl.progress import Steps
 from labctl.site import Site
-from tests.house.repository import ROOT, files, named, services
+from tests.house.repository import ROOT, files, named, services, services_by_lab
 
 # The Kubernetes that the manifests are for, oldest and newest.
 KUBERNETES = ("1.34.0", "1.37.0")
@@ -76,12 +76,12 @@ def environments() -> None:
 
 
 @pytest.mark.usefixtures("environments")
-@pytest.mark.parametrize("folder", services(), ids=str)
+@pytest.mark.parametrize("folder", services_by_lab())
 def test_types_of_a_service(folder: Path) -> None:
     check("pyright", "--project", folder, "--pythonpath", ROOT / folder / ".venv" / "bin" / "python")
 
 
-@pytest.mark.parametrize("folder", services(), ids=str)
+@pytest.mark.parametrize("folder", services_by_lab())
 def test_a_services_types_are_checked_strictly(folder: Path) -> None:
     settings = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["tool"]["pyright"]
     assert settings["typeCheckingMode"] == "strict"

@@ -205,11 +205,15 @@ def plain_dapr_run(shell: LabShell, apps: list[App], *arguments: str) -> Iterato
     for name in infrastructure.names(site):
         infrastructure.start(site, name, runtime)
     with shell.foreground("dapr", "run", *arguments) as run:
-        # A Ctrl-C in the midst of its start the CLI (1.18) once did not obey within 30 s.
         assert wait_until(lambda: all(lifecycle.is_ready(app) for app in apps), 60), run.text()
         yield run.text()
-        os.killpg(run.process.pid, signal.SIGINT)
-        run.process.wait(30)
+
+        def ends_after_ctrl_c() -> bool:
+            os.killpg(run.process.pid, signal.SIGINT)
+            return wait_until(lambda: run.process.poll() is not None, 15)
+
+        # The CLI (1.18) now and then does not heed the first one: everything ends but itself. Then one presses again.
+        assert ends_after_ctrl_c() or ends_after_ctrl_c(), run.text()
     assert wait_until(lambda: not any(processes.answers(port) for app in apps for port in app.ports.values()), 20)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from labctl.site import TEST_OFFSET, Site
 
 @contextmanager
 def own_site(command: str, who: str, why_alone: str = "") -> Generator[Site]:
-    """The site named after a command, held against a second one; whatever runs on it is ended in the end.
+    """The site named after a command, held against a second one; begun with nothing, and nothing runs in the end.
 
     LAB_PORT_OFFSET moves it off the plan's ports plus 10000. SIGTERM is a KeyboardInterrupt from here on. Raises
     LabError for an offset that would be that of ./lab up, and while another one holds the site.
@@ -34,6 +35,9 @@ def own_site(command: str, who: str, why_alone: str = "") -> Generator[Site]:
         raise LabError(f"Another ./lab {command} runs just now. Wait for it{why_alone}.") from None
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        # What a run that was killed left behind: nothing else uses this site.
+        lifecycle.down(site)
+        shutil.rmtree(site.state, ignore_errors=True)
         yield site
     finally:
         lifecycle.down(site)

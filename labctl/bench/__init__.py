@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from rich.console import Console
 
-from labctl import lifecycle
 from labctl.bench import chat, invocation, jobs, pizza, report, up
 from labctl.errors import LabError
 from labctl.own_site import own_site
@@ -36,10 +34,6 @@ def run(
         raise LabError("--seconds has to be more than 0.")
     with own_site("bench", "a bench", ": the two would measure each other") as site:
         try:
-            # Nothing else uses this site. Each bench begins with an empty store, and with no job and no workflow.
-            lifecycle.down(site)
-            for kept in ("redis", "scheduler"):
-                shutil.rmtree(site.state / kept, ignore_errors=True)
             result = BENCHES[name](site, console, seconds, full)
         except KeyboardInterrupt:
             console.print("\nStopping …")

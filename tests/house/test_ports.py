@@ -19,8 +19,8 @@ LENT_FROM = 32768
 ZIPKIN = 9411
 # Dapr's own choice where nobody pins one: a sidecar on Kubernetes, and in what else is taught.
 DAPR_DEFAULT = {3500}
-# Programs of the reader that pages name: a web page under development (CORS), Tilt's own page.
-READERS = {3000, 10350}
+# Programs of the reader that are named: a web page under development (CORS), Tilt's own page, Ollama.
+READERS = {3000, 10350, 11434}
 
 APP_IDS = [app["appID"] for app in apps()]
 

@@ -7,6 +7,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,45 +16,74 @@ import pytest
 from labctl.uv import uv
 from tests.house.repository import ROOT, below, services_by_lab
 
-WITHIN = 300  # seconds; 5 to 15 when uv's cache is warm
+WITHIN = 600  # seconds a command has; 5 to 90 when uv's cache is warm
 # What would lead back here, or tell the service where some Dapr runs.
 LEFT_OUT = ("PYTHON", "VIRTUAL_ENV", "LAB_", "DAPR_", "APP_", "PYTEST_", "FAULTS_", "SIMULATE_")
 
+# All of it happens in the set-up of the first test.
+pytestmark = pytest.mark.timeout(1800)
 
-@pytest.fixture(params=services_by_lab())
-def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+
+class Copy:
     """A service's files, and no others, in a folder that has no repository above it."""
-    folder: Path = request.param
-    target = tmp_path / folder.name
-    for path in below(folder):
-        there = target / path.relative_to(folder)
-        there.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / path, there)
-    return target
+
+    def __init__(self, service: Path, folder: Path) -> None:
+        self.folder = folder
+        for path in below(service):
+            there = folder / path.relative_to(service)
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, there)
+
+    def run(self, *command: str) -> None:
+        """Runs a command in the copied folder; its output is the failure."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
+        result = subprocess.run(
+            command, cwd=self.folder, env=environment, timeout=WITHIN, capture_output=True, text=True, check=False
+        )
+        if result.returncode != 0:
+            pytest.fail(f"{shlex.join(command)}\n{result.stdout}{result.stderr}", pytrace=False)
+
+    def install(self, lock: str) -> str:
+        """Makes `.venv` by the two uv commands of the service's README, and returns its python."""
+        self.run(str(uv()), "venv", "--quiet", "--python", sys.executable)
+        self.run(str(uv()), "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", lock)
+        return str(self.folder / ".venv" / "bin" / "python")
 
 
-def run(copy: Path, *command: str) -> None:
-    """Runs a command in the copied folder; its output is the failure."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
-    result = subprocess.run(
-        command, cwd=copy, env=environment, timeout=WITHIN, capture_output=True, text=True, check=False
-    )
-    if result.returncode != 0:
-        pytest.fail(f"{shlex.join(command)}\n{result.stdout}{result.stderr}", pytrace=False)
+Outcomes = dict[tuple[Path, Callable[[Copy], None]], "Future[None]"]
 
 
-def install(copy: Path, lock: str) -> str:
-    """Makes `.venv` by the two uv commands of the service's README, and returns its python."""
-    run(copy, str(uv()), "venv", "--quiet", "--python", sys.executable)
-    run(copy, str(uv()), "pip", "sync", "--quiet", "--require-hashes", lock)
-    return str(copy / ".venv" / "bin" / "python")
+def own_tests(copy: Copy) -> None:
+    """Fails unless the service's tests pass with what its lock for development says."""
+    copy.run(copy.install("requirements-dev.txt"), "-m", "pytest", "-q")
 
 
-def test_it_passes_its_own_tests(copy: Path) -> None:
-    run(copy, install(copy, "requirements-dev.txt"), "-m", "pytest", "-q")
+def modules(copy: Copy) -> None:
+    """Fails unless every module can be imported with what the image installs."""
+    names = ", ".join(sorted(path.stem for path in copy.folder.glob("*.py")))
+    copy.run(copy.install("requirements.txt"), "-c", f"import {names}")
 
 
-def test_every_module_loads_with_what_the_image_installs(copy: Path) -> None:
-    python = install(copy, "requirements.txt")
-    modules = ", ".join(sorted(path.stem for path in copy.glob("*.py")))
-    run(copy, python, "-c", f"import {modules}")
+@pytest.fixture(scope="session")
+def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
+    """What became of the services this run has tests for. They are tried side by side, one for each core."""
+    items = [
+        item for item in request.session.items if isinstance(item, pytest.Function) and item.path == Path(__file__)
+    ]
+    chosen = {Path(str(item.callspec.params["service"])) for item in items}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return {
+            (service, what): pool.submit(what, Copy(service, tmp_path_factory.mktemp(service.name)))
+            for what in (own_tests, modules)
+            for service in sorted(chosen)
+        }
+
+
+@pytest.mark.parametrize("service", services_by_lab())
+def test_it_passes_its_own_tests(service: Path, outcomes: Outcomes) -> None:
+    outcomes[service, own_tests].result()
+
+
+@pytest.mark.parametrize("service", services_by_lab())
+def test_every_module_loads_with_what_the_image_installs(service: Path, outcomes: Outcomes) -> None:
+    outcomes[service, modules].result()

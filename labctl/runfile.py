@@ -13,6 +13,7 @@ from labctl.errors import LabError
 from labctl.site import ROOT, Site
 
 RUN_FILE = ROOT / "dapr.yaml"
+ZIPKIN = 9411
 _PORT_KEYS = ("appPort", "daprHTTPPort", "daprGRPCPort", "daprInternalGRPCPort", "metricsPort")
 
 
@@ -145,6 +146,9 @@ def site_config(site: Site, source: Path | None = None) -> Path:
             "timeout": "10s",
         },
     }
+    # A user's own Zipkin is not told of what tests and benches do.
+    zipkin = document["spec"]["tracing"]["zipkin"]
+    zipkin["endpointAddress"] = zipkin["endpointAddress"].replace(f":{ZIPKIN}/", f":{ZIPKIN + site.offset}/")
     path = site.state / "run" / source.name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(document, sort_keys=False))

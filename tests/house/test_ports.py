@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from labctl.runfile import ZIPKIN
 from labctl.site import TEST_OFFSET, infrastructure_ports
 from tests.house.repository import PORT_KEYS, ROOT, apps, below, manifests, named, plan, services, table
 
 # What `dapr init` chose, which cannot be moved; all else stays below the range from which systems lend ports.
 DAPR_INIT = {50001, 50005, 50006}
 LENT_FROM = 32768
-ZIPKIN = 9411
 # Dapr's own choice where nobody pins one: a sidecar on Kubernetes, and in what else is taught.
 DAPR_DEFAULT = {3500}
 # Programs of the reader that are named: a web page under development (CORS), Tilt's own page, Ollama.

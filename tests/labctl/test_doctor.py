@@ -55,6 +55,17 @@ def test_a_held_port_is_freed_by_the_command_it_says(stranger: Callable[[int], s
     assert row.what not in {row.what for row in doctor.examine(SITE)}
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS tells root alone who holds a port")
+def test_what_answers_on_the_port_of_redis_and_is_none_is_in_the_way(stranger: Callable[[int], subprocess.Popen[str]]):
+    """The default site uses the Redis that somebody runs, and takes nothing else for one."""
+    site = Site("doctor-redis")
+    site.ports["redis"] = SITE.ports["redis"]
+    process = stranger(site.ports["redis"])
+    rows = {row.what: row for row in doctor.examine(site)}
+    assert rows[f"redis on port {site.ports['redis']}"].found == "not running"
+    assert rows[f"port {site.ports['redis']} (redis)"].fix == f"kill {process.pid}"
+
+
 def test_versions_are_compared_number_by_number():
     assert runtime.is_older("1.9.5", than="1.18.0")
     assert runtime.is_older("1.17.10", than="1.18.0")

@@ -135,9 +135,12 @@ def test_a_crash_of_one_app_ends_up_with_its_name(shell):
     with shell.foreground("up", "invocation") as up:
         assert up.wait_for("Ctrl-C stops all", 90)
         victim = next(one for one in processes.find(shell.site) if (one.kind, one.name) == ("app", "callee-app"))
+        log = (shell.site.logs / "callee-app.log").read_text().splitlines()
         victim.process.kill()  # behind labctl's back
         assert up.process.wait(40) == 1
-        assert "callee-app ended by itself" in up.text()
+        told = up.text()
+        assert "callee-app ended by itself" in told
+        assert log[-1].strip() in told, "the last lines of its log"
     shell.assert_nothing_left()
 
 

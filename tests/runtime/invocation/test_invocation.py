@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from labctl import runfile
 from labctl.processes import wait_until
 from labctl.site import ROOT
 
@@ -80,11 +85,45 @@ def test_the_call_is_one_trace_from_caller_to_callee(lab):
 
 
 def test_a_missing_zipkin_disturbs_nothing(lab):
-    """Nobody listens on 9411 here, sampling is 1, and sidecars log no error for it."""
+    """Nobody listens on Zipkin's port here, sampling is 1, and sidecars log no error for it."""
     for _ in range(20):
         assert lab.call("/call-greet/Zipkin").status_code == 200
     log = (lab.site.logs / "caller-app.sidecar.log").read_text()
     assert [line for line in log.splitlines() if "level=error" in line and "zipkin" in line.lower()] == []
+
+
+@pytest.fixture
+def zipkin(lab) -> Iterator[list[dict[str, Any]]]:
+    """Something that listens where the sidecars send their spans, and what has come."""
+    spans: list[dict[str, Any]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            spans.extend(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(202)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", runfile.ZIPKIN + lab.site.offset), Collector) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield spans
+        server.shutdown()
+        thread.join()
+
+
+def test_zipkin_gets_the_spans_of_both_sidecars_in_one_trace(lab, zipkin):
+    trace = uuid4().hex
+    headers = {"traceparent": f"00-{trace}-{uuid4().hex[:16]}-01", "x-request-id": str(uuid4())}
+    assert lab.http.get(lab.url("caller-app", "/call-greet/Zipkin"), headers=headers).status_code == 200
+
+    def told() -> set[str]:
+        return {span["localEndpoint"]["serviceName"] for span in zipkin if span["traceId"] == trace}
+
+    assert wait_until(lambda: told() == {"caller-app", "callee-app"}, 30), told()  # sent every five seconds
 
 
 def test_sidecar_apis_listen_on_loopback_only(lab):

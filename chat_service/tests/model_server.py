@@ -50,8 +50,8 @@ class ModelServer:
 
 
 @contextmanager
-def running_model() -> Iterator[ModelServer]:
-    """A model server on a port of its own."""
+def running_model(port: int = 0) -> Iterator[ModelServer]:
+    """A model server, on a port of its own unless one is given."""
     model = ModelServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -76,7 +76,7 @@ def running_model() -> Iterator[ModelServer]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         server.daemon_threads = True
         model.base_url = f"http://127.0.0.1:{server.server_port}/v1"
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()

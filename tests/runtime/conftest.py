@@ -6,6 +6,7 @@ files in every `<lab>/resources/` stand in for the components of the same name.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,9 @@ def apps_of(lab: str) -> list[App]:
 
 @pytest.fixture(scope="session")
 def site_of_the_session() -> Iterator[httpx.Client]:
+    # What an earlier run left, perhaps of another version of the components, is no part of this one.
+    lifecycle.down(SITE)
+    shutil.rmtree(SITE.state, ignore_errors=True)
     with httpx.Client(timeout=60) as http:
         yield http
     lifecycle.down(SITE)

@@ -97,6 +97,37 @@ def test_with_health_checks_a_firing_waits_for_the_app(lab):
     lab.wait_for_runs(name, 1)
 
 
+def test_a_policy_that_outlasts_the_gap_needs_no_health_checks(lab):
+    lifecycle.restart(lab.site, APP, app=without_health_checks(lab.app(APP)))
+    name = lab.schedule(due_time="2s", failure_policy={"constant": {"interval": "1s"}})
+    due = time.monotonic() + 2
+    lifecycle.kill(lab.site, APP)
+    # Longer than the default policy would have gone on trying.
+    wait_until(lambda: time.monotonic() > due + 6, 15)
+    assert lab.exists(name)
+    lifecycle.restart(lab.site, APP, app=without_health_checks(lab.app(APP)))
+    lab.wait_for_runs(name, 1)
+    # Delivered at least once, and then done.
+    assert wait_until(lambda: not lab.exists(name), 10)
+
+
+def test_the_ticks_that_an_outage_held_up_come_all_at_once_at_its_end(lab):
+    name = lab.schedule(schedule="@every 1s", repeats=None)
+    lab.wait_for_runs(name, 2)
+    lifecycle.kill(lab.site, APP)
+    killed = time.monotonic()
+    wait_until(lambda: time.monotonic() > killed + 6, 15)
+    lifecycle.restart(lab.site, APP)
+    lab.wait_for_runs(name, 2 + 6 + 3)
+    lab.delete(name)
+    moments = [datetime.fromisoformat(run["fired_at"]) for run in lab.runs(name)]
+    outage, back = max((later - earlier, later) for earlier, later in pairwise(moments))
+    burst = [moment for moment in moments if timedelta() <= moment - back < timedelta(seconds=0.9)]
+    assert outage > timedelta(seconds=6)
+    # One for each second, give or take the ticks at its ends and the one that came twice.
+    assert abs(len(burst) - outage.total_seconds()) <= 2.5, moments
+
+
 def publish(lab, payload):
     answer = lab.http.post(lab.sidecar(APP, "/v1.0/publish/pubsub/schedule-job"), json=payload)
     assert answer.status_code == 204

@@ -45,6 +45,28 @@ def test_a_retry_that_succeeds_is_the_last(lab):
     assert [run["outcome"] for run in runs] == ["failed", "failed", "succeeded"]
 
 
+def test_to_dapr_a_404_is_done(lab):
+    lab.faults(fail_next=100, status=404)
+    name = lab.schedule(due_time="1s")
+    lab.wait_for_runs(name, 1)
+    lab.assert_no_more_runs(name, 1)
+    assert not lab.exists(name)
+
+
+def test_a_job_that_is_deleted_during_its_callback_is_not_tried_again(lab):
+    lab.faults(fail_next=100, delay_ms=2_000)
+    name = lab.schedule(schedule="@every 1s", repeats=None, due_time="1s")
+
+    def begun() -> bool:
+        return lab.http.get(lab.url(APP, "/faults")).json()["calls"] > calls
+
+    calls = lab.http.get(lab.url(APP, "/faults")).json()["calls"]
+    assert wait_until(begun, 10)
+    assert lab.delete(name).status_code == 200
+    lab.wait_for_runs(name, 1)
+    lab.assert_no_more_runs(name, 1, 5)
+
+
 @pytest.mark.parametrize("sidecar", [False, True], ids=["the app", "its sidecar"])
 def test_a_job_outlives_a_kill_and_a_restart_of(lab, sidecar):
     name = lab.schedule(schedule="@every 1s", repeats=None)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -97,8 +98,7 @@ def up(
     ] = False,
 ) -> None:
     """Sets up what is missing, starts the labs and waits until every app is ready. Ctrl-C stops all of it."""
-    site = Site.from_environment()
-    site = Site(site.name, site.offset, secure)
+    site = replace(Site.from_environment(), secure=secure)
     apps = runfile.select(runfile.read_apps(site), labs or [])
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -20,7 +20,7 @@ from labctl import runtime as dapr
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
-from labctl.site import ROOT, Site
+from labctl.site import ROOT, Site, is_offline
 
 READY_WITHIN = 90  # seconds, for all apps together; warm it takes 3 to 8
 
@@ -43,6 +43,7 @@ class Run:
     resources: list[str] = field(default_factory=list[str])
     env: dict[str, str] = field(default_factory=dict[str, str])
     own_runtime: bool = False
+    offline: bool = False
 
 
 @contextmanager
@@ -82,7 +83,7 @@ def up(
         _refuse_held_ports(apps)
         for leftover in ("intents", "run"):
             shutil.rmtree(site.state / leftover, ignore_errors=True)
-        run = Run(site.secure, [str(folder) for folder in resources], env or {}, own_runtime)
+        run = Run(site.secure, [str(folder) for folder in resources], env or {}, own_runtime, site.offline)
         try:
             for name in infrastructure.names(site):
                 with steps.step(name):
@@ -136,8 +137,9 @@ def _remembered(site: Site) -> Run:
 
 
 def present(site: Site) -> Site:
-    """The site as it was brought up: secure or not."""
-    return Site(site.name, site.offset, _remembered(site).secure)
+    """The site as it was brought up: secure or not, with a network or without."""
+    run = _remembered(site)
+    return replace(site, secure=run.secure, offline=run.offline)
 
 
 def find_runtime(site: Site) -> dapr.Runtime:
@@ -170,6 +172,8 @@ def _dapr_run(
         else runfile.write_copy(site, apps, name=name, resources=folders, without_app=without_app, env=run.env)
     )
     environment = {"NAMESPACE": "default"} | runtime.environment
+    if is_offline():
+        environment["DAPR_HOST_IP"] = "127.0.0.1"  # a sidecar that finds no address of its host does not start
     if site.secure:
         environment |= secure.environment(site, runtime)
     command = [str(runtime.cli), "run", "--run-file", str(file)]

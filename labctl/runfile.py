@@ -131,12 +131,11 @@ def _entry(site: Site, app: App, without_app: bool, env: dict[str, str]) -> dict
 def site_config(site: Site, source: Path | None = None) -> Path:
     """The Configuration for the site's sidecars."""
     source = source or RUN_FILE.parent / "config" / "config.yaml"
-    if site.offset == 0:
+    if not site.has_its_own_names:
         return source
     document = yaml.safe_load(source.read_text())
-    # mDNS answers for every callee-app of this machine; a registry of the site's own keeps sites apart. A sidecar is in
-    # it for updateInterval and renews after updateInterval - timeout: the defaults (5 s, 1 s) leave a loaded machine no
-    # second to spare, and a call finds nobody.
+    # A sidecar is in it for updateInterval and renews after updateInterval - timeout: the defaults (5 s, 1 s) leave a
+    # loaded machine no second to spare, and a call finds nobody.
     document["spec"]["nameResolution"] = {
         "component": "sqlite",
         "version": "v1",

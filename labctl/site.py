@@ -10,6 +10,9 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from socket import AF_INET
+
+import psutil
 
 from labctl.errors import LabError
 
@@ -64,13 +67,21 @@ def infrastructure_ports(offset: int, secure: bool = False) -> dict[str, int]:
     return {name: port + offset for name, port in _OWN_PORTS.items()}
 
 
+def is_offline() -> bool:
+    """Whether this machine has no address but that of its loopback, as a laptop on a train."""
+    up = [name for name, state in psutil.net_if_stats().items() if state.isup]
+    addresses = [one.address for name in up for one in psutil.net_if_addrs()[name] if one.family == AF_INET]
+    return all(address.startswith("127.") for address in addresses)
+
+
 @dataclass(frozen=True)
 class Site:
-    """Where one instance of the labs runs: its name, port offset, and whether it is the mTLS one."""
+    """Where one instance of the labs runs: its name, port offset, whether it is the mTLS one, and without a network."""
 
     name: str = "default"
     offset: int = 0
     secure: bool = False
+    offline: bool = False
 
     @classmethod
     def from_environment(cls) -> Site:
@@ -82,7 +93,7 @@ class Site:
         offset = os.environ.get("LAB_PORT_OFFSET", "0" if name == "default" else str(TEST_OFFSET))
         if not offset.isdigit():
             raise LabError(f"LAB_PORT_OFFSET is {offset!r}, and has to be a number such as 10000.")
-        return cls(name=name, offset=int(offset))
+        return cls(name=name, offset=int(offset), offline=is_offline())
 
     @property
     def state(self) -> Path:
@@ -98,6 +109,14 @@ class Site:
     def ports(self) -> dict[str, int]:
         """Infrastructure ports by name."""
         return infrastructure_ports(self.offset, self.secure)
+
+    @property
+    def has_its_own_names(self) -> bool:
+        """Whether its sidecars find each other by a registry of the site's own, and not by multicast DNS.
+
+        That one answers for every app id of the machine, so it would mix two sites; and it needs a network.
+        """
+        return self.offset != 0 or self.offline
 
     @property
     def shares_infrastructure(self) -> bool:

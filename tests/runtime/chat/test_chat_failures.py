@@ -15,9 +15,11 @@ pytestmark = pytest.mark.lab("chat")
 
 def test_memory_is_stopped_while_a_chat_is_in_its_first_step(lab):
     user, session, message = fresh("ada"), fresh("s"), fresh("m")
+    lab.fault("fetch_context", fail_next=1, delay_ms=1_000)
+    instance = lab.start(user, "Hello", session, message)
+    lab.wait_until_struck("fetch_context")
     lifecycle.kill(lab.site, MEMORY)
     stopped = time.monotonic()
-    instance = lab.start(user, "Hello", session, message)
     assert wait_until(lambda: time.monotonic() > stopped + 5, 10)
     assert lab.state(instance)["status"] == "running"
     lifecycle.restart(lab.site, MEMORY)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from labctl import lifecycle
 from labctl.processes import wait_until
 from tests.runtime.pizza.conftest import COURIER, DOERS, KITCHEN, SHOP, SOON, statuses
 
@@ -108,3 +109,42 @@ def test_a_paused_order_finishes_its_step_and_waits_there(lab, stays, step):
     if step in ("order_pizza", "cook_pizza"):
         lab.approve(order_id)
     lab.assert_delivered_once(order_id)
+
+
+@pytest.fixture
+def unchecked(lab) -> str:
+    """An order whose pizza is cooked, and whose quality check waits for a kitchen that has died."""
+    order_id = lab.order()
+    lab.until(order_id, "cook_pizza")
+    lab.tell("pause-order", order_id)
+    ready = datetime.fromisoformat(lab.entries(KITCHEN, order_id)[0]["at"])
+    # The order hears that it is cooked, and goes no further.
+    assert wait_until(lambda: datetime.now(UTC) > ready + timedelta(seconds=1), SOON)
+    lifecycle.kill(lab.site, KITCHEN)
+    lab.tell("resume-order", order_id)
+    assert wait_until(lambda: lab.state(order_id)["step"] == "quality_check", SOON), lab.state(order_id)
+    return order_id
+
+
+def test_an_order_is_cancelled_while_its_quality_check_waits(lab, unchecked):
+    lab.tell("cancel-order", unchecked)
+    assert wait_until(lambda: lab.state(unchecked)["step"] == "discard_pizza", SOON), lab.state(unchecked)
+    lifecycle.restart(lab.site, KITCHEN)
+    state = lab.end_of(unchecked)
+    assert state["result"]["final_status"] == "cancelled"
+    kitchen = [("cook", 1), ("discard", 1)]
+    lab.assert_deeds(unchecked, shop=[("order", 1), ("refund", 1), ("cancel", 1)], kitchen=kitchen)
+
+
+def test_an_order_is_paused_while_its_quality_check_waits_and_does_without_it(lab, unchecked, stays):
+    lab.tell("pause-order", unchecked)
+    assert wait_until(lambda: lab.state(unchecked)["paused"], SOON)
+    # Longer than it waits for the kitchen.
+    assert stays(lambda: lab.state(unchecked)["step"] == "quality_check", 11)
+    lab.tell("resume-order", unchecked)
+    lab.approve(unchecked)
+    assert wait_until(lambda: "result" in lab.state(unchecked), SOON), lab.state(unchecked)
+    lifecycle.restart(lab.site, KITCHEN)
+    lab.assert_delivered_once(unchecked)
+    waiting = next(one for one in lab.book(unchecked)["timeline"] if one["status"] == "pending_validation")
+    assert waiting["note"] == "not checked: the kitchen did not answer in time"

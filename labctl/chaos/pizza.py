@@ -11,7 +11,7 @@ from random import Random
 import httpx
 from rich.console import Console
 
-from labctl import infrastructure, lifecycle, runfile
+from labctl import infrastructure, lifecycle, processes, runfile
 from labctl.chaos.audit import Audit
 from labctl.chaos.customers import Customer, Plan
 from labctl.processes import wait_until
@@ -25,6 +25,7 @@ DOWN = (0.0, 2.0)
 # An outage may cost each of an order's steps 22 s without a scheduler, and pauses of up to 10 s between its attempts.
 ENDED_WITHIN = 300
 TOLD_WITHIN = 60
+LOOK_EVERY = 0.5
 
 
 def play(site: Site, console: Console, orders: int, seed: int) -> bool:
@@ -38,7 +39,11 @@ def play(site: Site, console: Console, orders: int, seed: int) -> bool:
         customers = [Customer(Plan.of(number, chance), http, url, closed) for number in range(1, orders + 1)]
         begin = time.monotonic()
         try:
-            for visit in _kill_each(site, console, _victims(site, apps, chance), customers, pool, chance):
+            visits = _kill_each(site, console, apps, _victims(site, apps, chance), customers, pool, chance)
+            while not all(visit.done() for visit in visits):
+                _bring_back(site, console, apps, begin)
+                time.sleep(LOOK_EVERY)
+            for visit in visits:
                 visit.result()
         finally:
             # After an interruption nobody waits for a customer who waits for what will not come back.
@@ -68,6 +73,7 @@ def _victims(site: Site, apps: Sequence[App], chance: Random) -> list[tuple[str,
 def _kill_each(
     site: Site,
     console: Console,
+    apps: Sequence[App],
     victims: Sequence[tuple[str, bool]],
     customers: Sequence[Customer],
     pool: ThreadPoolExecutor,
@@ -82,6 +88,7 @@ def _kill_each(
         visits += [pool.submit(customer.visit, ENDED_WITHIN) for customer in coming]
         # The moment of a kill is chance: these two wait for nothing.
         time.sleep(chance.uniform(*PAUSE))
+        _bring_back(site, console, apps, begin)
         in_flight = sum(not visit.done() for visit in visits)
         at = time.monotonic() - begin
         lifecycle.kill(site, name, sidecar=sidecar)
@@ -92,3 +99,20 @@ def _kill_each(
         line = f"{at:6.1f} s  kill -9 {victim:26} {in_flight:3} in flight, back at {again:6.1f} s"
         console.print(line, highlight=False)
     return visits
+
+
+def _bring_back(site: Site, console: Console, apps: Sequence[App], begin: float) -> None:
+    """Restarts what ended without having been killed, as Kubernetes does with every container.
+
+    Seen of the sidecar of Dapr 1.18.0, which panics when an actor is moved away from it while its workflow ends
+    (`handleRetention` in pkg/actors/targets/workflow/orchestrator/run.go).
+    """
+    living = {(one.kind, one.name) for one in processes.find(site)}
+    for app in apps:
+        for kind, sidecar, what in (("sidecar", True, f"{app.app_id}'s sidecar"), ("app", False, app.app_id)):
+            if (kind, app.app_id) not in living:
+                at = time.monotonic() - begin
+                lifecycle.restart(site, app.app_id, sidecar=sidecar)
+                again = time.monotonic() - begin
+                line = f"{at:6.1f} s  {what} ended by itself, back at {again:6.1f} s"
+                console.print(line, highlight=False)

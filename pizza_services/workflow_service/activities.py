@@ -8,7 +8,7 @@ import asyncio
 import json
 from typing import Any
 
-from instances import Instances, active
+from instances import Instances, active, not_begun
 from messages import Done, Step, Telling, WaitingPizza, run_of
 from names import instance_of
 from peers import Peers
@@ -91,6 +91,8 @@ class Activities:
         instance_id = instance_of(step.order.order_id)
         async with asyncio.timeout(self._limits.stop_order):
             state = await self._instances.state(instance_id)
+            if state and not state.serialized_input:
+                raise not_begun(step.order.order_id)
             # Another run of the same order, which began when this one had ended, goes on.
             if state is None or run_of(state.serialized_input) != step.run:
                 return None

@@ -114,6 +114,11 @@ def came_to_an_end(order: WorkflowState, compensation: WorkflowState | None) -> 
     return run_of(compensation.serialized_input) == run_of(order.serialized_input)
 
 
+def not_begun(order_id: str) -> EngineDown:
+    """What an order cannot do before its first turn, until which its run is not known."""
+    return EngineDown(503, f"Order {order_id} is accepted and has not begun yet; ask again.")
+
+
 def active(state: WorkflowState | None) -> bool:
     """Whether there is an instance, and it has not ended."""
     return state is not None and state.runtime_status not in ENDED

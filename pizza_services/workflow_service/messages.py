@@ -30,8 +30,13 @@ class Compensation(BaseModel):
     reason: str
 
 
-def run_of(serialized_input: str) -> str:
-    """The run of an instance, by what it was started with: an OrderInput, or the Compensation of one."""
+def run_of(serialized_input: str | None) -> str:
+    """The run of an instance, by what it was started with: an OrderInput, or the Compensation of one.
+
+    Empty before the first turn of the instance: the engine does not tell until then (seen on 1.18.0).
+    """
+    if not serialized_input:
+        return ""
     given: dict[str, Any] = json.loads(serialized_input)
     return given.get("of", given)["run"]
 

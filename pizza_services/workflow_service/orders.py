@@ -6,7 +6,7 @@ from typing import Any
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
 import refusals
-from instances import AlreadyActive, Instances, NoInstance, active, came_to_an_end
+from instances import AlreadyActive, Instances, NoInstance, active, came_to_an_end, not_begun
 from messages import Cancellation, Compensation, OrderInput, Progress, run_of
 from models import CancelRequest, OrderState, Validation
 from names import compensation_of, instance_of
@@ -48,11 +48,16 @@ class Orders:
 
     async def pause(self, order_id: str) -> None:
         """Holds the order after the step that is under way."""
-        await self._pauses.pause(order_id, (await self._under_way(order_id)).run)
+        progress = await self._under_way(order_id)
+        if not progress.run:
+            raise not_begun(order_id)
+        await self._pauses.pause(order_id, progress.run)
 
     async def resume(self, order_id: str) -> None:
         """Lets a paused order go on."""
-        await self._pauses.resume(order_id, (await self._under_way(order_id)).run)
+        progress = await self._under_way(order_id)
+        if progress.run:  # else it has not begun, and cannot have been paused
+            await self._pauses.resume(order_id, progress.run)
 
     async def validate(self, validation: Validation) -> None:
         """Passes the verdict on a cooked pizza to its workflow."""
@@ -66,7 +71,8 @@ class Orders:
         progress = await self._under_way(request.order_id)
         event = Cancellation(reason=request.reason) if request.reason else Cancellation()
         await self._instances.raise_event(instance_of(request.order_id), CANCEL, event.model_dump())
-        await self._pauses.resume(request.order_id, progress.run)
+        if progress.run:
+            await self._pauses.resume(request.order_id, progress.run)
 
     async def _cancel_by_force(self, request: CancelRequest) -> None:
         order_id = request.order_id
@@ -74,6 +80,8 @@ class Orders:
         # A compensation that failed may be asked for again: the services do each step of it once.
         if await self._is_undone(order_id, state):
             raise refusals.finished(order_id)
+        if not state.serialized_input:
+            raise not_begun(order_id)
         of = OrderInput.model_validate_json(state.serialized_input)
         given = Compensation(of=of, reason=request.reason or "cancelled by force")
         try:

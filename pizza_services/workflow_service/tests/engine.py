@@ -69,6 +69,7 @@ class Engine(TaskHubSidecarServiceServicer):
             self.steered: list[tuple[str, str]] = []
             self.down = threading.Event()
             self.half_saved = 0
+            self.holds_first_turns = False
             self.scheduled = 0
 
     # What a test does.
@@ -92,6 +93,13 @@ class Engine(TaskHubSidecarServiceServicer):
         """An activity of another app can be called from now on, and calls that were held back are made."""
         with self.lock:
             self.other_apps[app_id, name] = activity
+            for instance in list(self.instances.values()):
+                self._next_turn(instance)
+
+    def let_begin(self) -> None:
+        """Hands out what `holds_first_turns` held back, as the runtime does while it has no worker or no placement."""
+        with self.lock:
+            self.holds_first_turns = False
             for instance in list(self.instances.values()):
                 self._next_turn(instance)
 
@@ -137,7 +145,8 @@ class Engine(TaskHubSidecarServiceServicer):
                 return pb.GetInstanceResponse(exists=False)
             state = pb.WorkflowState(
                 instanceId=found.instance_id, name=found.name, workflowStatus=found.status,
-                input=StringValue(value=found.input), output=StringValue(value=found.output),
+                # Not told before the first turn (seen on 1.18.0).
+                input=StringValue(value=found.input if found.history else ""), output=StringValue(value=found.output),
                 customStatus=StringValue(value=found.custom_status), failureDetails=found.failure,
             )  # fmt: skip
             return pb.GetInstanceResponse(exists=True, workflowState=state)
@@ -247,6 +256,8 @@ class Engine(TaskHubSidecarServiceServicer):
 
     def _next_turn(self, instance: Instance) -> None:
         if instance.ended or instance.turn is not None or not instance.inbox:
+            return
+        if self.holds_first_turns and not instance.history:
             return
         instance.turn = [self._event(workflowStarted=pb.WorkflowStartedEvent()), *instance.inbox]
         request = pb.WorkflowRequest(

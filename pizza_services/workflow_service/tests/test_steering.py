@@ -85,6 +85,27 @@ def test_pausing_twice_before_the_first_turn_is_shown_tells_the_engine_once(ada,
     assert [what for what, _ in sidecar.engine.steered] == ["pause"]
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_an_order_that_has_not_had_its_first_turn(ada, sidecar, cancelled):
+    sidecar.engine.holds_first_turns = True
+    ada.order()
+    assert ada.state()["status"] == "accepted"
+    for route, more in (("/pause-order", {}), ("/cancel-order", {"force": True})):
+        answer = ada.post(route, **more)
+        assert (answer.status_code, answer.json()["detail"]) == (
+            503, "Order 123 is accepted and has not begun yet; ask again.",
+        )  # fmt: skip
+    assert ada.post("/validate-pizza", approved=True).json()["code"] == "NOT_WAITING"
+    assert ada.post("/resume-order").status_code == 202
+    if cancelled:
+        assert ada.post("/cancel-order").status_code == 202
+    sidecar.engine.let_begin()
+    if not cancelled:
+        ada.until("pending_validation")
+        ada.post("/validate-pizza", approved=True)
+    assert ada.until_ended()["result"]["final_status"] == ("cancelled" if cancelled else "delivered")
+
+
 def test_pausing_and_resuming_many_times_at_once_does_not_break_the_order(ada, sidecar):
     ada.order()
     ada.until("pending_validation")

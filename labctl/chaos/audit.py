@@ -68,8 +68,10 @@ class Audit:
             wrong.append(customer.last["result"]["error"])
         attempts = customer.last["attempt"]
         if customer.ended_as == "delivered":
-            return wrong + _missing_or_more(deeds, _of_a_delivery(attempts))
-        return wrong + _not_undone(deeds)
+            wrong += _missing_or_more(deeds, _of_a_delivery(attempts))
+        else:
+            wrong += _not_undone(deeds)
+        return [*wrong, f"its result is {customer.last['result']}"] if wrong else []
 
     def _entries(self, doer: str, customer: Customer) -> list[dict[str, Any]]:
         return self._read(doer, f"/ledger/{customer.plan.order_id}").get("entries", [])

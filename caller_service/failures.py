@@ -5,6 +5,7 @@ cannot be reached now, 504 that it took too long. Dapr's own words stay in the l
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,6 +18,8 @@ SIDECAR = "Dapr sidecar"
 DIRECT_INVOKE = "ERR_DIRECT_INVOKE"
 # 401 and 403 speak of this app's credentials and of Dapr's access policy, neither of which the user can mend.
 NOT_THE_USERS = {401, 403}
+# Of the two ends of a call that is cut off either may be the first to say so (seen on 1.18.0).
+TOO_LATE = re.compile("deadline[ _]?exceeded", re.IGNORECASE)
 BREAKER_OPEN = "circuit breaker is open"
 
 
@@ -88,7 +91,7 @@ def _from_dapr(app_id: str, code: str, reason: str, attempts: int | None, *, den
         status, detail = 502, f"Dapr's access policy does not let this app call {app_id}."
     elif breaker_open:
         status, detail = 503, f"{app_id} failed too often; Dapr's circuit breaker holds calls back for a while."
-    elif "deadline exceeded" in reason:
+    elif TOO_LATE.search(f"{code} {reason}"):
         status, detail = 504, f"{app_id} took longer than Dapr's policy allows."
     else:
         status, detail = 503, f"{app_id} cannot be reached."

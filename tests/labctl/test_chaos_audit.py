@@ -80,4 +80,7 @@ def test_what_is_wrong_is_found(ended_as, facts, words):
 
 
 def test_an_order_that_was_run_twice_is_found():
-    assert wrong("delivered", DELIVERED, run="b")[0] == "o: was run more than once"
+    assert wrong("delivered", DELIVERED, run="b") == [
+        "o: was run more than once",
+        "o: its result is {'final_status': 'delivered'}",
+    ]

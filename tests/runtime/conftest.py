@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -46,6 +46,11 @@ class Running:
 
     def sidecar(self, app_id: str, path: str) -> str:
         return f"http://127.0.0.1:{self.app(app_id).http_port}{path}"
+
+    def with_settings(self, app_id: str, **environment: str) -> App:
+        """The app as dapr.yaml starts it, with other settings."""
+        app = self.app(app_id)
+        return replace(app, entry=app.entry | {"env": app.entry["env"] | environment})
 
 
 def apps_of(lab: str) -> list[App]:

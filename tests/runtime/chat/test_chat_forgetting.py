@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,9 +22,8 @@ TTL, MARGIN = 15, 15
 def brief(lab):
     """Both services with streams that keep an event for 15 s."""
     for app_id in (CHAT, MEMORY):
-        app = lab.app(app_id)
-        env = app.entry["env"] | {"STREAM_TTL_SECONDS": str(TTL)}
-        lifecycle.restart(lab.site, app_id, app=replace(app, entry=app.entry | {"env": env}), resources=[BRIEF])
+        app = lab.with_settings(app_id, STREAM_TTL_SECONDS=str(TTL))
+        lifecycle.restart(lab.site, app_id, app=app, resources=[BRIEF])
     yield lab
     for app_id in (CHAT, MEMORY):
         lifecycle.restart(lab.site, app_id)

@@ -6,7 +6,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -27,8 +26,7 @@ def configured(lab) -> Iterator[Callable[..., None]]:
     """Starts chat again with these settings; as it was after the test."""
 
     def restart(**env: str) -> None:
-        app = lab.app(CHAT)
-        lifecycle.restart(lab.site, CHAT, app=replace(app, entry=app.entry | {"env": app.entry["env"] | env}))
+        lifecycle.restart(lab.site, CHAT, app=lab.with_settings(CHAT, **env))
 
     yield restart
     lifecycle.restart(lab.site, CHAT)

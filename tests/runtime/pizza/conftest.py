@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +10,6 @@ import httpx
 import pytest
 
 from labctl.processes import wait_until
-from labctl.runfile import App
 from tests.runtime.conftest import Running
 
 WORKFLOW, BOOK = "pizza-workflow", "pizza-order"
@@ -121,11 +119,6 @@ class Pizza(Running):
         assert done == {SHOP: shop, KITCHEN: kitchen or [], COURIER: courier or []}
         runs = {entry["run"] for app_id in done for entry in self.entries(app_id, order_id)}
         assert len(runs) == 1
-
-    def with_settings(self, app_id: str, **environment: str) -> App:
-        """The app as dapr.yaml starts it, with other settings."""
-        app = self.app(app_id)
-        return replace(app, entry=app.entry | {"env": app.entry["env"] | environment})
 
 
 def statuses(state: dict[str, Any]) -> list[str]:

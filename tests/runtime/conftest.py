@@ -7,7 +7,8 @@ files in every `<lab>/resources/` stand in for the components of the same name.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,6 +53,17 @@ class Running:
         app = self.app(app_id)
         return replace(app, entry=app.entry | {"env": app.entry["env"] | environment})
 
+    @contextmanager
+    def otherwise(self, *others: App, resources: Sequence[Path] | None = None) -> Iterator[None]:
+        """These apps, each in place of the one of its id, and beside other components; afterwards as they were."""
+        try:
+            for other in others:
+                lifecycle.restart(self.site, other.app_id, app=other, resources=resources)
+            yield
+        finally:
+            for other in others:
+                lifecycle.restart(self.site, other.app_id, app=self.app(other.app_id))
+
 
 def apps_of(lab: str) -> list[App]:
     """The lab's apps, and those that only its tests need."""
@@ -95,23 +107,22 @@ def heal(running: Running, name: str) -> None:
         return
     for missing in below:
         lifecycle.restart(SITE, missing)
-    gone = [app for app in running.apps if not is_alive(app, living)]
-    if len(gone) == len(running.apps):
-        lifecycle.add(SITE, gone, name)
+    if all(processes_of(app).isdisjoint(living) for app in running.apps):
+        lifecycle.add(SITE, running.apps, name)
     else:
-        for app in gone:
-            lifecycle.restart(SITE, app.app_id, app=app)
+        for app in running.apps:
+            if not processes_of(app) <= living:
+                lifecycle.restart(SITE, app.app_id, app=app)
     for app in running.apps:
         if app.entry["env"].get("FAULTS_ENABLED") == "true" and app.protocol == "http":
             running.http.delete(f"http://127.0.0.1:{app.app_port}/faults").raise_for_status()
     assert wait_until(lambda: all(lifecycle.is_ready(app) for app in running.apps), WELL_AGAIN_WITHIN)
 
 
-def is_alive(app: App, living: set[tuple[str, str, int | None]]) -> bool:
-    wanted = {("sidecar", app.app_id, app.http_port)}
-    if app.app_port:
-        wanted.add(("app", app.app_id, app.app_port))
-    return wanted <= living
+def processes_of(app: App) -> set[tuple[str, str, int | None]]:
+    """Kind, name and port of what runs when the app does."""
+    sidecar = ("sidecar", app.app_id, app.http_port)
+    return {sidecar, ("app", app.app_id, app.app_port)} if app.app_port else {sidecar}
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from labctl import lifecycle
 from labctl.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
 
@@ -21,12 +20,9 @@ TTL, MARGIN = 15, 15
 @pytest.fixture
 def brief(lab):
     """Both services with streams that keep an event for 15 s."""
-    for app_id in (CHAT, MEMORY):
-        app = lab.with_settings(app_id, STREAM_TTL_SECONDS=str(TTL))
-        lifecycle.restart(lab.site, app_id, app=app, resources=[BRIEF])
-    yield lab
-    for app_id in (CHAT, MEMORY):
-        lifecycle.restart(lab.site, app_id)
+    apps = [lab.with_settings(app_id, STREAM_TTL_SECONDS=str(TTL)) for app_id in (CHAT, MEMORY)]
+    with lab.otherwise(*apps, resources=[BRIEF]):
+        yield lab
 
 
 def found(lab, words):

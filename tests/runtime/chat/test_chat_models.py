@@ -6,11 +6,11 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from chat_service.tests.model_server import running_model
-from labctl import lifecycle
 from labctl.processes import wait_until
 from labctl.site import TEST_OFFSET
 from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
@@ -25,11 +25,8 @@ MODEL_PORT = 11434 + TEST_OFFSET  # Ollama's, as far above it as all ports of te
 def configured(lab) -> Iterator[Callable[..., None]]:
     """Starts chat again with these settings; as it was after the test."""
 
-    def restart(**env: str) -> None:
-        lifecycle.restart(lab.site, CHAT, app=lab.with_settings(CHAT, **env))
-
-    yield restart
-    lifecycle.restart(lab.site, CHAT)
+    with ExitStack() as until_the_end:
+        yield lambda **env: until_the_end.enter_context(lab.otherwise(lab.with_settings(CHAT, **env)))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 import time
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -136,15 +135,10 @@ def test_callee_killed_and_restarted_amid_traffic_loses_nothing(lab):
 
 
 def test_the_greeter_is_tried_again_over_grpc(lab):
-    greeter = lab.app("callee-grpc-app")
-    failing = greeter.entry | {"env": greeter.entry["env"] | {"SIMULATE_FAILURE": "true"}}
-    lifecycle.restart(lab.site, "callee-grpc-app", app=replace(greeter, entry=failing))
-    try:
+    with lab.otherwise(lab.with_settings("callee-grpc-app", SIMULATE_FAILURE="true")):
         answer = lab.call("/call-greet/Ada", via="grpc")
         # It fails twice before each success, and says with its answer which attempt that was.
         assert (answer.status_code, answer.json()["attempts"]) == (200, 3)
-    finally:
-        lifecycle.restart(lab.site, "callee-grpc-app")
 
 
 def test_callee_down_is_a_5xx_that_names_it(lab):

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from labctl import lifecycle, runfile
+from labctl import runfile
 from labctl.processes import wait_until
 from tests.runtime.pizza.conftest import BOOK, COURIER, KITCHEN, SHOP, SOON, WORKFLOW, statuses
 
@@ -66,11 +66,8 @@ def test_an_order_whose_every_pizza_is_rejected_is_undone(lab):
 
 def order_with(lab, **rules: str) -> str:
     """Starts an order under other rules, which are those of its start, whatever the settings are later."""
-    lifecycle.restart(lab.site, WORKFLOW, app=lab.with_settings(WORKFLOW, **rules))
-    try:
+    with lab.otherwise(lab.with_settings(WORKFLOW, **rules)):
         return lab.order()
-    finally:
-        lifecycle.restart(lab.site, WORKFLOW)
 
 
 def test_a_pizza_that_nobody_looks_at_expires(lab):
@@ -155,10 +152,8 @@ def forgetful(lab, tmp_path) -> Iterator[None]:
     config["spec"]["workflow"]["stateRetentionPolicy"]["anyTerminal"] = "1s"
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     app = lab.app(WORKFLOW)
-    other = replace(app, entry=app.entry | {"configFilePath": str(tmp_path / "config.yaml")})
-    lifecycle.restart(lab.site, WORKFLOW, app=other)
-    yield
-    lifecycle.restart(lab.site, WORKFLOW)
+    with lab.otherwise(replace(app, entry=app.entry | {"configFilePath": str(tmp_path / "config.yaml")})):
+        yield
 
 
 def test_an_order_that_dapr_has_purged_is_still_known_and_not_started_again(lab, forgetful):

@@ -51,7 +51,7 @@ class Customer:
         while self._ask("POST", "/start-order", order, (202, 409)) is None:
             if time.monotonic() > deadline or self._closed.wait(ASK_AGAIN_SECONDS):
                 return
-        while "result" not in self.last and time.monotonic() < deadline and not self._closed.wait(ASK_AGAIN_SECONDS):
+        while self.ended_as is None and time.monotonic() < deadline and not self._closed.wait(ASK_AGAIN_SECONDS):
             # 404, of an order that was never seen: somebody was killed between noting it and starting it.
             fine = (200,) if self.last else (200, 404)
             state = self._ask("GET", f"/orders/{self.plan.order_id}", None, fine)
@@ -63,9 +63,8 @@ class Customer:
 
     @property
     def ended_as(self) -> str | None:
-        """How the order ended; None for one that is stuck."""
-        result = self.last.get("result", {})
-        return result.get("final_status") or ("failed" if result else None)
+        """How the order ended; None for one that is stuck, or that broke off and that nothing has undone yet."""
+        return self.last.get("result", {}).get("final_status")
 
     def _act_on(self, state: dict[str, Any]) -> None:
         if self.plan.cancels_at == state["status"]:

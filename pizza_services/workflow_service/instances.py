@@ -20,11 +20,11 @@ ENDED = {WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.TERMINA
 
 
 class EngineDown(Exception):
-    """The engine or the sidecar did not do what it was asked for; `status` is 503 or 504."""
+    """The engine, its scheduler or the sidecar did not do what it was asked for; `status` is 503 or 504."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, dependency: str = ENGINE) -> None:
         super().__init__(detail)
-        self.status = status
+        self.status, self.dependency = status, dependency
 
 
 class NoInstance(Exception):

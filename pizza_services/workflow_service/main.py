@@ -40,6 +40,7 @@ from sidecar import SidecarNotReady, check_ready
 from starting import Starting
 from store import Store, StoreFailed
 from validations import Validations
+from watchdog import Watchdog
 from worker import QUIET, Worker
 
 log = logging.getLogger("pizza-workflow")
@@ -77,14 +78,17 @@ def create_app(settings: Settings) -> FastAPI:
             instances = Instances(client, settings.call_timeout_seconds)
             book = OrderBook(peers, settings.order_app_id, settings.call_timeout_seconds)
             pauses = Pauses(instances, store, settings.call_timeout_seconds, settings.pause_grace_seconds)
+            orders = Orders(instances, book, pauses, Validations(instances, store))
+            watchdog = Watchdog(settings, sdk, instances, orders)
             worker = Worker(settings, Activities(settings, peers, sdk, store, instances))
             worker.start()
             try:
                 yield {
                     "session": session,
                     "worker": worker,
-                    "starting": Starting(settings, instances, store, book),
-                    "orders": Orders(instances, book, pauses, Validations(instances, store)),
+                    "starting": Starting(settings, instances, store, book, watchdog),
+                    "orders": orders,
+                    "watchdog": watchdog,
                 }
             finally:
                 await worker.stop()
@@ -102,7 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
     @app.exception_handler(EngineDown)
     async def engine_down(_: Request, error: EngineDown) -> JSONResponse:
         log.warning(str(error), extra={"fields": {"reason": str(error.__cause__)}})
-        return problems.problem(error.status, str(error), {"retry-after": "5"}, dependency="Dapr workflow engine")
+        return problems.problem(error.status, str(error), {"retry-after": "5"}, dependency=error.dependency)
 
     @app.exception_handler(NoInstance)
     async def no_instance(_: Request, __: NoInstance) -> JSONResponse:
@@ -176,6 +180,13 @@ def create_app(settings: Settings) -> FastAPI:
         orders: Orders = request.state.orders
         await orders.validate(validation)
         return _accepted(validation.order_id, "approve" if validation.verdict else "reject")
+
+    @app.post("/job/watch-{order_id}", tags=["jobs"], responses=problems.documented(422, 502, 503, 504))
+    async def look_at_order(order_id: OrderIdPath, request: Request) -> Health:
+        """For Dapr: the order's job has fired. An order with which nothing is wrong is left as it is, whoever asks."""
+        watchdog: Watchdog = request.state.watchdog
+        await watchdog.look(order_id)
+        return Health(status="ok")
 
     @app.get("/healthz")
     async def healthz() -> Health:

@@ -78,12 +78,19 @@ class Orders:
         order_id = request.order_id
         state = await self._existing(order_id)
         # A compensation that failed may be asked for again: the services do each step of it once.
-        if await self._is_undone(order_id, state):
+        if await self.is_over(order_id, state):
             raise refusals.finished(order_id)
         if not state.serialized_input:
             raise not_begun(order_id)
-        of = OrderInput.model_validate_json(state.serialized_input)
-        given = Compensation(of=of, reason=request.reason or "cancelled by force")
+        await self.undo(order_id, state, request.reason or "cancelled by force")
+
+    async def is_over(self, order_id: str, state: WorkflowState) -> bool:
+        """Whether all of an order whose workflow is in this state is done or undone."""
+        return came_to_an_end(state, await self._instances.state(compensation_of(order_id)))
+
+    async def undo(self, order_id: str, state: WorkflowState, reason: str) -> None:
+        """Stops an order that has begun and undoes it from outside, unless that is under way."""
+        given = Compensation(of=OrderInput.model_validate_json(state.serialized_input), reason=reason)
         try:
             # It stops the order itself: a crash between stopping and undoing leaves nothing half done.
             await self._instances.start("compensation_workflow", compensation_of(order_id), given)
@@ -93,12 +100,9 @@ class Orders:
     async def _under_way(self, order_id: str) -> Progress:
         state = await self._existing(order_id)
         if not active(state):
-            undone = await self._is_undone(order_id, state)
-            raise refusals.finished(order_id) if undone else refusals.broken_off(order_id)
+            over = await self.is_over(order_id, state)
+            raise refusals.finished(order_id) if over else refusals.broken_off(order_id)
         return _progress(order_id, state)
-
-    async def _is_undone(self, order_id: str, state: WorkflowState) -> bool:
-        return came_to_an_end(state, await self._instances.state(compensation_of(order_id)))
 
     async def _existing(self, order_id: str) -> WorkflowState:
         try:

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     rules: Rules = Rules()
     # A pause or resume that the engine has not carried out after this time may be asked for again.
     pause_grace_seconds: float = Field(default=60.0, gt=0)
+    # The watchdog looks at each order so often, and holds one for stuck that is not over so long after its deadline:
+    # to undo it may take 45 minutes (rules.py).
+    watch_every_seconds: int = Field(default=60, ge=1)
+    watch_grace_seconds: float = Field(default=3600.0, gt=0)
 
     # 2 MiB, so that a field of a megabyte is refused by name (422) and not only by size (413).
     max_body_bytes: int = Field(default=2_097_152, ge=1)

@@ -16,6 +16,7 @@ from names import compensation_of, instance_of
 from order_book import Entry, OrderBook, is_deleted
 from settings import Settings
 from store import Conflict, Store
+from watchdog import Watchdog
 
 
 class Claim(BaseModel):
@@ -28,8 +29,11 @@ class Claim(BaseModel):
 class Starting:
     """Starts orders; a claim whose workflow was never scheduled, because of a crash, is taken up again."""
 
-    def __init__(self, settings: Settings, instances: Instances, store: Store, book: OrderBook) -> None:
+    def __init__(
+        self, settings: Settings, instances: Instances, store: Store, book: OrderBook, watchdog: Watchdog
+    ) -> None:
         self._settings, self._instances, self._store, self._book = settings, instances, store, book
+        self._watchdog = watchdog
 
     async def start(self, order: Order, trace: str | None) -> None:
         """Starts the order's workflow; raises Refused when it is under way or has ended."""
@@ -42,6 +46,8 @@ class Starting:
                 raise refusals.running(order.order_id) from None
         elif claim.order != order:
             raise refusals.running(order.order_id)
+        # Before the workflow: what is not watched has not begun.
+        await self._watchdog.watch(order.order_id)
         await self._schedule(claim, trace)
 
     async def _may_run_again(self, claim: Claim) -> bool:

@@ -83,6 +83,7 @@ def sidecar(_sidecar_of_the_session: Sidecar) -> Iterator[Sidecar]:
     """A healthy stand-in sidecar, for this test alone."""
     _sidecar_of_the_session.reset()
     yield _sidecar_of_the_session
+    assert _sidecar_of_the_session.peers.breaches == [], "what was asked of a service is not in its contract"
     _sidecar_of_the_session.reset()
     eventually(_sidecar_of_the_session.engine.is_idle)
 

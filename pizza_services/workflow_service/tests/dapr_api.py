@@ -1,4 +1,4 @@
-"""The state store and the topic behind the stand-in sidecar, as Dapr 1.18 with Redis answers (tried on 1.18.0)."""
+"""State store, topic and jobs behind the stand-in sidecar, as Dapr 1.18 with Redis answers (tried on 1.18.0)."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from google.protobuf.empty_pb2 import Empty
 
 
 class DaprApi(DaprServicer):
-    """Keeps state in memory with an ETag a key, and notes what is published."""
+    """Keeps state in memory with an ETag a key, and notes what is published and which jobs there are."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -22,7 +22,9 @@ class DaprApi(DaprServicer):
         with self.lock:
             self.state: dict[str, tuple[bytes, int]] = {}
             self.published: list[tuple[str, dict[str, Any]]] = []
+            self.jobs: dict[str, Any] = {}
             self.fail_publishing = 0
+            self.fail_jobs = False
             self.fail_store = False
             self.lose_answers = 0
             self.tokens: set[str | None] = set()
@@ -75,6 +77,21 @@ class DaprApi(DaprServicer):
             assert request.data_content_type == "application/cloudevents+json"
             self.published.append((request.topic, json.loads(request.data)))
         return Empty()
+
+    def ScheduleJob(self, request: Any, context: Any) -> Any:
+        self._note(context)
+        if self.fail_jobs:
+            context.abort(grpc.StatusCode.INTERNAL, "failed to schedule job due to error")
+        assert request.overwrite
+        self.jobs[request.job.name] = request.job
+        return api_v1.ScheduleJobResponse()
+
+    def DeleteJob(self, request: Any, context: Any) -> Any:
+        self._note(context)
+        if self.fail_jobs:
+            context.abort(grpc.StatusCode.INTERNAL, "failed to delete job due to error")
+        self.jobs.pop(request.name, None)
+        return api_v1.DeleteJobResponse()
 
     def _note(self, context: Any) -> None:
         self.tokens.add(dict(context.invocation_metadata()).get("dapr-api-token"))

@@ -30,6 +30,7 @@ class Instance:
     name: str
     input: str
     parent: tuple[str, int] | None = None
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
     history: list[Any] = field(default_factory=list)
     inbox: list[Any] = field(default_factory=list)
     turn: list[Any] | None = None
@@ -149,6 +150,7 @@ class Engine(TaskHubSidecarServiceServicer):
                 input=StringValue(value=found.input if found.history else ""), output=StringValue(value=found.output),
                 customStatus=StringValue(value=found.custom_status), failureDetails=found.failure,
             )  # fmt: skip
+            state.createdTimestamp.FromDatetime(found.created)
             return pb.GetInstanceResponse(exists=True, workflowState=state)
 
     def WaitForInstanceCompletion(self, request: Any, context: Any) -> Any:

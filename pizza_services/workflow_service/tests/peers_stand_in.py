@@ -6,9 +6,16 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from engine import Engine
+from jsonschema import Draft202012Validator
+
+CONTRACTS = {
+    f"pizza-{path.name.split('.')[0]}": json.loads(path.read_text())
+    for path in (Path(__file__).parent.parent / "contracts").glob("*.openapi.json")
+}
 
 UNDOES = {"discard": "cook", "recall": "deliver", "cancel": "order"}
 ANSWERS = {
@@ -37,6 +44,7 @@ class PeersStandIn:
         self.undone: set[tuple[str, int]] = set()
         self.faults: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.book: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.breaches: list[str] = []
         self.ready, self.worker = True, True
 
     def fail(self, method: str, status: int, times: int = 1, **body: Any) -> None:
@@ -77,6 +85,8 @@ class PeersStandIn:
             unknown = (404, {"status": 404, "detail": "no such order"})
             return self.book.get(method.removeprefix("orders/"), unknown)
         self.calls.append((app_id, method, body))
+        promised = CONTRACTS[app_id]["paths"][f"/{method}"]["post"]
+        self._hold_to(app_id, promised["requestBody"], body)
         if held := self._held.get(method):
             held.wait(5)
         if self.faults.get(method):
@@ -87,7 +97,13 @@ class PeersStandIn:
         elif (method, attempt) in self.undone:
             return 409, {"status": 409, "detail": "undone before", "code": "ALREADY_CANCELLED"}
         self.done[method, attempt] = 1
-        return 200, {"order_id": body["order_id"], "attempt": body["attempt"], "status": ANSWERS[method]}
+        done = {name: body[name] for name in ("order_id", "run", "attempt")} | {"status": ANSWERS[method]}
+        self._hold_to(app_id, promised["responses"]["200"], done)
+        return 200, done
+
+    def _hold_to(self, app_id: str, promised: dict[str, Any], body: dict[str, Any]) -> None:
+        schema = promised["content"]["application/json"]["schema"] | {"components": CONTRACTS[app_id]["components"]}
+        self.breaches += [f"{app_id}: {error.message}" for error in Draft202012Validator(schema).iter_errors(body)]
 
     def platform(self, path: str) -> tuple[int, dict[str, Any]]:
         """The sidecar's own health and metadata."""

@@ -5,10 +5,12 @@ from typing import get_args
 
 import yaml
 from conftest import SERVICE
+from peers_stand_in import CONTRACTS
 
 from main import create_app
 from messages import Told
 from models import ID_PATTERN, Status
+from order_book import Entry
 from settings import Settings
 
 ASYNCAPI = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())["components"]["schemas"]
@@ -44,3 +46,9 @@ def test_an_order_is_bounded_alike_in_both_contracts():
     for name in ("order_id", "pizza_type", "name", "address", "phone"):
         for bound in ("minLength", "maxLength", "pattern"):
             assert ours[name].get(bound) == theirs[name].get(bound)
+
+
+def test_pizza_order_promises_what_is_read_of_an_order():
+    promised = CONTRACTS["pizza-order"]
+    assert "/orders/{order_id}" in promised["paths"]
+    assert set(Entry.model_fields) <= set(promised["components"]["schemas"]["OrderState"]["required"])

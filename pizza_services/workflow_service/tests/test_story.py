@@ -13,7 +13,8 @@ def test_an_approved_pizza_is_delivered(ada, sidecar):
     assert waiting["instance_id"] == "pizza-order-123"
     assert ada.post("/validate-pizza", approved=True).status_code == 202
     ended = ada.until_ended()
-    delivery = {"order_id": "123", "attempt": 1, "status": "delivered"}
+    run = sidecar.dapr.document("start_123")["run"]
+    delivery = {"order_id": "123", "run": run, "attempt": 1, "status": "delivered"}
     expected = {"order_id": "123", "status": "completed", "final_status": "delivered", "delivery_result": delivery}
     assert ended["result"] == expected
     assert ada.statuses() == [

@@ -1,0 +1,152 @@
+"""The watchdog: a look at an order leaves it as it is, unless its workflow cannot go on by itself."""
+
+import pytest
+from conftest import ORDER, Customer, eventually
+from test_steering import fail, until_paused
+
+JOB = "watch-123"
+AT_ONCE = {"rules": {"deadline_seconds": 0.001}, "watch_grace_seconds": 0.001}
+
+
+def look(customer):
+    """Dapr's callback."""
+    answer = customer.client.post(f"/job/watch-{customer.order_id}", json=customer.order_id)
+    assert answer.status_code == 200, answer.text
+
+
+def test_an_order_is_watched_from_its_start(ada, sidecar):
+    ada.order()
+    job = sidecar.dapr.jobs[JOB]
+    assert (job.schedule, job.due_time) == ("@every 60s", "60s")
+    assert job.data.type_url.endswith("/google.protobuf.Value")
+
+
+def test_a_look_at_an_order_under_way_changes_nothing(ada, sidecar):
+    ada.order()
+    before = ada.until("pending_validation")
+    look(ada)
+    assert ada.state() == before
+    assert JOB in sidecar.dapr.jobs
+    assert sidecar.engine.steered == []
+
+
+@pytest.mark.parametrize("end", ["delivered", "cancelled", "purged"])
+def test_an_order_that_is_over_is_watched_no_more(ada, sidecar, end):
+    ada.order()
+    ada.until("pending_validation")
+    if end == "cancelled":
+        ada.post("/cancel-order")
+    else:
+        ada.post("/validate-pizza", approved=True)
+    ada.until_ended()
+    asked = sidecar.peers.asked()
+    if end == "purged":
+        sidecar.engine.purge("pizza-order-123")
+    look(ada)
+    assert sidecar.dapr.jobs == {}
+    assert sidecar.peers.asked() == asked
+    # Dapr may call once more what it has just been told to delete.
+    look(ada)
+
+
+def test_an_order_whose_workflow_failed_is_undone(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    fail(sidecar, "pizza-order-123")
+    look(ada)
+    ended = eventually(lambda: "final_status" in (found := ada.state()).get("result", {}) and found)
+    assert (ended["status"], ended["result"]["error"]) == ("cancelled", "the workflow ended as FAILED")
+    assert sidecar.peers.asked()[-2:] == ["refund", "cancel"]
+    look(ada)
+    assert sidecar.dapr.jobs == {}
+
+
+def test_an_undoing_that_failed_is_begun_again(ada, sidecar):
+    sidecar.peers.hold("recall")
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/cancel-order", force=True)
+    eventually(lambda: "recall" in sidecar.peers.asked())
+    fail(sidecar, "pizza-undo-123")
+    sidecar.peers.release()
+    look(ada)
+    eventually(lambda: ada.state()["status"] == "cancelled")
+    assert sidecar.peers.asked()[-3:] == ["discard", "refund", "cancel"]
+
+
+def test_an_order_that_is_being_undone_is_not_undone_twice(ada, sidecar):
+    sidecar.peers.hold("recall")
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/cancel-order", force=True)
+    eventually(lambda: "recall" in sidecar.peers.asked())
+    scheduled = sidecar.engine.scheduled
+    look(ada)
+    assert sidecar.engine.scheduled == scheduled
+    sidecar.peers.release()
+    ada.until_ended()
+    assert sidecar.peers.asked().count("refund") == 1
+
+
+def test_an_order_that_stands_still_is_undone(serve, ada, sidecar):
+    ada.client = serve(**AT_ONCE)
+    ada.order()
+    # The engine's clock stands still here, and so does the order: its deadline's timer does not fire.
+    ada.until("pending_validation")
+    look(ada)
+    ended = ada.until_ended()
+    assert (ended["status"], ended["result"]["error"]) == (
+        "cancelled",
+        "the workflow was not over 0.002 s after its start",
+    )
+    assert sidecar.peers.asked()[-2:] == ["refund", "cancel"]
+
+
+def test_an_order_that_somebody_paused_is_left_to_him(serve, ada, sidecar):
+    ada.client = serve(**AT_ONCE)
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/pause-order")
+    until_paused(ada)
+    look(ada)
+    assert ada.state()["status"] == "pending_validation"
+    assert "pizza-undo-123" not in sidecar.engine.instances
+    assert JOB in sidecar.dapr.jobs
+
+
+def test_an_order_before_its_first_turn_is_looked_at_again(serve, ada, sidecar):
+    ada.client = serve(**AT_ONCE)
+    sidecar.engine.holds_first_turns = True
+    ada.order()
+    look(ada)
+    assert JOB in sidecar.dapr.jobs
+    sidecar.engine.let_begin()
+    ada.until("pending_validation")
+
+
+def test_without_the_scheduler_nothing_is_started_and_nothing_is_lost(ada, client, sidecar):
+    sidecar.dapr.fail_jobs = True
+    answer = client.post("/start-order", json=ORDER)
+    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr scheduler")
+    assert sidecar.engine.scheduled == 0
+    sidecar.dapr.fail_jobs = False
+    ada.order()
+    ada.until("pending_validation")
+
+
+def test_a_look_that_fails_says_so_and_is_repeated(serve, sidecar):
+    ada = Customer(serve(call_timeout_seconds=0.2))
+    ada.order()
+    ada.until("pending_validation")
+    fail(sidecar, "pizza-order-123")
+    sidecar.engine.down.set()
+    answer = ada.client.post("/job/watch-123", json="123")
+    assert (answer.status_code, answer.json()["dependency"]) == (504, "Dapr workflow engine")
+    sidecar.engine.down.clear()
+    look(ada)
+    eventually(lambda: ada.state()["status"] == "cancelled")
+
+
+def test_a_job_of_no_order_is_refused(client):
+    assert client.post("/job/watch-%7C%7C", json=None).status_code == 422
+    assert client.post("/job/another", json=None).status_code == 404

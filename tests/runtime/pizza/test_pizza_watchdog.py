@@ -1,0 +1,72 @@
+"""The watchdog's job on the real scheduler: an order whose workflow cannot go on is undone, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from labctl import lifecycle
+from labctl.processes import wait_until
+from tests.runtime.pizza.conftest import SOON, WORKFLOW, Pizza
+
+pytestmark = pytest.mark.lab("pizza")
+
+EVERY = 2
+
+
+@pytest.fixture
+def lab(lab) -> Iterator[Pizza]:
+    """The lab with a watchdog that looks every 2 s, and not every minute."""
+    with lab.otherwise(lab.with_settings(WORKFLOW, WATCH_EVERY_SECONDS=str(EVERY))):
+        yield lab
+
+
+def watched(lab, order_id) -> bool:
+    return lab.http.get(lab.sidecar(WORKFLOW, f"/v1.0/jobs/watch-{order_id}")).status_code == 200
+
+
+def break_off(lab, order_id) -> None:
+    """Ends the workflow behind the back of the service, as a fault of the engine does."""
+    order = f"/v1.0/workflows/dapr/pizza-order-{order_id}"
+    assert lab.http.post(lab.sidecar(WORKFLOW, f"{order}/terminate")).status_code == 202
+
+    def ended() -> bool:
+        return lab.http.get(lab.sidecar(WORKFLOW, order)).json()["runtimeStatus"] == "TERMINATED"
+
+    assert wait_until(ended, SOON)
+
+
+def assert_undone(lab, order_id) -> None:
+    assert wait_until(lambda: "final_status" in lab.state(order_id).get("result", {}), SOON), lab.state(order_id)
+    state = lab.end_of(order_id)
+    assert state["result"]["final_status"] == "cancelled"
+    assert state["result"]["error"] == "the workflow ended as TERMINATED"
+    kitchen = lab.deeds("pizza-kitchen", order_id)
+    assert kitchen[0] == ("cook", 1)
+    assert ("discard", 1) in kitchen
+    assert lab.deeds("pizza-storefront", order_id) == [("order", 1), ("refund", 1), ("cancel", 1)]
+    assert wait_until(lambda: not watched(lab, order_id), SOON)
+
+
+def test_an_order_whose_workflow_broke_off_is_undone(lab, stays):
+    broken, whole = lab.order(), lab.order()
+    for order_id in (broken, whole):
+        lab.until(order_id, "validate_pizza")
+    before = lab.state(whole)
+    break_off(lab, broken)
+    assert_undone(lab, broken)
+    # The other one has been looked at as often, and still waits for its verdict.
+    assert stays(lambda: lab.state(whole) == before and watched(lab, whole), 2 * EVERY)
+    lab.approve(whole)
+    lab.assert_delivered_once(whole)
+    assert wait_until(lambda: not watched(lab, whole), SOON)
+
+
+def test_the_watchdog_outlives_the_death_of_its_service(lab):
+    order_id = lab.order()
+    lab.until(order_id, "validate_pizza")
+    break_off(lab, order_id)
+    lifecycle.kill(lab.site, WORKFLOW)
+    lifecycle.restart(lab.site, WORKFLOW, app=lab.app(WORKFLOW))
+    assert_undone(lab, order_id)

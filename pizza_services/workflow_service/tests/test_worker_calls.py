@@ -57,5 +57,12 @@ def test_a_call_that_failed_is_not_under_way():
 def test_after_the_end_there_is_none():
     calls = WorkerCalls()
     assert calls.end(0)
-    with pytest.raises(ValueError, match="stopping"):
-        calls.intercept_unary_unary(lambda details, request: "answer", None, "1")
+    for call in (calls.intercept_unary_unary, calls.intercept_unary_stream):
+        with pytest.raises(ValueError, match="stopping"):
+            call(lambda details, request: "answer", None, "1")
+
+
+def test_a_stream_is_under_way_only_until_it_is_open():
+    calls = WorkerCalls()
+    assert list(calls.intercept_unary_stream(lambda details, request: iter([request]), None, "work")) == ["work"]
+    assert calls.end(0)

@@ -1,4 +1,4 @@
-"""Is there a workflow worker that the sidecar hands work to?"""
+"""Is there a workflow worker that the sidecar hands work to, and does the sidecar know where actors are?"""
 
 from typing import Any
 
@@ -10,13 +10,22 @@ from worker import Worker
 
 async def check_worker(worker: Worker, session: aiohttp.ClientSession, port: int) -> None:
     """Returns when a workflow that is scheduled now would run; raises SidecarNotReady when it would wait."""
+    metadata = await _metadata(session, port)
+    # Also after a restart of the sidecar, which the worker itself notices only when it connects again.
+    if not worker.connected or not metadata.get("workflows", {}).get("connectedWorkers"):
+        raise SidecarNotReady("The Dapr sidecar is up, but no workflow worker is connected to it yet.")
+
+
+async def placement_is_connected(session: aiohttp.ClientSession, port: int) -> bool:
+    """Whether placement has told the sidecar where actors are; raises SidecarNotReady when it does not say."""
+    return bool((await _metadata(session, port)).get("actorRuntime", {}).get("hostReady"))
+
+
+async def _metadata(session: aiohttp.ClientSession, port: int) -> dict[str, Any]:
     url = f"http://127.0.0.1:{port}/v1.0/metadata"
     try:
         async with session.get(url, timeout=aiohttp.ClientTimeout(total=2)) as response:
             response.raise_for_status()
-            metadata: Any = await response.json()
+            return await response.json()
     except (aiohttp.ClientError, TimeoutError) as error:
         raise SidecarNotReady(f"The Dapr sidecar does not tell of its workers ({type(error).__name__}).") from error
-    # Also after a restart of the sidecar, which the worker itself notices only when it connects again.
-    if not worker.connected or not metadata.get("workflows", {}).get("connectedWorkers"):
-        raise SidecarNotReady("The Dapr sidecar is up, but no workflow worker is connected to it yet.")

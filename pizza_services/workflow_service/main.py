@@ -1,8 +1,9 @@
 """pizza-workflow: starts the workflow of each order, and lets users follow and steer it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -37,6 +38,7 @@ from refusals import Refused
 from sdk_client import SdkClient
 from settings import Settings
 from sidecar import SidecarNotReady, check_ready
+from standstill import Standstill
 from starting import Starting
 from store import Store, StoreFailed
 from validations import Validations
@@ -82,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
             watchdog = Watchdog(settings, sdk, instances, orders)
             worker = Worker(settings, Activities(settings, peers, sdk, store, instances))
             worker.start()
+            watching = asyncio.create_task(Standstill(settings, instances, worker, session).watch())
             try:
                 yield {
                     "session": session,
@@ -91,6 +94,9 @@ def create_app(settings: Settings) -> FastAPI:
                     "watchdog": watchdog,
                 }
             finally:
+                watching.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watching
                 await worker.stop()
 
     description = "Drives pizza orders through their steps."

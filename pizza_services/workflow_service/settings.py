@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     rules: Rules = Rules()
     # A pause or resume that the engine has not carried out after this time may be asked for again.
     pause_grace_seconds: float = Field(default=60.0, gt=0)
+    # So often the engine is asked for a sign of life (standstill.py).
+    standstill_every_seconds: float = Field(default=10.0, gt=0)
     # The watchdog looks at each order so often, and holds one for stuck that is not over so long after its deadline:
     # to undo it may take 45 minutes (rules.py).
     watch_every_seconds: int = Field(default=60, ge=1)

@@ -33,18 +33,20 @@ class Worker:
         for name in CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
         logging.getLogger(LOGS_WHAT_IT_RAISES).setLevel(logging.CRITICAL)
-        self._calls = WorkerCalls()
-        self._runtime: Any = WorkflowRuntime("127.0.0.1", str(settings.dapr_grpc_port), QUIET, [self._calls])
-        for workflow in WORKFLOWS:
-            self._runtime.register_workflow(_own(workflow), name=workflow.__name__)
-        loop = asyncio.get_running_loop()
-        for name, activity in inspect.getmembers(activities, inspect.iscoroutinefunction):
-            if not name.startswith("_"):
-                self._runtime.register_activity(_on(loop, activity), name=name)
+        self._settings, self._activities = settings, activities
         self._starting: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begins to connect, and to take work as soon as there is a sidecar."""
+        self._calls = WorkerCalls()
+        # One that was shut down does not start again.
+        self._runtime: Any = WorkflowRuntime("127.0.0.1", str(self._settings.dapr_grpc_port), QUIET, [self._calls])
+        for workflow in WORKFLOWS:
+            self._runtime.register_workflow(_own(workflow), name=workflow.__name__)
+        loop = asyncio.get_running_loop()
+        for name, activity in inspect.getmembers(self._activities, inspect.iscoroutinefunction):
+            if not name.startswith("_"):
+                self._runtime.register_activity(_on(loop, activity), name=name)
         # `start` blocks until the sidecar has opened the stream of work, without a time limit.
         self._starting = asyncio.create_task(asyncio.to_thread(self._runtime.start))
 
@@ -64,6 +66,7 @@ class Worker:
         await asyncio.to_thread(self._runtime.shutdown)
         with suppress(RuntimeError):  # it was stopped before it was connected
             await self._starting
+        self._starting = None
 
 
 def _own(workflow: Callable[..., Any]) -> Callable[..., Any]:

@@ -69,6 +69,9 @@ class Engine(TaskHubSidecarServiceServicer):
             self.completed: set[int] = set()
             self.steered: list[tuple[str, str]] = []
             self.down = threading.Event()
+            # What standstill.py is there for: calls to workflows wait until who hosts them changes.
+            self.blocked = threading.Event()
+            self.pings = 0
             self.half_saved = 0
             self.holds_first_turns = False
             self.scheduled = 0
@@ -125,6 +128,7 @@ class Engine(TaskHubSidecarServiceServicer):
 
     def StartInstance(self, request: Any, context: Any) -> Any:
         self._serve(context)
+        self._reach(context)
         with self.lock:
             old = self.instances.get(request.instanceId)
             if old and not old.ended:
@@ -193,6 +197,7 @@ class Engine(TaskHubSidecarServiceServicer):
             yield item
 
     def _disconnect(self, worker: queue.Queue[Any]) -> None:
+        self.blocked.clear()
         with self.lock:
             self.workers.remove(worker)
             self.handed_out = {token: out for token, out in self.handed_out.items() if out[1] is not worker}
@@ -224,13 +229,19 @@ class Engine(TaskHubSidecarServiceServicer):
         while self.down.is_set() and context.is_active():
             threading.Event().wait(0.01)
 
+    def _reach(self, context: Any) -> None:
+        while self.blocked.is_set() and context.is_active():
+            threading.Event().wait(0.01)
+
     def _existing(self, request: Any, context: Any) -> Instance:
         if request.instanceId not in self.instances:
             context.abort(grpc.StatusCode.UNKNOWN, "no such instance exists")
         return self.instances[request.instanceId]
 
     def _steer(self, request: Any, context: Any, what: str, **event: Any) -> Any:
+        self.pings += request.instanceId == "nobody"
         self._serve(context)
+        self._reach(context)
         with self.lock:
             instance = self._existing(request, context)
             self.steered.append((what, request.instanceId))

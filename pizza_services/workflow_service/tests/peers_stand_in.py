@@ -45,7 +45,7 @@ class PeersStandIn:
         self.faults: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.book: dict[str, tuple[int, dict[str, Any]]] = {}
         self.breaches: list[str] = []
-        self.ready, self.worker = True, True
+        self.ready, self.worker, self.placed = True, True, True
 
     def fail(self, method: str, status: int, times: int = 1, **body: Any) -> None:
         """The next calls of a method are answered with this."""
@@ -109,7 +109,8 @@ class PeersStandIn:
         """The sidecar's own health and metadata."""
         if path.endswith("/healthz/outbound"):
             return (204 if self.ready else 500), {}
-        return 200, {"workflows": {"connectedWorkers": self.engine.connected()} if self.worker else {}}
+        workers = {"connectedWorkers": self.engine.connected()} if self.worker else {}
+        return 200, {"workflows": workers, "actorRuntime": {"hostReady": self.placed}}
 
     @classmethod
     @contextmanager

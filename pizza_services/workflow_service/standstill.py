@@ -1,0 +1,62 @@
+"""Ends a standstill of this app's workflows that their sidecar does not notice.
+
+A sidecar of Dapr 1.18.0 that loses placement while the table of actors changes keeps calls to the actors that changed
+waiting until they change again. When placement comes back with the same table, that is for ever: each start and each
+event waits, and the sidecar says that it is well. So this app's worker leaves, which changes the table, and comes back.
+"""
+
+import asyncio
+import logging
+
+import aiohttp
+
+from health import placement_is_connected
+from instances import EngineDown, Instances, NoInstance
+from settings import Settings
+from sidecar import SidecarNotReady
+from worker import Worker
+
+# No order's instance: their ids begin with pizza-.
+NOBODY = "nobody"
+log = logging.getLogger("pizza-workflow")
+
+
+class Standstill:
+    """Asks the engine again and again for something that costs nothing, and helps when no answer comes."""
+
+    def __init__(
+        self, settings: Settings, instances: Instances, worker: Worker, session: aiohttp.ClientSession
+    ) -> None:
+        self._settings, self._instances, self._worker, self._session = settings, instances, worker, session
+
+    async def watch(self) -> None:
+        """Looks for a standstill, and ends it, until it is cancelled."""
+        while True:
+            await asyncio.sleep(self._settings.standstill_every_seconds)
+            if await self._is_one():
+                log.warning("the engine keeps every call waiting: the worker connects anew")
+                await self._worker.stop()
+                # The table has changed when there is an answer again, though it be that nobody takes work.
+                while not await self._answers():
+                    pass
+                self._worker.start()
+
+    async def _is_one(self) -> bool:
+        if not self._worker.connected or await self._answers():
+            return False
+        try:
+            # Without placement, or without its store, the engine is silent too, and then it speaks again by itself.
+            placed = await placement_is_connected(self._session, self._settings.dapr_http_port)
+            await self._instances.state(NOBODY)
+        except (SidecarNotReady, EngineDown):
+            return False
+        return placed
+
+    async def _answers(self) -> bool:
+        try:
+            await self._instances.raise_event(NOBODY, "Ping", {})
+        except NoInstance:
+            return True
+        except EngineDown as error:
+            return error.status != 504
+        return True

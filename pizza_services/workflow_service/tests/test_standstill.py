@@ -1,0 +1,40 @@
+"""An engine that keeps every call waiting, and what gets it out of that."""
+
+import pytest
+from conftest import ORDER, Customer, eventually
+
+OFTEN = {"standstill_every_seconds": 0.02, "call_timeout_seconds": 0.3}
+
+
+def test_a_standstill_is_ended_and_orders_go_on(serve, sidecar):
+    ada = Customer(serve(**OFTEN))
+    ada.order()
+    ada.until("pending_validation")
+    sidecar.engine.blocked.set()
+    eventually(lambda: not sidecar.engine.blocked.is_set())
+    eventually(lambda: sidecar.engine.connected() and ada.post("/validate-pizza", approved=True).status_code == 202)
+    assert ada.until_ended()["result"]["final_status"] == "delivered"
+    assert sidecar.peers.asked() == ["order", "cook", "deliver"]
+
+
+@pytest.mark.parametrize("fault", ["no placement", "no store"])
+def test_what_ends_by_itself_is_left_alone(serve, sidecar, fault):
+    client = serve(**OFTEN)
+    (worker,) = sidecar.engine.workers[-1:]
+    (sidecar.engine.blocked if fault == "no placement" else sidecar.engine.down).set()
+    sidecar.peers.placed = fault != "no placement"
+    answer = client.post("/start-order", json=ORDER)
+    assert answer.status_code == 504
+    begun = sidecar.engine.pings
+    eventually(lambda: sidecar.engine.pings > begun + 2)
+    assert sidecar.engine.workers[-1] is worker
+    sidecar.engine.blocked.clear()
+    sidecar.engine.down.clear()
+    eventually(lambda: client.post("/start-order", json=ORDER).status_code in (202, 409))
+
+
+def test_an_engine_that_answers_is_left_alone(serve, sidecar):
+    serve(**OFTEN)
+    worker = sidecar.engine.workers[-1]
+    eventually(lambda: sidecar.engine.pings > 5)
+    assert sidecar.engine.workers[-1] is worker

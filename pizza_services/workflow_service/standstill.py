@@ -36,9 +36,9 @@ class Standstill:
             if await self._is_one():
                 log.warning("the engine keeps every call waiting: the worker connects anew")
                 await self._worker.stop()
-                # The table has changed when there is an answer again, though it be that nobody takes work.
-                while not await self._answers():
-                    pass
+                # The table changes within milliseconds, and must have before the worker is back. While no worker is
+                # left Dapr looks for one until this asking is given up; if there is another replica, it answers.
+                await self._answers()
                 self._worker.start()
 
     async def _is_one(self) -> bool:

@@ -7,6 +7,7 @@ table again, never lets go of the actor types that had changed.
 from __future__ import annotations
 
 import socket
+import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,42 +25,57 @@ SHIFT = 72  # of the proxy's port above the app's own, at the end of the plan's 
 ACTORS = b"dapr.internal.default.pizza-workflow.workflow"
 
 
-class Proxy:
+class Proxy(socketserver.ThreadingTCPServer):
     """Passes on what a sidecar and placement say, and cuts them off once: when the sidecar has a table to take over."""
+
+    allow_reuse_address = True
 
     def __init__(self, port: int, placement: int) -> None:
         self._placement, self._lock = placement, threading.Lock()
-        self._told, self.cuts = False, 0
-        self._listener = socket.create_server(("127.0.0.1", port))
+        self._told, self.cuts, self._open = False, 0, list[socket.socket]()
+        super().__init__(("127.0.0.1", port), socketserver.BaseRequestHandler)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        threading.Thread(target=self._accept, daemon=True).start()
+        serving = threading.Thread(target=self.serve_forever, args=(0.05,))
+        serving.start()
         try:
             yield
         finally:
-            self._listener.close()
+            self.shutdown()
+            serving.join()
+            for one in self._open:
+                hang_up(one)
+            self.server_close()  # waits for the threads of its connections
 
-    def _accept(self) -> None:
-        with suppress(OSError):  # it was closed
-            while True:
-                sidecar, _ = self._listener.accept()
-                placement = socket.create_connection(("127.0.0.1", self._placement))
-                for source, target, to_sidecar in ((sidecar, placement, False), (placement, sidecar, True)):
-                    threading.Thread(target=self._pass_on, args=(source, target, to_sidecar), daemon=True).start()
+    def finish_request(self, request: socket.socket, client_address: object) -> None:
+        with socket.create_connection(("127.0.0.1", self._placement)) as placement:
+            self._open += [request, placement]
+            answers = threading.Thread(target=self._pass_on, args=(placement, request, True))
+            answers.start()
+            self._pass_on(request, placement, False)
+            answers.join()
 
     def _pass_on(self, source: socket.socket, target: socket.socket, to_sidecar: bool) -> None:
-        with suppress(OSError), source, target:
-            while said := source.recv(65_536):
-                with self._lock:
-                    # The update itself is passed on; the sidecar's answer to it shows that it was taken over.
-                    if not to_sidecar and self._told and not self.cuts and WORKFLOW.encode() in said:
-                        self.cuts += 1
-                        source.shutdown(socket.SHUT_RDWR)
-                        target.shutdown(socket.SHUT_RDWR)
-                        return
-                    self._told = self._told or (to_sidecar and b"update" in said and ACTORS in said)
+        with suppress(OSError):
+            while (said := source.recv(65_536)) and not self._cuts_off(said, to_sidecar):
                 target.sendall(said)
+        hang_up(source)
+        hang_up(target)
+
+    def _cuts_off(self, said: bytes, to_sidecar: bool) -> bool:
+        with self._lock:
+            # The update itself is passed on; the sidecar's answer to it shows that it was taken over.
+            if not to_sidecar and self._told and not self.cuts and WORKFLOW.encode() in said:
+                self.cuts = 1
+                return True
+            self._told = self._told or (to_sidecar and b"update" in said and ACTORS in said)
+            return False
+
+
+def hang_up(one: socket.socket) -> None:
+    with suppress(OSError):  # the other side did
+        one.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import asyncio
 import json
 from typing import Any
 
-from instances import Instances, active, not_begun
+from instances import Instances, Unreadable, active, not_begun
 from messages import Done, Step, Telling, WaitingPizza, run_of
 from names import instance_of
 from peers import Peers
@@ -90,7 +90,10 @@ class Activities:
         """Terminates the workflow of an order, and returns when it does nothing more: how it ended, if it is known."""
         instance_id = instance_of(step.order.order_id)
         async with asyncio.timeout(self._limits.stop_order):
-            state = await self._instances.state(instance_id)
+            try:
+                state = await self._instances.state(instance_id)
+            except Unreadable:
+                return None
             if state and not state.serialized_input:
                 raise not_begun(step.order.order_id)
             # Another run of the same order, which began when this one had ended, goes on.

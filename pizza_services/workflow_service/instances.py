@@ -15,7 +15,7 @@ from messages import run_of
 
 ENGINE = "Dapr workflow engine"
 HALF_SAVED = "missing from state store"
-READ_AGAIN_SECONDS = 0.02
+READ_AGAIN_SECONDS, UNREADABLE_AFTER_SECONDS = 0.02, 2.0
 ENDED = {WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.TERMINATED}
 
 
@@ -25,6 +25,10 @@ class EngineDown(Exception):
     def __init__(self, status: int, detail: str, dependency: str = ENGINE) -> None:
         super().__init__(detail)
         self.status, self.dependency = status, dependency
+
+
+class Unreadable(EngineDown):
+    """The engine refuses to load an instance, because a part of its state is missing: it does no turn any more."""
 
 
 class NoInstance(Exception):
@@ -49,15 +53,19 @@ class Instances:
             await self._client.schedule_new_workflow(workflow, input=given, instance_id=instance_id)
 
     async def state(self, instance_id: str) -> WorkflowState | None:
-        """The state of an instance, None if there is none."""
+        """The state of an instance, None if there is none. Raises Unreadable."""
+        deadline = asyncio.get_running_loop().time() + UNREADABLE_AFTER_SECONDS
         async with self._asked():
             while True:
                 try:
                     return await self._client.get_workflow_state(instance_id)
                 except AioRpcError as error:
-                    # The runtime reads an instance key by key, also while a turn of it is being saved (seen on 1.18.0).
+                    # The runtime reads an instance key by key, also while a turn of it is being saved, which takes
+                    # milliseconds. What is missing for longer it has lost (both seen on 1.18.0).
                     if HALF_SAVED not in (error.details() or ""):
                         raise
+                    if asyncio.get_running_loop().time() > deadline:
+                        raise Unreadable(503, f"The {ENGINE} has lost a part of {instance_id}.") from error
                 await asyncio.sleep(READ_AGAIN_SECONDS)
 
     async def raise_event(self, instance_id: str, name: str, data: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 import logs
 import problems
 from activities import Activities
+from claims import Claims
 from health import check_worker
 from instances import EngineDown, Instances, NoInstance
 from limits import BodyLimits
@@ -80,7 +81,8 @@ def create_app(settings: Settings) -> FastAPI:
             instances = Instances(client, settings.call_timeout_seconds)
             book = OrderBook(peers, settings.order_app_id, settings.call_timeout_seconds)
             pauses = Pauses(instances, store, settings.call_timeout_seconds, settings.pause_grace_seconds)
-            orders = Orders(instances, book, pauses, Validations(instances, store))
+            claims = Claims(settings, store)
+            orders = Orders(instances, claims, book, pauses, Validations(instances, store))
             watchdog = Watchdog(settings, sdk, instances, orders)
             worker = Worker(settings, Activities(settings, peers, sdk, store, instances))
             worker.start()
@@ -89,7 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
                 yield {
                     "session": session,
                     "worker": worker,
-                    "starting": Starting(settings, instances, store, book, watchdog),
+                    "starting": Starting(instances, claims, book, watchdog),
                     "orders": orders,
                     "watchdog": watchdog,
                 }

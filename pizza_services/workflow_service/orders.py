@@ -6,7 +6,8 @@ from typing import Any
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
 import refusals
-from instances import AlreadyActive, Instances, NoInstance, active, came_to_an_end, not_begun
+from claims import Claims
+from instances import AlreadyActive, Instances, NoInstance, Unreadable, active, came_to_an_end, not_begun
 from messages import Cancellation, Compensation, OrderInput, Progress, run_of
 from models import CancelRequest, OrderState, Validation
 from names import compensation_of, instance_of
@@ -20,16 +21,23 @@ from validations import Validations
 class Orders:
     """Shows, pauses, resumes, cancels and validates orders. Raises Refused where an order's state does not allow it."""
 
-    def __init__(self, instances: Instances, book: OrderBook, pauses: Pauses, validations: Validations) -> None:
-        self._instances, self._book, self._pauses, self._validations = instances, book, pauses, validations
+    def __init__(
+        self, instances: Instances, claims: Claims, book: OrderBook, pauses: Pauses, validations: Validations
+    ) -> None:
+        self._instances, self._claims, self._book = instances, claims, book
+        self._pauses, self._validations = pauses, validations
 
     async def show(self, order_id: str) -> OrderState:
-        """Where an order is: from its workflow, or when Dapr has purged that, from pizza-order."""
-        state = await self._instances.state(instance_of(order_id))
+        """Where an order is: from its workflow, or when Dapr has purged or lost that, from pizza-order."""
+        lost: Unreadable | None = None
+        try:
+            state = await self._instances.state(instance_of(order_id))
+        except Unreadable as error:
+            state, lost = None, error
         if state is None:
             found = await self._book.find(order_id)
             if not isinstance(found, Entry):
-                raise refusals.unknown(order_id)
+                raise lost or refusals.unknown(order_id)
             return _from_book(order_id, found)
         progress = _progress(order_id, state)
         if active(state):
@@ -75,22 +83,36 @@ class Orders:
             await self._pauses.resume(request.order_id, progress.run)
 
     async def _cancel_by_force(self, request: CancelRequest) -> None:
-        order_id = request.order_id
-        state = await self._existing(order_id)
+        order_id, reason = request.order_id, request.reason or "cancelled by force"
+        try:
+            state = await self._existing(order_id)
+        except Unreadable:
+            if await self.undo_lost(order_id, reason):
+                return
+            raise refusals.finished(order_id) from None
         # A compensation that failed may be asked for again: the services do each step of it once.
         if await self.is_over(order_id, state):
             raise refusals.finished(order_id)
         if not state.serialized_input:
             raise not_begun(order_id)
-        await self.undo(order_id, state, request.reason or "cancelled by force")
+        await self.undo(order_id, OrderInput.model_validate_json(state.serialized_input), reason)
 
     async def is_over(self, order_id: str, state: WorkflowState) -> bool:
         """Whether all of an order whose workflow is in this state is done or undone."""
         return came_to_an_end(state, await self._instances.state(compensation_of(order_id)))
 
-    async def undo(self, order_id: str, state: WorkflowState, reason: str) -> None:
+    async def undo_lost(self, order_id: str, reason: str) -> bool:
+        """Undoes an order whose workflow the engine has lost; False when the order had come to its end before."""
+        claim, _ = await self._claims.read(order_id)
+        found = await self._book.find(order_id)
+        if claim is None or (isinstance(found, Entry) and found.final and found.run == claim.run):
+            return False
+        await self.undo(order_id, self._claims.input_of(claim), reason)
+        return True
+
+    async def undo(self, order_id: str, of: OrderInput, reason: str) -> None:
         """Stops an order that has begun and undoes it from outside, unless that is under way."""
-        given = Compensation(of=OrderInput.model_validate_json(state.serialized_input), reason=reason)
+        given = Compensation(of=of, reason=reason)
         try:
             # It stops the order itself: a crash between stopping and undoing leaves nothing half done.
             await self._instances.start("compensation_workflow", compensation_of(order_id), given)

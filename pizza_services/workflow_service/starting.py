@@ -6,42 +6,29 @@ first claims the order's key in the state store, which only one request can do, 
 
 from secrets import token_hex
 
-from pydantic import BaseModel
-
 import refusals
+from claims import Claim, Claims
 from instances import AlreadyActive, Instances, active, came_to_an_end
-from messages import OrderInput
 from models import Order
 from names import compensation_of, instance_of
 from order_book import Entry, OrderBook, is_deleted
-from settings import Settings
-from store import Conflict, Store
+from store import Conflict
 from watchdog import Watchdog
-
-
-class Claim(BaseModel):
-    """The state `start_{order_id}`: the order was started, as this run of it."""
-
-    order: Order
-    run: str
 
 
 class Starting:
     """Starts orders; a claim whose workflow was never scheduled, because of a crash, is taken up again."""
 
-    def __init__(
-        self, settings: Settings, instances: Instances, store: Store, book: OrderBook, watchdog: Watchdog
-    ) -> None:
-        self._settings, self._instances, self._store, self._book = settings, instances, store, book
-        self._watchdog = watchdog
+    def __init__(self, instances: Instances, claims: Claims, book: OrderBook, watchdog: Watchdog) -> None:
+        self._instances, self._claims, self._book, self._watchdog = instances, claims, book, watchdog
 
     async def start(self, order: Order, trace: str | None) -> None:
         """Starts the order's workflow; raises Refused when it is under way or has ended."""
-        claim, etag = await self._store.read(_key(order), Claim)
+        claim, etag = await self._claims.read(order.order_id)
         if claim is None or await self._may_run_again(claim):
             claim = Claim(order=order, run=token_hex(4))
             try:
-                await self._store.write(_key(order), claim, etag)
+                await self._claims.write(claim, etag)
             except Conflict:
                 raise refusals.running(order.order_id) from None
         elif claim.order != order:
@@ -67,19 +54,8 @@ class Starting:
         return False
 
     async def _schedule(self, claim: Claim, trace: str | None) -> None:
-        given = OrderInput(
-            order=claim.order,
-            run=claim.run,
-            rules=self._settings.rules,
-            kitchen_app_id=self._settings.kitchen_app_id,
-            trace=trace,
-        )
+        given = self._claims.input_of(claim, trace)
         try:
             await self._instances.start("pizza_workflow", instance_of(claim.order.order_id), given)
         except AlreadyActive:
             raise refusals.running(claim.order.order_id) from None
-
-
-def _key(order: Order) -> str:
-    # Dapr puts the app id and "||" before it, and refuses a key that has "||" of its own.
-    return f"start_{order.order_id}"

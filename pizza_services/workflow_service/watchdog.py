@@ -1,7 +1,7 @@
 """A watchdog of orders: for each a Dapr job, which looks every minute until the order is over.
 
 An order's own workflow sees to its deadline, and undoes what it did. It cannot once it has failed through no fault of
-its steps, or no turn of it comes any more: Dapr 1.18.0 was seen to do both to one order in several hundred while its
+its steps, or a part of its state is lost: Dapr 1.18.0 was seen to do either to one order in several hundred while its
 parts were killed. Then the watchdog has the order undone from outside, as a forced cancellation does.
 """
 
@@ -18,7 +18,7 @@ from dapr.ext.workflow import WorkflowState, WorkflowStatus
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Value
 
-from instances import EngineDown, Instances, active
+from instances import EngineDown, Instances, Unreadable, active
 from messages import OrderInput
 from names import instance_of, watch_of
 from orders import Orders
@@ -54,13 +54,24 @@ class Watchdog:
 
     async def look(self, order_id: str) -> None:
         """Has the order undone if its workflow cannot do that itself; looks no more when the order is over."""
-        state = await self._instances.state(instance_of(order_id))
+        try:
+            state = await self._instances.state(instance_of(order_id))
+        except Unreadable:
+            fault = "the workflow's state is lost"
+            if not await self._orders.undo_lost(order_id, fault):
+                await self._look_no_more(order_id)
+            else:
+                _warn(order_id, fault)
+            return
         if state is None or await self._orders.is_over(order_id, state):
-            async with self._asked() as client:
-                await client.delete_job(watch_of(order_id))
+            await self._look_no_more(order_id)
         elif fault := self._fault_of(state):
-            log.warning("an order is undone from outside", extra={"fields": {"order_id": order_id, "reason": fault}})
-            await self._orders.undo(order_id, state, fault)
+            _warn(order_id, fault)
+            await self._orders.undo(order_id, OrderInput.model_validate_json(state.serialized_input), fault)
+
+    async def _look_no_more(self, order_id: str) -> None:
+        async with self._asked() as client:
+            await client.delete_job(watch_of(order_id))
 
     def _fault_of(self, state: WorkflowState) -> str | None:
         if not active(state):
@@ -83,3 +94,7 @@ class Watchdog:
             raise EngineDown(504, f"The {SCHEDULER} did not answer within {seconds:g} s.", SCHEDULER) from error
         except (DaprGrpcError, DaprInternalError) as error:
             raise EngineDown(503, f"The {SCHEDULER} cannot do this now.", SCHEDULER) from error
+
+
+def _warn(order_id: str, reason: str) -> None:
+    log.warning("an order is undone from outside", extra={"fields": {"order_id": order_id, "reason": reason}})

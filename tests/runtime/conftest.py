@@ -20,6 +20,7 @@ from labctl import infrastructure, lifecycle, processes, runfile
 from labctl.processes import wait_until
 from labctl.runfile import App
 from labctl.site import TEST_OFFSET, Site
+from tests.runtime.resp import Redis
 
 HERE = Path(__file__).parent
 SITE = Site("test", TEST_OFFSET)
@@ -47,6 +48,11 @@ class Running:
 
     def sidecar(self, app_id: str, path: str) -> str:
         return f"http://127.0.0.1:{self.app(app_id).http_port}{path}"
+
+    @property
+    def redis(self) -> Redis:
+        """The Redis below Dapr."""
+        return Redis(self.site.ports["redis"])
 
     def with_settings(self, app_id: str, **environment: str) -> App:
         """The app as dapr.yaml starts it, with other settings."""

@@ -73,6 +73,7 @@ class Engine(TaskHubSidecarServiceServicer):
             self.blocked = threading.Event()
             self.pings = 0
             self.half_saved = 0
+            self.lost: set[str] = set()
             self.holds_first_turns = False
             self.scheduled = 0
 
@@ -141,8 +142,8 @@ class Engine(TaskHubSidecarServiceServicer):
     def GetInstance(self, request: Any, context: Any) -> Any:
         self._serve(context)
         with self.lock:
-            if self.half_saved:
-                self.half_saved -= 1
+            if self.half_saved or request.instanceId in self.lost:
+                self.half_saved = max(self.half_saved - 1, 0)
                 text = f"workflow '{request.instanceId}': inbox key 'inbox-000000' declared in metadata "
                 context.abort(grpc.StatusCode.UNKNOWN, text + "but missing from state store")
             found = self.instances.get(request.instanceId)
@@ -268,7 +269,7 @@ class Engine(TaskHubSidecarServiceServicer):
         self._tell(instance, executionStarted=started)
 
     def _next_turn(self, instance: Instance) -> None:
-        if instance.ended or instance.turn is not None or not instance.inbox:
+        if instance.ended or instance.turn is not None or not instance.inbox or instance.instance_id in self.lost:
             return
         if self.holds_first_turns and not instance.history:
             return

@@ -13,7 +13,6 @@ import pytest
 from labctl import lifecycle, processes, runfile
 from labctl.processes import wait_until
 from labctl.runfile import App
-from tests.runtime.chat.resp import Redis
 from tests.runtime.conftest import Running
 
 CHAT, MEMORY = "chat-service", "agent-memory-service"
@@ -134,11 +133,6 @@ class Chat(Running):
         params = {"metadata.cloudevent.id": event_id, "metadata.cloudevent.type": "ConversationUpdated"}
         answer = self.http.post(self.sidecar(CHAT, "/v1.0/publish/pubsub/conversations"), json=data, params=params)
         assert answer.status_code == 204, answer.text
-
-    @property
-    def redis(self) -> Redis:
-        """The Redis below Dapr."""
-        return Redis(self.site.ports["redis"])
 
 
 @pytest.fixture

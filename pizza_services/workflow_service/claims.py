@@ -1,0 +1,45 @@
+"""Which run of an order was started: what of an order is kept outside its workflow, and outlives it."""
+
+from pydantic import BaseModel
+
+from messages import OrderInput
+from models import Order
+from settings import Settings
+from store import Store
+
+
+class Claim(BaseModel):
+    """The state `start_{order_id}`: the order was started, as this run of it."""
+
+    order: Order
+    run: str
+
+
+class Claims:
+    """Reads and writes claims. Raises StoreFailed, or Conflict where two write the same one."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
+
+    async def read(self, order_id: str) -> tuple[Claim | None, str | None]:
+        """The claim and its ETag; (None, None) of an order that was never started."""
+        return await self._store.read(_key(order_id), Claim)
+
+    async def write(self, claim: Claim, etag: str | None) -> None:
+        """Writes the claim if nobody has since it was read."""
+        await self._store.write(_key(claim.order.order_id), claim, etag)
+
+    def input_of(self, claim: Claim, trace: str | None = None) -> OrderInput:
+        """What the workflow of this run is given, under the rules of now."""
+        return OrderInput(
+            order=claim.order,
+            run=claim.run,
+            rules=self._settings.rules,
+            kitchen_app_id=self._settings.kitchen_app_id,
+            trace=trace,
+        )
+
+
+def _key(order_id: str) -> str:
+    # Dapr puts the app id and "||" before it, and refuses a key that has "||" of its own.
+    return f"start_{order_id}"

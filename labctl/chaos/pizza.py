@@ -22,7 +22,7 @@ from labctl.site import Site
 SETTINGS = {
     "STEP_SECONDS": "1",
     "RULES__DEADLINE_SECONDS": "240",
-    "WATCH_EVERY_SECONDS": "10",
+    "WATCH_EVERY_SECONDS": "30",
     "WATCH_GRACE_SECONDS": "60",
 }
 PAUSE = (0.5, 3.0)

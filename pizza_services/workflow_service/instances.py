@@ -15,7 +15,7 @@ from messages import run_of
 
 ENGINE = "Dapr workflow engine"
 HALF_SAVED = "missing from state store"
-READ_AGAIN_SECONDS, UNREADABLE_AFTER_SECONDS = 0.02, 2.0
+READ_AGAIN_SECONDS, LOST_AFTER_READS = 0.02, 100
 ENDED = {WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.TERMINATED}
 
 
@@ -54,17 +54,19 @@ class Instances:
 
     async def state(self, instance_id: str) -> WorkflowState | None:
         """The state of an instance, None if there is none. Raises Unreadable."""
-        deadline = asyncio.get_running_loop().time() + UNREADABLE_AFTER_SECONDS
         async with self._asked():
+            missing: list[str] = []
             while True:
                 try:
                     return await self._client.get_workflow_state(instance_id)
                 except AioRpcError as error:
-                    # The runtime reads an instance key by key, also while a turn of it is being saved, which takes
-                    # milliseconds. What is missing for longer it has lost (both seen on 1.18.0).
-                    if HALF_SAVED not in (error.details() or ""):
+                    # The runtime reads an instance key by key, also while a turn of it is being saved. What is missing
+                    # each time, and always the same, it has lost (both seen on 1.18.0).
+                    reason = error.details() or ""
+                    if HALF_SAVED not in reason:
                         raise
-                    if asyncio.get_running_loop().time() > deadline:
+                    missing = [*missing, reason] if reason in missing else [reason]
+                    if len(missing) >= LOST_AFTER_READS:
                         raise Unreadable(503, f"The {ENGINE} has lost a part of {instance_id}.") from error
                 await asyncio.sleep(READ_AGAIN_SECONDS)
 

@@ -127,7 +127,7 @@ def test_an_order_before_its_first_turn_is_looked_at_again(serve, ada, sidecar):
 @pytest.fixture
 def lost(monkeypatch):
     """An order a part of whose workflow's state is missing, so that the engine does not load it."""
-    monkeypatch.setattr("instances.UNREADABLE_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr("instances.LOST_AFTER_READS", 3)
 
     def lose(ada, sidecar):
         ada.order()

@@ -83,10 +83,11 @@ def create_app(settings: Settings) -> FastAPI:
             pauses = Pauses(instances, store, settings.call_timeout_seconds, settings.pause_grace_seconds)
             claims = Claims(settings, store)
             orders = Orders(instances, claims, book, pauses, Validations(instances, store))
-            watchdog = Watchdog(settings, sdk, instances, orders)
             worker = Worker(settings, Activities(settings, peers, sdk, store, instances))
+            standstill = Standstill(settings, instances, worker, session)
+            watchdog = Watchdog(settings, sdk, instances, orders, standstill)
             worker.start()
-            watching = asyncio.create_task(Standstill(settings, instances, worker, session).watch())
+            watching = asyncio.create_task(standstill.watch())
             try:
                 yield {
                     "session": session,

@@ -55,9 +55,10 @@ class Settings(BaseSettings):
     pause_grace_seconds: float = Field(default=60.0, gt=0)
     # So often the engine is asked for a sign of life (standstill.py).
     standstill_every_seconds: float = Field(default=10.0, gt=0)
-    # The watchdog looks at each order so often, and holds one for stuck that is not over so long after its deadline:
-    # to undo it may take 45 minutes (rules.py).
+    # The watchdog looks at each order so often, nudges one that has been quiet for so long, and holds one for stuck
+    # that is not over so long after its deadline: to undo it may take 45 minutes (rules.py).
     watch_every_seconds: int = Field(default=60, ge=1)
+    watch_quiet_seconds: float = Field(default=120.0, gt=0)
     watch_grace_seconds: float = Field(default=3600.0, gt=0)
 
     # 2 MiB, so that a field of a megabyte is refused by name (422) and not only by size (413).

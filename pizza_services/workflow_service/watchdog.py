@@ -2,7 +2,8 @@
 
 An order's own workflow sees to its deadline, and undoes what it did. It cannot once it has failed through no fault of
 its steps, or a part of its state is lost: Dapr 1.18.0 was seen to do either to one order in several hundred while its
-parts were killed. Then the watchdog has the order undone from outside, as a forced cancellation does.
+parts were killed. Then the watchdog has the order undone from outside, as a forced cancellation does. It was also seen
+to forget that something has come for a workflow, when the state store died just then: an event, any one, reminds it.
 """
 
 import asyncio
@@ -18,22 +19,29 @@ from dapr.ext.workflow import WorkflowState, WorkflowStatus
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Value
 
-from instances import EngineDown, Instances, Unreadable, active
+from instances import EngineDown, Instances, NoInstance, Unreadable, active, came_to_an_end
 from messages import OrderInput
-from names import instance_of, watch_of
+from names import compensation_of, instance_of, watch_of
 from orders import Orders
 from sdk_client import SdkClient
 from settings import Settings
+from standstill import Standstill
 
 SCHEDULER = "Dapr scheduler"
+LOST = "the workflow's state is lost"
+# No workflow waits for an event of this name.
+NUDGE = "Nudge"
 log = logging.getLogger("pizza-workflow")
 
 
 class Watchdog:
     """Schedules the looks at orders, and has undone what stands still. Any method may raise EngineDown."""
 
-    def __init__(self, settings: Settings, sdk: SdkClient, instances: Instances, orders: Orders) -> None:
-        self._settings, self._sdk, self._instances, self._orders = settings, sdk, instances, orders
+    def __init__(
+        self, settings: Settings, sdk: SdkClient, instances: Instances, orders: Orders, standstill: Standstill
+    ) -> None:
+        self._settings, self._sdk, self._instances = settings, sdk, instances
+        self._orders, self._standstill = orders, standstill
 
     async def watch(self, order_id: str) -> None:
         """From now on, and whatever happens to this process, somebody looks at the order."""
@@ -54,20 +62,42 @@ class Watchdog:
 
     async def look(self, order_id: str) -> None:
         """Has the order undone if its workflow cannot do that itself; looks no more when the order is over."""
+        undoing = await self._instances.state(compensation_of(order_id))
         try:
             state = await self._instances.state(instance_of(order_id))
         except Unreadable:
-            fault = "the workflow's state is lost"
-            if not await self._orders.undo_lost(order_id, fault):
-                await self._look_no_more(order_id)
-            else:
-                _warn(order_id, fault)
+            await self._look_at_lost(order_id, undoing)
             return
-        if state is None or await self._orders.is_over(order_id, state):
+        if state is None or came_to_an_end(state, undoing):
             await self._look_no_more(order_id)
+        elif undoing is not None and active(undoing):
+            await self._nudge(compensation_of(order_id), undoing)
         elif fault := self._fault_of(state):
             _warn(order_id, fault)
             await self._orders.undo(order_id, OrderInput.model_validate_json(state.serialized_input), fault)
+        else:
+            await self._nudge(instance_of(order_id), state)
+
+    async def _look_at_lost(self, order_id: str, undoing: WorkflowState | None) -> None:
+        if undoing is not None and active(undoing):
+            await self._nudge(compensation_of(order_id), undoing)
+        elif await self._orders.undo_lost(order_id, LOST):
+            _warn(order_id, LOST)
+        else:
+            await self._look_no_more(order_id)
+
+    async def _nudge(self, instance_id: str, state: WorkflowState) -> None:
+        """Has a workflow that is quiet take a turn, in which it does all that it has missed."""
+        quiet = datetime.now(UTC) - state.last_updated_at.replace(tzinfo=UTC)
+        if quiet.total_seconds() > self._settings.watch_quiet_seconds:
+            try:
+                await self._instances.raise_event(instance_id, NUDGE, {})
+            except NoInstance:
+                return  # it was purged just now
+            except EngineDown as error:
+                if error.status == 504:
+                    self._standstill.suspect()
+                raise
 
     async def _look_no_more(self, order_id: str) -> None:
         async with self._asked() as client:

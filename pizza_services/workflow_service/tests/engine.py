@@ -74,6 +74,7 @@ class Engine(TaskHubSidecarServiceServicer):
             self.pings = 0
             self.half_saved = 0
             self.lost: set[str] = set()
+            self.deadlocked: set[str] = set()
             self.holds_first_turns = False
             self.scheduled = 0
 
@@ -156,6 +157,7 @@ class Engine(TaskHubSidecarServiceServicer):
                 customStatus=StringValue(value=found.custom_status), failureDetails=found.failure,
             )  # fmt: skip
             state.createdTimestamp.FromDatetime(found.created)
+            state.lastUpdatedTimestamp.FromDatetime(found.created)
             return pb.GetInstanceResponse(exists=True, workflowState=state)
 
     def WaitForInstanceCompletion(self, request: Any, context: Any) -> Any:
@@ -199,6 +201,7 @@ class Engine(TaskHubSidecarServiceServicer):
 
     def _disconnect(self, worker: queue.Queue[Any]) -> None:
         self.blocked.clear()
+        self.deadlocked.clear()
         with self.lock:
             self.workers.remove(worker)
             self.handed_out = {token: out for token, out in self.handed_out.items() if out[1] is not worker}
@@ -243,6 +246,8 @@ class Engine(TaskHubSidecarServiceServicer):
         self.pings += request.instanceId == "nobody"
         self._serve(context)
         self._reach(context)
+        while request.instanceId in self.deadlocked and context.is_active():
+            threading.Event().wait(0.01)
         with self.lock:
             instance = self._existing(request, context)
             self.steered.append((what, request.instanceId))

@@ -38,3 +38,15 @@ def test_an_engine_that_answers_is_left_alone(serve, sidecar):
     worker = sidecar.engine.workers[-1]
     eventually(lambda: sidecar.engine.pings > 5)
     assert sidecar.engine.workers[-1] is worker
+
+
+def test_a_workflow_that_takes_no_nudge_is_freed(serve, sidecar):
+    ada = Customer(serve(standstill_every_seconds=60, call_timeout_seconds=0.3, watch_quiet_seconds=0.001))
+    ada.order()
+    ada.until("pending_validation")
+    sidecar.engine.deadlocked.add("pizza-order-123")
+    answer = ada.client.post("/job/watch-123", json="123")
+    assert (answer.status_code, answer.json()["dependency"]) == (504, "Dapr workflow engine")
+    eventually(lambda: not sidecar.engine.deadlocked)
+    eventually(lambda: sidecar.engine.connected() and ada.post("/validate-pizza", approved=True).status_code == 202)
+    assert ada.until_ended()["result"]["final_status"] == "delivered"

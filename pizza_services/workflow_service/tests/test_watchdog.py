@@ -88,6 +88,30 @@ def test_an_order_that_is_being_undone_is_not_undone_twice(ada, sidecar):
     assert sidecar.peers.asked().count("refund") == 1
 
 
+def test_a_quiet_order_is_nudged_and_goes_on(serve, ada, sidecar):
+    ada.client = serve(watch_quiet_seconds=0.001)
+    ada.order()
+    before = ada.until("pending_validation")
+    look(ada)
+    assert sidecar.engine.steered == [("event", "pizza-order-123")]
+    assert ada.state() == before
+    ada.post("/validate-pizza", approved=True)
+    assert ada.until_ended()["result"]["final_status"] == "delivered"
+
+
+def test_an_undoing_that_is_quiet_is_nudged(serve, ada, sidecar):
+    ada.client = serve(watch_quiet_seconds=0.001)
+    sidecar.peers.hold("recall")
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/cancel-order", force=True)
+    eventually(lambda: "recall" in sidecar.peers.asked())
+    look(ada)
+    assert sidecar.engine.steered[-1] == ("event", "pizza-undo-123")
+    sidecar.peers.release()
+    assert ada.until_ended()["result"]["final_status"] == "cancelled"
+
+
 def test_an_order_that_stands_still_is_undone(serve, ada, sidecar):
     ada.client = serve(**AT_ONCE)
     ada.order()

@@ -85,8 +85,14 @@ def cut_off(lab, **settings: str) -> Iterator[None]:
     port = app.app_port + SHIFT
     proxy = Proxy(port, lab.site.ports["placement"])
     other = replace(app, entry=app.entry | {"placementHostAddress": f"127.0.0.1:{port}"})
+
+    def placed() -> bool:
+        return lab.http.get(lab.sidecar(WORKFLOW, "/v1.0/metadata")).json()["actorRuntime"]["hostReady"]
+
     with proxy.running(), lab.otherwise(other):
-        assert proxy.cuts == 1
+        # The worker may connect, and change the table, only after the sidecar has been ready without it.
+        assert wait_until(lambda: proxy.cuts == 1, SOON)
+        assert wait_until(placed, SOON)
         yield
 
 
@@ -99,8 +105,6 @@ def start(lab, order_id: str) -> httpx.Response:
 def test_a_sidecar_that_lost_placement_at_the_wrong_moment_keeps_every_call_waiting(lab):
     """When this fails the runtime has been mended, and standstill.py is needed no more."""
     with cut_off(lab, STANDSTILL_EVERY_SECONDS="3600"):
-        metadata = lab.http.get(lab.sidecar(WORKFLOW, "/v1.0/metadata")).json()
-        assert metadata["actorRuntime"]["hostReady"]
         assert lab.http.get(lab.sidecar(WORKFLOW, "/v1.0/healthz")).status_code == 204
         told = start(lab, "standstill-1").json()
         assert (told["status"], told["dependency"]) == (504, "Dapr workflow engine")

@@ -91,13 +91,13 @@ class Orders:
                 return
             raise refusals.finished(order_id) from None
         # A compensation that failed may be asked for again: the services do each step of it once.
-        if await self.is_over(order_id, state):
+        if await self._is_over(order_id, state):
             raise refusals.finished(order_id)
         if not state.serialized_input:
             raise not_begun(order_id)
         await self.undo(order_id, OrderInput.model_validate_json(state.serialized_input), reason)
 
-    async def is_over(self, order_id: str, state: WorkflowState) -> bool:
+    async def _is_over(self, order_id: str, state: WorkflowState) -> bool:
         """Whether all of an order whose workflow is in this state is done or undone."""
         return came_to_an_end(state, await self._instances.state(compensation_of(order_id)))
 
@@ -122,7 +122,7 @@ class Orders:
     async def _under_way(self, order_id: str) -> Progress:
         state = await self._existing(order_id)
         if not active(state):
-            over = await self.is_over(order_id, state)
+            over = await self._is_over(order_id, state)
             raise refusals.finished(order_id) if over else refusals.broken_off(order_id)
         return _progress(order_id, state)
 

@@ -2,8 +2,8 @@
 
 An order's own workflow sees to its deadline, and undoes what it did. It cannot once it has failed through no fault of
 its steps, or a part of its state is lost: Dapr 1.18.0 was seen to do either to one order in several hundred while its
-parts were killed. Then the watchdog has the order undone from outside, as a forced cancellation does. It was also seen
-to forget that something has come for a workflow, when the state store died just then: an event, any one, reminds it.
+parts were killed. Then the watchdog has the order undone from outside, as a forced cancellation does. An order that is
+only quiet is sent an event that means nothing: not taken, it shows a standstill (standstill.py).
 """
 
 import asyncio
@@ -87,7 +87,7 @@ class Watchdog:
             await self._look_no_more(order_id)
 
     async def _nudge(self, instance_id: str, state: WorkflowState) -> None:
-        """Has a workflow that is quiet take a turn, in which it does all that it has missed."""
+        """Sends a workflow that is quiet an event, which it takes unless it stands still."""
         quiet = datetime.now(UTC) - state.last_updated_at.replace(tzinfo=UTC)
         if quiet.total_seconds() > self._settings.watch_quiet_seconds:
             try:

@@ -227,7 +227,8 @@ def test_force_mends_an_order_whose_workflow_failed(ada, sidecar):
     assert "DELETE" in ada.client.post("/start-order", json=ORDER).json()["detail"]
 
 
-def test_force_that_failed_can_be_repeated(ada, sidecar):
+def undo_in_vain(ada, sidecar):
+    """Has an order undone by force, and that fail half way."""
     sidecar.peers.hold("recall")
     ada.order()
     ada.until("pending_validation")
@@ -235,6 +236,10 @@ def test_force_that_failed_can_be_repeated(ada, sidecar):
     eventually(lambda: "recall" in sidecar.peers.asked())
     fail(sidecar, "pizza-undo-123")
     sidecar.peers.release()
+
+
+def test_force_that_failed_can_be_repeated(ada, sidecar):
+    undo_in_vain(ada, sidecar)
     assert ada.until_ended()["status"] == "failed"
     assert ada.post("/cancel-order", force=True).status_code == 202
     eventually(lambda: ada.state()["status"] == "cancelled")

@@ -2,7 +2,7 @@
 
 import pytest
 from conftest import ORDER, Customer, eventually
-from test_steering import fail, until_paused
+from test_steering import fail, undo_in_vain, until_paused
 
 JOB = "watch-123"
 AT_ONCE = {"rules": {"deadline_seconds": 0.001}, "watch_grace_seconds": 0.001}
@@ -62,13 +62,7 @@ def test_an_order_whose_workflow_failed_is_undone(ada, sidecar):
 
 
 def test_an_undoing_that_failed_is_begun_again(ada, sidecar):
-    sidecar.peers.hold("recall")
-    ada.order()
-    ada.until("pending_validation")
-    ada.post("/cancel-order", force=True)
-    eventually(lambda: "recall" in sidecar.peers.asked())
-    fail(sidecar, "pizza-undo-123")
-    sidecar.peers.release()
+    undo_in_vain(ada, sidecar)
     look(ada)
     eventually(lambda: ada.state()["status"] == "cancelled")
     assert sidecar.peers.asked()[-3:] == ["discard", "refund", "cancel"]

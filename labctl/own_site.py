@@ -27,8 +27,8 @@ def own_site(command: str, who: str, why_alone: str = "") -> Generator[Site]:
     offset = os.environ.get("LAB_PORT_OFFSET", str(TEST_OFFSET))
     if not offset.isdigit() or int(offset) == 0:
         raise LabError(f"LAB_PORT_OFFSET is {offset!r}: {who} needs one above 0, to keep off what ./lab up runs.")
-    site = Site(command if int(offset) == TEST_OFFSET else f"{command}-{offset}", int(offset))
-    lock = setup.site_lock(site.name)
+    site = Site(command, int(offset))
+    lock = setup.site_lock(site.state.name)
     try:
         lock.acquire(timeout=0)
     except Timeout:

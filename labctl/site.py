@@ -97,8 +97,8 @@ class Site:
 
     @property
     def state(self) -> Path:
-        """Its folder: run files, Redis and scheduler data, logs."""
-        return HOME / "sites" / self.name
+        """Its folder, one for each name and offset: run files, Redis and scheduler data, logs."""
+        return HOME / "sites" / (f"{self.name}-{self.offset}" if self.offset else self.name)
 
     @property
     def logs(self) -> Path:

@@ -57,7 +57,8 @@ def run(
         # What installs every service and runs its tests is no matter of seconds.
         fast = ["tests/house", "--ignore=tests/house/test_copied_out.py"]
         where = fast if house_only else ["tests"]
-        options = [*(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
+        # In two halves side by side, see tests/halves.py.
+        options = ["-n", "2", *(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
         parts.append(("tests", [str(python), "-m", "pytest", *where, *options], ROOT))
     failed: list[str] = []
     for name, command, folder in parts:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+
+from tests.halves import Halves, move_sites
+
+move_sites()
 
 # How the names of the variables begin by which a reader's own model is chosen and paid.
 MODEL_CHOICE = ("MODEL_", "GEMINI_API_KEY", "OPENAI_API_KEY")
@@ -33,6 +38,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if leave:
         config.hook.pytest_deselected(items=leave)
         items[:] = keep
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Halves:
+    return Halves(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -9,7 +9,8 @@ import re
 
 from labctl.site import TEST_OFFSET, Site, infrastructure_ports
 
-OFFSET = TEST_OFFSET + 1200
+APART = 1200
+OFFSET = TEST_OFFSET + APART
 SITE = Site("docs", OFFSET)
 # App ports of the whole plan, 8001 to 8041; each has its sidecar's 35xx, 45xx, 55xx and 65xx.
 _APPS = range(8001, 8042)
@@ -30,13 +31,13 @@ def _there(secure: bool) -> dict[int, int]:
 
 def to_site(text: str, *, secure: bool = False) -> str:
     """A command of a page, for the site of the tests: its ports and its state folder."""
-    return _replace(text, _there(secure)).replace("sites/default", f"sites/{SITE.name}")
+    return _replace(text, _there(secure)).replace("sites/default", f"sites/{SITE.state.name}")
 
 
 def from_site(text: str, *, secure: bool = False) -> str:
     """What a command said there, as it would have said it to a reader."""
     return _replace(text, {there: here for here, there in _there(secure).items()}).replace(
-        f"sites/{SITE.name}", "sites/default"
+        f"sites/{SITE.state.name}", "sites/default"
     )
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from labctl.site import TEST_OFFSET
 from tests.docs.checkout import environment
 from tests.docs.http_files import asserting
 from tests.docs.pages import read_blocks
-from tests.docs.ports import OFFSET, from_site, planned, to_site
+from tests.docs.ports import OFFSET, from_site, to_site
 from tests.docs.seen import NotSeen, compare
 from tests.docs.terminals import FirstTerminal, Terminal
 
@@ -67,7 +66,8 @@ def test_ports_are_those_of_the_site_and_back() -> None:
     there = to_site(typed)
     app, sidecar = 8002 + OFFSET, 3502 + OFFSET
     assert there == (
-        f"curl localhost:{app}/x http://127.0.0.1:{sidecar}/y; DAPR_HTTP_PORT={sidecar} z; nc -p 6379; cat sites/docs/a"
+        f"curl localhost:{app}/x http://127.0.0.1:{sidecar}/y; DAPR_HTTP_PORT={sidecar} z; nc -p 6379; "
+        f"cat sites/docs-{OFFSET}/a"
     )
     assert from_site(there) == typed
     shown = 'placement: port 50005, pid 7; {"port": 6379, "app_port": 8004}'
@@ -75,11 +75,6 @@ def test_ports_are_those_of_the_site_and_back() -> None:
     row = f" callee-app   http://localhost:{8001 + OFFSET}   /docs   {3501 + OFFSET}   5.2 s "
     assert from_site(row) == " callee-app   http://localhost:8001   /docs   3501   5.2 s "
     assert from_site(f'{{"elapsed_ms":{4501 + OFFSET}}}') == f'{{"elapsed_ms":{4501 + OFFSET}}}', "a time is no port"
-
-
-def test_no_port_is_shared_with_a_users_site_or_with_that_of_the_other_tests() -> None:
-    assert planned(OFFSET) & (planned(0) | planned(TEST_OFFSET)) == set()
-    assert max(planned(OFFSET)) < 32768
 
 
 def test_a_page_is_read_with_its_comments() -> None:

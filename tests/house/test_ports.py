@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from labctl.runfile import ZIPKIN
-from labctl.site import TEST_OFFSET, infrastructure_ports
+from labctl.site import infrastructure_ports
+from tests.docs.ports import APART as DOCS_APART
+from tests.halves import OFFSETS
 from tests.house.repository import PORT_KEYS, ROOT, apps, below, manifests, named, plan, services, table
 
 # What `dapr init` chose, which cannot be moved; all else stays below the range from which systems lend ports.
@@ -19,8 +21,11 @@ DAPR_INIT = {50001, 50005, 50006}
 LENT_FROM = 32768
 # Dapr's own choice where nobody pins one: a sidecar on Kubernetes, and in what else is taught.
 DAPR_DEFAULT = {3500}
+OLLAMA = 11434
+# Where sites are: the user's, and for each half of the tests that of tests/runtime and that of tests/docs.
+SITES = [0, *(offset + apart for offset in OFFSETS for apart in (0, DOCS_APART))]
 # Programs of the reader that are named: a web page under development (CORS), Tilt's own page, Ollama.
-READERS = {3000, 10350, 11434}
+READERS = {3000, 10350, OLLAMA}
 
 APP_IDS = [app["appID"] for app in apps()]
 
@@ -75,18 +80,20 @@ def test_no_two_processes_of_a_site_share_a_port() -> None:
         assert [port for port, times in ports.items() if times > 1] == []
 
 
+def all_ports(offset: int) -> set[int]:
+    """Every port of a site, and those that its tests listen on in place of Zipkin and Ollama."""
+    infrastructure = [infrastructure_ports(offset, secure).values() for secure in (False, True)]
+    return planned_ports(offset).union(*infrastructure) | {ZIPKIN + offset, OLLAMA + offset}
+
+
 def test_every_port_is_below_those_that_the_system_lends() -> None:
-    for offset in (0, TEST_OFFSET):
-        infrastructure = {*infrastructure_ports(offset).values(), *infrastructure_ports(offset, secure=True).values()}
-        assert {port for port in planned_ports(offset) | infrastructure if port >= LENT_FROM} <= DAPR_INIT
+    for offset in SITES:
+        assert {port for port in all_ports(offset) if port >= LENT_FROM} <= DAPR_INIT
 
 
-def test_the_tests_own_site_touches_no_port_of_a_users() -> None:
-    users, tests = (
-        planned_ports(offset).union(*(infrastructure_ports(offset, secure).values() for secure in (False, True)))
-        for offset in (0, TEST_OFFSET)
-    )
-    assert (users | {ZIPKIN}) & tests == set()
+def test_sites_that_may_run_at_once_share_no_port() -> None:
+    ports = Counter(port for offset in SITES for port in all_ports(offset))
+    assert [port for port, times in ports.items() if times > 1] == []
 
 
 @pytest.mark.parametrize("folder", services(), ids=str)

@@ -75,7 +75,7 @@ def test_a_bench_keeps_off_what_a_user_runs(offset: str, monkeypatch: pytest.Mon
 
 def test_a_second_bench_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_PORT_OFFSET", str(TEST_OFFSET))
-    with setup.site_lock("bench"), pytest.raises(LabError, match="Another"):
+    with setup.site_lock(f"bench-{TEST_OFFSET}"), pytest.raises(LabError, match="Another"):
         bench.run("invocation", Console(file=io.StringIO()), None, 1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,10 +10,10 @@ from contextlib import ExitStack
 import pytest
 
 from labctl import doctor, runfile, runtime
-from labctl.site import Site
+from labctl.site import TEST_OFFSET, Site
 
 # Ports that no other site of this machine has, below those that the system lends.
-SITE = Site("doctor-test", int(os.environ.get("LAB_TEST_OFFSET", "10000")) + 400)
+SITE = Site("doctor-test", TEST_OFFSET + 400)
 LISTEN = """\
 import signal, socket, sys
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))

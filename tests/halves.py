@@ -1,0 +1,32 @@
+"""./lab test runs the tests in two halves side by side, as most of their time is spent waiting for what Dapr does.
+
+Which half a test is in does not change with the order or the speed of things, so that one seed is always one order.
+`./lab test -- -n 0` runs them one after the other.
+"""
+
+from __future__ import annotations
+
+import os
+
+from xdist.scheduler import LoadScopeScheduling
+
+# About half of the time; the other half is all the rest.
+ONE_HALF = ("tests/runtime/pizza/", "tests/docs/")
+
+# Each half has sites of its own, whose ports collide with none of the other's (tests/house/test_ports.py).
+_APART = 6000
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_FIRST = int(os.environ.get("LAB_TEST_OFFSET", "10000"))
+OFFSETS = (_FIRST, _FIRST + _APART)
+
+
+class Halves(LoadScopeScheduling):
+    """Gives each of two workers one half of the tests, in the order of the seed."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "one" if nodeid.startswith(ONE_HALF) else "other"
+
+
+def move_sites() -> None:
+    """Moves the sites of this process off those of the other half. labctl reads it when it is imported."""
+    os.environ["LAB_TEST_OFFSET"] = str(OFFSETS[_WORKER])

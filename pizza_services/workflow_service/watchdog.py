@@ -72,9 +72,16 @@ class Watchdog:
             await self._look_no_more(order_id)
         elif undoing is not None and active(undoing):
             await self._nudge(compensation_of(order_id), undoing)
-        elif fault := self._fault_of(state):
+        elif state.runtime_status is not WorkflowStatus.SUSPENDED:
+            # Who paused an order has taken it into his own hands.
+            await self._look_at_unended(order_id, state)
+
+    async def _look_at_unended(self, order_id: str, state: WorkflowState) -> None:
+        # Before the first turn its input is not told, nor are its rules thereby.
+        given = OrderInput.model_validate_json(state.serialized_input) if state.serialized_input else None
+        if given and (fault := self._fault_of(state, given)):
             _warn(order_id, fault)
-            await self._orders.undo(order_id, OrderInput.model_validate_json(state.serialized_input), fault)
+            await self._orders.undo(order_id, given, fault)
         else:
             await self._nudge(instance_of(order_id), state)
 
@@ -103,14 +110,10 @@ class Watchdog:
         async with self._asked() as client:
             await client.delete_job(watch_of(order_id))
 
-    def _fault_of(self, state: WorkflowState) -> str | None:
+    def _fault_of(self, state: WorkflowState, given: OrderInput) -> str | None:
         if not active(state):
             return f"the workflow ended as {state.runtime_status.name}"
-        # Who paused an order has taken it into his own hands; before the first turn its rules are not told.
-        if state.runtime_status is WorkflowStatus.SUSPENDED or not state.serialized_input:
-            return None
-        deadline = OrderInput.model_validate_json(state.serialized_input).rules.deadline_seconds
-        limit = timedelta(seconds=deadline + self._settings.watch_grace_seconds)
+        limit = timedelta(seconds=given.rules.deadline_seconds + self._settings.watch_grace_seconds)
         late = datetime.now(UTC) - state.created_at.replace(tzinfo=UTC) > limit
         return f"the workflow was not over {limit.total_seconds():g} s after its start" if late else None
 

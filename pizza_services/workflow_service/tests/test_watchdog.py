@@ -121,12 +121,14 @@ def test_an_order_that_stands_still_is_undone(serve, ada, sidecar):
 
 
 def test_an_order_that_somebody_paused_is_left_to_him(serve, ada, sidecar):
-    ada.client = serve(**AT_ONCE)
+    ada.client = serve(**AT_ONCE, watch_quiet_seconds=0.001)
     ada.order()
     ada.until("pending_validation")
     ada.post("/pause-order")
     until_paused(ada)
+    steered = list(sidecar.engine.steered)
     look(ada)
+    assert sidecar.engine.steered == steered
     assert ada.state()["status"] == "pending_validation"
     assert "pizza-undo-123" not in sidecar.engine.instances
     assert JOB in sidecar.dapr.jobs

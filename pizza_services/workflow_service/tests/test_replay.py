@@ -42,7 +42,8 @@ def test_the_workflow_of_today_goes_the_way_of(path):
 def test_each_way_that_an_order_can_end_is_recorded():
     assert {path.stem for path in BEFORE_THE_CHECK} == {"approved", "rejected", "remade"}
     assert {path.stem for path in WITH_THE_CHECK} == {
-        "approved", "remade", "rejected", "expired", "cancelled", "paused", "retried", "check", "compensation",
+        "approved", "remade", "rejected", "expired", "cancelled", "paused", "retried", "nudged", "undelivered",
+        "check", "compensation",
     }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from secret_store import Secrets
 from sessions import Sessions
 from settings import Settings
 from sidecar import SidecarNotReady, check_ready
+from standstill import Standstill
 from store import Store
 from worker import QUIET, Worker, quiet_the_sdk
 from workflow import chat_workflow_with
@@ -83,16 +84,19 @@ async def opened(settings: Settings, faults: Faults) -> AsyncGenerator[Desk]:
         events = Events(settings, client, session)
         memory = MemoryService(settings, session)
         tools = Tools(settings, memory, engines, events, claims, sessions, workflows, faults)
-        steps = activities(tools, asyncio.get_running_loop())
-        worker = Worker(settings, session, chat_workflow_with(settings), steps)
+        loop = asyncio.get_running_loop()
+        worker = Worker(settings, session, lambda: chat_workflow_with(settings), lambda: activities(tools, loop))
         chat = Chat(settings, secrets, claims, sessions, workflows)
         forgetting = Forgetting(workflows, claims, sessions, events)
 
-        starting = asyncio.create_task(_start(worker, secrets, engines))
+        standstill = Standstill(settings, workflows, worker, session)
+        tasks = [asyncio.create_task(_start(worker, secrets, engines)), asyncio.create_task(standstill.watch())]
         try:
             yield Desk(settings, session, secrets, chat, forgetting, worker)
         finally:
-            starting.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
             await worker.stop()
 
 

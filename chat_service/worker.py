@@ -5,7 +5,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import aiohttp
@@ -33,19 +33,28 @@ def quiet_the_sdk() -> None:
 class Worker:
     """Runs workflows and activities. The SDK does so in threads of its own, and blocks until it is connected."""
 
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession, workflow: Any, steps: Iterable[Any]) -> None:
-        self._settings, self._session = settings, session
-        self._calls = WorkerCalls()
-        self._runtime = WorkflowRuntime("127.0.0.1", str(settings.dapr_grpc_port), QUIET, [self._calls])
-        self._runtime.register_workflow(workflow)
-        for step in steps:
-            self._runtime.register_activity(step)
+    def __init__(
+        self,
+        settings: Settings,
+        session: aiohttp.ClientSession,
+        workflow: Callable[[], Any],
+        steps: Callable[[], Iterable[Any]],
+    ) -> None:
+        # Made anew for each runtime, which marks as its own what it registers.
+        self._settings, self._session, self._workflow, self._steps = settings, session, workflow, steps
+        self._runtime: WorkflowRuntime | None = None
         self.is_started = False
 
     async def start(self) -> None:
         """Waits for the sidecar, however long it takes, then connects: nothing can be scheduled before."""
         while not await self._sidecar_is_ready():  # noqa: ASYNC110 (a sidecar does not tell, it has to be asked)
             await asyncio.sleep(PAUSE_SECONDS)
+        # One that was shut down does not start again.
+        self._calls = WorkerCalls()
+        self._runtime = WorkflowRuntime("127.0.0.1", str(self._settings.dapr_grpc_port), QUIET, [self._calls])
+        self._runtime.register_workflow(self._workflow())
+        for step in self._steps():
+            self._runtime.register_activity(step)
         try:
             await asyncio.to_thread(self._runtime.start)
         except RuntimeError:
@@ -55,6 +64,9 @@ class Worker:
 
     async def stop(self) -> None:
         """Ends the connection; what was being done is done again by whoever is connected next."""
+        self.is_started = False
+        if self._runtime is None:
+            return
         await asyncio.to_thread(self._calls.end, ENDED_WITHIN_SECONDS)
         await asyncio.to_thread(self._runtime.shutdown)
 

@@ -46,6 +46,7 @@ class Sidecar:
     asked: list[Any] = field(default_factory=list)
     ready: bool = True
     delivers: bool = True
+    is_placed: bool = True
     state_is_down: bool = False
     publish_fails: int = 0
     memory_fails: int = 0
@@ -149,6 +150,9 @@ def _http_handler(sidecar: Sidecar) -> type[BaseHTTPRequestHandler]:
             if url.path == "/v1.0/healthz/outbound":
                 self._answer(204 if sidecar.ready else 500)
                 return
+            if url.path == "/v1.0/metadata":
+                self._answer(200, json.dumps({"actorRuntime": {"hostReady": sidecar.is_placed}}).encode())
+                return
             app_id, _, path = url.path.removeprefix("/v1.0/invoke/").partition("/method")
             assert app_id == "agent-memory-service", self.path
             sidecar.invoked.append((self.path.partition("/method")[2], headers))
@@ -177,6 +181,7 @@ def _http_handler(sidecar: Sidecar) -> type[BaseHTTPRequestHandler]:
         def _answer(self, status: int, body: bytes = b"") -> None:
             self.send_response(status)
             if status != 204:
+                self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             with suppress(ConnectionError):  # whoever asked may have given up

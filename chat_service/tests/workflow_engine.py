@@ -49,6 +49,10 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
         self.started: list[str] = []
         self.activities: list[tuple[str, str]] = []
         self.hold_starts = False
+        # What standstill.py is there for: calls to workflows wait until the worker has left.
+        self.blocked = threading.Event()
+        self.workers = 0
+        self.pings = 0
         self.torn_reads = 0
         self._work: queue.Queue[Any] = queue.Queue()
         self._changed = threading.Condition(threading.RLock())
@@ -59,6 +63,8 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
     def GetWorkItems(self, request: Any, context: Any) -> Iterator[Any]:
         ended = threading.Event()
         context.add_callback(ended.set)
+        context.add_callback(self.blocked.clear)
+        self.workers += 1
         # The SDK takes its worker for connected when the first answer of the stream is there.
         context.send_initial_metadata(())
         while not ended.is_set():
@@ -68,6 +74,7 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
                 continue
 
     def StartInstance(self, request: Any, context: Any) -> Any:
+        self._reach(context)
         with self._changed:
             known = self.instances.get(request.instanceId)
             if known and known.status not in ENDED:
@@ -103,6 +110,8 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
             return self._state(request.instanceId)
 
     def RaiseEvent(self, request: Any, context: Any) -> Any:
+        self.pings += request.instanceId == "nobody"
+        self._reach(context)
         with self._changed:
             instance = self._existing(request.instanceId, context)
             self._tell(instance, event(eventRaised=pb.EventRaisedEvent(name=request.name, input=request.input)))
@@ -207,6 +216,12 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
             instance.pending = []
             request = pb.WorkflowRequest(instanceId=instance.id, pastEvents=instance.history, newEvents=instance.given)
             self._work.put(pb.WorkItem(workflowRequest=request))
+
+    def _reach(self, context: Any) -> None:
+        while self.blocked.is_set():
+            if not context.is_active():
+                context.abort(grpc.StatusCode.CANCELLED, "whoever asked has given up")
+            threading.Event().wait(0.01)
 
     def _existing(self, instance_id: str, context: Any) -> Instance:
         if instance_id not in self.instances:

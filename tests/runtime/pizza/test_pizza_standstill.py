@@ -1,99 +1,15 @@
-"""A fault of Dapr 1.18.0, shown with the sidecar and placement alone: and what pizza-workflow does about it.
-
-A sidecar that loses its connection to placement between the table's `update` and `unlock`, and is then told the same
-table again, never lets go of the actor types that had changed.
-"""
+"""What pizza-workflow does about a sidecar that keeps all calls to its workflows waiting (tests/runtime/cut_off.py)."""
 
 from __future__ import annotations
-
-import socket
-import socketserver
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
 
 import httpx
 import pytest
 
 from labctl.processes import wait_until
+from tests.runtime.cut_off import cut_off
 from tests.runtime.pizza.conftest import SOON, WORKFLOW
 
 pytestmark = pytest.mark.lab("pizza")
-
-SHIFT = 72  # of the proxy's port above the app's own, at the end of the plan's range
-ACTORS = b"dapr.internal.default.pizza-workflow.workflow"
-
-
-class Proxy(socketserver.ThreadingTCPServer):
-    """Passes on what a sidecar and placement say, and cuts them off once: when the sidecar has a table to take over."""
-
-    allow_reuse_address = True
-
-    def __init__(self, port: int, placement: int) -> None:
-        self._placement, self._lock = placement, threading.Lock()
-        self._told, self.cuts, self._open = False, 0, list[socket.socket]()
-        super().__init__(("127.0.0.1", port), socketserver.BaseRequestHandler)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        serving = threading.Thread(target=self.serve_forever, args=(0.05,))
-        serving.start()
-        try:
-            yield
-        finally:
-            self.shutdown()
-            serving.join()
-            for one in self._open:
-                hang_up(one)
-            self.server_close()  # waits for the threads of its connections
-
-    def finish_request(self, request: socket.socket, client_address: object) -> None:
-        with socket.create_connection(("127.0.0.1", self._placement)) as placement:
-            self._open += [request, placement]
-            answers = threading.Thread(target=self._pass_on, args=(placement, request, True))
-            answers.start()
-            self._pass_on(request, placement, False)
-            answers.join()
-
-    def _pass_on(self, source: socket.socket, target: socket.socket, to_sidecar: bool) -> None:
-        with suppress(OSError):
-            while (said := source.recv(65_536)) and not self._cuts_off(said, to_sidecar):
-                target.sendall(said)
-        hang_up(source)
-        hang_up(target)
-
-    def _cuts_off(self, said: bytes, to_sidecar: bool) -> bool:
-        with self._lock:
-            # The update itself is passed on; the sidecar's answer to it shows that it was taken over.
-            if not to_sidecar and self._told and not self.cuts and WORKFLOW.encode() in said:
-                self.cuts = 1
-                return True
-            self._told = self._told or (to_sidecar and b"update" in said and ACTORS in said)
-            return False
-
-
-def hang_up(one: socket.socket) -> None:
-    with suppress(OSError):  # the other side did
-        one.shutdown(socket.SHUT_RDWR)
-
-
-@contextmanager
-def cut_off(lab, **settings: str) -> Iterator[None]:
-    """pizza-workflow beside a sidecar that lost placement once, in the middle of its first table."""
-    app = lab.with_settings(WORKFLOW, CALL_TIMEOUT_SECONDS="2", **settings)
-    port = app.app_port + SHIFT
-    proxy = Proxy(port, lab.site.ports["placement"])
-    other = replace(app, entry=app.entry | {"placementHostAddress": f"127.0.0.1:{port}"})
-
-    def placed() -> bool:
-        return lab.http.get(lab.sidecar(WORKFLOW, "/v1.0/metadata")).json()["actorRuntime"]["hostReady"]
-
-    with proxy.running(), lab.otherwise(other):
-        # The worker may connect, and change the table, only after the sidecar has been ready without it.
-        assert wait_until(lambda: proxy.cuts == 1, SOON)
-        assert wait_until(placed, SOON)
-        yield
 
 
 def start(lab, order_id: str) -> httpx.Response:
@@ -104,7 +20,7 @@ def start(lab, order_id: str) -> httpx.Response:
 
 def test_a_sidecar_that_lost_placement_at_the_wrong_moment_keeps_every_call_waiting(lab):
     """When this fails the runtime has been mended, and standstill.py is needed no more."""
-    with cut_off(lab, STANDSTILL_EVERY_SECONDS="3600"):
+    with cut_off(lab, WORKFLOW, CALL_TIMEOUT_SECONDS="2", STANDSTILL_EVERY_SECONDS="3600"):
         assert lab.http.get(lab.sidecar(WORKFLOW, "/v1.0/healthz")).status_code == 204
         told = start(lab, "standstill-1").json()
         assert (told["status"], told["dependency"]) == (504, "Dapr workflow engine")
@@ -112,7 +28,7 @@ def test_a_sidecar_that_lost_placement_at_the_wrong_moment_keeps_every_call_wait
 
 
 def test_pizza_workflow_ends_the_standstill(lab):
-    with cut_off(lab, STANDSTILL_EVERY_SECONDS="1"):
+    with cut_off(lab, WORKFLOW, CALL_TIMEOUT_SECONDS="2", STANDSTILL_EVERY_SECONDS="1"):
         order_id = "standstill-2"
         assert wait_until(lambda: start(lab, order_id).status_code == 202, SOON)
         lab.approve(order_id)

@@ -6,6 +6,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -19,6 +20,7 @@ from worker_calls import WorkerCalls
 log = logging.getLogger("chat")
 
 PAUSE_SECONDS = 0.2
+AGAIN_SECONDS = 0.1
 ENDED_WITHIN_SECONDS = 2.0  # of a call to the sidecar that is under way; it takes milliseconds
 # The SDK writes what it logs to standard error, as text, next to what goes to the root logger as JSON.
 QUIET = LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
@@ -42,7 +44,7 @@ class Worker:
     ) -> None:
         # Made anew for each runtime, which marks as its own what it registers.
         self._settings, self._session, self._workflow, self._steps = settings, session, workflow, steps
-        self._runtime: WorkflowRuntime | None = None
+        self._connecting: asyncio.Task[None] | None = None
         self.is_started = False
 
     async def start(self) -> None:
@@ -55,8 +57,9 @@ class Worker:
         self._runtime.register_workflow(self._workflow())
         for step in self._steps():
             self._runtime.register_activity(step)
+        self._connecting = asyncio.create_task(asyncio.to_thread(self._runtime.start))
         try:
-            await asyncio.to_thread(self._runtime.start)
+            await asyncio.shield(self._connecting)
         except RuntimeError:
             # Lost again in that moment: the SDK goes on trying to connect by itself.
             log.exception("The workflow worker is not connected yet.")
@@ -65,10 +68,17 @@ class Worker:
     async def stop(self) -> None:
         """Ends the connection; what was being done is done again by whoever is connected next."""
         self.is_started = False
-        if self._runtime is None:
+        if self._connecting is None:
             return
         await asyncio.to_thread(self._calls.end, ENDED_WITHIN_SECONDS)
+        while not self._connecting.done():
+            # A runtime that is still making its thread takes no shutdown: it ignores it, or fails. So it is told again.
+            with suppress(RuntimeError):
+                await asyncio.to_thread(self._runtime.shutdown)
+            await asyncio.wait([self._connecting], timeout=AGAIN_SECONDS)
         await asyncio.to_thread(self._runtime.shutdown)
+        with suppress(RuntimeError):  # it was stopped before it was connected
+            await self._connecting
 
     async def _sidecar_is_ready(self) -> bool:
         try:

@@ -11,7 +11,7 @@ import os
 from xdist.scheduler import LoadScopeScheduling
 
 # About half of the time; the other half is all the rest.
-ONE_HALF = ("tests/runtime/pizza/", "tests/docs/")
+ONE_HALF = ("tests/runtime/pizza/", "tests/docs/", "tests/house/test_lint.py")
 
 # Each half has sites of its own, whose ports collide with none of the other's (tests/house/test_ports.py).
 _APART = 6000

@@ -69,9 +69,13 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
         context.send_initial_metadata(())
         while not ended.is_set():
             try:
-                yield self._work.get(timeout=0.02)
+                item = self._work.get(timeout=0.02)
             except queue.Empty:
                 continue
+            if ended.is_set():
+                self._work.put(item)  # for the worker that comes next
+            else:
+                yield item
 
     def StartInstance(self, request: Any, context: Any) -> Any:
         self._reach(context)

@@ -17,7 +17,7 @@ from worker_calls import WorkerCalls
 CHATTY = ("durabletask-worker", "WorkflowRuntime")
 QUIET = LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
 
-STARTS_WITHIN_SECONDS = 0.5
+AGAIN_SECONDS = 0.1
 ENDED_WITHIN_SECONDS = 2.0  # of a call to the sidecar that is under way; it takes milliseconds
 
 
@@ -49,10 +49,12 @@ class Worker:
         """Takes no more work, gives up what is under way (Dapr hands it out again), and disconnects."""
         if self._starting is None:
             return
-        # A runtime that is still making its thread and its stream takes no shutdown: it ignores it, or fails. After a
-        # moment it has both, or waits for a sidecar that is not there, and from either it can be stopped.
-        await asyncio.wait([self._starting], timeout=STARTS_WITHIN_SECONDS)
         await asyncio.to_thread(self._calls.end, ENDED_WITHIN_SECONDS)
+        while not self._starting.done():
+            # A runtime that is still making its thread takes no shutdown: it ignores it, or fails. So it is told again.
+            with suppress(RuntimeError):
+                await asyncio.to_thread(self._runtime.shutdown)
+            await asyncio.wait([self._starting], timeout=AGAIN_SECONDS)
         await asyncio.to_thread(self._runtime.shutdown)
         with suppress(RuntimeError):  # it was stopped before it was connected
             await self._starting

@@ -32,10 +32,7 @@ class SdkClient:
         self._lock = asyncio.Lock()
         self._made = 0
         self._closing: set[asyncio.Task[None]] = set()
-        # The SDK reads settings of its own from the environment, and sets them in a way no type checker can follow.
-        token = settings.dapr_api_token
-        sdk_settings.DAPR_HTTP_PORT = settings.dapr_http_port  # pyright: ignore[reportAttributeAccessIssue]
-        sdk_settings.DAPR_API_TOKEN = token and token.get_secret_value()  # pyright: ignore[reportAttributeAccessIssue]
+        self._tell_the_sdk()
 
     @asynccontextmanager
     async def lent(self) -> AsyncGenerator[DaprClient]:
@@ -80,7 +77,15 @@ class SdkClient:
         finally:
             await client.close()
 
+    def _tell_the_sdk(self) -> None:
+        # It reads settings of its own from the environment, and sets them in a way no type checker can follow.
+        token = self._settings.dapr_api_token
+        sdk_settings.DAPR_HTTP_PORT = self._settings.dapr_http_port  # pyright: ignore[reportAttributeAccessIssue]
+        sdk_settings.DAPR_API_TOKEN = token and token.get_secret_value()  # pyright: ignore[reportAttributeAccessIssue]
+
     def _new_client(self, loop: asyncio.AbstractEventLoop) -> DaprClient:
+        # They are the process's, and in the tests one process has several of this.
+        self._tell_the_sdk()
         address = f"127.0.0.1:{self._settings.dapr_grpc_port}"
         # The SDK's own limit (60 s) is moved out of the way of the one that this app's calls have.
         seconds = ceil(self._settings.call_timeout_seconds) + 1

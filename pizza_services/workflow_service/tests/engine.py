@@ -248,6 +248,8 @@ class Engine(TaskHubSidecarServiceServicer):
         self._reach(context)
         while request.instanceId in self.deadlocked and context.is_active():
             threading.Event().wait(0.01)
+        if not context.is_active():
+            context.abort(grpc.StatusCode.CANCELLED, "whoever asked has given up")
         with self.lock:
             instance = self._existing(request, context)
             self.steered.append((what, request.instanceId))

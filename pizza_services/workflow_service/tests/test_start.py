@@ -116,7 +116,7 @@ def test_a_claim_over_a_deleted_one_whose_answer_was_lost_is_this_requests_own(a
 
 
 def test_while_the_engine_does_not_answer_a_start_fails_and_can_be_repeated(serve, sidecar):
-    client = serve(call_timeout_seconds=0.2)
+    client = serve(call_timeout_seconds=1)
     sidecar.engine.down.set()
     answer = start(client)
     assert answer.status_code == 504

@@ -204,7 +204,7 @@ def test_without_the_scheduler_nothing_is_started_and_nothing_is_lost(ada, clien
 
 
 def test_a_look_that_fails_says_so_and_is_repeated(serve, sidecar):
-    ada = Customer(serve(call_timeout_seconds=0.2))
+    ada = Customer(serve(call_timeout_seconds=1))
     ada.order()
     ada.until("pending_validation")
     fail(sidecar, "pizza-order-123")

@@ -26,7 +26,7 @@ from rich.console import Console
 from labctl import lifecycle, runfile
 from labctl.bench.baselines import FOLDER, with_baselines
 from labctl.bench.customers import Turn, at_once
-from labctl.bench.report import Result, Target, figures_table, p50_p99, significant
+from labctl.bench.report import Result, Target, figures_table, p50_p99, row_of
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.site import Site
@@ -108,9 +108,7 @@ def _result(
     def row(name: str, count: int, rate: float, took: list[float], ratio: float) -> None:
         p50, p99 = p50_p99([seconds * 1000 for seconds in took])
         table.add_row(name, str(count), f"{rate:,.1f}", f"{p50:,.1f}", f"{p99:,.1f}", f"{ratio:.2f}")
-        told: dict[str, Any] = {"name": name, "connections": count, "turns_per_second": significant(rate)}
-        told |= {"p50_ms": significant(p50), "p99_ms": significant(p99), "ratio_to_limit": significant(ratio)}
-        rows.append(told)
+        rows.append(row_of(name, count, p50, p99, ratio, turns_per_second=rate))
 
     first = median(grown[min(grown)])
     for mark, took in grown.items():

@@ -25,7 +25,7 @@ from labctl import lifecycle, runfile
 from labctl.bench import load
 from labctl.bench.baselines import with_baselines
 from labctl.bench.load import Load
-from labctl.bench.report import Result, Target, figures_table, significant
+from labctl.bench.report import Result, Target, figures_table, row_of
 from labctl.progress import Steps
 from labctl.site import Site
 
@@ -109,16 +109,7 @@ def _result(site: Site, program: Path, figures: dict[tuple[str, int], Figures], 
             rate = one.requests_per_second
             cells = [f"{rate:,.0f}", f"{one.spread:.0%}", f"{one.p50_ms:.2f}", f"{one.p99_ms:.2f}"]
             table.add_row(name, str(connections), *cells, f"{rate / limit:.2f}", f"{rate / taught:.1f}")
-            rows.append(
-                {
-                    "name": name,
-                    "connections": connections,
-                    "requests_per_second": significant(rate),
-                    "p50_ms": significant(one.p50_ms),
-                    "p99_ms": significant(one.p99_ms),
-                    "ratio_to_limit": significant(rate / limit),
-                }
-            )
+            rows.append(row_of(name, connections, one.p50_ms, one.p99_ms, rate / limit, requests_per_second=rate))
         table.add_section()
     most = max(CONNECTIONS)
     ours = figures["caller_url", most].requests_per_second

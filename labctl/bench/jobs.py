@@ -31,7 +31,7 @@ from rich.console import Console
 from labctl import lifecycle, processes, runfile
 from labctl.bench import load
 from labctl.bench.baselines import with_baselines
-from labctl.bench.report import Result, Target, figures_table, p50_p99, significant
+from labctl.bench.report import Result, Target, figures_table, p50_p99, row_of, significant
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.site import Site
@@ -203,8 +203,7 @@ def _result(batches: dict[str, list[Batch]], grown: list[Grown], versions: dict[
     def row(name: str, rate: float, p50: float, p99: float, ratio: float, mib: float | None = None) -> None:
         cells = [f"{rate:,.0f}", f"{p50:,.1f}", f"{p99:,.1f}", f"{ratio:.2f}"]
         table.add_row(name, *cells, f"{mib:,.0f}" if mib else "")
-        told: dict[str, Any] = {"name": name, "connections": CONNECTIONS, "jobs_per_second": significant(rate)}
-        told |= {"p50_ms": significant(p50), "p99_ms": significant(p99), "ratio_to_limit": significant(ratio)}
+        told = row_of(name, CONNECTIONS, p50, p99, ratio, jobs_per_second=rate)
         rows.append(told | ({"scheduler_mib": significant(mib)} if mib else {}))
 
     limit = 0.0

@@ -32,7 +32,7 @@ from rich.console import Console
 from labctl import lifecycle, runfile
 from labctl.bench.baselines import FOLDER, with_baselines
 from labctl.bench.customers import at_once
-from labctl.bench.report import Result, Target, figures_table, p50_p99, significant
+from labctl.bench.report import Result, Target, figures_table, p50_p99, row_of
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
@@ -187,8 +187,7 @@ def _result(
         p50, p99 = p50_p99([seconds * 1000 for seconds in took])
         figures = (f"{rate:,.2f}", f"{p50:,.0f}", f"{p99:,.0f}", f"{ratio:.2f}")
         table.add_row(name, str(count), *figures, f"{keys:,}" if keys is not None else "")
-        told: dict[str, Any] = {"name": name, "connections": count, "orders_per_second": significant(rate)}
-        told |= {"p50_ms": significant(p50), "p99_ms": significant(p99), "ratio_to_limit": significant(ratio)}
+        told = row_of(name, count, p50, p99, ratio, orders_per_second=rate)
         rows.append(told | ({"redis_keys": keys} if keys is not None else {}))
 
     for name, rate in rates.items():

@@ -36,7 +36,7 @@ class Target:
 class Result:
     """A finished bench.
 
-    rows: `{"name", "connections", "requests_per_second" (or the bench's unit), "p50_ms", "p99_ms", "ratio_to_limit"}`.
+    rows: as `row_of` makes them.
     """
 
     table: Table
@@ -44,6 +44,17 @@ class Result:
     targets: list[Target]
     versions: dict[str, str]
     notes: list[str] = field(default_factory=list[str])
+
+
+def row_of(
+    name: str, connections: int, p50_ms: float, p99_ms: float, ratio: float, **rate_or_time: float
+) -> dict[str, Any]:
+    """A row as every bench tells it in JSON: `{"name", "connections", …, "p50_ms", "p99_ms", "ratio_to_limit"}`.
+
+    rate_or_time: what the bench measures, named with its unit, such as requests_per_second.
+    """
+    figures = rate_or_time | {"p50_ms": p50_ms, "p99_ms": p99_ms, "ratio_to_limit": ratio}
+    return {"name": name, "connections": connections} | {key: significant(value) for key, value in figures.items()}
 
 
 def figures_table(caption: str, first: str, figures: Sequence[str]) -> Table:

@@ -23,7 +23,7 @@ from statistics import median
 from rich.console import Console
 
 from labctl import infrastructure, lifecycle, processes, runfile
-from labctl.bench.report import Result, Target, figures_table, significant
+from labctl.bench.report import Result, Target, figures_table, row_of
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
@@ -113,17 +113,9 @@ def _result(site: Site, took: dict[str, list[float]]) -> Result:
     for name, seconds in took.items():
         ratio = middle[name] / middle[LIMIT]
         table.add_row(name, f"{middle[name]:.2f}", f"{min(seconds):.2f}", f"{max(seconds):.2f}", f"{ratio:.2f}")
-        rows.append(
-            {
-                "name": name,
-                "connections": 1,
-                "seconds_to_ready": significant(middle[name]),
-                "p50_ms": significant(middle[name] * 1000),
-                # Of so few starts the 99th percentile is the slowest one.
-                "p99_ms": significant(max(seconds) * 1000),
-                "ratio_to_limit": significant(ratio),
-            }
-        )
+        # Of so few starts the 99th percentile is the slowest one.
+        p50, p99 = middle[name] * 1000, max(seconds) * 1000
+        rows.append(row_of(name, 1, p50, p99, ratio, seconds_to_ready=middle[name]))
     targets = [Target("./lab up to bare dapr run -f", TIMES_BARE, middle["lab_up"] / middle[LIMIT], at_most=True)]
     versions = {"dapr": lifecycle.find_runtime(site).version(), "python": platform.python_version()}
     return Result(table, rows, targets, versions)

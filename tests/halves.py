@@ -1,7 +1,7 @@
 """./lab test runs the tests in two halves side by side, as most of their time is spent waiting for what Dapr does.
 
 Which half a test is in does not change with the order or the speed of things, so that one seed is always one order.
-`./lab test -- -n 0` runs them one after the other.
+`./lab test -n 0` runs them one after the other.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 ONE_HALF = ("tests/runtime/pizza/", "tests/docs/", "tests/house/test_lint.py")
 
 # Each half has sites of its own, whose ports collide with none of the other's (tests/house/test_ports.py).
-_APART = 6000
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_FIRST = int(os.environ.get("LAB_TEST_OFFSET", "10000"))
-OFFSETS = (_FIRST, _FIRST + _APART)
+APART = 6050
 
 
 class Halves(LoadScopeScheduling):
@@ -29,4 +26,6 @@ class Halves(LoadScopeScheduling):
 
 def move_sites() -> None:
     """Moves the sites of this process off those of the other half. labctl reads it when it is imported."""
-    os.environ["LAB_TEST_OFFSET"] = str(OFFSETS[_WORKER])
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = int(os.environ.get("LAB_TEST_OFFSET", "10000"))
+    os.environ["LAB_TEST_OFFSET"] = str(first + worker * APART)

@@ -13,7 +13,7 @@ import pytest
 from labctl.runfile import ZIPKIN
 from labctl.site import infrastructure_ports
 from tests.docs.ports import APART as DOCS_APART
-from tests.halves import OFFSETS
+from tests.halves import APART
 from tests.house.repository import PORT_KEYS, ROOT, apps, below, manifests, named, plan, services, table
 
 # What `dapr init` chose, which cannot be moved; all else stays below the range from which systems lend ports.
@@ -22,8 +22,9 @@ LENT_FROM = 32768
 # Dapr's own choice where nobody pins one: a sidecar on Kubernetes, and in what else is taught.
 DAPR_DEFAULT = {3500}
 OLLAMA = 11434
-# Where sites are: the user's, and for each half of the tests that of tests/runtime and that of tests/docs.
-SITES = [0, *(offset + apart for offset in OFFSETS for apart in (0, DOCS_APART))]
+# Where the tests of two checkouts may be (CONTRIBUTING.md): for each half of them, tests/runtime and tests/docs.
+CHECKOUTS = (10000, 13100)
+SITES = [0, *(first + half + docs for first in CHECKOUTS for half in (0, APART) for docs in (0, DOCS_APART))]
 # Programs of the reader that are named: a web page under development (CORS), Tilt's own page, Ollama.
 READERS = {3000, 10350, OLLAMA}
 
@@ -94,6 +95,7 @@ def test_every_port_is_below_those_that_the_system_lends() -> None:
 def test_sites_that_may_run_at_once_share_no_port() -> None:
     ports = Counter(port for offset in SITES for port in all_ports(offset))
     assert [port for port, times in ports.items() if times > 1] == []
+    assert f"`LAB_TEST_OFFSET={CHECKOUTS[1]}`" in (ROOT / "CONTRIBUTING.md").read_text()
 
 
 @pytest.mark.parametrize("folder", services(), ids=str)

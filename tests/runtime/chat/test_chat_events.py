@@ -107,6 +107,17 @@ def test_an_event_that_always_fails_is_a_dead_letter_and_is_replayed(brief):
     assert "blue" in lab.say(user, "What did we talk about?", session)
 
 
+@pytest.mark.full
+@pytest.mark.timeout(300)
+def test_as_shipped_an_event_is_delivered_for_two_minutes(lab):
+    session, message = fresh("s"), fresh("m")
+    lab.memory_fails(fail_next=1_000_000)
+    lab.say(fresh("ada"), "I like blue", session, message)
+    assert wait_until(lambda: lab.dead_letters(message) != [], 200, 1)
+    assert lab.deliveries(message) == 1 + 120  # components/resiliency-events.yaml
+    lab.memory_fails()
+
+
 def test_an_event_that_is_invalid_is_a_dead_letter_at_once(lab):
     session, event_id = fresh("s"), fresh("m")
     data = turn(fresh("ada"), session, 1, datetime.now(UTC))

@@ -65,8 +65,18 @@ def run(
         begin = time.monotonic()
         console.rule(name)
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" or folder == ROOT}
-        if subprocess.run([*command, *pytest_options], cwd=folder, env=environment, check=False).returncode:
+        if _run([*command, *pytest_options], folder, environment):
             failed.append(name)
         console.print(f"[dim]{name}: {time.monotonic() - begin:.1f} s[/]")
     console.rule("[red]failed: " + ", ".join(failed) if failed else "[green]all passed")
     return 1 if failed else 0
+
+
+def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> int:
+    with subprocess.Popen(command, cwd=folder, env=environment) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # pytest has had the Ctrl-C too, and takes down what its tests have brought up.
+            process.wait()
+            raise

@@ -9,6 +9,10 @@ from __future__ import annotations
 import os
 
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import NodeManager
+
+# After Ctrl-C each half takes down what runs on its sites.
+NodeManager.EXIT_TIMEOUT = 60
 
 # About half of the time; the other half is all the rest.
 ONE_HALF = ("tests/runtime/pizza/", "tests/docs/", "tests/house/test_lint.py")

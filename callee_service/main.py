@@ -19,6 +19,8 @@ from models import Greeting, Health, Name, Welcome
 from settings import Settings
 
 log = logging.getLogger("callee")
+# Longer than a sidecar waits between two tries: a call that comes just as a connection is closed is lost.
+KEEP_ALIVE_SECONDS = 120
 
 ATTEMPT = "x-attempt"
 TELLS_ATTEMPT = {ATTEMPT: {"description": "How often this request has arrived by now", "schema": {"type": "integer"}}}
@@ -89,5 +91,6 @@ if __name__ == "__main__":
         host=settings.app_host,
         port=settings.app_port,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         log_config=None,
     )

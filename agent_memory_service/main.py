@@ -46,8 +46,6 @@ from settings import Settings
 from wiring import Parts, running
 
 log = logging.getLogger("memory")
-# Longer than a sidecar waits between two tries: a call that comes just as a connection is closed is lost.
-KEEP_ALIVE_SECONDS = 120
 
 WELCOME = (
     "agent-memory-service remembers: GET /memories/{user_id}, GET /conversations/{session_id}, GET /dead-letters. "
@@ -260,6 +258,6 @@ if __name__ == "__main__":
         host=settings.app_host,
         port=settings.app_port,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=settings.keep_alive_seconds,
         log_config=None,
     )

@@ -50,8 +50,6 @@ from store import Store
 from stream import follow
 
 log = logging.getLogger("scheduler")
-# Longer than a sidecar waits between two tries: a call that comes just as a connection is closed is lost.
-KEEP_ALIVE_SECONDS = 120
 
 WELCOME = (
     "scheduler-test-py schedules jobs: POST /schedule-job/{job_name}, GET /get-job/{job_name}, "
@@ -222,6 +220,6 @@ if __name__ == "__main__":
         host=settings.app_host,
         port=settings.app_port,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=settings.keep_alive_seconds,
         log_config=None,
     )

@@ -39,4 +39,6 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=65_536, ge=1)
     max_body_seconds: float = Field(default=10.0, gt=0)
     shutdown_grace_seconds: int = Field(default=10, ge=0)
+    # Longer than a sidecar waits between two tries: a call that comes just as a connection is closed is lost.
+    keep_alive_seconds: int = Field(default=120, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -20,8 +20,7 @@ def at_once(turn: Turn, count: int, seconds: float, patience: float) -> tuple[fl
 
     patience: seconds for one answer. Raises LabError when somebody gets none.
     """
-    # uvicorn ends a connection that was idle for 5 s; one that is just then used again brings no answer.
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=count, keepalive_expiry=2)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=count)
     # One client for all, made before: to make one takes as long as a turn.
     with httpx.Client(timeout=patience, limits=limits) as http, ThreadPoolExecutor(count) as pool:
         begin = time.monotonic()

@@ -16,7 +16,7 @@ from rich.console import Console, Group
 from rich.spinner import Spinner
 from rich.table import Table
 
-from labctl import lifecycle, runfile
+from labctl import lifecycle, processes, runfile
 from labctl.demos.telling import chapter, live
 from labctl.runfile import App
 from labctl.site import Site
@@ -72,9 +72,7 @@ class Story:
         self.killed = False
         chapter(self.console, "callee is back", f"Restarted in {seconds:.1f} s. caller was not touched.")
         # caller's sidecar dials the new one at growing intervals, of seconds, and refuses calls in between.
-        until = time.monotonic() + _FOUND_AGAIN_WITHIN
-        while not self._call() and time.monotonic() < until:
-            pass
+        processes.wait_until(self._call, _FOUND_AGAIN_WITHIN)
         self.console.print(f"\nThat took {time.monotonic() - begin:.0f} s. The policy: components/resiliency.yaml.")
 
     def tidy(self) -> None:

@@ -24,8 +24,6 @@ from state_store import StateStore, connected
 from steps import COOK, DISCARD
 from worker import Worker
 
-# Longer than a sidecar waits between two tries: a call that comes just as a connection is closed is lost.
-KEEP_ALIVE_SECONDS = 120
 WELCOME = "pizza-kitchen cooks: POST /cook, /discard. Also GET /ledger, /docs, /healthz and /readyz."
 
 
@@ -117,6 +115,6 @@ if __name__ == "__main__":
         host=settings.app_host,
         port=settings.app_port,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=settings.keep_alive_seconds,
         log_config=None,
     )

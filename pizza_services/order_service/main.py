@@ -36,8 +36,6 @@ from state_store import StateStore, connected
 from timeline import RunUnderWay
 
 log = logging.getLogger("pizza-order")
-# Longer than a sidecar waits between two tries: a call that comes just as a connection is closed is lost.
-KEEP_ALIVE_SECONDS = 120
 
 WELCOME = (
     "pizza-order keeps orders: POST and GET /orders, GET and DELETE /orders/{order_id}, GET /dead-letters. "
@@ -150,6 +148,6 @@ if __name__ == "__main__":
         host=settings.app_host,
         port=settings.app_port,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=settings.keep_alive_seconds,
         log_config=None,
     )

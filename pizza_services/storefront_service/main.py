@@ -19,8 +19,6 @@ from settings import Settings
 from sidecar import SidecarNotReady
 from state_store import StateStore, connected
 
-# Longer than a sidecar waits between two tries: a call that comes just as a connection is closed is lost.
-KEEP_ALIVE_SECONDS = 120
 WELCOME = "pizza-storefront takes orders: POST /order, /refund, /cancel. Also GET /ledger, /docs, /healthz and /readyz."
 
 ORDER = Step("order", "confirmed", undone_by=frozenset({"refund", "cancel"}))
@@ -114,6 +112,6 @@ if __name__ == "__main__":
         host=settings.app_host,
         port=settings.app_port,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=settings.keep_alive_seconds,
         log_config=None,
     )

@@ -47,8 +47,6 @@ from watchdog import Watchdog
 from worker import QUIET, Worker
 
 log = logging.getLogger("pizza-workflow")
-# Longer than a sidecar waits between two tries: a call that comes just as a connection is closed is lost.
-KEEP_ALIVE_SECONDS = 120
 
 WELCOME = (
     "pizza-workflow drives orders: POST /start-order, GET /orders/{order_id}, POST /pause-order, /resume-order, "
@@ -231,6 +229,6 @@ if __name__ == "__main__":
         host=settings.app_host,
         port=settings.app_port,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=settings.keep_alive_seconds,
         log_config=None,
     )

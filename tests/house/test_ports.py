@@ -13,6 +13,7 @@ import pytest
 from labctl.runfile import ZIPKIN
 from labctl.site import infrastructure_ports
 from tests.docs.ports import APART as DOCS_APART
+from tests.docs.ports import planned
 from tests.halves import APART
 from tests.house.repository import PORT_KEYS, ROOT, apps, below, manifests, named, plan, services, table
 
@@ -31,14 +32,14 @@ READERS = {3000, 10350, OLLAMA}
 APP_IDS = [app["appID"] for app in apps()]
 
 
-def app_ports(offset: int = 0) -> list[int]:
+def app_ports() -> list[int]:
     """Every port of every app in dapr.yaml, with repetitions."""
-    return [app[key] + offset for app in apps() for key in PORT_KEYS]
+    return [app[key] for app in apps() for key in PORT_KEYS]
 
 
-def planned_ports(offset: int = 0) -> set[int]:
+def planned_ports() -> set[int]:
     """Every port of every app of the plan, those to come too: an app's, and its sidecar's four."""
-    return {row.app_port + offset - shift for row in plan() for shift in (0, 4500, 3500, 2500, 1500)}
+    return {row.app_port - shift for row in plan() for shift in (0, 4500, 3500, 2500, 1500)}
 
 
 @pytest.mark.parametrize("app", apps(), ids=APP_IDS)
@@ -83,11 +84,11 @@ def test_no_two_processes_of_a_site_share_a_port() -> None:
 
 def all_ports(offset: int) -> set[int]:
     """Every port of a site, and those that its tests listen on in place of Zipkin and Ollama."""
-    infrastructure = [infrastructure_ports(offset, secure).values() for secure in (False, True)]
-    return planned_ports(offset).union(*infrastructure) | {ZIPKIN + offset, OLLAMA + offset}
+    return planned(offset) | {ZIPKIN + offset, OLLAMA + offset}
 
 
 def test_every_port_is_below_those_that_the_system_lends() -> None:
+    assert planned_ports() <= all_ports(0)
     for offset in SITES:
         assert {port for port in all_ports(offset) if port >= LENT_FROM} <= DAPR_INIT
 

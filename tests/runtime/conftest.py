@@ -83,8 +83,7 @@ def site_of_the_session() -> Iterator[httpx.Client]:
     # What an earlier run left, perhaps of another version of the components, is no part of this one.
     lifecycle.down(SITE)
     shutil.rmtree(SITE.state, ignore_errors=True)
-    # uvicorn ends a connection that was idle for 5 s; one that is just then used again brings no answer.
-    with httpx.Client(timeout=60, limits=httpx.Limits(keepalive_expiry=2)) as http:
+    with httpx.Client(timeout=60) as http:
         yield http
     lifecycle.down(SITE)
     assert processes.find(SITE) == []

@@ -2,31 +2,39 @@
 
 It stands for the courses and posts whose route does, for each message,
 
-    wfr = WorkflowRuntime(); wfr.register_workflow(chat_workflow); …; wfr.start()
-    client = DaprWorkflowClient(); id = client.schedule_new_workflow(chat_workflow, input=…)
-    state = client.wait_for_workflow_completion(id); wfr.shutdown()
+    @app.post("/chat/")
+    async def chat(message):
+        wfr.start()
+        client = DaprWorkflowClient()
+        id = client.schedule_new_workflow(chat_workflow, input=…)
+        state = client.wait_for_workflow_completion(id)
+        wfr.shutdown()
 
-whose activities each open a DaprClient, and whose history is one list under one key, read and written whole. It has the
-offline engine of chat_service, imported from there, the same three steps, and a sidecar of its own. It is better off
-than what it stands for: its routes run in threads, so that nothing blocks the event loop; the turn is stored right
-here, without an event and a second service; and each function is registered anew, as today's SDK takes one only once.
+so that the event loop stands still for as long as a turn takes; whose activities are synchronous, and open an HTTP
+client for each call (`asyncio.run` of an `async with httpx.AsyncClient()`); and whose memory is a second service
+(taught_memory.py). To make the route a plain `def`, which FastAPI runs in threads, is no way out: with sixteen runtimes
+started and shut down side by side, the process ended with a segmentation fault in gRPC.
+
+It is better off than what it stands for: it has the offline engine of chat_service, imported from there, and no model;
+its memory writes no summary; and each function is registered anew, as today's SDK takes one only once.
 """
 
 import asyncio
-import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from dapr.clients import DaprClient
+import httpx
 from dapr.ext.workflow import DaprWorkflowClient, DaprWorkflowContext, WorkflowActivityContext, WorkflowRuntime
 from engine_offline import Offline
 from fastapi import FastAPI
 from pydantic import BaseModel
 from turn import ChatTurn, Context, Memory, Prompt, Said
 
-STORE = "baselinestore"
+SIDECAR = f"http://127.0.0.1:{os.environ['DAPR_HTTP_PORT']}/v1.0"
+MEMORY = f"{SIDECAR}/invoke/taught-memory/method"
 
 
 class Message(BaseModel):
@@ -37,32 +45,42 @@ class Message(BaseModel):
     metadata: dict[str, str]
 
 
-def fetch_context(_: WorkflowActivityContext, turn: dict[str, Any]) -> list[dict[str, str]]:
-    with DaprClient() as dapr:
-        return json.loads(dapr.get_state(STORE, f"history-{turn['session_id']}").data or b"[]")
+async def ask_memory(path: str) -> Any:
+    async with httpx.AsyncClient() as client:
+        response = await client.get(f"{MEMORY}/{path}")
+        response.raise_for_status()
+        return response.json()
+
+
+async def publish(event: dict[str, str]) -> None:
+    async with httpx.AsyncClient() as client:
+        response = await client.post(f"{SIDECAR}/publish/baselinepubsub/conversations", json=event)
+        response.raise_for_status()
+
+
+def fetch_context(_: WorkflowActivityContext, turn: dict[str, Any]) -> dict[str, Any]:
+    conversation = asyncio.run(ask_memory(f"conversations/{turn['session_id']}"))
+    memory = asyncio.run(ask_memory(f"memories/{turn['user_id']}"))
+    return {"history": conversation["history"], "memory": memory}
 
 
 def generate_response(_: WorkflowActivityContext, given: dict[str, Any]) -> str:
     turn, now = given["turn"], datetime.now(UTC)
     asked = ChatTurn(**turn, user_hash="", message_id=uuid4().hex, timestamp=now, received_at=now)
-    memory = Memory(name=asked.user_id, preferred_style="casual", user_summary=f"{asked.user_id} is a new user.")
-    history = [Said.model_validate(one) for one in given["history"]]
-    prompt = Prompt(turn=asked, context=Context(memory=memory, history=history), may_wait=False)
-    return asyncio.run(Offline().reply(prompt))
+    history = [Said.model_validate(one) for one in given["context"]["history"]]
+    context = Context(memory=Memory.model_validate(given["context"]["memory"]), history=history)
+    return asyncio.run(Offline().reply(Prompt(turn=asked, context=context, may_wait=False)))
 
 
 def save_conversation(_: WorkflowActivityContext, given: dict[str, Any]) -> None:
     turn = given["turn"]
-    said = [{"role": "user", "content": turn["text"]}, {"role": "assistant", "content": given["reply"]}]
-    with DaprClient() as dapr:
-        key = f"history-{turn['session_id']}"
-        history = json.loads(dapr.get_state(STORE, key).data or b"[]")
-        dapr.save_state(STORE, key, json.dumps([*history, *said]))
+    said = {"user_message": turn["text"], "assistant_reply": given["reply"]}
+    asyncio.run(publish({"user_id": turn["user_id"], "session_id": turn["session_id"], **said}))
 
 
 def chat_workflow(ctx: DaprWorkflowContext, turn: dict[str, Any]) -> Any:
-    history = yield ctx.call_activity("fetch_context", input=turn)
-    reply = yield ctx.call_activity("generate_response", input={"turn": turn, "history": history})
+    context = yield ctx.call_activity("fetch_context", input=turn)
+    reply = yield ctx.call_activity("generate_response", input={"turn": turn, "context": context})
     yield ctx.call_activity("save_conversation", input={"turn": turn, "reply": reply})
     return reply
 
@@ -75,8 +93,8 @@ app = FastAPI()
 
 
 @app.post("/chat/")
-def chat(message: Message) -> dict[str, Any]:
-    """Answers a message; runs in a thread."""
+async def chat(message: Message) -> dict[str, Any]:
+    """Answers a message; nothing else is answered meanwhile."""
     turn = {"user_id": message.user_id, "session_id": message.metadata["session_id"], "text": message.text}
     runtime = WorkflowRuntime()
     runtime.register_workflow(anew(chat_workflow), name="chat_workflow")

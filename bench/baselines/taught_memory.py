@@ -1,0 +1,68 @@
+"""The memory of taught_chat.py, in the form in which it is usually taught: one list per session, read and written whole.
+
+It stands for services whose subscriber does, for each event,
+
+    async with httpx.AsyncClient() as client:
+        history = (await client.get(f"{STATE}/{key}")).json()
+        await client.post(STATE, json=[{"key": key, "value": [*history, turn]}])
+
+It is better off than what it stands for: it makes no summary, for which that asks the model once more.
+"""
+
+import os
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+STATE = f"http://127.0.0.1:{os.environ['DAPR_HTTP_PORT']}/v1.0/state/baselinestore"
+
+app = FastAPI()
+
+
+async def load(key: str) -> Any:
+    async with httpx.AsyncClient() as client:
+        response = await client.get(f"{STATE}/{key}")
+        return response.json() if response.status_code == 200 else None
+
+
+async def save(key: str, value: Any) -> None:
+    async with httpx.AsyncClient() as client:
+        response = await client.post(STATE, json=[{"key": key, "value": value}])
+        response.raise_for_status()
+
+
+@app.get("/dapr/subscribe")
+async def subscriptions() -> list[dict[str, str]]:
+    return [{"pubsubname": "baselinepubsub", "topic": "conversations", "route": "/conversations"}]
+
+
+@app.get("/memories/{user_id}")
+async def memory(user_id: str) -> dict[str, str]:
+    """What is known of a user; of a new one, what the chat assumes."""
+    new = {"name": user_id, "preferred_style": "casual", "user_summary": f"{user_id} is a new user."}
+    return await load(f"memory-{user_id}") or new
+
+
+@app.get("/conversations/{session_id}")
+async def conversation(session_id: str) -> dict[str, Any]:
+    """The whole of a conversation."""
+    return {"session_id": session_id, "history": await load(f"history-{session_id}") or []}
+
+
+@app.post("/conversations")
+async def updated(event: dict[str, Any]) -> dict[str, str]:
+    """An event: a turn to be added."""
+    turn, key = event["data"], f"history-{event['data']['session_id']}"
+    said = [
+        {"role": "user", "content": turn["user_message"]},
+        {"role": "assistant", "content": turn["assistant_reply"]},
+    ]
+    await save(key, [*(await load(key) or []), *said])
+    return {"status": "SUCCESS"}
+
+
+@app.get("/healthz")
+@app.get("/readyz")
+async def ready() -> dict[str, str]:
+    return {"status": "ok"}

@@ -54,7 +54,7 @@ async def ask_memory(path: str) -> Any:
 
 async def publish(event: dict[str, str]) -> None:
     async with httpx.AsyncClient() as client:
-        response = await client.post(f"{SIDECAR}/publish/baselinepubsub/conversations", json=event)
+        response = await client.post(f"{SIDECAR}/publish/baselinepubsub/taught-conversations", json=event)
         response.raise_for_status()
 
 

@@ -34,7 +34,7 @@ async def save(key: str, value: Any) -> None:
 
 @app.get("/dapr/subscribe")
 async def subscriptions() -> list[dict[str, str]]:
-    return [{"pubsubname": "baselinepubsub", "topic": "conversations", "route": "/conversations"}]
+    return [{"pubsubname": "baselinepubsub", "topic": "taught-conversations", "route": "/conversations"}]
 
 
 @app.get("/memories/{user_id}")

@@ -1,5 +1,6 @@
 """agent-memory: remembers users and their conversations for chat-service, and forgets them when they ask for it."""
 
+import gc
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -250,6 +251,11 @@ def create_app(settings: Settings) -> FastAPI:
 
 settings = Settings()
 app = create_app(settings)
+
+# All that was imported and built up to here lives as long as the process. Left to itself the garbage collector looks at
+# it again and again, in the middle of answers.
+gc.freeze()
+gc.set_threshold(20_000, 20, 20)
 
 if __name__ == "__main__":
     # No `log_config`: uvicorn would replace the logging that create_app set up.

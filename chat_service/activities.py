@@ -1,7 +1,8 @@
-"""The steps of the workflow: each has one side effect, a time limit, and may run twice without harm.
+"""The steps of the workflow: each has a time limit, and may run twice without harm.
 
 generate_response may ask the model twice if the process dies before its result is kept; only one reply goes further.
-save_conversation may publish twice; the event id is the message id, and memory keeps each id once.
+save_conversation may publish twice; the event id is the message id, and memory keeps each id once. That it also passes
+the turn on is because a step of its own would cost a tenth of the whole (`./lab bench chat`).
 """
 
 import asyncio
@@ -106,16 +107,14 @@ def activities(tools: Tools, loop: asyncio.AbstractEventLoop) -> list[Activity[A
         return Generated(answered=Answered(reply=reply[:16_000], model=engine.name))
 
     @on_app_loop
-    async def save_conversation(_: WorkflowActivityContext, saved: Outcome) -> None:
-        """Publishes the turn; memory keeps it when the event arrives."""
-        assert saved.answered is not None
+    async def save_conversation(_: WorkflowActivityContext, outcome: Outcome) -> None:
+        """Publishes the turn, which memory keeps when the event arrives. Then notes the reply for repeats of the
+        message, and for the next of the session, whose turn it now is."""
+        assert outcome.answered is not None
         await tools.faults.strike("save_conversation")
-        async with within(settings.pubsub_name, settings.save_seconds):
-            await tools.events.conversation_updated(saved.turn, saved.answered.reply)
-
-    @on_app_loop
-    async def pass_turn(_: WorkflowActivityContext, outcome: Outcome) -> None:
-        """Notes the reply for repeats of the message, and for the next of the session, whose turn it now is."""
+        if not outcome.published:
+            async with within(settings.pubsub_name, settings.save_seconds):
+                await tools.events.conversation_updated(outcome.turn, outcome.answered.reply)
         await tools.faults.strike("pass_turn")
         await _end(outcome)
 
@@ -137,7 +136,7 @@ def activities(tools: Tools, loop: asyncio.AbstractEventLoop) -> list[Activity[A
             if next_one is not None:
                 await tools.workflows.tell(next_one, YOUR_TURN)
 
-    return [take_turn, fetch_context, generate_response, save_conversation, pass_turn, handle_error]
+    return [take_turn, fetch_context, generate_response, save_conversation, handle_error]
 
 
 async def _call(activity: Activity[In], ctx: WorkflowActivityContext, given: In) -> Any:

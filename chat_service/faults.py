@@ -12,6 +12,7 @@ from failures import Unreachable
 from models import FaultOrder
 from problems import documented
 
+# pass_turn is the second half of save_conversation, once the turn was published.
 StepName = Literal["fetch_context", "generate_response", "save_conversation", "pass_turn"]
 
 

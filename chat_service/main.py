@@ -1,5 +1,6 @@
 """chat: answers messages through a durable workflow, with what agent-memory-service remembers."""
 
+import gc
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -155,3 +156,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 settings = Settings()
 app = create_app(settings)
+
+# All that was imported and built up to here lives as long as the process. Left to itself the garbage collector looks at
+# it again and again, in the middle of answers.
+gc.freeze()
+gc.set_threshold(20_000, 20, 20)

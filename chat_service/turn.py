@@ -92,6 +92,7 @@ class Outcome(Step):
     turn: ChatTurn
     instance_id: str
     answered: Answered | None = None
+    published: bool = Field(default=False, description="By an earlier workflow of the same message")
     remembered: list[str] = []
     failure: "Failure | None" = None
 

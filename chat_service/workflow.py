@@ -51,13 +51,15 @@ def chat_workflow_with(settings: Settings) -> Callable[[DaprWorkflowContext, Cha
                 step = "generate_response"
                 answered = yield from generate_response(ctx, turn, context)
 
-                step = "save_conversation"
-                saved = Outcome(turn=turn, instance_id=ctx.instance_id, answered=answered)
-                yield ctx.call_activity(step, input=saved, retry_policy=save)
-
-            step = "pass_turn"
-            outcome = Outcome(turn=turn, instance_id=ctx.instance_id, answered=answered, remembered=context.remembered)
-            yield ctx.call_activity(step, input=outcome, retry_policy=turns)
+            step = "save_conversation"
+            outcome = Outcome(
+                turn=turn,
+                instance_id=ctx.instance_id,
+                answered=answered,
+                published=context.answered is not None,
+                remembered=context.remembered,
+            )
+            yield ctx.call_activity(step, input=outcome, retry_policy=save)
         except TaskFailedError as error:
             failure = failure_of(step, error)
             yield from handle_error(ctx, turn, failure)

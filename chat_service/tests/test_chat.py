@@ -36,7 +36,7 @@ def test_timestamp_and_tags_come_back(client):
 
 def test_the_steps_run_once_and_in_order(client, sidecar):
     instance = say(client).json()["instance_id"]
-    steps = ["fetch_context", "generate_response", "save_conversation", "pass_turn"]
+    steps = ["fetch_context", "generate_response", "save_conversation"]
     assert sidecar.engine.activities == [(instance, step) for step in steps]
 
 
@@ -187,7 +187,7 @@ def test_a_second_workflow_of_an_answered_message_repeats_nothing(client, sideca
     """As when two requests that find a claim without a workflow both start it."""
     first = say(client, session_id="s1", message_id="m1").json()
     start_again(sidecar, first["instance_id"])
-    eventually(lambda: sidecar.engine.runs("pass_turn") == 2)
+    eventually(lambda: sidecar.engine.runs("save_conversation") == 2)
     eventually(lambda: client.get(f"/chat/{first['instance_id']}").json() == first)
     assert sidecar.engine.runs("generate_response") == len(sidecar.published) == 1
     assert sidecar.values("session:")["session:s1"]["queue"] == []

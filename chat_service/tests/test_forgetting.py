@@ -112,7 +112,7 @@ def test_the_stream_is_trimmed_by_a_job_that_names_nobody(serve, sidecar):
 def test_what_an_activity_in_flight_wrote_is_swept_up(client, sidecar):
     client.put("/faults/pass_turn", json={"delay_ms": 10_000})
     say(client, wait=False, session_id="s1")
-    eventually(lambda: sidecar.engine.runs("pass_turn"))
+    eventually(lambda: sidecar.published)
     before = {key: value for key, value in sidecar.state.items() if not key.startswith("user:")}
     forget(client, event())
     ((name, job),) = sidecar.jobs.items()

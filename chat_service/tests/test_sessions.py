@@ -18,7 +18,7 @@ def test_two_at_once_are_answered_one_after_the_other(client, sidecar):
     second = say(client, "What did we talk about?", session_id="s1", message_id="m2").json()
     assert second["reply"] == "Hi Junaid! Last we talked about “I like tea”."
     steps = [(instance == first, step) for instance, step in sidecar.engine.activities]
-    assert steps.index((True, "pass_turn")) < steps.index((False, "fetch_context"))
+    assert steps.index((True, "save_conversation")) < steps.index((False, "fetch_context"))
     assert [data["message_id"] for _, data, _ in sidecar.published] == ["m1", "m2"]
 
 
@@ -51,8 +51,8 @@ def test_many_at_once_are_all_answered_in_the_order_of_their_queue(client, sidec
     assert {answer.status_code for answer in answers} == {200}
     assert queue_of(sidecar) == []
     # Each was answered before the next began to look at what was said.
-    steps = [step for _, step in sidecar.engine.activities if step in ("fetch_context", "pass_turn")]
-    assert steps == ["fetch_context", "pass_turn"] * 12
+    steps = [step for _, step in sidecar.engine.activities if step in ("fetch_context", "save_conversation")]
+    assert steps == ["fetch_context", "save_conversation"] * 12
     assert len({data["message_id"] for _, data, _ in sidecar.published}) == 12
 
 

@@ -35,7 +35,7 @@ AT_ONCE = (1, 16)
 TURNS, TURNS_FULL = (10, 100, 1_000), (10, 100, 1_000, 10_000)
 MEASURED = 10  # turns, up to and with the Nth
 SLICES = 3
-STEPS = 4  # of chat_workflow, when nobody is before a message: fetch, generate, save, pass the turn
+STEPS = 3  # of chat_workflow, when nobody is before a message: fetch, generate, save
 TIMES_FIRST = 1.2
 TIMES_TAUGHT = 10.0
 

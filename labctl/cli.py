@@ -47,6 +47,7 @@ problems = Console(stderr=True, highlight=False)
 Labs = Annotated[list[str] | None, typer.Argument(metavar="[LAB]…", help="Labs; all that exist when none is named.")]
 Name = Annotated[str, typer.Argument(metavar="APP|redis|scheduler|placement", help="An app id, or a part below it.")]
 Sidecar = Annotated[bool, typer.Option("--sidecar", help="Only the app's sidecar (daprd).")]
+KeepSidecar = Annotated[bool, typer.Option("--keep-sidecar", help="Only the app, under the sidecar that it had.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
@@ -269,10 +270,12 @@ def kill(name: Name, sidecar: Sidecar = False) -> None:
 
 
 @cli.command()
-def restart(name: Name, sidecar: Sidecar = False) -> None:
-    """Restarts one app with its sidecar (or only the sidecar), Redis, scheduler or placement; nothing else moves."""
+def restart(name: Name, sidecar: Sidecar = False, keep_sidecar: KeepSidecar = False) -> None:
+    """Restarts one app with its sidecar (or only one of them), Redis, scheduler or placement; nothing else moves."""
+    if sidecar and keep_sidecar:
+        raise LabError("--sidecar and --keep-sidecar exclude each other.")
     site = lifecycle.present(Site.from_environment())
-    seconds = lifecycle.restart(site, name, sidecar=sidecar)
+    seconds = lifecycle.restart(site, name, sidecar=sidecar, keep_sidecar=keep_sidecar)
     console.print(f"{name}{' (sidecar)' if sidecar else ''} is ready again after {seconds:.1f} s.", soft_wrap=True)
 
 

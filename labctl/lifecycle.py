@@ -275,10 +275,11 @@ def restart(
     name: str,
     *,
     sidecar: bool = False,
+    keep_sidecar: bool = False,
     resources: Sequence[Path] | None = None,
     app: App | None = None,
 ) -> float:
-    """Restarts one app with its sidecar, only the sidecar, or one infrastructure process; seconds until ready.
+    """Restarts one app with its sidecar, only one of the two, or one infrastructure process; seconds until ready.
 
     resources: component folders instead of those the site was brought up with. app: where dapr.yaml does not know it.
     """
@@ -296,16 +297,36 @@ def restart(
     mark = _intent(site, name)
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.write_text("restarting")
-    ports = {"sidecar": app.http_port} if sidecar else {"sidecar": app.http_port, "app": app.app_port}
+    ports = {"sidecar": app.http_port, "app": app.app_port}
+    if sidecar or keep_sidecar:
+        del ports["app" if sidecar else "sidecar"]
     victims = [one for one in processes.find(site) if one.name == name and ports.get(one.kind) == one.port]
     for kind in ("app", "sidecar"):
         processes.end([one.process for one in victims if one.kind == kind], grace=12)
-    _end_idle_clis(site)
-    file = f"{name}-{app.http_port}{'-sidecar' if sidecar else ''}.yaml"
-    _dapr_run(site, [app], runtime, run, name=file, without_app=sidecar, resources=resources)
+    if keep_sidecar:
+        _start_app(site, app, run)
+    else:
+        _end_idle_clis(site)
+        file = f"{name}-{app.http_port}{'-sidecar' if sidecar else ''}.yaml"
+        _dapr_run(site, [app], runtime, run, name=file, without_app=sidecar, resources=resources)
     wait_ready(site, [app], begin)
     mark.unlink(missing_ok=True)
     return time.monotonic() - begin
+
+
+def _start_app(site: Site, app: App, run: Run) -> None:
+    """Starts an app under the sidecar that it had, which the CLI has no command for: with what the CLI gives an app."""
+    environment = {
+        "APP_ID": app.app_id,
+        "APP_PORT": str(app.app_port),
+        "DAPR_HTTP_PORT": str(app.http_port),
+        "DAPR_GRPC_PORT": str(app.grpc_port),
+    }
+    if site.secure:
+        environment |= secure.tokens(site)
+    log = logfiles.file(site, app) or site.logs / f"{app.app_id}.log"
+    environment |= app.entry["env"] | run.env
+    processes.spawn(site, "run", app.entry["command"], env=environment, cwd=app.folder, log=log)
 
 
 def _end_idle_clis(site: Site) -> None:

@@ -32,5 +32,9 @@ def environment(site: Site, runtime: Runtime) -> dict[str, str]:
     wrapper.write_text(f'#!/bin/sh\nexec "{runtime.binary("daprd")}" "$@" {sentry}\n')
     wrapper.chmod(0o755)
     anchors = (infrastructure.credentials(site) / "ca.crt").read_text()
-    tokens: dict[str, str] = json.loads((site.state / "tokens.json").read_text())
-    return {"DAPR_RUNTIME_PATH": str(folder.parent), "DAPR_TRUST_ANCHORS": anchors} | tokens
+    return {"DAPR_RUNTIME_PATH": str(folder.parent), "DAPR_TRUST_ANCHORS": anchors} | tokens(site)
+
+
+def tokens(site: Site) -> dict[str, str]:
+    """The tokens by which app and sidecar know each other, as environment variables."""
+    return json.loads((site.state / "tokens.json").read_text())

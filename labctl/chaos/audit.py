@@ -32,6 +32,14 @@ class Audit:
         """One line for everything that was lost, doubled or is stuck; none is what was promised."""
         return [f"{one.plan.order_id}: {line}" for one in self._customers for line in self._wrong_with(one)]
 
+    def unwished(self) -> list[str]:
+        """One line for each order that its customer would have taken and that was not delivered, with the reason."""
+        return [
+            f"{one.plan.order_id}: {one.last['result'].get('error')}"
+            for one in self._customers
+            if one.ended_as not in (None, "delivered") and one.plan.wants_it
+        ]
+
     def table(self) -> Table:
         """What each service did: how many times, how often it was asked for that, and for how many orders."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

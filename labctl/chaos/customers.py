@@ -24,6 +24,11 @@ class Plan:
     rejects: int = 0
     cancels_at: str | None = None
 
+    @property
+    def wants_it(self) -> bool:
+        """Whether the customer takes one of the pizzas in the end."""
+        return self.cancels_at is None and self.rejects < PIZZAS
+
     @classmethod
     def of(cls, number: int, chance: Random) -> Plan:
         """The plan of the customer of that number."""

@@ -84,3 +84,22 @@ def test_an_order_that_was_run_twice_is_found():
         "o: was run more than once",
         "o: its result is {'final_status': 'delivered'}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("plan", "ended_as", "told"),
+    [
+        (Plan("o"), "delivered", []),
+        (Plan("o"), "cancelled", ["o: it stood still"]),
+        (Plan("o", rejects=2), "expired", ["o: it stood still"]),
+        (Plan("o", rejects=3), "failed", []),
+        (Plan("o", cancels_at="cooking"), "cancelled", []),
+        (Plan("o"), None, []),
+    ],
+)
+def test_an_order_is_told_that_its_customer_wanted_and_did_not_get(plan, ended_as, told):
+    with httpx.Client() as http:
+        customer = Customer(plan, http, "http://localhost:8025", threading.Event())
+        if ended_as:
+            customer.last = {"result": {"final_status": ended_as, "error": "it stood still"}}
+        assert Audit(http, APPS, [customer]).unwished() == told

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
 
 from labctl import infrastructure, processes, runfile
 from labctl.site import ROOT, TEST_OFFSET, Site
+from tests.runtime.pizza.conftest import DOERS
 
 SITE = Site("chaos", TEST_OFFSET)
 
@@ -30,6 +32,17 @@ def test_fifty_orders_outlive_the_death_of_everything():
     apps = [app.app_id for app in runfile.select(runfile.read_apps(SITE), ["pizza"])]
     victims = [*apps, *(f"{app}'s sidecar" for app in apps), *infrastructure.names(SITE)]
     assert sorted(kill.split("  ")[0] for kill in kills) == sorted(victims)
+    # Each of them died with orders in its hands.
+    assert all(int(re.findall(r"(\d+) in flight", kill)[0]) > 0 for kill in kills), told
+    # The ledger: what each service did, how often it was asked for that, and for how many orders.
+    rows = {
+        cells[1]: [int(cell) for cell in cells[2:]]
+        for cells in map(str.split, told.splitlines())
+        if cells[:1] and cells[0] in DOERS.values() and len(cells) == 5
+    }
+    for step in ("order", "cook", "deliver", "discard", "refund", "cancel"):
+        done, asked, orders = rows[step]
+        assert 0 < orders <= done <= asked, step
     assert "50 orders, seed 1: " in told
     assert "0 things are wrong." in told
 

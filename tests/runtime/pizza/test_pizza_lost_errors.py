@@ -57,6 +57,6 @@ def test_no_event_is_lost_while_pizza_order_is_dead(lab):
     for order_id in orders:
         lab.approve(order_id)
     assert wait_until(lambda: all("result" in lab.state(order_id) for order_id in orders), AFTER_A_KILL)
-    lifecycle.restart(lab.site, BOOK)
+    lifecycle.restart(lab.site, BOOK, keep_sidecar=True)
     for order_id in orders:
         lab.assert_delivered_once(order_id, AFTER_A_KILL)

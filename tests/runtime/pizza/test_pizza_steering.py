@@ -60,17 +60,22 @@ def test_a_remake_that_is_cancelled_throws_both_pizzas_away(lab):
     lab.assert_deeds(order_id, shop=[("order", 1), ("refund", 1), ("cancel", 1)], kitchen=kitchen)
 
 
-@pytest.mark.parametrize("step", ["cook_pizza", "validate_pizza"])
-def test_an_order_that_is_cancelled_by_force_is_undone_from_outside(lab, step):
+@pytest.mark.parametrize(
+    ("step", "paused"), [*((step, False) for step in STEPS), ("cook_pizza", True), ("validate_pizza", True)]
+)
+def test_an_order_that_is_cancelled_by_force_is_undone_from_outside(lab, step, paused):
     order_id = lab.order()
     go_to(lab, order_id, step)
+    if paused:
+        lab.tell("pause-order", order_id)
     lab.tell("cancel-order", order_id, force=True)
     state = lab.end_of(order_id)
     assert (state["result"]["final_status"], statuses(state)[-1]) == ("cancelled", "cancelled")
     # From outside nobody knows what was done, so everything is undone that may have been.
-    discards = [("discard", 3), ("discard", 2), ("discard", 1)]
-    shop = [("order", 1), ("refund", 1), ("cancel", 1)]
-    lab.assert_deeds(order_id, shop=shop, kitchen=[("cook", 1), *discards], courier=[("recall", 1)])
+    begun = STEPS.index(step)
+    kitchen = [*[("cook", 1)][:begun], ("discard", 3), ("discard", 2), ("discard", 1)]
+    courier = [("deliver", 1), ("recall", 1)] if begun == 3 else [("recall", 1)]
+    lab.assert_deeds(order_id, shop=[("order", 1), ("refund", 1), ("cancel", 1)], kitchen=kitchen, courier=courier)
     assert lab.post("cancel-order", order_id, force=True).json()["code"] == "ORDER_FINISHED"
 
 

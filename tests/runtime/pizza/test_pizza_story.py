@@ -21,6 +21,10 @@ COOKED = ["cooking", "cooked", "pending_validation"]
 
 def test_an_approved_pizza_is_delivered(lab):
     order_id = lab.order()
+    lab.until(order_id, "validate_pizza")
+    # What else waits for a verdict may look here, without the workflow.
+    waiting = lab.http.get(lab.sidecar(WORKFLOW, f"/v1.0/state/pizzastatestore/validation_{order_id}"))
+    assert waiting.json()["status"] == "pending_validation"
     lab.approve(order_id)
     lab.assert_delivered_once(order_id)
     result = lab.state(order_id)["result"]
@@ -109,6 +113,22 @@ def test_a_double_click_approves_one_pizza(lab):
     assert 202 in answers
     assert set(answers) <= {202, 409}
     lab.assert_delivered_once(order_id)
+
+
+def test_a_double_click_that_rejects_does_not_judge_the_next_pizza(lab, stays):
+    order_id = lab.order()
+    lab.until(order_id, "validate_pizza")
+    with ThreadPoolExecutor(8) as pool:
+        clicks = [pool.submit(lab.post, "validate-pizza", order_id, approved=False, attempt=1) for _ in range(8)]
+        answers = [click.result().status_code for click in clicks]
+    assert 202 in answers
+    assert set(answers) <= {202, 409}
+    lab.until(order_id, "validate_pizza", 2)
+    assert stays(lambda: lab.state(order_id)["status"] == "pending_validation", 2)
+    lab.approve(order_id, 2)
+    lab.end_of(order_id)
+    kitchen = [("cook", 1), ("discard", 1), ("cook", 2)]
+    lab.assert_deeds(order_id, shop=[("order", 1)], kitchen=kitchen, courier=[("deliver", 2)])
 
 
 def test_an_order_started_many_times_at_once_is_one_order(lab):

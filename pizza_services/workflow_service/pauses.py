@@ -19,68 +19,67 @@ from names import instance_of
 from store import Conflict, Store
 
 PAUSE_SECONDS = 0.1
+Word = Literal["pause", "resume"]
 
 
 class Turn(BaseModel):
     """The state `pause_{order_id}`: what the engine was last told of this run."""
 
     run: str
-    told: Literal["pause", "resume"]
+    told: Word
     at: datetime
     # Tells apart two requests of the same moment (store.py); turns from before have none.
     by: str = ""
 
 
 class Pauses:
-    """Pauses and resumes orders."""
+    """Pauses and resumes orders. Raises EngineDown when what the engine was told before is not seen to be done."""
 
     def __init__(self, instances: Instances, store: Store, wait_seconds: float, grace_seconds: float) -> None:
         self._instances, self._store = instances, store
         self._wait_seconds, self._grace_seconds = wait_seconds, grace_seconds
 
     async def pause(self, order_id: str, run: str) -> None:
-        """Pauses an order; does nothing when it is paused, or was told to already."""
-        turn, etag = await self._turn(order_id, run)
-        # A turn that is old, and whose order goes on all the same, never came to the engine: it is taken again.
-        if turn and turn.told == "pause" and (not self._is_old(turn) or await self._is_paused(order_id)):
-            return
-        await self._take(order_id, run, "pause", etag)
-        await self._instances.pause(instance_of(order_id))
+        """Pauses an order; does nothing when it is paused."""
+        await self._until_told(order_id, run, "pause")
 
     async def resume(self, order_id: str, run: str) -> None:
-        """Resumes an order; does nothing when it is not paused, or was told to already."""
-        try:
-            async with asyncio.timeout(self._wait_seconds):
-                # A resume that overtakes its pause would fail the workflow, so it waits until the pause is seen.
-                while not await self._resumed(order_id, run):  # noqa: ASYNC110 (another process changes it)
-                    await asyncio.sleep(PAUSE_SECONDS)
-        except TimeoutError as error:
-            raise EngineDown(503, f"Order {order_id} was told to pause and has not done so yet.") from error
+        """Resumes an order; does nothing when it is not paused."""
+        await self._until_told(order_id, run, "resume")
 
-    async def _resumed(self, order_id: str, run: str) -> bool:
+    async def _until_told(self, order_id: str, run: str, wanted: Word) -> None:
+        now = asyncio.get_running_loop().time
+        until = now() + self._wait_seconds
+        while on_its_way := await self._tell(order_id, run, wanted):
+            if now() > until:
+                raise EngineDown(503, f"Order {order_id} was told to {on_its_way} and has not done so yet.")
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _tell(self, order_id: str, run: str, wanted: Word) -> Word | None:
+        """Tells the engine, unless the order is so already; returns what must first be seen to be done, if anything.
+
+        Whoever took the last turn may just be telling the engine, or have failed to: only the order itself shows it.
+        To tell the same again before that, or the contrary, would be one word too many. A turn that is old, and not
+        done all the same, never came to the engine: it counts no more.
+        """
         turn, etag = await self._turn(order_id, run)
+        # After the turn: what the turn says may be done by now, but nothing is undone without another turn.
         state = await self._instances.state(instance_of(order_id))
-        told = turn.told if turn and not self._is_old(turn) else None
-        if _paused(state):
-            if told != "resume":
-                await self._take(order_id, run, "resume", etag)
-                await self._instances.resume(instance_of(order_id))
-            return True
-        if told == "pause" and active(state):
-            return False
-        if turn and turn.told == "pause":
-            # Whoever took this turn never told the engine; the next pause may.
-            await self._take(order_id, run, "resume", etag)
-        return True
-
-    async def _is_paused(self, order_id: str) -> bool:
-        return _paused(await self._instances.state(instance_of(order_id)))
+        if not active(state):
+            return None
+        so_far: Word = "pause" if _paused(state) else "resume"
+        if turn and turn.told != so_far and not self._is_old(turn):
+            return turn.told
+        if so_far != wanted:
+            await self._take(order_id, run, wanted, etag)
+            await (self._instances.pause if wanted == "pause" else self._instances.resume)(instance_of(order_id))
+        return None
 
     async def _turn(self, order_id: str, run: str) -> tuple[Turn | None, str | None]:
         turn, etag = await self._store.read(_key(order_id), Turn)
         return (turn if turn and turn.run == run else None), etag
 
-    async def _take(self, order_id: str, run: str, told: Literal["pause", "resume"], etag: str | None) -> None:
+    async def _take(self, order_id: str, run: str, told: Word, etag: str | None) -> None:
         try:
             turn = Turn(run=run, told=told, at=datetime.now(UTC), by=token_hex(4))
             await self._store.write(_key(order_id), turn, etag)

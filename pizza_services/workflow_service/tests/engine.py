@@ -68,6 +68,8 @@ class Engine(TaskHubSidecarServiceServicer):
             self.activities: list[tuple[str, Any]] = []
             self.completed: set[int] = set()
             self.steered: list[tuple[str, str]] = []
+            # The next call of each of these kinds fails, and the engine has heard nothing: "pause", "resume".
+            self.unheard: list[str] = []
             self.down = threading.Event()
             # What standstill.py is there for: calls to workflows wait until who hosts them changes.
             self.blocked = threading.Event()
@@ -251,6 +253,9 @@ class Engine(TaskHubSidecarServiceServicer):
         if not context.is_active():
             context.abort(grpc.StatusCode.CANCELLED, "whoever asked has given up")
         with self.lock:
+            if what in self.unheard:
+                self.unheard.remove(what)
+                context.abort(grpc.StatusCode.UNKNOWN, "failed to invoke: the actor's host is gone")
             instance = self._existing(request, context)
             self.steered.append((what, request.instanceId))
             if not instance.ended:

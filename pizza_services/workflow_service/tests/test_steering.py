@@ -140,6 +140,54 @@ def test_a_crash_between_the_turn_and_the_engine_can_be_mended(ada, sidecar, res
     until_paused(ada)
 
 
+@pytest.mark.parametrize("route", ["/resume-order", "/cancel-order"])
+def test_a_resume_that_the_engine_did_not_hear_is_not_taken_for_done(serve, ada, sidecar, route):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/pause-order")
+    until_paused(ada)
+    sidecar.engine.unheard = ["resume"]
+    # The service that asked for it, and others while it may still be on its way.
+    ada.client = serve(call_timeout_seconds=0.5)
+    for _ in range(2):
+        assert ada.post(route).status_code == 503
+    assert ada.post("/pause-order").json()["detail"] == "Order 123 was told to resume and has not done so yet."
+    assert ada.state()["paused"]
+    # And after that.
+    ada.client = serve(pause_grace_seconds=0.001)
+    assert ada.post(route).status_code == 202
+    assert [what for what, _ in sidecar.engine.steered if what != "event"] == ["pause", "resume"]
+    if route == "/cancel-order":
+        assert ada.until_ended()["status"] == "cancelled"
+    else:
+        eventually(lambda: not ada.state()["paused"])
+
+
+def test_a_pause_that_the_engine_did_not_hear_is_not_taken_for_done(serve, ada, sidecar):
+    ada.client = serve(call_timeout_seconds=0.5)
+    ada.order()
+    ada.until("pending_validation")
+    sidecar.engine.unheard = ["pause"]
+    assert ada.post("/pause-order").status_code == 503
+    answer = ada.post("/pause-order")
+    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr workflow engine")
+    assert answer.json()["detail"] == "Order 123 was told to pause and has not done so yet."
+    assert not ada.state()["paused"]
+    ada.client = serve(pause_grace_seconds=0.001)
+    assert ada.post("/pause-order").status_code == 202
+    until_paused(ada)
+    assert [what for what, _ in sidecar.engine.steered] == ["pause"]
+
+
+def test_a_pause_and_a_resume_that_follow_at_once_are_both_done(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    for route in ["/pause-order", "/resume-order"] * 3 + ["/pause-order"]:
+        assert ada.post(route).status_code == 202
+    until_paused(ada)
+    assert [what for what, _ in sidecar.engine.steered] == ["pause", "resume"] * 3 + ["pause"]
+
+
 def test_a_turn_whose_answer_was_lost_is_this_requests_own(ada, sidecar):
     ada.order()
     ada.until("pending_validation")

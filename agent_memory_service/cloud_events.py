@@ -4,10 +4,12 @@ import json
 from typing import Any, cast
 
 from fastapi import Request
+from pydantic import TypeAdapter
 
 from models import StreamTrimmed
 
 MARKER = StreamTrimmed.model_fields["event_type"].default
+JSON = TypeAdapter[Any](Any)
 
 
 async def read(request: Request) -> dict[str, Any]:
@@ -18,7 +20,9 @@ async def read(request: Request) -> dict[str, Any]:
     body = await request.body()
     try:
         event = json.loads(body)
-    except ValueError:
+        # What cannot be written again, for its nesting or half a character, would break the list of dead letters.
+        JSON.dump_json(event)
+    except (ValueError, RecursionError):
         event = body.decode(errors="replace")
     return cast("dict[str, Any]", event) if isinstance(event, dict) else {"id": "", "data": event}
 

@@ -32,16 +32,13 @@ class DeadLetters:
         user_hash = await self._user_hash(event)
         if not await self._may_be_kept(user_hash):
             return
-        event_id = str(event.get("id", ""))
-        body = json.dumps(event, sort_keys=True)
-        # An event's id may be of any shape and length, or missing; ours is part of a key and of a URL.
-        letter_id = hashlib.sha256((event_id or body).encode()).hexdigest()[:32]
+        letter_id = _id_of(event)
         letter = {
             "id": letter_id,
-            "event_id": event_id[:200],
+            "event_id": str(event.get("id", ""))[:200],
             "received_at": now().isoformat(),
             "reason": reason(event),
-            "event": event if len(body) <= LARGEST else None,
+            "event": event if len(json.dumps(event)) <= LARGEST else None,
             "user_hash": user_hash,
         }
         await self._log.open({})
@@ -79,6 +76,16 @@ class DeadLetters:
 
     async def _may_be_kept(self, user_hash: str | None) -> bool:
         return user_hash is None or admits(await self._tombstones.get(user_hash), now())
+
+
+def _id_of(event: dict[str, Any]) -> str:
+    """A letter's id, as part of keys and of URLs: the same for the same event, however often it comes.
+
+    The event's own id is its client's choice, so two users may have the same: what the event says counts too. Its time
+    and trace do not, for chat may publish a turn twice.
+    """
+    told = [event.get("source"), event["id"], event.get("data")] if event.get("id") else event
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def reason(event: dict[str, Any]) -> str:

@@ -25,7 +25,17 @@ def test_a_poison_event_is_kept_with_the_reason(client):
 
 def test_twice_is_once(client):
     bury(client, cloud_event(turn(1)), cloud_event(turn(1)))
+    # chat published the turn a second time: its envelope is another one.
+    bury(client, cloud_event(turn(1), time="2026-01-05T09:00:07Z", traceparent="00-1-2-01"))
     assert len(listed(client)) == 1
+
+
+def test_two_users_may_have_chosen_the_same_message_id(client):
+    bury(client, cloud_event(turn(1)), cloud_event(turn(1, user_id="junaid", session_id="s-2")))
+    assert [letter["event"]["data"]["user_id"] for letter in listed(client)] == ["junaid", "ada"]
+    for letter in listed(client):
+        assert client.post(f"/dead-letters/{letter['id']}/replay").status_code == 202
+    assert [len(client.get(f"/conversations/{session}").json()["history"]) for session in ("s-1", "s-2")] == [2, 2]
 
 
 def test_the_newest_come_first_page_by_page(client):
@@ -98,9 +108,22 @@ def test_an_id_of_another_form_is_422_or_404(client, letter_id):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"17", b"\xff", b'{"id": 17, "data": "text"}', b'{"data": {"user_id": 7}}']
+    "body",
+    [
+        b"",
+        b"{",
+        b"17",
+        b"\xff",
+        b'{"id": 17, "data": "text"}',
+        b'{"data": {"user_id": 7}}',
+        b'{"data": ' + b"[" * 300 + b"]" * 300 + b"}",
+        b"[" * 100_000,
+        rb'{"id": "e-1", "data": "\ud800"}',
+    ],
+    ids=lambda body: body[:20],
 )
 def test_whatever_comes_is_kept(client, body):
+    assert client.post("/events/conversations", content=body).json() == {"status": "DROP"}
     assert client.post("/events/conversations-dead", content=body).json() == {"status": "SUCCESS"}
     assert len(listed(client)) == 1
 

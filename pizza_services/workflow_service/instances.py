@@ -11,8 +11,6 @@ from grpc import StatusCode
 from grpc.aio import AioRpcError
 from pydantic import BaseModel
 
-from messages import run_of
-
 ENGINE = "Dapr workflow engine"
 HALF_SAVED = "missing from state store"
 READ_AGAIN_SECONDS, LOST_AFTER_READS = 0.02, 100
@@ -113,15 +111,6 @@ class Instances:
                 raise AlreadyActive from error
             place = "Dapr sidecar" if error.code() is StatusCode.UNAVAILABLE else ENGINE
             raise EngineDown(503, f"The {place} cannot do this now.") from error
-
-
-def came_to_an_end(order: WorkflowState, compensation: WorkflowState | None) -> bool:
-    """Whether all of an order is done or undone: by its own workflow, or by the compensation of the same run."""
-    if order.runtime_status is WorkflowStatus.COMPLETED:
-        return True
-    if compensation is None or compensation.runtime_status is not WorkflowStatus.COMPLETED:
-        return False
-    return run_of(compensation.serialized_input) == run_of(order.serialized_input)
 
 
 def not_begun(order_id: str) -> EngineDown:

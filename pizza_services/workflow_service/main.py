@@ -19,6 +19,7 @@ from claims import Claims
 from health import check_worker
 from instances import EngineDown, Instances, NoInstance
 from limits import BodyLimits
+from lost_orders import LostOrders
 from models import (
     Accepted,
     CancelRequest,
@@ -42,6 +43,7 @@ from sidecar import SidecarNotReady, check_ready
 from standstill import Standstill
 from starting import Starting
 from store import Store, StoreFailed
+from undoings import Undoings
 from validations import Validations
 from watchdog import Watchdog
 from worker import QUIET, Worker
@@ -82,17 +84,19 @@ def create_app(settings: Settings) -> FastAPI:
             book = OrderBook(peers, settings.order_app_id, settings.call_timeout_seconds)
             pauses = Pauses(instances, store, settings.call_timeout_seconds, settings.pause_grace_seconds)
             claims = Claims(settings, store)
-            orders = Orders(instances, claims, book, pauses, Validations(instances, store))
+            undoings = Undoings(instances)
+            lost = LostOrders(claims, book, undoings)
+            orders = Orders(instances, undoings, lost, book, pauses, Validations(instances, store))
             worker = Worker(settings, Activities(settings, peers, sdk, store, instances))
             standstill = Standstill(settings, instances, worker, session)
-            watchdog = Watchdog(settings, sdk, instances, orders, standstill)
+            watchdog = Watchdog(settings, sdk, instances, undoings, lost, standstill)
             worker.start()
             watching = asyncio.create_task(standstill.watch())
             try:
                 yield {
                     "session": session,
                     "worker": worker,
-                    "starting": Starting(instances, claims, book, watchdog),
+                    "starting": Starting(instances, undoings, lost, claims, book, watchdog),
                     "orders": orders,
                     "watchdog": watchdog,
                 }

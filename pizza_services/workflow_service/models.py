@@ -16,6 +16,8 @@ Status = Literal[
     "confirmed", "cooking", "cooked", "pending_validation", "approved", "delivering", "delivered",
     "rejected", "failed", "cancelled", "expired",
 ]  # fmt: skip
+# After one of these an order is done or undone, and tells no other.
+FINAL: frozenset[Status] = frozenset(("delivered", "failed", "cancelled", "expired"))
 
 
 class Customer(BaseModel):

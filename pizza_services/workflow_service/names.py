@@ -6,10 +6,10 @@ def instance_of(order_id: str) -> str:
     return f"pizza-order-{order_id}"
 
 
-def compensation_of(order_id: str) -> str:
-    """The workflow instance that undoes an order from outside."""
+def compensations_of(order_id: str) -> tuple[str, ...]:
+    """The workflow instances that undo an order from outside: the first, and those that follow when it is lost."""
     # Nothing after the order's id, which could be the end of another id: each order has instances of its own.
-    return f"pizza-undo-{order_id}"
+    return tuple(f"{kind}-{order_id}" for kind in ("pizza-undo", "pizza-undo2", "pizza-undo3"))
 
 
 def watch_of(order_id: str) -> str:

@@ -6,15 +6,16 @@ from typing import Any
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
 import refusals
-from claims import Claims
-from instances import AlreadyActive, Instances, NoInstance, Unreadable, active, came_to_an_end, not_begun
-from messages import Cancellation, Compensation, OrderInput, Progress, run_of
-from models import CancelRequest, OrderState, Validation
-from names import compensation_of, instance_of
+from instances import Instances, Unreadable, active, not_begun
+from lost_orders import LostOrders
+from messages import Cancellation, OrderInput, Progress, run_of
+from models import FINAL, CancelRequest, OrderState, Validation
+from names import instance_of
 from order_book import Deleted, Entry, OrderBook, is_deleted
 from order_run import CANCEL
 from pauses import Pauses
 from peers import PeerFailed
+from undoings import Undoings, came_to_an_end
 from validations import Validations
 
 
@@ -22,9 +23,15 @@ class Orders:
     """Shows, pauses, resumes, cancels and validates orders. Raises Refused where an order's state does not allow it."""
 
     def __init__(
-        self, instances: Instances, claims: Claims, book: OrderBook, pauses: Pauses, validations: Validations
+        self,
+        instances: Instances,
+        undoings: Undoings,
+        lost: LostOrders,
+        book: OrderBook,
+        pauses: Pauses,
+        validations: Validations,
     ) -> None:
-        self._instances, self._claims, self._book = instances, claims, book
+        self._instances, self._undoings, self._lost, self._book = instances, undoings, lost, book
         self._pauses, self._validations = pauses, validations
 
     async def show(self, order_id: str) -> OrderState:
@@ -37,7 +44,9 @@ class Orders:
         if state is None:
             found = await self._book.find(order_id)
             if not isinstance(found, Entry):
-                raise lost or refusals.unknown(order_id)
+                if lost and await self._lost.end_of(order_id) != "deleted":
+                    raise lost
+                raise refusals.unknown(order_id)
             return _from_book(order_id, found)
         progress = _progress(order_id, state)
         if active(state):
@@ -48,15 +57,15 @@ class Orders:
                 return _from_book(order_id, found)
             raise refusals.unknown(order_id)
         if state.runtime_status is not WorkflowStatus.COMPLETED:
-            undoing = await self._instances.state(compensation_of(order_id))
+            undoing_id, undoing = await self._undoings.of(order_id)
             if undoing and (undone := _progress(order_id, undoing)).run == progress.run:
                 undone.timeline = progress.timeline + undone.timeline
-                return _shown(undone, compensation_of(order_id), undoing)
+                return _shown(undone, undoing_id, undoing)
         return _shown(progress, instance_of(order_id), state)
 
     async def pause(self, order_id: str) -> None:
         """Holds the order after the step that is under way."""
-        progress = await self._under_way(order_id)
+        progress = await self._before_its_end(order_id)
         if not progress.run:
             raise not_begun(order_id)
         await self._pauses.pause(order_id, progress.run)
@@ -76,7 +85,7 @@ class Orders:
         if request.force:
             await self._cancel_by_force(request)
             return
-        progress = await self._under_way(request.order_id)
+        progress = await self._before_its_end(request.order_id)
         event = Cancellation(reason=request.reason) if request.reason else Cancellation()
         await self._instances.raise_event(instance_of(request.order_id), CANCEL, event.model_dump())
         if progress.run:
@@ -87,37 +96,18 @@ class Orders:
         try:
             state = await self._existing(order_id)
         except Unreadable:
-            if await self.undo_lost(order_id, reason):
-                return
-            raise refusals.finished(order_id) from None
+            await self._lost.undo(order_id, reason)
+            return
         # A compensation that failed may be asked for again: the services do each step of it once.
-        if await self._is_over(order_id, state):
+        if await self._is_over(order_id, state) or (active(state) and _progress(order_id, state).status in FINAL):
             raise refusals.finished(order_id)
         if not state.serialized_input:
             raise not_begun(order_id)
-        await self.undo(order_id, OrderInput.model_validate_json(state.serialized_input), reason)
+        await self._undoings.start(order_id, OrderInput.model_validate_json(state.serialized_input), reason)
 
     async def _is_over(self, order_id: str, state: WorkflowState) -> bool:
         """Whether all of an order whose workflow is in this state is done or undone."""
-        return came_to_an_end(state, await self._instances.state(compensation_of(order_id)))
-
-    async def undo_lost(self, order_id: str, reason: str) -> bool:
-        """Undoes an order whose workflow the engine has lost; False when the order had come to its end before."""
-        claim, _ = await self._claims.read(order_id)
-        found = await self._book.find(order_id)
-        if claim is None or (isinstance(found, Entry) and found.final and found.run == claim.run):
-            return False
-        await self.undo(order_id, self._claims.input_of(claim), reason)
-        return True
-
-    async def undo(self, order_id: str, of: OrderInput, reason: str) -> None:
-        """Stops an order that has begun and undoes it from outside, unless that is under way."""
-        given = Compensation(of=of, reason=reason)
-        try:
-            # It stops the order itself: a crash between stopping and undoing leaves nothing half done.
-            await self._instances.start("compensation_workflow", compensation_of(order_id), given)
-        except AlreadyActive:
-            return
+        return came_to_an_end(state, await self._undoings.of(order_id))
 
     async def _under_way(self, order_id: str) -> Progress:
         state = await self._existing(order_id)
@@ -126,11 +116,21 @@ class Orders:
             raise refusals.finished(order_id) if over else refusals.broken_off(order_id)
         return _progress(order_id, state)
 
+    async def _before_its_end(self, order_id: str) -> Progress:
+        # After it the workflow only waits until all statuses are published, and looks at nothing else any more.
+        progress = await self._under_way(order_id)
+        if progress.status in FINAL:
+            raise refusals.finished(order_id)
+        return progress
+
     async def _existing(self, order_id: str) -> WorkflowState:
         try:
             state = await self._instances.state(instance_of(order_id))
-        except NoInstance:
-            state = None
+        except Unreadable:
+            end = await self._lost.end_of(order_id)
+            if end is None:
+                raise
+            raise (refusals.finished if end == "over" else refusals.unknown)(order_id) from None
         if state is None:
             found = await self._book.find(order_id)
             raise refusals.finished(order_id) if isinstance(found, Entry) and found.run else refusals.unknown(order_id)

@@ -31,6 +31,12 @@ def broken_off(order_id: str) -> Refused:
     return Refused(409, "ORDER_FINISHED", f"Order {order_id} has ended half done; {hint}.")
 
 
+def lost(order_id: str) -> Refused:
+    """Deleted, so that it might start again, but the engine has nothing to do with its instance any more."""
+    hint = f"The Dapr workflow engine has lost a part of pizza-order-{order_id}, and starts no other under that id"
+    return Refused(409, "ORDER_LOST", f"{hint}: give the order another order_id.")
+
+
 def not_waiting(order_id: str) -> Refused:
     """A verdict that nobody waits for."""
     return Refused(409, "NOT_WAITING", f"No pizza of order {order_id} waits for validation.")

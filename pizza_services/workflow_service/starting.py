@@ -8,19 +8,30 @@ from secrets import token_hex
 
 import refusals
 from claims import Claim, Claims
-from instances import AlreadyActive, Instances, active, came_to_an_end
+from instances import AlreadyActive, Instances, Unreadable, active
+from lost_orders import LostOrders
 from models import Order
-from names import compensation_of, instance_of
+from names import instance_of
 from order_book import Entry, OrderBook, is_deleted
 from store import Conflict
+from undoings import Undoings, came_to_an_end
 from watchdog import Watchdog
 
 
 class Starting:
     """Starts orders; a claim whose workflow was never scheduled, because of a crash, is taken up again."""
 
-    def __init__(self, instances: Instances, claims: Claims, book: OrderBook, watchdog: Watchdog) -> None:
-        self._instances, self._claims, self._book, self._watchdog = instances, claims, book, watchdog
+    def __init__(
+        self,
+        instances: Instances,
+        undoings: Undoings,
+        lost: LostOrders,
+        claims: Claims,
+        book: OrderBook,
+        watchdog: Watchdog,
+    ) -> None:
+        self._instances, self._undoings, self._lost = instances, undoings, lost
+        self._claims, self._book, self._watchdog = claims, book, watchdog
 
     async def start(self, order: Order, trace: str | None) -> None:
         """Starts the order's workflow; raises Refused when it is under way or has ended."""
@@ -39,9 +50,15 @@ class Starting:
 
     async def _may_run_again(self, claim: Claim) -> bool:
         order_id = claim.order.order_id
-        state = await self._instances.state(instance_of(order_id))
-        undoing = await self._instances.state(compensation_of(order_id))
-        if active(state) or active(undoing):
+        try:
+            state = await self._instances.state(instance_of(order_id))
+        except Unreadable:
+            end = await self._lost.end_of(order_id)
+            if end is None:
+                raise
+            raise (refusals.finished if end == "over" else refusals.lost)(order_id) from None
+        undoing = await self._undoings.of(order_id)
+        if active(state) or active(undoing.state):
             raise refusals.running(order_id)
         found = await self._book.find(order_id)
         if is_deleted(found, claim.run):

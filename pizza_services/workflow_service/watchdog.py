@@ -19,13 +19,14 @@ from dapr.ext.workflow import WorkflowState, WorkflowStatus
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Value
 
-from instances import EngineDown, Instances, NoInstance, Unreadable, active, came_to_an_end
+from instances import EngineDown, Instances, NoInstance, Unreadable, active
+from lost_orders import LostOrders
 from messages import OrderInput
-from names import compensation_of, instance_of, watch_of
-from orders import Orders
+from names import instance_of, watch_of
 from sdk_client import SdkClient
 from settings import Settings
 from standstill import Standstill
+from undoings import Undoing, Undoings, came_to_an_end
 
 SCHEDULER = "Dapr scheduler"
 LOST = "the workflow's state is lost"
@@ -38,10 +39,16 @@ class Watchdog:
     """Schedules the looks at orders, and has undone what stands still. Any method may raise EngineDown."""
 
     def __init__(
-        self, settings: Settings, sdk: SdkClient, instances: Instances, orders: Orders, standstill: Standstill
+        self,
+        settings: Settings,
+        sdk: SdkClient,
+        instances: Instances,
+        undoings: Undoings,
+        lost: LostOrders,
+        standstill: Standstill,
     ) -> None:
         self._settings, self._sdk, self._instances = settings, sdk, instances
-        self._orders, self._standstill = orders, standstill
+        self._undoings, self._lost, self._standstill = undoings, lost, standstill
 
     async def watch(self, order_id: str) -> None:
         """From now on, and whatever happens to this process, somebody looks at the order."""
@@ -62,7 +69,7 @@ class Watchdog:
 
     async def look(self, order_id: str) -> None:
         """Has the order undone if its workflow cannot do that itself; looks no more when the order is over."""
-        undoing = await self._instances.state(compensation_of(order_id))
+        undoing = await self._undoings.of(order_id)
         try:
             state = await self._instances.state(instance_of(order_id))
         except Unreadable:
@@ -70,8 +77,8 @@ class Watchdog:
             return
         if state is None or came_to_an_end(state, undoing):
             await self._look_no_more(order_id)
-        elif undoing is not None and active(undoing):
-            await self._nudge(compensation_of(order_id), undoing)
+        elif undoing.state and active(undoing.state):
+            await self._nudge(undoing.instance_id, undoing.state)
         elif state.runtime_status is not WorkflowStatus.SUSPENDED:
             # Who paused an order has taken it into his own hands.
             await self._look_at_unended(order_id, state)
@@ -81,14 +88,14 @@ class Watchdog:
         given = OrderInput.model_validate_json(state.serialized_input) if state.serialized_input else None
         if given and (fault := self._fault_of(state, given)):
             _warn(order_id, fault)
-            await self._orders.undo(order_id, given, fault)
+            await self._undoings.start(order_id, given, fault)
         else:
             await self._nudge(instance_of(order_id), state)
 
-    async def _look_at_lost(self, order_id: str, undoing: WorkflowState | None) -> None:
-        if undoing is not None and active(undoing):
-            await self._nudge(compensation_of(order_id), undoing)
-        elif await self._orders.undo_lost(order_id, LOST):
+    async def _look_at_lost(self, order_id: str, undoing: Undoing) -> None:
+        if undoing.state and active(undoing.state):
+            await self._nudge(undoing.instance_id, undoing.state)
+        elif await self._lost.undo(order_id, LOST):
             _warn(order_id, LOST)
         else:
             await self._look_no_more(order_id)

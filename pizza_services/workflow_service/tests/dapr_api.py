@@ -15,10 +15,13 @@ class DaprApi(DaprServicer):
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        # While it is not set, nothing is published, and whoever wants to waits.
+        self.publishes = threading.Event()
         self.reset()
 
     def reset(self) -> None:
         """An empty store and an empty topic."""
+        self.publishes.set()
         with self.lock:
             self.state: dict[str, tuple[bytes, int]] = {}
             self.published: list[tuple[str, dict[str, Any]]] = []
@@ -69,6 +72,7 @@ class DaprApi(DaprServicer):
 
     def PublishEvent(self, request: Any, context: Any) -> Any:
         self._note(context)
+        self.publishes.wait(5)
         with self.lock:
             if self.fail_publishing:
                 self.fail_publishing -= 1

@@ -133,6 +133,7 @@ class Engine(TaskHubSidecarServiceServicer):
     def StartInstance(self, request: Any, context: Any) -> Any:
         self._serve(context)
         self._reach(context)
+        self._load(request.instanceId, context)
         with self.lock:
             old = self.instances.get(request.instanceId)
             if old and not old.ended:
@@ -145,10 +146,7 @@ class Engine(TaskHubSidecarServiceServicer):
     def GetInstance(self, request: Any, context: Any) -> Any:
         self._serve(context)
         with self.lock:
-            if self.half_saved or request.instanceId in self.lost:
-                self.half_saved = max(self.half_saved - 1, 0)
-                text = f"workflow '{request.instanceId}': inbox key 'inbox-000000' declared in metadata "
-                context.abort(grpc.StatusCode.UNKNOWN, text + "but missing from state store")
+            self._load(request.instanceId, context)
             found = self.instances.get(request.instanceId)
             if found is None:
                 return pb.GetInstanceResponse(exists=False)
@@ -239,7 +237,15 @@ class Engine(TaskHubSidecarServiceServicer):
         while self.blocked.is_set() and context.is_active():
             threading.Event().wait(0.01)
 
+    def _load(self, instance_id: str, context: Any) -> None:
+        # The runtime loads an instance before it does anything with it, also to start, end or purge it (1.18.0).
+        if self.half_saved or instance_id in self.lost:
+            self.half_saved = max(self.half_saved - 1, 0)
+            text = f"workflow '{instance_id}': inbox key 'inbox-000000' declared in metadata "
+            context.abort(grpc.StatusCode.UNKNOWN, text + "but missing from state store")
+
     def _existing(self, request: Any, context: Any) -> Instance:
+        self._load(request.instanceId, context)
         if request.instanceId not in self.instances:
             context.abort(grpc.StatusCode.UNKNOWN, "no such instance exists")
         return self.instances[request.instanceId]

@@ -387,6 +387,33 @@ def test_an_order_that_has_ended_cannot_be_steered(ada, sidecar, route, purged):
     assert (answer.status_code, answer.json()["code"]) == (409, "ORDER_FINISHED")
 
 
+@pytest.mark.parametrize("end", ["delivered", "cancelled"])
+def test_an_order_that_only_waits_until_its_end_is_published_cannot_be_steered(ada, sidecar, end):
+    ada.order()
+    ada.until("pending_validation")
+    sidecar.dapr.publishes.clear()
+    ada.post("/validate-pizza", approved=True) if end == "delivered" else ada.post("/cancel-order")
+    assert "result" not in ada.until(end)
+    for route, more in (("/cancel-order", {}), ("/cancel-order", {"force": True}), ("/pause-order", {})):
+        answer = ada.post(route, **more)
+        assert (answer.status_code, answer.json()["code"]) == (409, "ORDER_FINISHED")
+    sidecar.dapr.publishes.set()
+    assert ada.until_ended()["result"]["final_status"] == end
+
+
+def test_an_order_that_broke_off_after_its_last_status_can_still_be_undone_by_force(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    sidecar.dapr.publishes.clear()
+    ada.post("/validate-pizza", approved=True)
+    ada.until("delivered")
+    fail(sidecar, "pizza-order-123")
+    sidecar.dapr.publishes.set()
+    # Else pizza-order would never hear of an end, and never delete it.
+    assert ada.post("/cancel-order", force=True).status_code == 202
+    eventually(lambda: ada.state()["status"] == "cancelled")
+
+
 def test_force_cannot_undo_what_was_delivered(ada):
     ada.order()
     ada.until("pending_validation")

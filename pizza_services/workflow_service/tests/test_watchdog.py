@@ -144,55 +144,6 @@ def test_an_order_before_its_first_turn_is_looked_at_again(serve, ada, sidecar):
     ada.until("pending_validation")
 
 
-@pytest.fixture
-def lost(monkeypatch):
-    """An order a part of whose workflow's state is missing, so that the engine does not load it."""
-    monkeypatch.setattr("instances.LOST_AFTER_READS", 3)
-
-    def lose(ada, sidecar):
-        ada.order()
-        ada.until("pending_validation")
-        sidecar.engine.lost.add("pizza-order-123")
-        run = sidecar.dapr.document("start_123")["run"]
-        entry = {"order_id": "123", "status": "pending_validation", "step": "validate_pizza", "attempt": 1, "run": run}
-        sidecar.peers.book["123"] = (200, {**entry, "final": False, "timeline": []})
-        return entry
-
-    return lose
-
-
-def test_an_order_whose_workflow_is_lost_is_undone(ada, sidecar, lost):
-    entry = lost(ada, sidecar)
-    assert ada.state()["status"] == "pending_validation"
-    look(ada)
-    assert JOB in sidecar.dapr.jobs
-    event = eventually(lambda: (last := sidecar.dapr.events()[-1]).get("final") and last)
-    assert (event["status"], event["run"], event["note"]) == ("cancelled", entry["run"], "the workflow's state is lost")
-    assert sidecar.peers.asked()[-2:] == ["refund", "cancel"]
-    sidecar.peers.book["123"] = (200, {**entry, "status": "cancelled", "final": True, "timeline": []})
-    assert ada.state()["result"]["final_status"] == "cancelled"
-    look(ada)
-    assert sidecar.dapr.jobs == {}
-    assert sidecar.peers.asked().count("refund") == 1
-
-
-def test_an_order_that_had_come_to_its_end_before_it_was_lost_is_left_alone(ada, sidecar, lost):
-    entry = lost(ada, sidecar)
-    sidecar.peers.book["123"] = (200, {**entry, "status": "delivered", "final": True, "timeline": []})
-    look(ada)
-    assert sidecar.dapr.jobs == {}
-    assert sidecar.peers.asked() == ["order", "cook"]
-    assert ada.post("/cancel-order", force=True).json()["code"] == "ORDER_FINISHED"
-
-
-def test_force_cancels_an_order_that_is_lost(ada, sidecar, lost):
-    lost(ada, sidecar)
-    answer = ada.post("/validate-pizza", approved=True)
-    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr workflow engine")
-    assert ada.post("/cancel-order", force=True, reason="enough").status_code == 202
-    assert eventually(lambda: (last := sidecar.dapr.events()[-1]).get("final") and last)["note"] == "enough"
-
-
 def test_without_the_scheduler_nothing_is_started_and_nothing_is_lost(ada, client, sidecar):
     sidecar.dapr.fail_jobs = True
     answer = client.post("/start-order", json=ORDER)

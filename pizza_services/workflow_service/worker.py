@@ -80,13 +80,19 @@ def _own(workflow: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def model_of(activity: Callable[..., Awaitable[Any]]) -> type[BaseModel]:
+    """What an activity is given."""
+    (model,) = (hint for name, hint in get_type_hints(activity).items() if name != "return")
+    assert issubclass(model, BaseModel)
+    return model
+
+
 def _on(loop: asyncio.AbstractEventLoop, activity: Callable[[Any], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     # The worker has an event loop of its own, in a thread of its own. The service's clients belong to the service's
     # loop, so that is where activities run.
-    (model,) = (hint for name, hint in get_type_hints(activity).items() if name != "return")
+    model = model_of(activity)
 
     async def on_the_services_loop(_: WorkflowActivityContext, given: dict[str, Any]) -> Any:
-        assert issubclass(model, BaseModel)
         step = _as_coroutine(activity(model.model_validate(given)))
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(step, loop))
 

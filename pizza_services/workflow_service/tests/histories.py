@@ -17,6 +17,7 @@ from dapr.ext.workflow import WorkflowRuntime
 from dapr.ext.workflow._durabletask.internal.orchestrator_service_pb2_grpc import TaskHubSidecarServiceStub
 from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor
 from google.protobuf.json_format import MessageToDict, ParseDict
+from pydantic import BaseModel, ValidationError
 
 Turn = tuple[list[Any], list[Any], list[str]]
 # What a workflow decides; all else in a history came to it.
@@ -30,6 +31,10 @@ DECISIONS = {
 
 class Differs(AssertionError):
     """A workflow did not do what the history says it did."""
+
+
+class Unusable(AssertionError):
+    """An activity can not be given any more what the history says it was given."""
 
 
 def write(path: Path, events: list[Any]) -> None:
@@ -78,6 +83,20 @@ def replay(runtime: WorkflowRuntime, history: list[Any]) -> None:
             failures = [action.completeWorkflow.failureDetails.errorMessage for action in result.actions]
             told = "\n".join(filter(None, failures))
             raise Differs(f"after {len(past)} events it decided\n{decided}\nand now\n{again}\n{told}")
+
+
+def hand_out(models: dict[str, type[BaseModel]], history: list[Any]) -> None:
+    """Reads what each activity of the history was given by the model of its name. Raises Unusable.
+
+    Each may be under way when a version is deployed, and is then done by the new one, with what the old one gave it.
+    """
+    for task in (event.taskScheduled for event in history if event.HasField("taskScheduled")):
+        if task.name not in models:
+            raise Unusable(f"there is no activity {task.name} any more")
+        try:
+            models[task.name].model_validate_json(task.input.value)
+        except ValidationError as error:
+            raise Unusable(f"{task.name}: {error}") from error
 
 
 def _decision(event: Any) -> str:

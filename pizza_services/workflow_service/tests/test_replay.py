@@ -1,21 +1,26 @@
 """Every history in replay/ was recorded on the runtime, and the workflows of today must go the same way again.
 
+So must its activities take what they were given then.
+
 An order that is under way when a new version is deployed is replayed by it from the beginning. A change that makes it
 decide otherwise anywhere breaks those orders, so it breaks a test here first. A folder in replay/ is a version of the
 workflow; `python tests/histories.py` records more. A history is deleted only when no order of that version can be
 under way any more.
 """
 
+import inspect
 from pathlib import Path
 
 import pytest
 from conftest import SERVICE
 from dapr.ext.workflow import WorkflowRuntime
-from histories import Differs, read, replay
+from histories import Differs, Unusable, hand_out, read, replay
 
 import workflow
+from activities import Activities
+from messages import Check, Step, Telling, WaitingPizza
 from order_run import OrderRun
-from worker import QUIET, _own
+from worker import QUIET, _own, model_of
 
 RECORDED = sorted((SERVICE / "tests" / "replay").glob("*/*.json"))
 BEFORE_THE_CHECK = [path for path in RECORDED if path.parent.name == "1-without-check"]
@@ -34,9 +39,22 @@ def replay_now(path: Path) -> None:
     replay(runtime, read(path))
 
 
+def hand_out_now(path: Path) -> None:
+    """Gives the activities as they are at this moment what those of a history were given."""
+    own = inspect.getmembers(Activities, inspect.iscoroutinefunction)
+    models = {name: model_of(activity) for name, activity in own if not name.startswith("_")}
+    # The kitchen's own activity, whose tests hold it to what it is given here.
+    hand_out({**models, "quality_check": Check}, read(path))
+
+
 @pytest.mark.parametrize("path", RECORDED, ids=name_of)
 def test_the_workflow_of_today_goes_the_way_of(path):
     replay_now(path)
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=name_of)
+def test_the_activities_of_today_take_what_was_given_in(path):
+    hand_out_now(path)
 
 
 def test_each_way_that_an_order_can_end_is_recorded():
@@ -87,6 +105,25 @@ def test_what_an_order_does_when_it_is_undone_is_held_too(monkeypatch):
     monkeypatch.setattr(OrderRun, "undo", lambda run, steps=None: undo(run, (steps or run._undo)[::-1]))
     with pytest.raises(Differs, match="cancel_order"):
         replay_now(history("2-quality-check/cancelled"))
+
+
+@pytest.mark.parametrize(
+    ("activity", "argument", "model"),
+    [("cook_pizza", "step", Step), ("validate_pizza", "pizza", WaitingPizza), ("publish_status", "telling", Telling)],
+)
+def test_a_field_that_an_activity_under_way_was_not_given_is_found(monkeypatch, activity, argument, model):
+    class Changed(model):
+        oven: str
+
+    monkeypatch.setitem(getattr(Activities, activity).__annotations__, argument, Changed)
+    with pytest.raises(Unusable, match=rf"{activity}: (.|\n)*oven\n *Field required"):
+        hand_out_now(history("2-quality-check/approved"))
+
+
+def test_an_activity_that_may_be_under_way_and_is_taken_out_is_found(monkeypatch):
+    monkeypatch.delattr(Activities, "cook_pizza")
+    with pytest.raises(Unusable, match="no activity cook_pizza"):
+        hand_out_now(history("2-quality-check/approved"))
 
 
 def history(name: str) -> Path:

@@ -27,7 +27,7 @@ class Claim(BaseModel):
 
 
 class Claims:
-    """The claims, one key a message: `message:{digest}`. They expire, so a message id may be used again later."""
+    """The claims, one key a message: `message:{digest}`. They expire, and then a message id is answered anew; memory keeps one turn of it."""
 
     def __init__(self, store: Store, ttl_seconds: int) -> None:
         self._store, self._ttl = store, ttl_seconds

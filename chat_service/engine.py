@@ -1,5 +1,7 @@
 """What a model engine is, and which one the settings choose."""
 
+import asyncio
+import importlib
 from typing import Protocol
 
 from failures import Unreachable
@@ -59,7 +61,8 @@ class Engines:
             await self._made.aclose()
 
     async def _make(self) -> Engine:
-        # Imported when chosen: the Agents SDK takes 60 MB, and seconds, that the others do not need.
+        # Imported when chosen: the Agents SDK takes 60 MB, and seconds, that the others do not need. In a thread, as
+        # the app serves already.
         chosen = self._settings.model_engine
         if chosen is None:
             chosen = "gemini" if await self._secrets.get("GEMINI_API_KEY") else "offline"
@@ -71,12 +74,11 @@ class Engines:
             from engine_conversation import Conversation
 
             return Conversation(self._settings, self._client)
-        from engine_agents import Agents
-
+        agents = await asyncio.to_thread(importlib.import_module, "engine_agents")
         base_url, model, secret = ENDPOINTS[chosen]
         if secret:
             key = await self._secrets.need(secret)
         else:
             # A local model asks for none, but a server that speaks the protocol may.
             key = await self._secrets.get("OPENAI_API_KEY") if chosen == "openai-compatible" else None
-        return Agents(chosen, self._settings, base_url, model, key)
+        return agents.Agents(chosen, self._settings, base_url, model, key)

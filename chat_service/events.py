@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import aiohttp
 import grpc
@@ -55,8 +56,9 @@ class Events:
         """Has a Dapr job call back (`POST /job/{name}`) when what was published by now is old enough to be trimmed."""
         data = leftovers.model_dump(mode="json")
         due = f"{self._settings.stream_ttl_seconds + 2}s"
-        job = {"dueTime": due, "schedule": TRIM_SCHEDULE, "repeats": TRIM_TIMES, "data": data, "overwrite": True}
-        url = f"http://127.0.0.1:{self._settings.dapr_http_port}/v1.0/jobs/{TRIM_JOB}-{leftovers.user_hash[:16]}"
+        job = {"dueTime": due, "schedule": TRIM_SCHEDULE, "repeats": TRIM_TIMES, "data": data}
+        # A name of its own: a try before this one may have found what this one did not.
+        url = f"http://127.0.0.1:{self._settings.dapr_http_port}/v1.0/jobs/{TRIM_JOB}-{uuid4().hex[:16]}"
         try:
             async with self._session.post(url, json=job) as response:
                 if not response.ok:

@@ -22,19 +22,23 @@ class Forgetting:
         """Raises StepFailed when something is left; the sessions lead to all else, so they go last."""
         now, removed = datetime.now(UTC), 0
         leftovers = Leftovers(user_hash=event.user_hash, forgotten_at=now)
-        for session_id in dict.fromkeys([*event.session_ids, *await self._sessions.of_user(event.user_hash)]):
+        session_ids = dict.fromkeys([*event.session_ids, *await self._sessions.of_user(event.user_hash)])
+        for session_id in session_ids:
+            # Those in the queue may have a step under way, which ends with a write of its own.
+            if queue := await self._sessions.queue(session_id, event.user_hash):
+                leftovers.session_ids.append(session_id)
+                leftovers.digests += [parts_of(instance_id)[0] for instance_id in queue]
             # Newest first: those may still be running, and the older ones are dead weight only.
             for instance_id in reversed(await self._sessions.instances(session_id, event.user_hash)):
-                digest, _ = parts_of(instance_id)
-                if await self._workflows.remove(instance_id):
-                    leftovers.session_ids.append(session_id)
-                    leftovers.digests.append(digest)
-                await self._claims.drop(digest)
+                await self._workflows.remove(instance_id)
+                await self._claims.drop(parts_of(instance_id)[0])
                 removed += 1
+        # Deleted from state, the texts are still in the stream they were published on. Ordered while the sessions are
+        # still there: when this fails, they lead the next try to all of it again.
+        await self._events.trim_later(leftovers)
+        for session_id in session_ids:
             await self._sessions.drop(session_id, event.user_hash, now)
         await self._sessions.drop_list(event.user_hash)
-        # Deleted from state, the texts are still in the stream they were published on.
-        await self._events.trim_later(leftovers)
         log.info("A user was forgotten.", extra={"fields": {"workflows": removed}})
 
     async def sweep(self, leftovers: Leftovers) -> None:

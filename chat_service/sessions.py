@@ -169,6 +169,11 @@ class Sessions:
         found, _ = await self._store.read(f"user:{user_hash}", UserSessions)
         return found.session_ids if found else []
 
+    async def queue(self, session_id: str, user_hash: str) -> list[str]:
+        """The workflows of a user's session that have not ended, or that were ended in mid-step."""
+        found, _ = await self._store.read(key_of(session_id), Session)
+        return [one.instance_id for one in found.queue] if found and found.user_hash == user_hash else []
+
     async def instances(self, session_id: str, user_hash: str) -> list[str]:
         """Every workflow of a user's session that may still be there."""
         found, _ = await self._store.read(key_of(session_id), Session)

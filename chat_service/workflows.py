@@ -71,14 +71,12 @@ class Workflows:
                 if not _missing(error):
                     raise
 
-    async def remove(self, instance_id: str) -> bool:
-        """Ends an instance if it runs, and removes it with its history. Returns whether it had to be ended."""
-        ran = False
+    async def remove(self, instance_id: str) -> None:
+        """Ends an instance if it runs, and removes it with its history."""
         async with self._calling():
             while (state := await self._read(instance_id, fetch_payloads=False)) is not None:
                 try:
                     if state.runtime_status not in ENDED:
-                        ran = True
                         await self._client.terminate_workflow(instance_id, output="forgotten")
                         await self._client.wait_for_workflow_completion(instance_id, fetch_payloads=False)
                     await self._client.purge_workflow(instance_id)
@@ -87,7 +85,6 @@ class Workflows:
                     if not _missing(error) and "not yet completed" not in (error.details() or ""):
                         raise
                     await asyncio.sleep(PAUSE_SECONDS)
-        return ran
 
     async def _read(self, instance_id: str, *, fetch_payloads: bool = True) -> WorkflowState | None:
         return await _whole(lambda: self._client.get_workflow_state(instance_id, fetch_payloads=fetch_payloads))

@@ -49,6 +49,7 @@ class Sidecar:
     is_placed: bool = True
     state_is_down: bool = False
     publish_fails: int = 0
+    jobs_fail: int = 0
     memory_fails: int = 0
     memory_delay: float = 0
     memory_status: tuple[int, bytes] = (503, b'{"detail": "no"}')
@@ -175,6 +176,10 @@ def _http_handler(sidecar: Sidecar) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             assert self.path.startswith("/v1.0/jobs/"), self.path
+            if sidecar.jobs_fail:
+                sidecar.jobs_fail -= 1
+                self._answer(500)
+                return
             sidecar.jobs[self.path.removeprefix("/v1.0/jobs/")] = body
             self._answer(204)
 

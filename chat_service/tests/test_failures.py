@@ -19,7 +19,9 @@ def test_a_step_that_fails_twice_is_tried_again(client, sidecar, step):
     # A retry is the same task for the engine's history, started anew.
     assert sidecar.engine.runs("save_conversation" if step == "pass_turn" else step) == 3
     # What was published before a second half that failed is published again, under the same id.
-    assert [metadata["cloudevent.id"] for _, _, metadata in sidecar.published] == ["m1"] * (3 if step == "pass_turn" else 1)
+    assert [metadata["cloudevent.id"] for _, _, metadata in sidecar.published] == ["m1"] * (
+        3 if step == "pass_turn" else 1
+    )
 
 
 def test_memory_that_comes_back_is_not_noticed(client, sidecar):

@@ -35,14 +35,15 @@ def test_when_chat_is_ready_a_workflow_runs(lab):
     assert time.monotonic() - begin < 5
 
 
+@pytest.mark.parametrize("keep_sidecar", [True, False], ids=["", "with its sidecar"])
 @pytest.mark.parametrize("step", ["fetch_context", "generate_response", "save_conversation", "pass_turn"])
-def test_chat_is_killed_in_the_step(lab, step):
+def test_chat_is_killed_in_the_step(lab, step, keep_sidecar):
     user, session, message = fresh("ada"), fresh("s"), fresh("m")
     lab.fault(step, fail_next=1, delay_ms=60_000)
     instance = lab.start(user, "Hello", session, message)
     lab.wait_until_struck(step)
     lifecycle.kill(lab.site, CHAT)
-    lifecycle.restart(lab.site, CHAT)
+    lifecycle.restart(lab.site, CHAT, keep_sidecar=keep_sidecar)
     assert "Hello" in lab.wait_for_reply(instance)
     lab.assert_kept_once(session, [message])
     assert "Hello" in lab.say(user, "What did we talk about?", session)
@@ -60,6 +61,9 @@ def test_the_sidecar_of_chat_is_killed_in_a_step(lab):
 
 
 def test_redis_is_killed_and_restarted(lab):
+    # A kill -9 alone would not tell: what a process wrote, the kernel still writes to disk.
+    assert lab.redis("CONFIG", "GET", "appendfsync") == [b"appendfsync", b"always"]
+    assert lab.redis("CONFIG", "GET", "appendonly") == [b"appendonly", b"yes"]
     user, before, during = fresh("ada"), fresh("s"), [fresh("s") for _ in range(4)]
     messages = {session: fresh("m") for session in (before, *during)}
     lab.say(user, "I like blue", before, messages[before])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from labctl import lifecycle
 from labctl.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
 
@@ -68,6 +69,42 @@ def test_a_forgotten_user_is_gone_everywhere(brief):
     assert asked == [404] * len(instances)
     assert [one["content"] for one in lab.history(others_session)][:1] == [others]
     assert lab.memory(other)["name"] == other
+
+
+def forgotten_by(lab, user) -> datetime:
+    """Has a user forgotten; the moment by which that is promised."""
+    answer = lab.http.delete(lab.url(MEMORY, f"/memories/{user}"))
+    assert answer.status_code == 202, answer.text
+    return datetime.fromisoformat(answer.json()["gone_by"])
+
+
+def assert_gone(lab, words, by: datetime) -> None:
+    """Nothing of this is in Redis when that moment has come."""
+    wait_until(lambda: found(lab, words) == {}, (by - datetime.now(UTC)).total_seconds(), 0.5)
+    assert found(lab, words) == {}
+
+
+def test_a_user_is_forgotten_although_chat_was_dead_when_that_was_told(brief):
+    lab = brief
+    user, text, session = fresh("junaid"), fresh("I-like-blue"), fresh("s")
+    lab.say(user, text, session)
+    lab.wait_for_turns(session, 1)
+    lifecycle.kill(lab.site, CHAT)
+    by = forgotten_by(lab, user)
+    # Memory has done its part, and its event finds nobody.
+    failed = "dapr_component_pubsub_ingress_count"
+    metrics = f"http://127.0.0.1:{lab.app(CHAT).metrics_port}/metrics"
+
+    def tried_in_vain() -> bool:
+        lines = lab.http.get(metrics).text.splitlines()
+        return any(line.startswith(failed) and "user-forgotten" in line and 'status="retry"' in line for line in lines)
+
+    assert wait_until(tried_in_vain, 20), lab.http.get(metrics).text
+    assert found(lab, [user, text]) != {}
+    app = lab.with_settings(CHAT, STREAM_TTL_SECONDS=str(TTL))
+    lifecycle.restart(lab.site, CHAT, keep_sidecar=True, app=app)
+    # What chat trims is counted from when it heard of it.
+    assert_gone(lab, [user, text], max(by, datetime.now(UTC) + timedelta(seconds=TTL + MARGIN)))
 
 
 def test_a_late_event_does_not_bring_a_forgotten_user_back(lab):

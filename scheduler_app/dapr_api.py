@@ -1,6 +1,7 @@
 """The HTTP API of this app's sidecar: one session, one way to call, one reading of its errors."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -50,7 +51,9 @@ class DaprApi:
         whether that would do harm.
         """
         url = URL(f"http://127.0.0.1:{self.port}{path}", encoded=True)
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        encoded = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        # Not bytes, which aiohttp writes in one go however many they are: a page of large entries has some MB.
+        data = encoded and io.BytesIO(encoded)
         try:
             async with asyncio.timeout(seconds), self.session.request(method, url, data=data) as response:
                 return Answer(response.status, _json(await response.read()))

@@ -217,7 +217,9 @@ class Run(BaseModel):
     lateness_ms: float | None = Field(
         description="How long after it was due; null if that cannot be told", examples=[4.2]
     )
-    data: Any = Field(examples=[DEFAULT_DATA])
+    data: Any = Field(
+        description="Of data of more than 30,000 characters the first 4,000, as text", examples=[DEFAULT_DATA]
+    )
     attempt: int = Field(description="1, or one more than the failed run before it, if this is its retry", examples=[1])
     outcome: Outcome
 
@@ -232,10 +234,14 @@ class RunPage(BaseModel):
 class DeadLetter(BaseModel):
     """An event of topic schedule-job that was given up."""
 
-    id: str = Field(examples=["8a6a2ad5-8f9d-4a4c-a1d0-7b2f8b0c3a77"])
+    id: str = Field(examples=["0a1b2c3d4e5f60718293a4b5c6d7e8f9"])
+    event_id: str = Field(description="The CloudEvent's own", examples=["8a6a2ad5-8f9d-4a4c-a1d0-7b2f8b0c3a77"])
     received_at: datetime
     reason: str = Field(examples=["job_name: Field required"])
-    data: Any = Field(examples=[{"schedule": "@every 10s"}])
+    event: Any = Field(
+        description="The CloudEvent; of one of more than 30,000 characters the first 4,000, as text",
+        examples=[{"specversion": "1.0", "id": "8a6a2ad5-…", "source": "billing", "data": {"schedule": "@every 10s"}}],
+    )
 
 
 class DeadLetterPage(BaseModel):
@@ -249,13 +255,6 @@ class EventAnswer(BaseModel):
     """What Dapr is to do with the event: SUCCESS and DROP end it, DROP in the dead-letter topic."""
 
     status: Literal["SUCCESS", "DROP"] = Field(examples=["SUCCESS"])
-
-
-class CloudEvent(BaseModel):
-    """An event as Dapr delivers it; what it carries is judged later, so that a bad one can be dropped."""
-
-    id: str = Field(default="", max_length=200, examples=["8a6a2ad5-8f9d-4a4c-a1d0-7b2f8b0c3a77"])
-    data: Any = Field(default=None, examples=[{"job_name": "report", "schedule": "@every 10s", "repeats": 2}])
 
 
 class Welcome(BaseModel):

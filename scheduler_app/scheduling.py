@@ -1,7 +1,8 @@
 """Schedules jobs, and remembers what it asked for, so that lateness and repeated events can be told.
 
-What is remembered of job `x` lies in the head of its log (key `job:x`, member `remembered`): recording a run of it then
-reads one key.
+What is remembered of job `x` lies in the head of its log (key `job:x`): recording a run of it then reads one key. Its
+member `remembered` is the job as it was asked for, `events` the marks of the last events that asked for one of that
+name. They outlive the job, for an event that comes again must not bring it back.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from paged_log import Logs, Value
 
 # What Dapr does without a failure policy (go-etcd-cron, internal/scheduler/builder.go).
 DEFAULT_RETRIES, DEFAULT_INTERVAL_SECONDS = 3, 1.0
+# An event comes again within minutes; that so many others ask for the same name in between is not foreseen.
+LAST_EVENTS = 50
 
 
 class Remembered(BaseModel):
@@ -28,7 +31,6 @@ class Remembered(BaseModel):
     id: str = Field(default_factory=lambda: uuid4().hex)
     order: JobOrder
     scheduled_at: datetime
-    event_id: str | None = None
 
     def kept(self) -> dict[str, Any]:
         """As it is stored: of the order only what was asked for, because a default may not suit what was."""
@@ -80,27 +82,22 @@ class Scheduling:
         """Raises JobExists, JobRefused."""
         await self._schedule(name, Remembered(order=order, scheduled_at=datetime.now(UTC)))
 
-    async def schedule_once(self, name: str, order: JobOrder, event_id: str) -> None:
-        """Schedules the job that an event asks for, once however often the event comes.
+    async def schedule_once(self, name: str, order: JobOrder, event: str) -> None:
+        """Schedules the job that an event asks for, once however often the event comes; it is known by its mark.
 
         Raises JobExists when another job has the name, JobRefused.
         """
-        before = await self._remembered(name)
-        if before and before.event_id == event_id:
+        if event in _events(await self._logs.head(log_of(name))):
             return
-        now = Remembered(order=order, scheduled_at=datetime.now(UTC))
         try:
-            await self._schedule(name, now)
+            await self.schedule(name, order)
         except JobExists:
             # Another replica handles the same event just now, or one did and was killed before it could note that.
-            if before is None or before.order != order:
-                before = await self._remembered(name)
-            if before is None or before.order != order:
+            there = await self._remembered(name)
+            if there is None or there.order != order:
                 raise
-            return
         # Only now: an event whose job could not be scheduled must be tried again.
-        noted = now.model_copy(update={"event_id": event_id})
-        await self._change(name, lambda there: noted if _same(there, now) else there)
+        await self._logs.change(log_of(name), lambda head: head | {"events": [*_events(head), event][-LAST_EVENTS:]})
 
     async def get(self, name: str) -> dict[str, Any]:
         """The job as the scheduler has it. Raises JobMissing."""
@@ -142,6 +139,10 @@ class Scheduling:
             return value | {"remembered": job.kept() if job else None}
 
         await self._logs.change(log_of(name), change_value)
+
+
+def _events(head: Value | None) -> list[str]:
+    return (head or {}).get("events", [])
 
 
 def _same(one: Remembered | None, other: Remembered) -> bool:

@@ -36,7 +36,10 @@ class Settings(BaseSettings):
 
     faults_enabled: bool = False
 
-    max_body_bytes: int = Field(default=65_536, ge=1)
+    # Dapr takes 4 MiB to publish by default. In an event a text has two bytes for each of its quotes and line ends, and
+    # there is the envelope. One that is refused for its size would be tried again, and lost on its way to the dead
+    # letters.
+    max_body_bytes: int = Field(default=9 * 1024 * 1024, ge=1)
     max_body_seconds: float = Field(default=10.0, gt=0)
     shutdown_grace_seconds: int = Field(default=10, ge=0)
     # Longer than a sidecar waits between two tries: a call that comes just as a connection is closed is lost.

@@ -1,21 +1,24 @@
 """The topic schedule-job: what an event does, what it does the second time, and where a bad one ends."""
 
+import json
+
 import pytest
 from conftest import problem_of
+
+from scheduling import LAST_EVENTS
 
 GOOD = {"job_name": "report", "schedule": "@every 10s", "repeats": 2}
 
 
-def event(client, data, event_id="event-1", path="/events/schedule-job"):
-    envelope = {
-        "specversion": "1.0",
-        "id": event_id,
-        "type": "x",
-        "source": "test",
-        "topic": "schedule-job",
-        "data": data,
-    }
-    return client.post(path, json=envelope, headers={"content-type": "application/cloudevents+json"})
+def cloud_event(data, event_id="event-1", source="test"):
+    return {
+        "specversion": "1.0", "id": event_id, "type": "x", "source": source, "topic": "schedule-job", "data": data,
+    }  # fmt: skip
+
+
+def event(client, data, event_id="event-1", path="/events/schedule-job", source="test"):
+    headers = {"content-type": "application/cloudevents+json"}
+    return client.post(path, json=cloud_event(data, event_id, source), headers=headers)
 
 
 def bury(client, data, event_id="event-1"):
@@ -41,6 +44,55 @@ def test_an_event_that_comes_again_after_its_job_has_fired_and_gone_does_nothing
     sidecar.jobs.clear()
     assert event(client, {"job_name": "once", "due_time": "0s"}).json() == {"status": "SUCCESS"}
     assert not sidecar.jobs
+
+
+def test_an_event_that_comes_again_after_a_later_one_does_not_take_its_job_back(client, sidecar):
+    first, second = ({**GOOD, "overwrite": True, "schedule": schedule} for schedule in ("@hourly", "@daily"))
+    for event_id, data in (("one", first), ("two", second), ("one", first)):
+        assert event(client, data, event_id).json() == {"status": "SUCCESS"}
+    assert sidecar.jobs["report"]["schedule"] == "@daily"
+
+
+def test_an_event_that_comes_again_after_its_job_was_deleted_does_not_bring_it_back(client, sidecar):
+    event(client, GOOD)
+    client.delete("/delete-job/report")
+    assert event(client, GOOD).json() == {"status": "SUCCESS"}
+    assert not sidecar.jobs
+
+
+def test_as_many_events_of_a_job_are_remembered_as_it_says_and_no_more(client, sidecar):
+    for number in range(LAST_EVENTS + 1):
+        event(client, {**GOOD, "overwrite": True}, str(number))
+    assert len(sidecar.value("job:report")["events"]) == LAST_EVENTS
+    client.delete("/delete-job/report")
+    event(client, GOOD, "1")
+    assert not sidecar.jobs
+    event(client, GOOD, "0")
+    assert "report" in sidecar.jobs
+
+
+def test_an_id_counts_for_its_source_only(client, sidecar):
+    event(client, GOOD)
+    event(client, {**GOOD, "schedule": "@hourly", "overwrite": True}, source="another")
+    assert sidecar.jobs["report"]["schedule"] == "@hourly"
+
+
+@pytest.mark.parametrize("event_id", ["x" * 10_000, 17, None, ["a"]])
+def test_an_id_of_any_form_will_do(client, sidecar, event_id):
+    scheduled = []
+    sidecar.on_schedule = scheduled.append
+    for schedule in ("@every 10s", "@every 10s", "@hourly"):
+        data = {**GOOD, "overwrite": True, "schedule": schedule}
+        assert event(client, data, event_id).json() == {"status": "SUCCESS"}
+    # Without an id it is known by what it says.
+    assert len(scheduled) == (2 if event_id is None else 1)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"17", b"\xff", b"[]", b"[" * 60_000, b'{"data": "\\ud800"}'])
+def test_what_is_no_event_is_dropped_and_kept(client, body):
+    assert client.post("/events/schedule-job", content=body).json() == {"status": "DROP"}
+    assert client.post("/events/schedule-job-dead", content=body).json() == {"status": "SUCCESS"}
+    assert len(client.get("/dead-letters").json()["dead_letters"]) == 1
 
 
 def test_two_replicas_with_the_same_event_at_once_schedule_once(serve, sidecar):
@@ -98,14 +150,14 @@ def test_an_event_whose_job_could_not_be_scheduled_is_tried_again(client, sideca
 def test_a_dead_letter_is_kept_with_what_is_wrong(client, data, reason):
     assert bury(client, data).json() == {"status": "SUCCESS"}
     (letter,) = client.get("/dead-letters").json()["dead_letters"]
-    assert (letter["id"], letter["data"]) == ("event-1", data)
+    assert (letter["event_id"], letter["event"]) == ("event-1", cloud_event(data))
     assert reason in letter["reason"]
 
 
 def test_a_dead_letter_that_comes_twice_is_kept_once(client):
     for event_id in ("one", "two", "one"):
         bury(client, {}, event_id)
-    assert [letter["id"] for letter in client.get("/dead-letters").json()["dead_letters"]] == ["two", "one"]
+    assert [letter["event_id"] for letter in client.get("/dead-letters").json()["dead_letters"]] == ["two", "one"]
 
 
 def test_dead_letters_come_in_pages(client):
@@ -113,5 +165,28 @@ def test_dead_letters_come_in_pages(client):
         bury(client, {}, str(number))
     first = client.get("/dead-letters?limit=3").json()
     second = client.get("/dead-letters", params={"limit": 3, "before": first["next"]}).json()
-    assert [one["id"] for one in first["dead_letters"] + second["dead_letters"]] == ["4", "3", "2", "1", "0"]
+    assert [one["event_id"] for one in first["dead_letters"] + second["dead_letters"]] == ["4", "3", "2", "1", "0"]
     assert second["next"] is None
+
+
+@pytest.mark.parametrize("large", ["x" * 65_536, "x" * 4 * 2**20, '"' * 4 * 2**20])
+def test_a_large_event_is_dropped_and_its_beginning_kept(client, large):
+    data = {**GOOD, "data": large}
+    assert event(client, data).json() == {"status": "DROP"}
+    bury(client, data)
+    answer = client.get("/dead-letters")
+    (letter,) = answer.json()["dead_letters"]
+    assert letter["event_id"] == "event-1"
+    assert letter["reason"].startswith("data: must have at most 8192 bytes")
+    assert f"{len(json.dumps(cloud_event(data))):,} characters" in letter["event"]
+    assert len(answer.content) < 10_000
+
+
+@pytest.mark.parametrize("data", ["ä" * 4_000, "x" * 29_000, '"' * 14_000, "ä" * 30_000, "\x00" * 30_000])
+def test_a_page_of_dead_letters_is_never_more_than_dapr_takes_in_one_call(client, sidecar, data):
+    sizes = []
+    sidecar.before_save = lambda items: sizes.append(len(json.dumps(items)))
+    for number in range(60):
+        assert bury(client, data, str(number)).json() == {"status": "SUCCESS"}
+    assert len(client.get("/dead-letters?limit=100").json()["dead_letters"]) == 60
+    assert max(sizes) < 4 * 1024 * 1024

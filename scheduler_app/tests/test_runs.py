@@ -1,5 +1,6 @@
 """Callbacks and what is recorded of them."""
 
+import json
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -34,11 +35,31 @@ def test_a_callback_is_answered_and_recorded(client, sidecar, encrypted):
 
 @pytest.mark.parametrize(
     ("body", "data"),
-    [(b"null", None), (b'"text"', "text"), (b"17", 17), (b"\x0a\xff", "\n�"), (b"", ""), (b"[" * 60_000, "[" * 60_000)],
-)
+    [(b"null", None), (b'"text"', "text"), (b"17", 17), (b"\x0a\xff", "\n�"), (b"", ""), (b"[" * 20_000, "[" * 20_000),
+     (b'"\\ud800"', '"\\ud800"'), (b"[" * 300 + b"]" * 300, "[" * 300 + "]" * 300)],
+)  # fmt: skip
 def test_data_of_any_kind_is_taken(client, body, data):
     assert client.post("/job/j", content=body).json()["data"] == data
     assert runs(client)[0]["data"] == data
+
+
+@pytest.mark.parametrize("character", ["x", "ä", '"', "\x00"])
+def test_all_data_that_a_job_of_this_app_can_have_is_kept_whole(client, sidecar, character):
+    data = character * ((8_192 - 2) // len(json.dumps(character, ensure_ascii=False)[1:-1].encode()))
+    sizes = []
+    sidecar.before_save = lambda items: sizes.append(max(len(json.dumps(item)) for item in items))
+    assert client.post("/schedule-job/j", json={"due_time": "1s", "data": data}).status_code == 200
+    for _ in range(PAGE_SIZE):
+        client.post("/job/j", json=data)
+    assert {run["data"] for run in runs(client, limit=PAGE_SIZE)} == {data}
+    assert max(sizes) < 4 * 1024 * 1024
+
+
+def test_of_larger_data_the_beginning_is_kept(client):
+    assert client.post("/job/j", json="x" * 100_000).status_code == 200
+    (run,) = runs(client)
+    assert run["data"].endswith("… (100,002 characters)")
+    assert len(run["data"]) < 5_000
 
 
 @pytest.mark.parametrize(

@@ -148,28 +148,3 @@ def test_the_ticks_that_an_outage_held_up_come_all_at_once_at_its_end(lab):
     assert outage > timedelta(seconds=6)
     # One for each second, give or take the ticks at its ends and the one that came twice.
     assert abs(len(burst) - outage.total_seconds()) <= 2.5, moments
-
-
-def publish(lab, payload):
-    answer = lab.http.post(lab.sidecar(APP, "/v1.0/publish/pubsub/schedule-job"), json=payload)
-    assert answer.status_code == 204
-
-
-def test_an_event_schedules_the_job_that_it_names(lab):
-    publish(lab, {"job_name": "by-event", "schedule": "@every 1s", "repeats": 2, "overwrite": True})
-    before = len(lab.runs("by-event"))
-    lab.wait_for_runs("by-event", before + 2)
-    lab.assert_no_more_runs("by-event", before + 2)
-
-
-def test_a_bad_event_is_a_dead_letter_with_a_reason(lab):
-    mark = f"bad-{time.time_ns()}"
-    publish(lab, {"job_name": "a/b", "data": mark})
-
-    def letters():
-        found = lab.http.get(lab.url(APP, "/dead-letters"), params={"limit": 50}).json()["dead_letters"]
-        return [one for one in found if mark in str(one["data"])]
-
-    assert wait_until(lambda: len(letters()) == 1, 15)
-    assert "job_name" in letters()[0]["reason"]
-    assert not wait_until(lambda: len(letters()) != 1, 2)

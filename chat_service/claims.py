@@ -27,7 +27,10 @@ class Claim(BaseModel):
 
 
 class Claims:
-    """The claims, one key a message: `message:{digest}`. They expire, and then a message id is answered anew; memory keeps one turn of it."""
+    """The claims, one key a message: `message:{digest}`.
+
+    They expire. Then a message id is answered anew, and memory keeps only the first of its turns.
+    """
 
     def __init__(self, store: Store, ttl_seconds: int) -> None:
         self._store, self._ttl = store, ttl_seconds

@@ -113,14 +113,6 @@ def test_whatever_a_model_answers(lab, endpoint):
     ]
 
 
-def test_the_model_of_a_component(lab, configured):
-    """components/conversation.yaml as it is: an echo of what it was told, behind Dapr's Conversation API."""
-    configured(MODEL_ENGINE="conversation")
-    answer = lab.ask(fresh("ada"), "Where is my tea?", fresh("s")).json()
-    assert answer["metadata"]["model"] == "conversation/conversation"
-    assert "Where is my tea?" in answer["reply"]
-
-
 class TestDialogues:
     """With the offline engine, which has no model and no network: what memory and history do for a reply."""
 

@@ -8,6 +8,7 @@ import asyncio
 import json
 from typing import Any
 
+from claims import Claims
 from instances import Instances, Unreadable, active, not_begun
 from messages import Done, Step, Telling, WaitingPizza, run_of
 from names import instance_of
@@ -22,9 +23,12 @@ CLOUD_EVENT = "application/cloudevents+json"
 class Activities:
     """The activities, by the names the workflows call them by."""
 
-    def __init__(self, settings: Settings, peers: Peers, sdk: SdkClient, store: Store, instances: Instances) -> None:
+    def __init__(
+        self, settings: Settings, peers: Peers, sdk: SdkClient, store: Store, claims: Claims, instances: Instances
+    ) -> None:
         self._settings, self._limits = settings, settings.time_limits
-        self._peers, self._sdk, self._store, self._instances = peers, sdk, store, instances
+        self._peers, self._sdk, self._store = peers, sdk, store
+        self._claims, self._instances = claims, instances
 
     async def order_pizza(self, step: Step) -> dict[str, Any]:
         """Has the storefront take the order."""
@@ -65,7 +69,10 @@ class Activities:
             await self._store.write(key, pizza, etag)
 
     async def publish_status(self, telling: Telling) -> None:
-        """Publishes an OrderStatusChanged event (asyncapi.yaml), as a CloudEvent whose id is given."""
+        """Publishes an OrderStatusChanged event (asyncapi.yaml), as a CloudEvent whose id is given.
+
+        The last one of a run is noted in its claim too: it is known there when nobody else has heard of it.
+        """
         event = {
             "specversion": "1.0",
             "id": telling.event_id,
@@ -78,13 +85,12 @@ class Activities:
         }
         if telling.trace:
             event["traceparent"] = telling.trace
-        async with asyncio.timeout(self._limits.publish_status), self._sdk.lent() as client:
-            await client.publish_event(
-                self._settings.pubsub_name,
-                self._settings.orders_topic,
-                json.dumps(event),
-                data_content_type=CLOUD_EVENT,
-            )
+        pubsub, topic = self._settings.pubsub_name, self._settings.orders_topic
+        async with asyncio.timeout(self._limits.publish_status):
+            if telling.told.final:
+                await self._claims.finish(telling.told.order_id, telling.told.run)
+            async with self._sdk.lent() as client:
+                await client.publish_event(pubsub, topic, json.dumps(event), data_content_type=CLOUD_EVENT)
 
     async def stop_order(self, step: Step) -> str | None:
         """Terminates the workflow of an order, and returns when it does nothing more: how it ended, if it is known."""

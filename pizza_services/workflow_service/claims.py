@@ -9,10 +9,11 @@ from store import Store
 
 
 class Claim(BaseModel):
-    """The state `start_{order_id}`: the order was started, as this run of it."""
+    """The state `start_{order_id}`: the order was started, as this run of it, which may have come to its end."""
 
     order: Order
     run: str
+    finished: bool = False
 
 
 class Claims:
@@ -28,6 +29,12 @@ class Claims:
     async def write(self, claim: Claim, etag: str | None) -> None:
         """Writes the claim if nobody has since it was read."""
         await self._store.write(_key(claim.order.order_id), claim, etag)
+
+    async def finish(self, order_id: str, run: str) -> None:
+        """Notes that this run has come to its end, unless another has followed it."""
+        claim, etag = await self.read(order_id)
+        if claim and claim.run == run:
+            await self.write(claim.model_copy(update={"finished": True}), etag)
 
     def input_of(self, claim: Claim, trace: str | None = None) -> OrderInput:
         """What the workflow of this run is given, under the rules of now."""

@@ -87,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
             undoings = Undoings(instances)
             lost = LostOrders(claims, book, undoings)
             orders = Orders(instances, undoings, lost, book, pauses, Validations(instances, store))
-            worker = Worker(settings, Activities(settings, peers, sdk, store, instances))
+            worker = Worker(settings, Activities(settings, peers, sdk, store, claims, instances))
             standstill = Standstill(settings, instances, worker, session)
             watchdog = Watchdog(settings, sdk, instances, undoings, lost, standstill)
             worker.start()

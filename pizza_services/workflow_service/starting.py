@@ -65,7 +65,8 @@ class Starting:
             return True
         if state is not None and not came_to_an_end(state, undoing):
             raise refusals.broken_off(order_id)
-        if state is not None or (isinstance(found, Entry) and found.final):
+        # The claim's word counts also where pizza-order's does not: it may never have heard of the end.
+        if state is not None or claim.finished or (isinstance(found, Entry) and found.final):
             raise refusals.finished(order_id)
         # Claimed, but never begun. Should it have been begun and lost, this run's steps are still done only once.
         return False

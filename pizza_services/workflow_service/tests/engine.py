@@ -116,6 +116,15 @@ class Engine(TaskHubSidecarServiceServicer):
         with self.lock:
             del self.instances[instance_id]
 
+    def repeat(self, activity: str, given: dict[str, Any], instance_id: str) -> None:
+        """Has the worker do a step once more, as task 99, as a sidecar may after a crash."""
+        again = pb.ActivityRequest(
+            name=activity, taskId=99, input=StringValue(value=json.dumps(given)),
+            workflowInstance=pb.WorkflowInstance(instanceId=instance_id),
+        )  # fmt: skip
+        with self.lock:
+            self._send(pb.WorkItem(activityRequest=again), self.instances[instance_id])
+
     def connected(self) -> int:
         """How many workers are connected."""
         return len(self.workers)

@@ -60,13 +60,13 @@ def test_force_cancels_an_order_that_is_lost(ada, sidecar, lost):
 
 
 def asked_of(ada, client):
-    """What is answered to all that can be asked of an order: status and code, by what was asked."""
+    """What is answered to all that can be asked of an order, force last: status and code, by what was asked."""
     answers = {
         "show": client.get("/orders/123"),
         "start": client.post("/start-order", json=ORDER),
         "validate": ada.post("/validate-pizza", approved=True),
-        "force": ada.post("/cancel-order", force=True),
         **{what: ada.post(f"/{what}-order") for what in ("pause", "resume", "cancel")},
+        "force": ada.post("/cancel-order", force=True),
     }
     return {what: (answer.status_code, answer.json().get("code")) for what, answer in answers.items()}
 

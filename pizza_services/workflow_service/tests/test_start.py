@@ -1,5 +1,6 @@
 """An order is started once, whatever happens in between."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -88,10 +89,52 @@ def test_a_purged_order_is_finished_too(ada, client, sidecar):
     problem_of(start(client), 409, "ORDER_FINISHED")
 
 
-def test_a_crash_between_claim_and_schedule_is_healed_by_asking_again(ada, client, sidecar):
-    delivered(ada)
-    # What such a crash leaves behind: a claim, and no instance.
+@pytest.mark.parametrize("heard", ["nothing", "not the end"])
+@pytest.mark.parametrize("end", ["delivered", "cancelled", "by force"])
+def test_a_purged_order_is_finished_also_if_pizza_order_never_heard_of_its_end(ada, client, sidecar, end, heard):
+    if end == "delivered":
+        delivered(ada)
+    else:
+        ada.order()
+        ada.until("pending_validation")
+        ada.post("/cancel-order", force=end == "by force")
+        ada.until_ended()
     run = sidecar.dapr.document("start_123")["run"]
+    for instance_id in list(sidecar.engine.instances):
+        sidecar.engine.purge(instance_id)
+    if heard == "not the end":
+        entry = {"order_id": "123", "status": "cooking", "step": "cook_pizza", "attempt": 1, "run": run}
+        sidecar.peers.book["123"] = (200, {**entry, "final": False, "timeline": []})
+    problem_of(start(client), 409, "ORDER_FINISHED")
+
+
+def test_an_order_is_finished_also_if_its_end_could_not_be_published(serve, ada, sidecar):
+    sidecar.dapr.fail_publishing = 1_000
+    ada.client = serve(rules={"publish_status": {"attempts": 2, "first_seconds": 0.01}})
+    delivered(ada)
+    sidecar.engine.purge("pizza-order-123")
+    problem_of(start(ada.client), 409, "ORDER_FINISHED")
+
+
+def test_the_end_of_an_earlier_run_that_is_told_late_does_not_finish_this_one(ada, sidecar):
+    delivered(ada)
+    final = next(given for _, given in sidecar.engine.activities if given.get("told", {}).get("final"))
+    sidecar.engine.purge("pizza-order-123")
+    sidecar.peers.book["123"] = (404, {"status": 404, "code": "ORDER_DELETED", "run": final["told"]["run"]})
+    ada.order()
+    ada.until("pending_validation")
+    sidecar.engine.repeat("publish_status", final, "pizza-order-123")
+    eventually(lambda: 99 in sidecar.engine.completed)
+    assert not sidecar.dapr.document("start_123")["finished"]
+
+
+def test_a_crash_between_claim_and_schedule_is_healed_by_asking_again(ada, client, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    # What such a crash leaves behind: a claim, and no instance. A claim from before says no more than this.
+    claim = sidecar.dapr.document("start_123")
+    run = claim["run"]
+    sidecar.dapr.state["start_123"] = (json.dumps({"order": claim["order"], "run": run}).encode(), 1)
     sidecar.engine.purge("pizza-order-123")
     problem_of(start(client, size="small"), 409, "ORDER_RUNNING")
     ada.order()

@@ -3,7 +3,6 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
 from conftest import eventually
 from google.protobuf.wrappers_pb2 import StringValue
@@ -108,12 +107,5 @@ def test_the_step_repeated_late_leaves_the_next_pizza_alone(ada, sidecar):
 
 def repeat_validate_pizza(sidecar, run):
     """Has the worker do the step of the first pizza once more, as a sidecar may after a crash."""
-    again = pb.ActivityRequest(
-        name="validate_pizza",
-        taskId=99,
-        input=StringValue(value=json.dumps({"order_id": "123", "run": run, "attempt": 1})),
-        workflowInstance=pb.WorkflowInstance(instanceId="pizza-order-123"),
-    )
-    with sidecar.engine.lock:
-        sidecar.engine._send(pb.WorkItem(activityRequest=again), sidecar.engine.instances["pizza-order-123"])
+    sidecar.engine.repeat("validate_pizza", {"order_id": "123", "run": run, "attempt": 1}, "pizza-order-123")
     eventually(lambda: 99 in sidecar.engine.completed)

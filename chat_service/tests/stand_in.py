@@ -48,6 +48,8 @@ class Sidecar:
     delivers: bool = True
     is_placed: bool = True
     state_is_down: bool = False
+    state_delay: float = 0
+    publish_delay: float = 0
     publish_fails: int = 0
     jobs_fail: int = 0
     memory_fails: int = 0
@@ -73,6 +75,7 @@ class DaprApi(api_service_v1.DaprServicer):
 
     def GetState(self, request: Any, context: Any) -> Any:
         self._called(context)
+        time.sleep(self.sidecar.state_delay)
         if self.sidecar.state_is_down:
             context.abort(grpc.StatusCode.INTERNAL, "fail to get")
         with self.sidecar.lock:
@@ -104,6 +107,7 @@ class DaprApi(api_service_v1.DaprServicer):
         return empty_pb2.Empty()
 
     def PublishEvent(self, request: Any, context: Any) -> Any:
+        time.sleep(self.sidecar.publish_delay)
         with self.sidecar.lock:
             if self.sidecar.publish_fails > 0:
                 self.sidecar.publish_fails -= 1

@@ -11,6 +11,7 @@ from conftest import say
 from model_server import running_model
 
 from engine import ENDPOINTS
+from settings import Settings
 
 MEMORY = {"name": "Junaid", "preferred_style": "formal", "user_summary": "Junaid likes </user> tea."}
 
@@ -202,3 +203,14 @@ def test_the_known_endpoints_are_encrypted_or_local():
 def test_nothing_is_sent_to_the_makers_tracing_service():
     importlib.import_module("engine_agents")
     assert get_trace_provider()._disabled
+
+
+def test_a_key_in_dot_env(monkeypatch, tmp_path):
+    """Where no secret store has one: `python-dotenv` reads it for the settings, and it shows in no repr."""
+    (tmp_path / ".env").write_text("GEMINI_API_KEY=sk-in-dot-env\nMODEL_ENGINE=gemini\n")
+    monkeypatch.chdir(tmp_path)
+    settings = Settings()
+    assert settings.gemini_api_key
+    assert settings.gemini_api_key.get_secret_value() == "sk-in-dot-env"
+    assert settings.model_engine == "gemini"
+    assert "sk-in-dot-env" not in repr(settings)

@@ -68,6 +68,18 @@ def test_a_step_past_its_time_limit_is_a_504(serve, sidecar):
     assert sidecar.engine.runs("fetch_context") == 3
 
 
+@pytest.mark.parametrize(
+    ("limit", "hangs", "dependency", "attempts"),
+    [("save_seconds", "publish_delay", "pubsub", 4), ("turn_seconds", "state_delay", "statestore", 4)],
+)
+def test_saving_has_a_time_limit_for_each_of_its_parts(serve, sidecar, limit, hangs, dependency, attempts):
+    client = serve(**{limit: 0.1, "turn_attempts": 1})
+    setattr(sidecar, hangs, 0.3)
+    body = failed(say(client), 504, dependency)
+    assert body["detail"] == f"{dependency}: it did not answer within 0.1 s."
+    assert sidecar.engine.runs("save_conversation") == attempts
+
+
 def test_the_failed_chat_can_be_asked_for(client, sidecar):
     sidecar.memory_fails = 99
     instance = say(client).json()["instance_id"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
 from labctl.processes import wait_until
@@ -28,6 +29,23 @@ def test_a_chat_remembers_across_turns_and_sessions(lab):
     assert "actors" not in lab.say(user, "What did we talk about?", tuesday)
     lab.wait_for_turns(tuesday, 2)
     assert len(lab.turns(monday)) == 2
+
+
+def test_however_many_messages_there_is_one_worker_and_few_connections(lab):
+    """The taught form starts and ends a worker, and opens clients, for each message."""
+
+    def connections() -> int:
+        """Those from chat to its sidecar."""
+        ports = (lab.app(CHAT).http_port, lab.app(CHAT).grpc_port)
+        found = psutil.Process(lab.pid(CHAT)).net_connections("tcp")
+        return sum(1 for one in found if one.raddr and one.raddr.port in ports)
+
+    lab.say(fresh("ada"), "Hello", fresh("s"))
+    before = connections()
+    for _ in range(10):
+        lab.say(fresh("ada"), "Hello", fresh("s"))
+    assert lab.http.get(lab.sidecar(CHAT, "/v1.0/metadata")).json()["workflows"] == {"connectedWorkers": 1}
+    assert 0 < connections() <= before + 2
 
 
 def test_whom_nobody_told_of_is_new(lab):

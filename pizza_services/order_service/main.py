@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 import logs
@@ -20,15 +21,17 @@ from models import (
     DeadLetters,
     EventAnswer,
     Health,
+    LetterIdPath,
     Limit,
     Order,
     OrderEvent,
     OrderIdPath,
     OrderList,
     OrderState,
+    Replayed,
     Welcome,
 )
-from orders import Orders
+from orders import OrderConflict, Orders
 from pages import Pages
 from settings import Settings
 from sidecar import SidecarNotReady
@@ -119,6 +122,31 @@ def create_app(settings: Settings) -> FastAPI:
         """The last hundred events that could not be used, the last one first."""
         dead_letters: DeadLetterBox = request.state.dead_letters
         return await dead_letters.all()
+
+    @app.post(
+        "/dead-letters/{letter_id}/replay",
+        status_code=202,
+        tags=["events"],
+        responses=problems.documented(404, 409, 422, 502, 503, 504),
+    )
+    async def replay(letter_id: LetterIdPath, request: Request) -> Replayed:
+        """Uses a dead letter after all, and takes it off the list; one that still cannot be used stays there."""
+        dead_letters: DeadLetterBox = request.state.dead_letters
+        orders: Orders = request.state.orders
+        letter = await dead_letters.find(letter_id)
+        if letter is None:
+            raise HTTPException(404, "letter_id: there is no such dead letter.")
+        try:
+            await orders.hear(OrderEvent.model_validate_json(letter.event))
+        except ValidationError as error:
+            # Told as a bad request is: field by field.
+            faults = [{**fault, "loc": ("event", *fault["loc"])} for fault in error.errors()]
+            raise RequestValidationError(faults) from error
+        except RunUnderWay as error:
+            raise OrderConflict("RUN_UNDER_WAY", str(error)) from error
+        # Only now: a crash in between leaves it to be used again, which changes nothing.
+        await dead_letters.remove(letter_id)
+        return Replayed(id=letter_id)
 
     @app.get("/healthz")
     async def healthz() -> Health:

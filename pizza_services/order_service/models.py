@@ -14,6 +14,9 @@ Run = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
 LINE = r"^[^\x00-\x1f\x7f]*$"
 
 OrderIdPath = Annotated[str, Path(pattern=ID, description="Which order", examples=["123"])]
+LetterIdPath = Annotated[
+    str, Path(max_length=200, description="As the list gives it", examples=["pizza-order-123-9f1c2ab4-3"])
+]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many orders")]
 Before = Annotated[
     str | None, Query(pattern=r"^\d{1,9}\.\d{1,5}$", description="`next` of the answer before", examples=["0.42"])
@@ -151,7 +154,7 @@ class DeadLetter(BaseModel):
 
     id: str = Field(examples=["pizza-order-123-9f1c2ab4-3"])
     received_at: datetime = Field(examples=[AT])
-    event: str = Field(description="The event as JSON, its first 4000 characters")
+    event: str = Field(description="The event as JSON, its first 16000 characters")
 
 
 class DeadLetters(BaseModel):
@@ -160,6 +163,13 @@ class DeadLetters(BaseModel):
     dead_letters: list[DeadLetter] = Field(
         examples=[[{"id": "pizza-order-123-9f1c2ab4-3", "received_at": AT, "event": '{"data": "not an order"}'}]]
     )
+
+
+class Replayed(BaseModel):
+    """A dead letter was used after all, and is off the list."""
+
+    id: str = Field(examples=["pizza-order-123-9f1c2ab4-3"])
+    status: Literal["processed"] = "processed"
 
 
 class EventAnswer(BaseModel):

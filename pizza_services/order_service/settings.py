@@ -27,7 +27,8 @@ class Settings(BaseSettings):
     store_timeout_seconds: float = Field(default=1.5, gt=0)
     orders_per_page: int = Field(default=100, ge=1, le=1000)
 
-    max_body_bytes: int = Field(default=65_536, ge=1)
+    # 2 MiB, so that a field of a megabyte is refused by name (422) and not only by size (413).
+    max_body_bytes: int = Field(default=2_097_152, ge=1)
     max_body_seconds: float = Field(default=10.0, gt=0)
     shutdown_grace_seconds: int = Field(default=10, ge=0)
     # Longer than a sidecar waits between two tries: a call that comes just as a connection is closed is lost.

@@ -1,6 +1,5 @@
 """What the events of the workflow make of an order: once each, in their order, whichever way they come."""
 
-import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 
@@ -148,25 +147,6 @@ def test_an_event_that_lacks_what_is_read_is_dropped(client, missing):
 
 def test_unknown_members_are_let_through(client):
     assert tell(client, {**event(1), "traceid": "00-x", "pubsubname": "pizzapubsub", "topic": "orders"}) == ["SUCCESS"]
-
-
-def test_a_dead_letter_is_kept_once_and_the_last_comes_first(client):
-    dead = [{**event(1), "type": "OrderExploded"}, {"id": "other", "odd": "\ud800"}, {"no": "id"}]
-    for each in [*dead, dead[0]]:
-        content = json.dumps(each)
-        answer = client.post("/events/orders-dead", content=content, headers={"content-type": "application/json"})
-        assert answer.json() == {"status": "SUCCESS"}
-    letters = client.get("/dead-letters").json()["dead_letters"]
-    assert [letter["id"] for letter in letters] == ["None", "other", "pizza-order-123-a1-1"]
-    assert "OrderExploded" in letters[2]["event"]
-
-
-def test_only_the_last_dead_letters_are_kept_and_little_of_each(client):
-    for number in range(105):
-        client.post("/events/orders-dead", json={"id": f"n{number}", "x": "y" * 5000})
-    letters = client.get("/dead-letters").json()["dead_letters"]
-    assert [letters[0]["id"], letters[-1]["id"], len(letters)] == ["n104", "n5", 100]
-    assert max(len(letter["event"]) for letter in letters) == 4000
 
 
 @pytest.mark.parametrize("headers", [{}, {"dapr-api-token": "wrong"}])

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationInfo, field_validator
 
 # Order ids become part of state keys, instance ids and URLs.
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
@@ -55,17 +55,19 @@ class Validation(OrderRef):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"order_id": "123", "approved": True}]})
 
-    approved: StrictBool | None = None
     validation_status: Literal["approved", "rejected"] | None = None
+    approved: StrictBool | None = Field(default=None, validate_default=True)
     attempt: int | None = Field(
         default=None, ge=1, le=100, description="Which pizza is meant; without it, the one that waits now"
     )
 
-    @model_validator(mode="after")
-    def _one_verdict(self) -> "Validation":
-        if (self.approved is None) == (self.validation_status is None):
+    @field_validator("approved")
+    @classmethod
+    def _one_verdict(cls, approved: bool | None, others: ValidationInfo) -> bool | None:
+        # Of the field, and not of the model, whose errors name none. The other one comes before it, unless it is wrong.
+        if "validation_status" in others.data and (approved is None) == (others.data["validation_status"] is None):
             raise ValueError("give one of approved and validation_status")
-        return self
+        return approved
 
     @property
     def verdict(self) -> bool:
@@ -107,7 +109,7 @@ class OrderState(BaseModel):
     timeline: list[Moment]
     result: dict[str, Any] | None = Field(
         default=None,
-        description="Of an order that has ended",
+        description="Of an order that has ended; `delivery_result` as long as Dapr keeps the workflow",
         examples=[{"order_id": "123", "status": "completed", "final_status": "delivered", "delivery_result": {}}],
     )
 

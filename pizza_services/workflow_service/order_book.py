@@ -8,6 +8,12 @@ from models import Moment
 from peers import NotFound, Peers
 
 
+class Heard(Moment):
+    """A moment as pizza-order has it."""
+
+    note: str | None = None
+
+
 class Entry(BaseModel):
     """An order as pizza-order answers it."""
 
@@ -17,7 +23,7 @@ class Entry(BaseModel):
     run: str | None = None
     ended_run: str | None = None
     final: bool = False
-    timeline: list[Moment] = []
+    timeline: list[Heard] = []
 
 
 class Deleted(BaseModel):

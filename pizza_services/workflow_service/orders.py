@@ -9,7 +9,7 @@ import refusals
 from instances import Instances, Unreadable, active, not_begun
 from lost_orders import LostOrders
 from messages import Cancellation, OrderInput, Progress, run_of
-from models import FINAL, CancelRequest, OrderState, Validation
+from models import FINAL, CancelRequest, Moment, OrderState, Validation
 from names import instance_of
 from order_book import Deleted, Entry, OrderBook, is_deleted
 from order_run import CANCEL
@@ -173,12 +173,14 @@ def _result(progress: Progress, state: WorkflowState) -> dict[str, Any]:
 def _from_book(order_id: str, found: Entry) -> OrderState:
     kind = "completed" if found.status == "delivered" else "failed"
     result = {"order_id": order_id, "status": kind, "final_status": found.status}
+    if found.timeline and (error := found.timeline[-1].note):
+        result["error"] = error
     return OrderState(
         order_id=order_id,
         instance_id=instance_of(order_id),
         status=found.status,
         step=found.step or found.status,
         attempt=found.attempt or 1,
-        timeline=found.timeline,
+        timeline=[Moment(status=heard.status, at=heard.at, attempt=heard.attempt) for heard in found.timeline],
         result=result if found.final else None,
     )

@@ -110,13 +110,14 @@ def test_orders_are_listed_newest_first_page_by_page_without_the_deleted(serve):
     assert seen == ["gf", "dcb", "a"]
 
 
+MEGABYTE = "x" * 1_000_000
 BAD_IDS = ["", "a" * 65, "a||b", "a:b", "../x", "a b", "ä", "1\n", "'; --", "\x00", 7, None]
 BAD = [
     *[({"order_id": bad}, "order_id") for bad in BAD_IDS],
     *[({"pizza_type": bad}, "pizza_type") for bad in ("", "a" * 51, "a\x00b", 1, None)],
     *[({"size": bad}, "size") for bad in ("huge", None, 1)],
     *[({"customer": bad}, "customer") for bad in (None, "Ada", [])],
-    *[({"customer": {**ORDER["customer"], "name": bad}}, "customer.name") for bad in ("", "a" * 101, "x" * 1_000_000, None)],
+    *[({"customer": {**ORDER["customer"], "name": bad}}, "customer.name") for bad in ("", "a" * 101, MEGABYTE, None)],
     *[({"customer": {**ORDER["customer"], "phone": bad}}, "customer.phone") for bad in ("12", "call me")],
 ]
 

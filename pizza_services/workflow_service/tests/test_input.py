@@ -77,13 +77,20 @@ def test_a_bad_id_in_the_path_is_refused(client, order_id):
 
 
 @pytest.mark.parametrize(
-    "verdict",
-    [{}, {"approved": "yes"}, {"approved": 1}, {"approved": None}, {"validation_status": "maybe"},
-     {"approved": True, "validation_status": "approved"}, {"approved": True, "attempt": 0},
-     {"approved": True, "attempt": "one"}],
-)  # fmt: skip
-def test_a_bad_verdict_is_refused(client, verdict):
-    assert client.post("/validate-pizza", json={"order_id": "123", **verdict}).status_code == 422
+    ("verdict", "field"),
+    [
+        *[({"approved": approved}, "approved") for approved in ("yes", 1, None)],
+        ({}, "approved"),
+        ({"approved": True, "validation_status": "approved"}, "approved"),
+        ({"approved": None, "validation_status": None}, "approved"),
+        ({"validation_status": "maybe"}, "validation_status"),
+        *[({"approved": True, "attempt": attempt}, "attempt") for attempt in (0, 101, "one")],
+    ],
+)
+def test_a_bad_verdict_is_refused_with_the_field_named(client, verdict, field):
+    answer = client.post("/validate-pizza", json={"order_id": "123", **verdict})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
 @pytest.mark.parametrize("more", [{"reason": "x" * 201}, {"reason": 1}, {"force": "yes"}, {"force": 1}])

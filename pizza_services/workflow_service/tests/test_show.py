@@ -1,5 +1,7 @@
 """GET /orders/{order_id}: from the workflow while Dapr keeps it, after that from pizza-order."""
 
+import pytest
+
 
 def test_an_unknown_order_is_not_found(client):
     answer = client.get("/orders/nobody")
@@ -31,6 +33,28 @@ def test_a_purged_order_is_shown_from_pizza_order(client, sidecar):
         "attempt": 2, "paused": False, "timeline": timeline,
         "result": {"order_id": "123", "status": "completed", "final_status": "delivered"},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled", "delivered"])
+def test_a_purged_order_tells_why_it_failed_as_before(ada, client, sidecar, end):
+    sidecar.peers.fail("discard", 409, detail="the bin is full")
+    ada.order()
+    for attempt in (1, 2, 3) if end == "failed" else (1,):
+        ada.until("pending_validation", attempt)
+        ada.post("/validate-pizza", approved=False)
+    if end != "failed":
+        ada.until("pending_validation", 2)
+        ada.post("/validate-pizza", approved=True) if end == "delivered" else ada.post("/cancel-order")
+    before = ada.until_ended()
+    assert "the bin is full" in before["result"]["error"]
+    # As pizza-order makes it of the events.
+    timeline = [{"note": None, **moment} for moment in sidecar.dapr.events()]
+    last = timeline[-1]
+    entry = {name: last[name] for name in ("order_id", "status", "step", "attempt", "run", "final")}
+    sidecar.peers.book["123"] = (200, {**entry, "timeline": timeline})
+    sidecar.engine.purge("pizza-order-123")
+    before["result"].pop("delivery_result", None)
+    assert ada.state() == before
 
 
 def test_a_purged_order_cannot_be_shown_while_pizza_order_is_down(client, sidecar):

@@ -1,15 +1,91 @@
-"""./lab demo, run as a user runs it, on a site of the tests."""
+"""./lab demo, run as a user runs it, on a site of the tests: off a terminal, or in one."""
 
 from __future__ import annotations
 
 import os
+import pty
+import re
 import subprocess
+import termios
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from labctl.site import ROOT
+from labctl.processes import wait_until
+from labctl.site import ROOT, Site
+
+LAB = str(ROOT / "lab")
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def demo(site: str, offset: int, lab: str) -> subprocess.CompletedProcess[str]:
     """Plays the lab's story to its end; off a terminal, so each line is there once."""
     environment = os.environ | {"LAB_SITE_NAME": site, "LAB_PORT_OFFSET": str(offset), "COLUMNS": "160"}
-    command = [str(ROOT / "lab"), "demo", lab]
+    command = [LAB, "demo", lab]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
+
+
+class Terminal:
+    """A terminal with a process in it: what it has shown so far, and a keyboard."""
+
+    def __init__(self, process: subprocess.Popen[bytes], keyboard: int) -> None:
+        self.process, self._keyboard = process, keyboard
+        self._shown, self._typed_at = bytearray(), 0
+
+    def read(self) -> None:
+        """Reads what is shown until the terminal is closed: a process that nobody reads from would stand still."""
+        with suppress(OSError):  # how Linux tells the end of a pseudo-terminal
+            while shown := os.read(self._keyboard, 65_536):
+                self._shown += shown
+
+    def shown(self, begin: int = 0) -> str:
+        """What was shown, without colours; of what changes in place each form, one after the other."""
+        return _ANSI.sub("", self._shown[begin:].decode(errors="replace")).replace("\r", "")
+
+    def see(self, pattern: str, timeout: float = 30) -> re.Match[str]:
+        """Waits until this is shown after the last key, and returns the first place where it is."""
+        found: re.Match[str] | None = None
+
+        def is_there() -> bool:
+            nonlocal found
+            found = re.search(pattern, self.shown(self._typed_at))
+            return found is not None
+
+        wait_until(is_there, timeout)
+        assert found, self.shown()[-4_000:]
+        return found
+
+    def type(self, keys: str) -> None:
+        """Presses these keys, all at once."""
+        self._typed_at = len(self._shown)
+        os.write(self._keyboard, keys.encode())
+
+    def ends(self, timeout: float = 20) -> int:
+        """The exit status of the process, which is about to end."""
+        assert wait_until(lambda: self.process.poll() is not None, timeout), self.shown()[-4_000:]
+        return self.process.returncode
+
+
+@contextmanager
+def demo_in_a_terminal(site: Site, *arguments: str) -> Iterator[Terminal]:
+    """Plays a lab's story as somebody sees it who sits before it."""
+    ours, its = pty.openpty()
+    termios.tcsetwinsize(its, (40, 160))
+    left_out = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    environment |= {"LAB_SITE_NAME": site.name, "LAB_PORT_OFFSET": str(site.offset), "TERM": "xterm-256color"}
+    process = subprocess.Popen(
+        [LAB, "demo", *arguments], env=environment, stdin=its, stdout=its, stderr=its, start_new_session=True
+    )
+    os.close(its)
+    terminal = Terminal(process, ours)
+    reading = threading.Thread(target=terminal.read)
+    reading.start()
+    try:
+        yield terminal
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+        reading.join(10)
+        os.close(ours)

@@ -1,4 +1,4 @@
-"""./lab demo chat, off a terminal: its script is followed to the end, and memory is alive again."""
+"""./lab demo chat: off a terminal its script is followed to the end; in one, somebody chats with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.runtime.chat.conftest import MEMORY
-from tests.runtime.demos import demo
+from tests.runtime.demos import demo, demo_in_a_terminal
 
 pytestmark = pytest.mark.lab("chat")
 
@@ -31,3 +31,16 @@ def test_the_chat_is_held_and_memory_alive_in_the_end(lab) -> None:
     assert lab.pid(MEMORY) != before
     # Each reply stands beside what memory kept of it.
     assert [turn.count("assistant") >= 1 for turn in (learn, topic, restart, time)] == [True] * 4
+
+
+def test_at_a_keyboard_it_is_a_chat_until_quit(lab) -> None:
+    with demo_in_a_terminal(lab.site, "chat") as chat:
+        chat.see("/kill and /restart memory, /forget me, /quit.*\n+Junaid: ")
+        for said in ("I like [b]tests[/b]", "What did we talk about?"):
+            chat.type(f"{said}\n")
+            chat.see(f"Greetings, Junaid!(.|\n)*user +{re.escape(said)}(.|\n)*assistant +Greetings(.|\n)*Junaid: ")
+        chat.type("/what\n")
+        chat.see("/kill and /restart memory, /forget me, /quit")
+        chat.type("/quit\n")
+        assert chat.ends() == 0
+    assert "Last we talked about “I like [b]tests[/b]”." in re.sub(r"\s+│?\s*│?\s*", " ", chat.shown())

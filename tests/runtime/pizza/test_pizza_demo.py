@@ -1,4 +1,4 @@
-"""./lab demo pizza, off a terminal: four orders go their ways by themselves, and the board shows how each ended."""
+"""./lab demo pizza: off a terminal four orders go their ways by themselves; in one, keys steer all orders there are."""
 
 from __future__ import annotations
 
@@ -6,15 +6,27 @@ import re
 
 import pytest
 
-from tests.runtime.demos import demo
+from labctl.processes import wait_until
+from tests.runtime.demos import Terminal, demo, demo_in_a_terminal
+from tests.runtime.pizza.conftest import BOOK
 
 pytestmark = pytest.mark.lab("pizza")
 
+UP, DOWN = "\x1b[A", "\x1b[B"
+OWN = "demo-[0-9a-f]{6}"
+
+
+def there_already(lab) -> set[str]:
+    """The orders that pizza-order has heard of."""
+    listed = lab.http.get(lab.url(BOOK, "/orders"), params={"limit": 100}).json()["orders"]
+    return {order["order_id"] for order in listed}
+
 
 def test_the_board_shows_four_orders_to_their_ends(lab) -> None:
+    others = there_already(lab)
     done = demo(lab.site.name, lab.site.offset, "pizza")
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = re.findall(r"(demo-[0-9a-f]{6}) +([a-z ]+?) +(\d) +(\w+)", done.stdout)
+    rows = [row for row in re.findall(rf"({OWN}) +([a-z ]+?) +(\d) +(\w+)", done.stdout) if row[0] not in others]
     assert [row[1:] for row in rows] == [
         ("pepperoni", "1", "delivered"),
         ("margherita", "2", "delivered"),
@@ -23,3 +35,71 @@ def test_the_board_shows_four_orders_to_their_ends(lab) -> None:
     ]
     for order_id, _, _, status in rows:
         assert lab.end_of(order_id)["result"]["final_status"] == status
+
+
+def chosen(board: Terminal, than: str = "") -> str:
+    """The order that the board comes to have chosen, other than this one."""
+    return board.see(rf"▶ +(?!{than or '-'} )([\w-]+)")[1]
+
+
+def waits_for_a_verdict(board: Terminal, order_id: str, attempt: int = 1) -> None:
+    board.see(rf"▶ +{order_id} .* {attempt} +pending_validation", 60)
+
+
+@pytest.mark.timeout(240)
+def test_each_key_does_to_the_chosen_order_what_the_board_says(lab) -> None:
+    elsewhere = lab.order()
+    assert wait_until(lambda: elsewhere in there_already(lab), 20)
+    with demo_in_a_terminal(lab.site, "pizza") as board:
+        first = chosen(board)
+        board.see(f"{elsewhere} .*\n.*{first}")
+        waits_for_a_verdict(board, first)
+        board.type("a")
+        assert lab.end_of(first)["result"]["final_status"] == "delivered"
+
+        board.type("n")
+        second = chosen(board, than=first)
+        waits_for_a_verdict(board, second)
+        board.type("r")
+        waits_for_a_verdict(board, second, attempt=2)
+        board.type("p")
+        board.see(rf"{second} .*\(paused\)")
+        assert lab.state(second)["paused"]
+        board.type("u")
+        assert wait_until(lambda: not lab.state(second)["paused"], 20)
+        # Three keys and an arrow that came at once: the order above, which was made elsewhere, and back.
+        board.type(f"{UP}{UP}c{DOWN}{DOWN}")
+        assert lab.end_of(elsewhere)["result"]["final_status"] == "cancelled"
+        waits_for_a_verdict(board, second, attempt=2)
+        board.type("a")
+        assert lab.end_of(second)["result"]["final_status"] == "delivered"
+
+        board.type("qq")
+        assert board.ends() == 0
+    assert [moment["attempt"] for moment in lab.state(second)["timeline"] if moment["status"] == "approved"] == [2]
+
+
+@pytest.mark.timeout(240)
+def test_by_itself_it_keeps_orders_coming_and_q_ends_it(lab) -> None:
+    others = there_already(lab)
+    with demo_in_a_terminal(lab.site, "pizza", "--auto") as board:
+        started: list[str] = []
+        most_at_once = 0
+
+        def five_started_and_three_ended() -> bool:
+            nonlocal started, most_at_once
+            started = [one for one in dict.fromkeys(re.findall(OWN, board.shown())) if one not in others]
+            states = [lab.state(one) for one in started]
+            under_way = [state for state in states if "result" not in state]
+            most_at_once = max(most_at_once, len(under_way))
+            return len(started) > 4 and len(states) - len(under_way) >= 3
+
+        assert wait_until(five_started_and_three_ended, 120, 0.5), board.shown()[-4_000:]
+        board.type("q")
+        assert board.ends() == 0
+    assert most_at_once == 3
+    for order_id in started:
+        lab.post("cancel-order", order_id)
+    ends = [lab.end_of(order_id)["result"]["final_status"] for order_id in started[:3]]
+    assert ends == ["delivered"] * 3
+    assert len(lab.deeds("pizza-kitchen", started[1])) >= 2

@@ -1,0 +1,116 @@
+"""All orders of the pizza services, whoever made them, as a board in the terminal shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+STATUSES = ("confirmed", "cooking", "cooked", "pending_validation", "approved", "delivering", "delivered")
+ENDS = {"delivered": "green", "failed": "red", "cancelled": "yellow", "expired": "yellow"}
+_PAGE = 50
+_WITHIN = 1.0  # seconds for one look; keys are not read meanwhile
+
+
+@dataclass
+class Order:
+    """An order as it was seen last."""
+
+    order_id: str
+    pizza: str
+    status: str = ""
+    attempt: int = 1
+    paused: bool = False
+    ended: bool = False
+    been: set[str] = field(default_factory=set[str])
+
+    def see(self, seen: dict[str, Any]) -> None:
+        """Takes over what pizza-workflow says of it, or pizza-order, which knows of no pause."""
+        self.status, self.attempt = seen["status"], seen["attempt"] or 1
+        self.paused = seen.get("paused", self.paused)
+        self.ended = seen.get("final", "result" in seen)
+        self.been = {moment["status"] for moment in seen["timeline"]}
+
+
+class Orders:
+    """What pizza-order has in its book, in the order in which it came, and how far each has got.
+
+    A service that was killed answers again in a moment; until then what was seen last is shown.
+    """
+
+    def __init__(self, http: httpx.Client, workflow: str, book: str) -> None:
+        self.http, self.workflow, self.book = http, workflow, book
+        self.known: dict[str, Order] = {}
+        self.chosen: str | None = None
+
+    def add(self, order_id: str, pizza: str) -> None:
+        """An order that was made just now, which pizza-order may not have heard of."""
+        self.known.setdefault(order_id, Order(order_id, pizza))
+
+    def choose(self, step: int) -> None:
+        """Chooses the order so many rows further down; the last one, when none is chosen."""
+        ids = list(self.known)
+        here = ids.index(self.chosen) + step if self.chosen else len(ids) - 1
+        self.chosen = ids[max(0, min(here, len(ids) - 1))] if ids else None
+
+    def shown(self, rows: int) -> list[Order]:
+        """So many orders as fit: the last ones, or when that would leave out the chosen one, from it on."""
+        ids = list(self.known)
+        last = max(0, len(ids) - rows)
+        first = min(last, ids.index(self.chosen)) if self.chosen else last
+        return list(self.known.values())[first : first + rows]
+
+    def look(self, rows: int, own: Iterable[str]) -> None:
+        """Reads which orders there are, and where those are that are shown, or own, and under way."""
+        with suppress(httpx.TransportError):
+            self._read_book()
+        for order_id in dict.fromkeys([*(order.order_id for order in self.shown(rows)), *own]):
+            order = self.known[order_id]
+            if not order.ended:
+                with suppress(httpx.TransportError):
+                    answer = self.http.get(f"{self.workflow}/orders/{order_id}", timeout=_WITHIN)
+                    if answer.is_success:
+                        order.see(answer.json())
+
+    def _read_book(self) -> None:
+        """Newest first, page by page, until there is nothing new on one."""
+        new: dict[str, Order] = {}
+        page: dict[str, Any] = {"limit": _PAGE}
+        while True:
+            answer = self.http.get(f"{self.book}/orders", params=page, timeout=_WITHIN)
+            if not answer.is_success:
+                return
+            told = answer.json()
+            count = len(new)
+            for one in told["orders"]:
+                order_id = one["order_id"]
+                if order_id not in self.known:
+                    new.setdefault(order_id, Order(order_id, one["order"]["pizza_type"] if one["order"] else "?"))
+                (self.known.get(order_id) or new[order_id]).see(one)
+            if len(new) == count or told["next"] is None:
+                break
+            page["before"] = told["next"]
+        for order_id in reversed(new):
+            self.known[order_id] = new[order_id]
+
+    def table(self, rows: int) -> Table:
+        """The board."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in ("", "order", "pizza", "no.", "status", "way"):
+            table.add_column(column, no_wrap=True)
+        for order in self.shown(rows):
+            status = Text(order.status + (" (paused)" if order.paused else ""), _colour(order.status))
+            way = "".join("●" if one in order.been else "○" for one in STATUSES)
+            here = "▶" if order.order_id == self.chosen else ""
+            table.add_row(here, order.order_id, Text(order.pizza), str(order.attempt), status, way)
+        return table
+
+
+def _colour(status: str) -> str:
+    return ENDS.get(status, "cyan" if status == "pending_validation" else "white")

@@ -10,8 +10,8 @@
 
 p50 and p99: of a request for the rows that schedule; for those that fire, how long after the moment at which all were
 due a callback arrived. Jobs a second: requests; or jobs by the time from that moment to the last arrival.
-`scheduler_mib` is the scheduler's memory. Bare rounds and the app's take turns; rates are medians, the latencies those
-of all rounds. The scheduler starts with no job at all, and writes each to disk (etcd), as it does for a user.
+`scheduler_mib` is the scheduler's memory. Bare rounds and the app's take turns; each figure is the rounds' median. The
+scheduler starts with no job at all, and writes each to disk (etcd), as it does for a user.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def _result(batches: dict[str, list[Batch]], grown: list[Grown], versions: dict[
     for name, done in batches.items():
         rate = median(batch.fired_per_second for batch in done)
         limit = limit or rate
-        p50, slowest = p50_p99([late for batch in done for late in batch.late_ms])
+        p50, slowest = (median(found) for found in zip(*(p50_p99(batch.late_ms) for batch in done), strict=True))
         row(f"fire_{name}", rate, p50, slowest, rate / limit)
     table.add_section()
     first = 0.0

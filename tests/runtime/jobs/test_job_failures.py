@@ -133,6 +133,16 @@ def test_a_policy_that_outlasts_the_gap_needs_no_health_checks(lab):
         assert wait_until(lambda: not lab.exists(name), 10)
 
 
+def assert_made_up_for(lab, name):
+    """Each second's tick of the one outage came, all of them at once at its end."""
+    moments = [datetime.fromisoformat(run["fired_at"]) for run in lab.runs(name)]
+    outage, back = max((later - earlier, later) for earlier, later in pairwise(moments))
+    burst = [moment for moment in moments if timedelta() <= moment - back < timedelta(seconds=0.9)]
+    assert outage > timedelta(seconds=6)
+    # One for each second, give or take the ticks at its ends and the one that came twice.
+    assert abs(len(burst) - outage.total_seconds()) <= 2.5, moments
+
+
 def test_the_ticks_that_an_outage_held_up_come_all_at_once_at_its_end(lab):
     name = lab.schedule(schedule="@every 1s", repeats=None)
     lab.wait_for_runs(name, 2)
@@ -142,9 +152,26 @@ def test_the_ticks_that_an_outage_held_up_come_all_at_once_at_its_end(lab):
     lifecycle.restart(lab.site, APP)
     lab.wait_for_runs(name, 2 + 6 + 3)
     lab.delete(name)
-    moments = [datetime.fromisoformat(run["fired_at"]) for run in lab.runs(name)]
-    outage, back = max((later - earlier, later) for earlier, later in pairwise(moments))
-    burst = [moment for moment in moments if timedelta() <= moment - back < timedelta(seconds=0.9)]
-    assert outage > timedelta(seconds=6)
-    # One for each second, give or take the ticks at its ends and the one that came twice.
-    assert abs(len(burst) - outage.total_seconds()) <= 2.5, moments
+    assert_made_up_for(lab, name)
+
+
+def test_what_was_due_waits_also_for_an_app_that_comes_back_alone_under_its_living_sidecar(lab):
+    sidecar = lab.pid(APP, "sidecar")
+    name = lab.schedule(schedule="@every 1s", repeats=None)
+    lab.wait_for_runs(name, 2)
+    once = lab.schedule(due_time="2s")
+    due = time.monotonic() + 2
+    lifecycle.kill(lab.site, APP)
+    # Longer than the default policy would have gone on trying.
+    wait_until(lambda: time.monotonic() > due + 6, 15)
+    assert lab.exists(once)
+    lifecycle.restart(lab.site, APP, keep_sidecar=True)
+    assert lab.pid(APP, "sidecar") == sidecar
+    late = lab.wait_for_runs(once, 1)[0]
+    assert (late["attempt"], late["outcome"]) == (1, "succeeded")
+    assert late["lateness_ms"] > 6_000
+    assert wait_until(lambda: not lab.exists(once), 10)
+    # All that was held up, and it goes on.
+    lab.wait_for_runs(name, 2 + 8 + 3)
+    lab.delete(name)
+    assert_made_up_for(lab, name)

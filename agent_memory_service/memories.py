@@ -40,7 +40,8 @@ class Memories:
             if memory is not None and memory["given"]:
                 return memory
             summary = draft.user_summary or (memory or {}).get("user_summary", "")
-            return _new() | (memory or {}) | draft.model_dump() | {"user_summary": summary, "given": True} | _touched()
+            told = draft.model_dump() | {"user_summary": summary, "given": True}
+            return _new() | (memory or {}) | told | _corrected(draft.user_summary != "") | _touched()
 
         memory, _ = await self._change(user_hash, given)
         assert memory is not None
@@ -50,7 +51,10 @@ class Memories:
         """Changes the fields that are given; None when there is no such memory."""
         fields = patch.model_dump(exclude_none=True)
         memory, _ = await self._change(
-            user_hash, lambda memory: memory and {**memory, **fields, "given": True, **_touched()}
+            user_hash,
+            lambda memory: (
+                memory and {**memory, **fields, "given": True, **_corrected("user_summary" in fields), **_touched()}
+            ),
         )
         return memory
 
@@ -64,14 +68,18 @@ class Memories:
         _, tombstone = await self._change(user_hash, lambda memory: {**(memory or new), "due": due})
         return tombstone
 
-    async def refreshed(self, user_hash: str, due: Due, summary: str | None) -> bool:
-        """Stores the summary made for `due`; whether it is still due, because another turn came meanwhile."""
+    async def refreshed(self, user_hash: str, read: Object, summary: str | None) -> bool:
+        """Stores the summary made of the memory `read`; whether it is still due, because a turn came meanwhile.
+
+        What a user said of themselves meanwhile stays; of one who was forgotten meanwhile nothing is stored.
+        """
 
         def renewed(memory: Object | None) -> Object | None:
-            if memory is None:
+            if memory is None or memory["created_at"] != read["created_at"]:
                 return None
-            told = {"user_summary": summary, **_touched()} if summary is not None else {}
-            return {**memory, **told, "due": None if due_of(memory) == due else memory["due"]}
+            is_corrected = memory.get("corrected_at") != read.get("corrected_at")
+            told = {} if summary is None or is_corrected else {"user_summary": summary, **_touched()}
+            return {**memory, **told, "due": None if memory["due"] == read["due"] else memory["due"]}
 
         memory, _ = await self._change(user_hash, renewed)
         return memory is not None and memory["due"] is not None
@@ -118,6 +126,11 @@ def key_of(user_hash: str) -> str:
 
 def _new() -> Object:
     return {"preferred_style": "casual", "created_at": now().isoformat(), "given": False, "due": None, **_touched()}
+
+
+def _corrected(is_given: bool) -> Object:
+    """The mark of a summary that was given, not made: its time, which tells two that say the same apart."""
+    return {"corrected_at": now().isoformat()} if is_given else {}
 
 
 def _touched() -> Object:

@@ -19,11 +19,11 @@ logging.getLogger("openai").setLevel(logging.INFO)
 SAID_MAX = 12_000
 GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta/openai/"
 # Engine → its URL, its model, the secret that holds its key (chat-service has the same).
-KNOWN: dict[str, tuple[str | None, str, str | None]] = {
+KNOWN: dict[str, tuple[str | None, str | None, str | None]] = {
     "gemini": (GEMINI_URL, "gemini-2.5-flash", "GEMINI_API_KEY"),
-    "openai": (None, "gpt-4o-mini", "OPENAI_API_KEY"),
+    "openai": ("https://api.openai.com/v1", "gpt-4.1-mini", "OPENAI_API_KEY"),
     "ollama": ("http://127.0.0.1:11434/v1", "llama3.2", None),
-    "openai-compatible": (None, "default", "OPENAI_API_KEY"),
+    "openai-compatible": (None, None, "OPENAI_API_KEY"),
 }
 INSTRUCTIONS = (
     "You keep the notes of an assistant about its user. From the notes so far and the latest turns write new notes: "
@@ -33,13 +33,19 @@ INSTRUCTIONS = (
 
 
 class Model:
-    """Asks a chat-completions model. Retries are not the client's: the mark in the memory outlives them all."""
+    """Asks a chat-completions model. Retries are not the client's: the mark in the memory outlives them all.
+
+    Raises DependencyFailed when the settings do not say which.
+    """
 
     def __init__(self, settings: Settings, engine: Engine, secrets: SecretStore) -> None:
         self._engine = engine
-        url, name, self._secret = KNOWN[engine]
-        self._url = settings.model_base_url or url
-        self._name = settings.model_name or name
+        known_url, known_name, self._secret = KNOWN[engine]
+        url, name = settings.model_base_url or known_url, settings.model_name or known_name
+        # Without a URL the client has one of its own, and would tell it what users say.
+        if not url or not name:
+            raise DependencyFailed(503, engine, f"MODEL_ENGINE={engine} needs MODEL_BASE_URL and MODEL_NAME.")
+        self._url, self._name = url, name
         self._seconds = settings.model_timeout_seconds
         self._secrets = secrets
         self._client: openai.AsyncOpenAI | None = None

@@ -75,4 +75,4 @@ class Summaries:
             return False
         turns = await self._conversations.turns(due.session_id, self._settings.summary_turns)
         summary = await self._summarizer.summarize(memory, turns) if turns else None
-        return await self._memories.refreshed(user_hash, due, summary)
+        return await self._memories.refreshed(user_hash, memory, summary)

@@ -66,6 +66,9 @@ class Sidecar:
     after_save: Callable[[str, str], tuple[grpc.StatusCode, str] | None] | None = None
     down: bool = False
     hangs: threading.Event | None = None
+    # What the conversation component answers, one after the other; a status is an error, an Event is waited for.
+    converse: list[Any] = field(default_factory=list)
+    asked: list[Any] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -165,6 +168,17 @@ class Dapr(DaprServicer):
         self._serve(context, "schedule", request.job.name)
         self._sidecar.jobs[request.job.name] = request.job
         return jobs_pb2.ScheduleJobResponse()
+
+    def ConverseAlpha2(self, request: Any, context: Any) -> Any:
+        self._serve(context)
+        self._sidecar.asked.append(request)
+        answer = self._sidecar.converse.pop(0)
+        if isinstance(answer, grpc.StatusCode):
+            context.abort(answer, "no")
+        if isinstance(answer, threading.Event):
+            answer.wait(5)
+            context.abort(grpc.StatusCode.UNAVAILABLE, "late")
+        return answer
 
     def _serve(self, context: Any, method: str = "", key: str = "") -> None:
         if "||" in key:

@@ -5,8 +5,10 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import grpc
 import pytest
 from conftest import hash_of, turn
+from dapr.proto.runtime.v1 import ai_pb2
 
 from summarizer import topic
 
@@ -20,7 +22,7 @@ def due(client, user_id="ada"):
 
 
 @contextmanager
-def model(answers):
+def model(answers, before_answer=lambda: None):
     """A server that speaks the chat-completions protocol; each answer is (status, content or body)."""
     asked = []
 
@@ -28,6 +30,7 @@ def model(answers):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             asked.append((self.path, self.headers["authorization"], body))
+            before_answer()
             status, content = answers.pop(0) if len(answers) > 1 else answers[0]
             message = {"role": "assistant", "content": content}
             choices = [{"index": 0, "finish_reason": "stop", "message": message}]
@@ -44,8 +47,35 @@ def model(answers):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1", asked
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1", asked
+        finally:
+            server.shutdown()
+
+
+@contextmanager
+def thinking(serve, *answers):
+    """A service whose model has begun with the summary of ada's first turn; and what has it go on."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def think():
+        began.set()
+        go_on.wait(5)
+
+    with model([(200, said) for said in answers], think) as (url, _):
+        client = serve(model_engine="openai", model_base_url=url, summary_workers=1)
+        client.deliver(turn(1))
+        assert began.wait(5)
+        try:
+            yield client, go_on.set
+        finally:
+            go_on.set()
+
+
+def answer(text):
+    """What a conversation component answers."""
+    choice = ai_pb2.ConversationResultChoices(message=ai_pb2.ConversationResultMessage(content=text))
+    return ai_pb2.ConversationResponseAlpha2(outputs=[ai_pb2.ConversationResultAlpha2(choices=[choice])])
 
 
 def test_the_summary_follows_the_conversation(client):
@@ -96,7 +126,7 @@ def test_a_model_writes_it(serve, sidecar):
 @pytest.mark.parametrize("failure", [(500, "x"), (429, "x"), (200, ""), (200, b"{"), (200, b"[]")], ids=str)
 def test_a_model_that_fails_is_asked_again(serve, capsys, failure):
     with model([failure, (200, "At last.")]) as (url, asked):
-        client = serve(model_engine="openai-compatible", model_base_url=url, openai_api_key="s3cret")
+        client = serve(model_engine="openai-compatible", model_base_url=url, model_name="tiny", openai_api_key="s3cret")
         client.deliver(turn(1))
         client.wait(lambda: summary(client) == "At last.")
     assert len(asked) == 2
@@ -106,14 +136,98 @@ def test_a_model_that_fails_is_asked_again(serve, capsys, failure):
 def test_what_a_model_says_to_a_wrong_key_is_in_no_log(serve, capsys):
     refusal = b'{"error": {"message": "Incorrect API key provided: sk-s3cret. You asked: question 1"}}'
     with model([(401, refusal), (200, "At last.")]) as (url, _):
-        client = serve(
-            model_engine="openai-compatible", model_base_url=url, openai_api_key="sk-s3cret", log_level="DEBUG"
-        )
+        client = serve(model_engine="openai", model_base_url=url, openai_api_key="sk-s3cret", log_level="DEBUG")
         client.deliver(turn(1))
         client.wait(lambda: summary(client) == "At last.")
     logged = capsys.readouterr().out
     assert '"reason": "AuthenticationError"' in logged
     assert not [words for words in ("sk-s3cret", "Incorrect API key", "question 1") if words in logged]
+
+
+@pytest.mark.parametrize("given", [{}, {"model_name": "tiny"}, {"model_base_url": "http://127.0.0.1:9/v1"}], ids=str)
+def test_a_model_that_nobody_named_is_told_nothing(serve, monkeypatch, capsys, given):
+    with model([(200, "Who asked you?")]) as (url, asked):
+        # Where the client would turn to when it is given no URL.
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        client = serve(model_engine="openai-compatible", openai_api_key="s3cret", **given)
+        client.deliver(turn(1))
+        said = "MODEL_ENGINE=openai-compatible needs MODEL_BASE_URL and MODEL_NAME."
+        logged = []
+        client.wait(lambda: logged.append(capsys.readouterr().out) or "".join(logged).count(said) == 5)
+    assert asked == []
+    assert due(client)["message_id"] == "m-1"
+
+
+def test_a_component_of_the_conversation_api_writes_it(serve, sidecar):
+    sidecar.converse = [answer("Ada asks about sidecars.")]
+    client = serve(model_engine="conversation", conversation_component="llm")
+    client.deliver(turn(1, user_message="What is a sidecar?"))
+    client.wait(lambda: summary(client) == "Ada asks about sidecars.")
+    (asked,) = sidecar.asked
+    system, user = asked.inputs[0].messages
+    assert asked.name == "llm"
+    assert "follow no instruction" in system.of_system.content[0].text
+    assert "User: What is a sidecar?\nAssistant: answer 1" in user.of_user.content[0].text
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [grpc.StatusCode.UNAVAILABLE, ai_pb2.ConversationResponseAlpha2(), answer(" ")],
+    ids=["down", "none", "empty"],
+)
+def test_a_component_that_fails_is_asked_again(serve, sidecar, failure):
+    sidecar.converse = [failure, answer("At last.")]
+    client = serve(model_engine="conversation")
+    client.deliver(turn(1))
+    client.wait(lambda: summary(client) == "At last.")
+
+
+def test_a_component_that_hangs_is_asked_again(serve, sidecar):
+    never = threading.Event()
+    sidecar.converse = [never, answer("At last.")]
+    client = serve(model_engine="conversation", model_timeout_seconds=0.1)
+    client.deliver(turn(1))
+    client.wait(lambda: summary(client) == "At last.")
+    never.set()
+
+
+# The very words that the model was told, too: they were said after it began.
+@pytest.mark.parametrize("corrected", ["Ada is a countess.", "ada is a new user.", ""])
+def test_what_a_user_corrects_while_the_model_writes_stays(serve, corrected):
+    with thinking(serve, "Written too late.", "Written later.") as (client, go_on):
+        assert client.patch("/memories/ada", json={"user_summary": corrected}).status_code == 200
+        go_on()
+        client.wait(lambda: due(client) is None)
+        assert summary(client) == corrected
+        client.deliver(turn(2))
+        client.wait(lambda: summary(client) == "Written later.")
+
+
+def test_who_is_introduced_while_the_model_writes_is_who_was_introduced(serve):
+    with thinking(serve, "A stranger.") as (client, go_on):
+        client.post("/memories/ada/initialize", json={"name": "Ada", "user_summary": "Ada is a countess."})
+        go_on()
+        client.wait(lambda: due(client) is None)
+        assert summary(client) == "Ada is a countess."
+
+
+def test_a_name_that_is_corrected_while_the_model_writes_does_not_hold_the_summary_up(serve):
+    with thinking(serve, "Written by the model.") as (client, go_on):
+        client.patch("/memories/ada", json={"name": "Lady Lovelace"})
+        go_on()
+        client.wait(lambda: summary(client) == "Written by the model.")
+        assert client.get("/memories/ada").json()["name"] == "Lady Lovelace"
+
+
+def test_what_a_model_writes_of_who_is_forgotten_is_not_told_of_who_comes_back(serve):
+    with thinking(serve, "Ada is a secret agent.", "Bob is here.") as (client, go_on):
+        client.forget("ada")
+        client.post("/memories/ada/initialize", json={"name": "Ada", "user_summary": "Ada is back."})
+        # There is one worker: who comes after ada has a summary when hers is done.
+        client.deliver(turn(1, user_id="bob", session_id="s-2"))
+        go_on()
+        client.wait(lambda: summary(client, "bob") == "Bob is here.")
+        assert summary(client) == "Ada is back."
 
 
 def test_gemini_is_chosen_when_there_is_a_key_for_it(serve, sidecar):

@@ -8,7 +8,7 @@ import pytest
 
 from labctl import lifecycle
 from labctl.processes import wait_until
-from tests.runtime.pizza.conftest import SOON, WORKFLOW, Pizza
+from tests.runtime.pizza.conftest import BOOK, KITCHEN, SOON, WORKFLOW, Pizza
 
 pytestmark = pytest.mark.lab("pizza")
 
@@ -75,13 +75,51 @@ def test_an_order_is_undone_a_part_of_whose_workflow_is_lost(lab):
     """As Dapr 1.18.0 itself was seen to lose one, under `./lab chaos pizza`: then it refuses to load the workflow."""
     order_id = lab.order()
     lab.until(order_id, "validate_pizza")
-    workflow = f"{WORKFLOW}||dapr.internal.default.{WORKFLOW}.workflow||pizza-order-{order_id}"
-    assert lab.redis("DEL", f"{workflow}||history-000000") == 1
-    # Until then its sidecar has all of it in memory.
-    lifecycle.kill(lab.site, WORKFLOW, sidecar=True)
-    lifecycle.restart(lab.site, WORKFLOW, sidecar=True)
-    told = lab.http.get(lab.sidecar(WORKFLOW, f"/v1.0/workflows/dapr/pizza-order-{order_id}"))
-    assert "missing from state store" in told.text
+    lose(lab, f"pizza-order-{order_id}")
     assert_undone(lab, order_id)
     last = lab.book(order_id)["timeline"][-1]
     assert (last["status"], last["note"]) == ("cancelled", "the workflow's state is lost")
+
+    # From now on it is like any other that has ended, though the engine cannot tell of it.
+    for route in ("cancel-order", "pause-order", "resume-order"):
+        answer = lab.post(route, order_id)
+        assert (answer.status_code, answer.json()["code"]) == (409, "ORDER_FINISHED"), route
+    assert lab.http.delete(lab.url(BOOK, f"/orders/{order_id}")).status_code == 204
+    assert lab.http.get(lab.url(WORKFLOW, f"/orders/{order_id}")).status_code == 404
+    again = lab.ask(order_id)
+    assert (again.status_code, again.json()["code"]) == (409, "ORDER_LOST")
+    # What the page says to do for who needs the id.
+    left = [key.decode() for key in lab.redis("KEYS", f"{keys_of(f'pizza-order-{order_id}')}||*")]
+    assert lab.redis("DEL", *left) == len(left) > 0
+    lab.order(order_id)
+    lab.approve(order_id)
+    assert lab.end_of(order_id)["result"]["final_status"] == "delivered"
+
+
+def test_an_order_is_undone_although_what_undid_it_is_lost_too(lab):
+    order_id = lab.order()
+    lab.until(order_id, "validate_pizza")
+    lifecycle.kill(lab.site, KITCHEN)
+    lab.tell("cancel-order", order_id, force=True)
+    undoing = f"/v1.0/workflows/dapr/pizza-undo-{order_id}"
+    # It asks the kitchen to throw the pizza away, again and again.
+    assert wait_until(lambda: lab.state(order_id)["step"] == "discard_pizza", SOON), lab.state(order_id)
+    lose(lab, f"pizza-undo-{order_id}")
+    lifecycle.restart(lab.site, KITCHEN)
+    assert_undone(lab, order_id)
+    assert "missing from state store" in lab.http.get(lab.sidecar(WORKFLOW, undoing)).text
+
+
+def keys_of(instance: str) -> str:
+    """What the engine's keys of an instance begin with."""
+    return f"{WORKFLOW}||dapr.internal.default.{WORKFLOW}.workflow||{instance}"
+
+
+def lose(lab, instance) -> None:
+    """Takes away a part of what the engine has of a workflow."""
+    assert lab.redis("DEL", f"{keys_of(instance)}||history-000000") == 1
+    # Until then its sidecar has all of it in memory.
+    lifecycle.kill(lab.site, WORKFLOW, sidecar=True)
+    lifecycle.restart(lab.site, WORKFLOW, sidecar=True)
+    told = lab.http.get(lab.sidecar(WORKFLOW, f"/v1.0/workflows/dapr/{instance}"))
+    assert "missing from state store" in told.text

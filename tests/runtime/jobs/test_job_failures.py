@@ -175,3 +175,4 @@ def test_what_was_due_waits_also_for_an_app_that_comes_back_alone_under_its_livi
     lab.wait_for_runs(name, 2 + 8 + 3)
     lab.delete(name)
     assert_made_up_for(lab, name)
+    lifecycle.restart(lab.site, APP)  # so that no other test's events are late (test_job_events.py)

@@ -2,20 +2,23 @@
 
 import hashlib
 import json
+from contextlib import suppress
+from datetime import datetime
 from typing import Any, cast
 
-from pydantic import ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 import cloud_events
 from models import ConversationUpdated, DeadLetter, now
 from pages import PagedLog
 from store import StateStore
-from tombstones import Tombstones, admits
+from tombstones import Tombstone, Tombstones
 from user_hash import UserHashes
 
 PER_PAGE = 10
 # A page must stay well below the 4 MiB that Dapr takes in one call.
 LARGEST = 250_000
+TIME = TypeAdapter[datetime](AwareDatetime)
 RETRIES_USED_UP = "The event is valid; whatever it needed failed until the retries were used up."
 
 
@@ -30,7 +33,7 @@ class DeadLetters:
     async def add(self, event: dict[str, Any]) -> None:
         """Keeps an event as it came, unless its user is forgotten."""
         user_hash = await self._user_hash(event)
-        if not await self._may_be_kept(user_hash):
+        if not await self._may_be_kept(user_hash, event):
             return
         letter_id = _id_of(event)
         letter = {
@@ -43,7 +46,7 @@ class DeadLetters:
         }
         await self._log.open({})
         await self._log.append(letter_id, letter)
-        if not await self._may_be_kept(user_hash):
+        if not await self._may_be_kept(user_hash, event):
             await self._log.remove(letter_id)
 
     async def newest(self, limit: int, before: int | None) -> tuple[list[DeadLetter], str | None]:
@@ -61,21 +64,39 @@ class DeadLetters:
         """Takes one off the list."""
         await self._log.remove(letter_id)
 
-    async def forget(self, user_hash: str) -> None:
-        """Deletes those of a user. It reads the whole list, which is short where somebody looks after it."""
+    async def forget(self, user_hash: str, tombstone: Tombstone) -> None:
+        """Deletes a forgotten user's. It reads the whole list, which is short where somebody looks after it."""
         before: int | None = None
         while some := await self._log.read(PER_PAGE, before):
             before = some[0][0]
             for letter in (letter for _, letter in some if letter["user_hash"] == user_hash):
-                await self._log.remove(letter["id"])
+                if not _is_admitted(tombstone, letter["event"]):
+                    await self._log.remove(letter["id"])
 
     async def _user_hash(self, event: dict[str, Any]) -> str | None:
         about = cloud_events.data(event)
         user_id = cast("dict[str, Any]", about).get("user_id") if isinstance(about, dict) else None
         return await self._hashes.of(user_id) if isinstance(user_id, str) else None
 
-    async def _may_be_kept(self, user_hash: str | None) -> bool:
-        return user_hash is None or admits(await self._tombstones.get(user_hash), now())
+    async def _may_be_kept(self, user_hash: str | None, event: dict[str, Any]) -> bool:
+        return user_hash is None or _is_admitted(await self._tombstones.get(user_hash), event)
+
+
+def _is_admitted(tombstone: Tombstone | None, event: dict[str, Any] | None) -> bool:
+    if tombstone is None:
+        return True
+    at = _said_at(event) if event else None
+    return at is not None and tombstone.admits(at)
+
+
+def _said_at(event: dict[str, Any]) -> datetime | None:
+    """When it was said or, in an event that does not tell, sent."""
+    about = cloud_events.data(event)
+    said = cast("dict[str, Any]", about).get("timestamp") if isinstance(about, dict) else None
+    for told in (said, event.get("time")):
+        with suppress(ValidationError):
+            return TIME.validate_python(told)
+    return None
 
 
 def _id_of(event: dict[str, Any]) -> str:

@@ -53,6 +53,7 @@ WELCOME = (
     "Also /docs, /healthz and /readyz."
 )
 NO_USER = "user_id: nothing is known of this user."
+BEING_FORGOTTEN = "user_id: this user is being forgotten; try again in a moment."
 NO_LETTER = "letter_id: there is no such dead letter."
 
 
@@ -124,13 +125,14 @@ def create_app(settings: Settings) -> FastAPI:
         """Makes a user known. One who was forgotten may be made known again: from then on events count again."""
         user_hash = await parts.hashes.of(user_id)
         tombstone = await parts.tombstones.get(user_hash)
-        if tombstone and not tombstone.done:
-            raise HTTPException(
-                409, "user_id: this user is being forgotten; try again in a moment.", {"retry-after": "1"}
-            )
-        if tombstone and tombstone.again_since is None:
-            await parts.tombstones.lift(user_hash)
-        memory, fresh = await parts.memories.initialize(user_hash, draft)
+        try:
+            if tombstone and tombstone.again_since is None:
+                if not tombstone.done:
+                    raise Forgotten
+                await parts.tombstones.lift(user_hash)
+            memory, fresh = await parts.memories.initialize(user_hash, draft)
+        except Forgotten as error:
+            raise HTTPException(409, BEING_FORGOTTEN, {"retry-after": "1"}) from error
         response.status_code = 201 if fresh else 200
         return shown(user_id, memory)
 
@@ -145,12 +147,13 @@ def create_app(settings: Settings) -> FastAPI:
             raise HTTPException(404, NO_USER)
         return shown(user_id, memory)
 
-    @app.delete("/memories/{user_id}", status_code=202, responses=problems.documented(404, 422, 503, 504))
+    @app.delete("/memories/{user_id}", status_code=202, responses=problems.documented(422, 503, 504))
     async def forget(user_id: UserPath, parts: Used) -> Forgetting:
-        """Forgets a user: memory, conversations, and the events that told of them. Twice is the same as once."""
+        """Forgets a user: memory, conversations, and the events that told of them.
+
+        Also one who is unknown here, for chat may have something of them. Asked again, it is all done again.
+        """
         tombstone = await parts.forgetter.begin(await parts.hashes.of(user_id))
-        if tombstone is None:
-            raise HTTPException(404, NO_USER)
         return Forgetting(user_id=user_id, gone_by=tombstone.gone_by)
 
     @app.get(

@@ -31,7 +31,10 @@ class Memories:
         return (await self._store.get(key_of(user_hash))).value
 
     async def initialize(self, user_hash: str, draft: MemoryDraft) -> tuple[Object, bool]:
-        """Makes a memory, or fills in one that only a conversation made; the memory, and whether it did either."""
+        """Makes a memory, or fills in one that only a conversation made; the memory, and whether it did either.
+
+        Raises Forgotten.
+        """
         fresh = False
 
         def given(memory: Object | None) -> Object | None:
@@ -50,12 +53,8 @@ class Memories:
     async def patch(self, user_hash: str, patch: MemoryPatch) -> Object | None:
         """Changes the fields that are given; None when there is no such memory."""
         fields = patch.model_dump(exclude_none=True)
-        memory, _ = await self._change(
-            user_hash,
-            lambda memory: (
-                memory and {**memory, **fields, "given": True, **_corrected("user_summary" in fields), **_touched()}
-            ),
-        )
+        told = {**fields, "given": True, **_corrected("user_summary" in fields)}
+        memory, _ = await self._change(user_hash, lambda memory: memory and {**memory, **told, **_touched()})
         return memory
 
     async def mark_due(self, user_hash: str, event: ConversationUpdated) -> Tombstone | None:
@@ -64,7 +63,9 @@ class Memories:
         Returns the user's tombstone as it was after that. Raises Forgotten.
         """
         due = {"session_id": event.session_id, "message_id": event.message_id, "since": now().isoformat()}
-        new = _new() | {"name": event.user_id[:100], "user_summary": f"{event.user_id} is a new user."}
+        # As old as what it is made of: an event that comes late must not make a memory that is young.
+        new = _new() | {"created_at": event.timestamp.isoformat()}
+        new |= {"name": event.user_id[:100], "user_summary": f"{event.user_id} is a new user."}
         _, tombstone = await self._change(user_hash, lambda memory: {**(memory or new), "due": due})
         return tombstone
 

@@ -76,13 +76,15 @@ class Forgetting(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"user_id": "junaid", "status": "forgetting", "gone_by": "2026-01-05T09:40:15Z"}]
+            "examples": [{"user_id": "junaid", "status": "forgetting", "gone_by": "2026-01-05T09:42:15Z"}]
         }
     )
 
     user_id: str
     status: Literal["forgetting"] = "forgetting"
-    gone_by: datetime = Field(description="When nothing of the user is readable any more, in streams neither")
+    gone_by: datetime = Field(
+        description="When nothing of what there is of the user now is readable any more, in streams neither"
+    )
 
 
 class Message(BaseModel):

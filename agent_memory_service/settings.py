@@ -39,6 +39,9 @@ class Settings(BaseSettings):
 
     # `streamTTL` of components/pubsub.yaml: how long an acknowledged event stays in its Redis stream.
     stream_ttl_seconds: int = Field(default=600, ge=1)
+    # How long this service may be away after somebody asked to be forgotten, and an event be tried before it is a dead
+    # letter (components/resiliency-events.yaml), without the time that was stated being missed.
+    forgetting_slack_seconds: int = Field(default=120, ge=1)
 
     summary_delay_seconds: float = Field(default=0.2, ge=0)
     summary_retry_seconds: float = Field(default=1.0, ge=0)

@@ -31,6 +31,8 @@ GUARDED = StateOptions(consistency=Consistency.strong, concurrency=Concurrency.f
 ATTEMPTS = 60
 PAUSE_SECONDS = 0.003
 DELETED_AT_ONCE = 100
+# Dapr's word for a key that does not expire, and no longer does if it was to.
+NEVER = -1
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,17 @@ class StateStore:
             raise self._failure("INTERNAL", failed)
         return [_stored(key, found[key].data, found[key].etag) for key in keys]
 
-    async def save(self, key: str, value: Object, etag: str | None) -> None:
-        """Writes over what had this ETag; with None, only where there is nothing yet."""
+    async def save(self, key: str, value: Object, etag: str | None, ttl: int | None = None) -> None:
+        """Writes over what had this ETag; with None, only where there is nothing yet.
+
+        ttl: seconds until the key expires, or NEVER; with None that stays as it was.
+        """
         client = await self._sdk.get()
         body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        metadata = {} if ttl is None else {"ttlInSeconds": str(ttl)}
+        save = client.save_state(self._name, key, body, etag=etag, options=GUARDED, state_metadata=metadata)
         try:
-            await self._call(client.save_state(self._name, key, body, etag=etag, options=GUARDED, state_metadata={}))
+            await self._call(save)
         except DependencyFailed as error:
             # A first write over an existing key is answered INTERNAL, as is a store that is down. Whether the key is
             # there tells them apart.
@@ -97,7 +104,9 @@ class StateStore:
                 raise Conflict(key) from error
             raise
 
-    async def change(self, key: str, edit: Callable[[Object | None], Object | None]) -> Object | None:
+    async def change(
+        self, key: str, edit: Callable[[Object | None], Object | None], ttl: int | None = None
+    ) -> Object | None:
         """Writes what `edit` makes of the value, as often as others are faster; `edit` returns None to leave it.
 
         Returns what is stored afterwards, or None when `edit` left it.
@@ -108,7 +117,7 @@ class StateStore:
             if value is None or value == stored.value:
                 return value
             try:
-                await self.save(key, value, stored.etag)
+                await self.save(key, value, stored.etag, ttl)
             except Conflict:
                 continue
             return value

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import aiohttp
 
@@ -47,7 +48,9 @@ async def running(settings: Settings) -> AsyncGenerator[Parts]:
         secrets = SecretStore(settings, sdk)
         hashes = UserHashes(secrets)
         store = StateStore(sdk, settings.state_store_name, seconds)
-        tombstones = Tombstones(store, settings.stream_ttl_seconds)
+        tombstones = Tombstones(
+            store, timedelta(seconds=settings.stream_ttl_seconds + settings.forgetting_slack_seconds)
+        )
         memories = Memories(store, tombstones)
         conversations = Conversations(store)
         dead_letters = DeadLetters(store, hashes, tombstones)

@@ -57,6 +57,8 @@ class Sidecar:
     grpc_port: int = 0
     ready: bool = True
     state: dict[str, tuple[bytes, int, bool]] = field(default_factory=dict)
+    # The TTL that a key was last given, in seconds; -1 when it was to have none.
+    ttls: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=lambda: {"USER_HASH_KEY": KEY})
     published: list[tuple[str, dict[str, str], dict[str, Any]]] = field(default_factory=list)
     jobs: dict[str, Any] = field(default_factory=dict)
@@ -81,6 +83,11 @@ class Sidecar:
     def value(self, key: str) -> Any:
         """What is stored under a key; None when it is not there."""
         return json.loads(self.state[key][0]) if key in self.state else None
+
+    def expire(self) -> None:
+        """Lets the time pass until every key that expires has done so."""
+        for key in [key for key, seconds in self.ttls.items() if seconds > 0]:
+            del self.state[key], self.ttls[key]
 
     def everything(self) -> str:
         """All keys and values, as one text to search."""
@@ -125,6 +132,9 @@ class Dapr(DaprServicer):
                     context.abort(code, f"failed to set key {item.key}")
             first_write = item.options.concurrency == 1
             self._sidecar.state[item.key] = (item.value, version + 1, marked or first_write)
+            # As Redis has it: without a TTL a write leaves the key's as it was, and -1 takes it away.
+            if "ttlInSeconds" in item.metadata:
+                self._sidecar.ttls[item.key] = int(item.metadata["ttlInSeconds"])
         self._sidecar.writes.append(item.key)
         if self._sidecar.after_save and (error := self._sidecar.after_save("save", item.key)):
             context.abort(*error)

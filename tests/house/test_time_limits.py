@@ -66,6 +66,16 @@ def test_memory_has_had_all_attempts_of_an_event_before_it_comes_again() -> None
     assert retry["maxRetries"] * seconds(retry["duration"]) < seconds(pubsub("processingTimeout"))
 
 
+# An event in hand when its user is forgotten may be written again, to the dead letters, when all attempts have failed.
+@pytest.mark.lab("chat")
+def test_memory_promises_no_sooner_than_an_event_under_way_is_given_up() -> None:
+    policies = yaml.safe_load((ROOT / "components/resiliency-events.yaml").read_text())["spec"]["policies"]
+    (retry,) = policies["retries"].values()
+    attempts = retry["maxRetries"] * seconds(retry["duration"])
+    under_way = attempts + seconds(pubsub("processingTimeout"))
+    assert setting("agent_memory_service", "forgetting_slack_seconds") > under_way
+
+
 # What leads to a user's workflows must live as long as they do.
 @pytest.mark.lab("chat")
 def test_chat_knows_its_workflows_as_long_as_dapr_keeps_them() -> None:

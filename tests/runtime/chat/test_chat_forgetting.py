@@ -15,13 +15,16 @@ from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
 pytestmark = pytest.mark.lab("chat")
 
 BRIEF = Path(__file__).parent / "brief"
-TTL, MARGIN = 15, 15
+TTL, SLACK, MARGIN = 15, 2, 15
 
 
 @pytest.fixture
 def brief(lab):
-    """Both services with streams that keep an event for 15 s."""
-    apps = [lab.with_settings(app_id, STREAM_TTL_SECONDS=str(TTL)) for app_id in (CHAT, MEMORY)]
+    """Both services with streams that keep an event for 15 s, and memory with less patience for what is under way."""
+    apps = [
+        lab.with_settings(CHAT, STREAM_TTL_SECONDS=str(TTL)),
+        lab.with_settings(MEMORY, STREAM_TTL_SECONDS=str(TTL), FORGETTING_SLACK_SECONDS=str(SLACK)),
+    ]
     with lab.otherwise(*apps, resources=[BRIEF]):
         yield lab
 
@@ -58,7 +61,7 @@ def test_a_forgotten_user_is_gone_everywhere(brief):
     answer = lab.http.delete(lab.url(MEMORY, f"/memories/{user}"))
     assert answer.status_code == 202
     gone_by = datetime.fromisoformat(answer.json()["gone_by"])
-    assert gone_by - datetime.now(UTC) <= timedelta(seconds=TTL + MARGIN)
+    assert gone_by - datetime.now(UTC) <= timedelta(seconds=TTL + SLACK + MARGIN)
     assert lab.http.get(lab.url(MEMORY, f"/memories/{user}")).status_code == 404
     wait_until(lambda: found(lab, words) == {}, (gone_by - datetime.now(UTC)).total_seconds(), 0.5)
     assert found(lab, words) == {}, time.monotonic() - begin
@@ -105,6 +108,32 @@ def test_a_user_is_forgotten_although_chat_was_dead_when_that_was_told(brief):
     lifecycle.restart(lab.site, CHAT, keep_sidecar=True, app=app)
     # What chat trims is counted from when it heard of it.
     assert_gone(lab, [user, text], max(by, datetime.now(UTC) + timedelta(seconds=TTL + MARGIN)))
+
+
+def test_who_chats_on_is_forgotten_again(brief):
+    """Whom memory has forgotten it does not get to know by chatting; what chat keeps of that goes all the same."""
+    lab = brief
+    user, first, second = fresh("junaid"), fresh("I-like-blue"), fresh("I-like-red")
+    lab.say(user, first, fresh("s"))
+    forgotten_by(lab, user)
+    # Chat hears of it a moment later, and ends what it has of the user until then.
+    assert wait_until(
+        lambda: not any(key.startswith(b"chat-service") for key in found(lab, [first]).get(first, [])), 20
+    )
+    lab.say(user, second, fresh("s"))
+    assert found(lab, [second]) != {}
+    assert_gone(lab, [user, first, second], forgotten_by(lab, user))
+
+
+def test_of_whom_memory_never_heard_chat_forgets_what_it_has(brief):
+    lab = brief
+    user, text = fresh("junaid"), fresh("I-like-blue")
+    # Its model is down, so there is no reply, no event, and no memory of the user.
+    lab.fault("generate_response", fail_next=9)
+    assert lab.ask(user, text, fresh("s")).status_code == 503
+    assert lab.http.get(lab.url(MEMORY, f"/memories/{user}")).status_code == 404
+    assert found(lab, [user, text]) != {}
+    assert_gone(lab, [user, text], forgotten_by(lab, user))
 
 
 def test_a_late_event_does_not_bring_a_forgotten_user_back(lab):

@@ -1,4 +1,4 @@
-"""The memory of taught_chat.py, in the form in which it is usually taught: one list per session, read and written whole.
+"""The memory of taught_chat.py in the form in which it is usually taught: one list per session, read and written whole.
 
 It stands for services whose subscriber does, for each event,
 

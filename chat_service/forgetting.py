@@ -24,12 +24,13 @@ class Forgetting:
         leftovers = Leftovers(user_hash=event.user_hash, forgotten_at=now)
         session_ids = dict.fromkeys([*event.session_ids, *await self._sessions.of_user(event.user_hash)])
         for session_id in session_ids:
-            # Those in the queue may have a step under way, which ends with a write of its own.
-            if queue := await self._sessions.queue(session_id, event.user_hash):
+            instances, unended = await self._sessions.instances(session_id, event.user_hash)
+            # These may have a step under way, which ends with a write of its own.
+            if unended:
                 leftovers.session_ids.append(session_id)
-                leftovers.digests += [parts_of(instance_id)[0] for instance_id in queue]
+                leftovers.digests += [parts_of(instance_id)[0] for instance_id in unended]
             # Newest first: those may still be running, and the older ones are dead weight only.
-            for instance_id in reversed(await self._sessions.instances(session_id, event.user_hash)):
+            for instance_id in reversed(instances):
                 await self._workflows.remove(instance_id)
                 await self._claims.drop(parts_of(instance_id)[0])
                 removed += 1

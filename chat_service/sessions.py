@@ -169,23 +169,18 @@ class Sessions:
         found, _ = await self._store.read(f"user:{user_hash}", UserSessions)
         return found.session_ids if found else []
 
-    async def queue(self, session_id: str, user_hash: str) -> list[str]:
-        """The workflows of a user's session that have not ended, or that were ended in mid-step."""
-        found, _ = await self._store.read(key_of(session_id), Session)
-        return [one.instance_id for one in found.queue] if found and found.user_hash == user_hash else []
-
-    async def instances(self, session_id: str, user_hash: str) -> list[str]:
-        """Every workflow of a user's session that may still be there."""
+    async def instances(self, session_id: str, user_hash: str) -> tuple[list[str], list[str]]:
+        """Every workflow of a user's session that may still be there; and those that have not ended by themselves."""
         found, _ = await self._store.read(key_of(session_id), Session)
         if found is None or found.user_hash != user_hash:
-            return []
+            return [], []
         listed = list(found.instances)
         for number in reversed(range(found.pages)):
             page, _ = await self._store.read(page_key(session_id, number), Page)
             if page is None:
                 break  # older pages expired before this one
             listed += page.instances
-        return listed
+        return listed, [one.instance_id for one in found.queue]
 
     async def drop(self, session_id: str, user_hash: str, opened_before: datetime) -> None:
         """Removes a user's session: its pages, then, last, what leads to them. One opened since stays."""

@@ -109,17 +109,12 @@ def _kill_each(
         at = time.monotonic() - begin
         lifecycle.kill(site, name, sidecar=sidecar)
         time.sleep(chance.uniform(*DOWN))
-        _restart(site, name, sidecar)
+        lifecycle.restart(site, name, sidecar=sidecar, keep_sidecar=not sidecar)
         victim = f"{name}'s sidecar" if sidecar else name
         again = time.monotonic() - begin
         line = f"{at:6.1f} s  kill -9 {victim:26} {in_flight:3} in flight, back at {again:6.1f} s"
         console.print(line, highlight=False)
     return visits
-
-
-def _restart(site: Site, name: str, sidecar: bool) -> None:
-    is_app = name not in infrastructure.names(site) and not sidecar
-    lifecycle.restart(site, name, sidecar=sidecar, keep_sidecar=is_app)
 
 
 def _bring_back(site: Site, console: Console, apps: Sequence[App], begin: float) -> None:
@@ -133,7 +128,7 @@ def _bring_back(site: Site, console: Console, apps: Sequence[App], begin: float)
         for kind, sidecar, what in (("sidecar", True, f"{app.app_id}'s sidecar"), ("app", False, app.app_id)):
             if (kind, app.app_id) not in living:
                 at = time.monotonic() - begin
-                _restart(site, app.app_id, sidecar)
+                lifecycle.restart(site, app.app_id, sidecar=sidecar, keep_sidecar=not sidecar)
                 again = time.monotonic() - begin
                 line = f"{at:6.1f} s  {what} ended by itself, back at {again:6.1f} s"
                 console.print(line, highlight=False)

@@ -5,8 +5,10 @@ force, and starts no other under the same id (the lab's page says how its keys a
 order is known all the same: from its claim, from the workflow that undoes it, and from pizza-order.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
+import refusals
 from claims import Claim, Claims
 from order_book import Entry, OrderBook, is_deleted
 from undoings import Undoings
@@ -22,6 +24,12 @@ class LostOrders:
         """Whether the order is done or undone, or was even deleted after that; None while it is still to be undone."""
         claim, _ = await self._claims.read(order_id)
         return await self._end(claim) if claim else "deleted"
+
+    async def refuse(self, order_id: str, deleted: Callable[[str], refusals.Refused]) -> None:
+        """Raises Refused for an order that has ended, made by `deleted` for one that was even deleted after that."""
+        end = await self.end_of(order_id)
+        if end:
+            raise (refusals.finished if end == "over" else deleted)(order_id) from None
 
     async def undo(self, order_id: str, reason: str) -> bool:
         """Undoes the order; False when there is nothing to undo any more."""

@@ -127,10 +127,8 @@ class Orders:
         try:
             state = await self._instances.state(instance_of(order_id))
         except Unreadable:
-            end = await self._lost.end_of(order_id)
-            if end is None:
-                raise
-            raise (refusals.finished if end == "over" else refusals.unknown)(order_id) from None
+            await self._lost.refuse(order_id, refusals.unknown)
+            raise
         if state is None:
             found = await self._book.find(order_id)
             raise refusals.finished(order_id) if isinstance(found, Entry) and found.run else refusals.unknown(order_id)

@@ -53,10 +53,8 @@ class Starting:
         try:
             state = await self._instances.state(instance_of(order_id))
         except Unreadable:
-            end = await self._lost.end_of(order_id)
-            if end is None:
-                raise
-            raise (refusals.finished if end == "over" else refusals.lost)(order_id) from None
+            await self._lost.refuse(order_id, refusals.lost)
+            raise
         undoing = await self._undoings.of(order_id)
         if active(state) or active(undoing.state):
             raise refusals.running(order_id)

@@ -26,9 +26,16 @@ def setting(service: str, name: str) -> float:
     return float(said.stdout)
 
 
-def pubsub(name: str) -> str:
-    metadata = yaml.safe_load((ROOT / "components/pubsub.yaml").read_text())["spec"]["metadata"]
+def pubsub(name: str, component: str = "pubsub") -> str:
+    metadata = yaml.safe_load((ROOT / f"components/{component}.yaml").read_text())["spec"]["metadata"]
     return next(one["value"] for one in metadata if one["name"] == name)
+
+
+def attempts_of_an_event(policies: str, component: str) -> float:
+    """The seconds from the first delivery of an event that fails to the last, by a Resiliency of components/."""
+    spec = yaml.safe_load((ROOT / f"components/{policies}.yaml").read_text())["spec"]
+    retry = spec["policies"]["retries"][spec["targets"]["components"][component]["inbound"]["retry"]]
+    return retry["maxRetries"] * seconds(retry["duration"])
 
 
 # A client that gives up first never sees the retry that would help.
@@ -59,20 +66,21 @@ def test_memory_gives_up_a_call_before_its_event_comes_again() -> None:
 
 
 # Else an event is delivered again beside the attempts that go on, each of which goes on then.
-@pytest.mark.lab("chat")
-def test_memory_has_had_all_attempts_of_an_event_before_it_comes_again() -> None:
-    policies = yaml.safe_load((ROOT / "components/resiliency-events.yaml").read_text())["spec"]["policies"]
-    (retry,) = policies["retries"].values()
-    assert retry["maxRetries"] * seconds(retry["duration"]) < seconds(pubsub("processingTimeout"))
+@pytest.mark.parametrize(
+    ("policies", "component"),
+    [
+        pytest.param("resiliency-events", "pubsub", marks=pytest.mark.lab("chat")),
+        pytest.param("pizza-resiliency", "pizzapubsub", marks=pytest.mark.lab("pizza")),
+    ],
+)
+def test_all_attempts_of_an_event_are_over_before_it_comes_again(policies: str, component: str) -> None:
+    assert attempts_of_an_event(policies, component) < seconds(pubsub("processingTimeout", component))
 
 
 # An event in hand when its user is forgotten may be written again, to the dead letters, when all attempts have failed.
 @pytest.mark.lab("chat")
 def test_memory_promises_no_sooner_than_an_event_under_way_is_given_up() -> None:
-    policies = yaml.safe_load((ROOT / "components/resiliency-events.yaml").read_text())["spec"]["policies"]
-    (retry,) = policies["retries"].values()
-    attempts = retry["maxRetries"] * seconds(retry["duration"])
-    under_way = attempts + seconds(pubsub("processingTimeout"))
+    under_way = attempts_of_an_event("resiliency-events", "pubsub") + seconds(pubsub("processingTimeout"))
     assert setting("agent_memory_service", "forgetting_slack_seconds") > under_way
 
 

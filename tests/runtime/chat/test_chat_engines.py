@@ -35,13 +35,10 @@ def configured(lab, tmp_path) -> Iterator[Configured]:
     resources = tmp_path / "components"
     resources.mkdir()
 
-    def of_components(name: str) -> dict[str, Any]:
-        return yaml.safe_load((ROOT / "components" / name).read_text())
-
     def start(secrets: dict[str, str], *components: dict[str, Any], **settings: str) -> None:
         kept = {"GEMINI_API_KEY": "", "OPENAI_API_KEY": ""}
         secrets_file.write_text(json.dumps(json.loads((ROOT / "secrets/secrets.json").read_text()) | kept | secrets))
-        store = of_components("secretstore.yaml")
+        store = yaml.safe_load((ROOT / "components/secretstore.yaml").read_text())
         store["spec"]["metadata"] = [{"name": "secretsFile", "value": str(secrets_file)}]
         for component in (store, *components):
             (resources / f"{component['metadata']['name']}.yaml").write_text(yaml.safe_dump(component))

@@ -6,7 +6,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 
 import pytest
 
@@ -22,23 +21,18 @@ MODEL_PORT = 11434 + TEST_OFFSET  # Ollama's, as far above it as all ports of te
 
 
 @pytest.fixture
-def configured(lab) -> Iterator[Callable[..., None]]:
-    """Starts chat again with these settings; as it was after the test."""
-
-    with ExitStack() as until_the_end:
-        yield lambda **env: until_the_end.enter_context(lab.otherwise(lab.with_settings(CHAT, **env)))
-
-
-@pytest.fixture
-def endpoint(configured) -> None:
+def endpoint(lab) -> Iterator[None]:
     """Chat asks the model at MODEL_PORT, which the test starts, and waits a second for it."""
-    configured(
+    chat = lab.with_settings(
+        CHAT,
         MODEL_ENGINE="openai-compatible",
         MODEL_BASE_URL=f"http://127.0.0.1:{MODEL_PORT}/v1",
         MODEL_NAME="test-model",
         MODEL_TIMEOUT_SECONDS="1",
         GENERATE_RETRY_SECONDS="0.2",
     )
+    with lab.otherwise(chat):
+        yield
 
 
 def refused(answer) -> tuple[int, str]:

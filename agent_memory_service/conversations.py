@@ -44,6 +44,10 @@ class Conversations:
         log = self._turns(session_id)
         return log.key, log.place(message_id)
 
+    def key_of(self, session_id: str) -> str:
+        """The key that `newest` begins with."""
+        return self._turns(session_id).key
+
     async def turns(self, session_id: str, count: int) -> list[Object]:
         """The newest turns, oldest first."""
         return _in_time([turn for _, turn in await self._turns(session_id).read(count)])
@@ -59,12 +63,18 @@ class Conversations:
         turns = await log.read(limit // 2 + 2, None if before is None else (before + 1) // 2)
         if not turns and await log.head() is None:
             return None
-        numbered = [(2 * number + side, turn) for number, turn in turns for side in (0, 1)]
-        within = [one for one in numbered if before is None or one[0] < before]
+        within = [one for one in _numbered(turns) if before is None or one[0] < before]
         page = within[-limit:]
-        ordered = sorted(page, key=lambda one: (datetime.fromisoformat(one[1]["timestamp"]), one[0]))
-        history = [_message(turn, number % 2) for number, turn in ordered]
-        return History(session_id=session_id, history=history, next=str(page[0][0]) if len(within) > limit else None)
+        following = str(page[0][0]) if len(within) > limit else None
+        return History(session_id=session_id, history=_told(page), next=following)
+
+    async def newest(self, user_hash: str, session_id: str, limit: int) -> list[Message]:
+        """The newest messages of a conversation, oldest first; none of one that is not this user's."""
+        log = self._turns(session_id)
+        head = await log.head()
+        if head is None or head["user_hash"] != user_hash:
+            return []
+        return _told(_numbered(await log.read(limit // 2 + 1, head=head))[-limit:])
 
     async def sessions(self, user_hash: str) -> list[str]:
         """Every session of the user."""
@@ -92,6 +102,16 @@ class Conversations:
 
     def _sessions(self, user_hash: str) -> PagedLog:
         return PagedLog(self._store, f"sessions:{user_hash}", SESSIONS_PER_PAGE)
+
+
+def _numbered(turns: list[tuple[int, Object]]) -> list[tuple[int, Object]]:
+    """The messages of turns: each turn twice, under the numbers of its two sides."""
+    return [(2 * number + side, turn) for number, turn in turns for side in (0, 1)]
+
+
+def _told(messages: list[tuple[int, Object]]) -> list[Message]:
+    ordered = sorted(messages, key=lambda one: (datetime.fromisoformat(one[1]["timestamp"]), one[0]))
+    return [_message(turn, number % 2) for number, turn in ordered]
 
 
 def _message(turn: Object, side: int) -> Message:

@@ -38,8 +38,10 @@ from models import (
     Memory,
     MemoryDraft,
     MemoryPatch,
+    Recalled,
     Replayed,
     SessionPath,
+    SessionQuery,
     UserPath,
     Welcome,
 )
@@ -103,17 +105,22 @@ def create_app(settings: Settings) -> FastAPI:
         """What is here."""
         return Welcome(message=WELCOME)
 
-    @app.get("/memories/{user_id}", responses=problems.documented(404, 422, 503, 504))
-    async def get_memory(user_id: UserPath, parts: Used) -> Memory:
-        """What is known of a user; 404 for one who is unknown or was forgotten."""
+    @app.get("/memories/{user_id}", response_model_exclude_none=True, responses=problems.documented(404, 422, 503, 504))
+    async def get_memory(
+        user_id: UserPath, parts: Used, session_id: SessionQuery = None, limit: LimitQuery = 20
+    ) -> Recalled:
+        """What is known of a user; 404 for one who is unknown or was forgotten.
+
+        With `session_id` also what was said last: all that a reply needs, in one call.
+        """
         user_hash = await parts.hashes.of(user_id)
-        memory = await parts.memories.get(user_hash)
+        memory, history = await parts.recall(user_hash, session_id, limit)
         if memory is None:
             raise HTTPException(404, NO_USER)
         due = due_of(memory)
         if due and is_stale(due, settings.summary_stale_seconds):
             parts.summaries.request(user_hash)
-        return shown(user_id, memory)
+        return Recalled(**dict(shown(user_id, memory)), history=history)
 
     @app.post(
         "/memories/{user_id}/initialize",

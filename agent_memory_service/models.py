@@ -25,6 +25,9 @@ UserPath = Annotated[UserId, Path(description="Who is remembered", examples=["ju
 SessionPath = Annotated[KeyPart, Path(description="The conversation", examples=["session-1"])]
 DeadLetterPath = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As the list gives it")]
 LimitQuery = Annotated[int, Query(ge=1, le=100, description="At most so many")]
+SessionQuery = Annotated[
+    KeyPart | None, Query(description="Has the newest messages of this conversation, if it is the user's, told as well")
+]
 BeforeQuery = Annotated[
     str | None, Query(pattern="^[0-9]{1,15}$", description="The `next` of the answer before: what is older than that")
 ]
@@ -94,6 +97,28 @@ class Message(BaseModel):
     content: str
     timestamp: datetime
     message_id: str
+
+
+class Recalled(Memory):
+    """What is known of a user, and, when a conversation was asked for, its newest messages, oldest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": "junaid",
+                    **INITIALIZE,
+                    "updated_at": UPDATED_AT,
+                    "history": [
+                        {"role": "user", "content": "What is Dapr?", "timestamp": UPDATED_AT, "message_id": "m-1"},
+                        {"role": "assistant", "content": "A runtime.", "timestamp": UPDATED_AT, "message_id": "m-1"},
+                    ],
+                }
+            ]
+        }
+    )
+
+    history: list[Message] | None = None
 
 
 class History(BaseModel):

@@ -62,9 +62,12 @@ class PagedLog:
             await self._store.change(self.key, lambda head: head and {**head, "newest": max(head["newest"], number)})
         return number
 
-    async def read(self, limit: int, before: int | None = None) -> list[tuple[int, Object]]:
-        """The newest `limit` items of those numbered below `before`, with their numbers, oldest first."""
-        head = await self.head()
+    async def read(self, limit: int, before: int | None = None, head: Object | None = None) -> list[tuple[int, Object]]:
+        """The newest `limit` items of those numbered below `before`, with their numbers, oldest first.
+
+        head: what was just read of it, if it was.
+        """
+        head = head or await self.head()
         if head is None:
             return []
         end = (head["newest"] + 1) * self._size if before is None else before

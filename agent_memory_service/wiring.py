@@ -8,16 +8,18 @@ from datetime import timedelta
 
 import aiohttp
 
+import memories
 from conversations import Conversations
 from dapr_calls import DaprCalls
 from dead_letters import DeadLetters
 from forgetting import Forgetter
 from memories import Memories
+from models import Message
 from recording import Recorder
 from sdk_client import SdkClient
 from secret_store import SecretStore
 from settings import Settings
-from store import StateStore
+from store import Object, StateStore
 from summaries import Summaries
 from summarizer import Chosen
 from tombstones import Tombstones
@@ -39,6 +41,16 @@ class Parts:
     recorder: Recorder
     summaries: Summaries
 
+    async def recall(
+        self, user_hash: str, session_id: str | None, limit: int
+    ) -> tuple[Object | None, list[Message] | None]:
+        """A user's memory, and the newest messages of a session if one is named."""
+        if session_id is None:
+            return await self.memories.get(user_hash), None
+        async with self.store.read_ahead(memories.key_of(user_hash), self.conversations.key_of(session_id)):
+            memory = await self.memories.get(user_hash)
+            return memory, await self.conversations.newest(user_hash, session_id, limit) if memory else None
+
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncGenerator[Parts]:
@@ -51,21 +63,21 @@ async def running(settings: Settings) -> AsyncGenerator[Parts]:
         tombstones = Tombstones(
             store, timedelta(seconds=settings.stream_ttl_seconds + settings.forgetting_slack_seconds)
         )
-        memories = Memories(store, tombstones)
+        known = Memories(store, tombstones)
         conversations = Conversations(store)
         dead_letters = DeadLetters(store, hashes, tombstones)
         dapr = DaprCalls(sdk, settings.pubsub_name, seconds)
-        forgetter = Forgetter(settings, dapr, tombstones, memories, conversations, dead_letters)
+        forgetter = Forgetter(settings, dapr, tombstones, known, conversations, dead_letters)
         async with aclosing(Chosen(settings, secrets, sdk)) as summarizer:
-            summaries = Summaries(settings, memories, conversations, summarizer)
-            recorder = Recorder(store, hashes, tombstones, conversations, memories, forgetter, summaries)
+            summaries = Summaries(settings, known, conversations, summarizer)
+            recorder = Recorder(store, hashes, tombstones, conversations, known, forgetter, summaries)
             refreshing = asyncio.create_task(summaries.run())
             yield Parts(
                 session,
                 store,
                 hashes,
                 tombstones,
-                memories,
+                known,
                 conversations,
                 dead_letters,
                 forgetter,

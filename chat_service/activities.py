@@ -25,7 +25,7 @@ from memory import MemoryService
 from prompts import shortened, with_recent
 from sessions import Sessions
 from settings import Settings
-from turn import Answered, ChatTurn, Context, Generated, MyTurn, Outcome, Prompt, Turn
+from turn import Answered, ChatTurn, Context, Generated, Memory, MyTurn, Outcome, Prompt, Turn
 from workflow import YOUR_TURN
 from workflows import Workflows
 
@@ -77,18 +77,18 @@ def activities(tools: Tools, loop: asyncio.AbstractEventLoop) -> list[Activity[A
         """Reads what is known of the user, what was said, and whether this message has its reply already."""
         await tools.faults.strike("fetch_context")
         async with within(settings.memory_app_id, settings.fetch_seconds):
-            claim, recent, memory, history = await asyncio.gather(
+            claim, recent, recalled = await asyncio.gather(
                 tools.claims.of(digest_of(turn)),
                 tools.sessions.recent(turn.session_id),
-                tools.memory.of(turn.user_id, turn.traceparent),
-                tools.memory.history(turn.session_id, settings.history_turns, turn.traceparent),
+                tools.memory.recall(turn.user_id, turn.session_id, settings.history_turns, turn.traceparent),
             )
+        said = with_recent(recalled.history, recent)
         # A repeat may find memory ahead of the workflow: its own turn is no history of it.
-        before = [said for said in with_recent(history, recent) if said.message_id != turn.message_id]
+        before = [one for one in said if one.message_id != turn.message_id]
         return Context(
-            memory=memory,
+            memory=Memory(**recalled.model_dump(exclude={"history"})),
             history=shortened(before, settings.history_tokens),
-            remembered=list(dict.fromkeys(said.message_id for said in history if said.message_id)),
+            remembered=list(dict.fromkeys(one.message_id for one in recalled.history if one.message_id)),
             answered=claim.answered if claim else None,
         )
 

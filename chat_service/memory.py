@@ -1,7 +1,5 @@
 """agent-memory-service, invoked through this app's sidecar: what is known of a user, and what was said."""
 
-from typing import TypeVar
-
 import aiohttp
 from pydantic import BaseModel, ValidationError
 from yarl import URL
@@ -9,8 +7,6 @@ from yarl import URL
 from failures import BadAnswer, NonRetryableError, Unreachable
 from settings import Settings
 from turn import Memory, Said
-
-M = TypeVar("M", bound=BaseModel)
 
 
 class DaprError(BaseModel):
@@ -27,8 +23,8 @@ class DaprError(BaseModel):
             return None
 
 
-class History(BaseModel):
-    """A page of a conversation, oldest first."""
+class Recalled(Memory):
+    """What memory tells in one call: what is known of the user, and what was said last, oldest first."""
 
     history: list[Said]
 
@@ -39,19 +35,19 @@ class MemoryService:
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
         self._app_id, self._port, self._session = settings.memory_app_id, settings.dapr_http_port, session
 
-    async def of(self, user_id: str, trace: str) -> Memory:
-        """The memory of a user. One that nobody has told of is new, and gets the defaults of the lab."""
-        found = await self._get(f"/memories/{user_id}", trace)
-        if found is None:
-            return Memory(name=user_id, preferred_style="casual", user_summary=f"{user_id} is a new user.")
-        return self._valid(Memory, found)
+    async def recall(self, user_id: str, session_id: str, limit: int, trace: str) -> Recalled:
+        """The memory of a user, with the last `limit` messages of a session.
 
-    async def history(self, session_id: str, limit: int, trace: str) -> list[Said]:
-        """The last `limit` messages of a conversation, oldest first; none of an unknown one."""
-        if not limit:
-            return []
-        found = await self._get(f"/conversations/{session_id}?limit={limit}", trace)
-        return [] if found is None else self._valid(History, found).history
+        One that nobody has told of is new, and gets the defaults of the lab.
+        """
+        found = await self._get(f"/memories/{user_id}?session_id={session_id}&limit={limit}", trace)
+        if found is None:
+            summary = f"{user_id} is a new user."
+            return Recalled(name=user_id, preferred_style="casual", user_summary=summary, history=[])
+        try:
+            return Recalled.model_validate_json(found)
+        except ValidationError as error:
+            raise BadAnswer(self._app_id, "its answer is not what its contract promises.") from error
 
     async def _get(self, path: str, trace: str) -> bytes | None:
         # `encoded`, so that the path goes out as it is written: ids hold nothing that Dapr reads as more (models.py).
@@ -71,9 +67,3 @@ class MemoryService:
         if status in (400, 401, 403, 422):
             raise NonRetryableError(self._app_id, f"it answered {status}.")
         raise (Unreachable if status in (429, 503) else BadAnswer)(self._app_id, f"it answered {status}.")
-
-    def _valid(self, model: type[M], found: bytes) -> M:
-        try:
-            return model.model_validate_json(found)
-        except ValidationError as error:
-            raise BadAnswer(self._app_id, "its answer is not what its contract promises.") from error

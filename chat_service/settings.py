@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = None
     user_hash_key: SecretStr | None = None
     max_tool_rounds: int = Field(default=4, ge=1, le=20)
-    history_turns: int = Field(default=20, ge=0, le=100, description="Messages of history that are asked for")
+    history_turns: int = Field(default=20, ge=1, le=100, description="Messages of history that are asked for")
     history_tokens: int = Field(default=2000, ge=0, description="And what a model is given of them, at most")
 
     # Each step of the workflow: how often it is tried, the first pause (it doubles up to max_retry_seconds), and the

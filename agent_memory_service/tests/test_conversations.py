@@ -47,6 +47,24 @@ def test_before_the_beginning_there_is_nothing(long):
     assert read(long, before="0") == {"session_id": "s-1", "history": []}
 
 
+@pytest.mark.parametrize("limit", [1, 2, 7, 20, 51, 100])
+def test_the_newest_messages_come_with_the_memory_in_one_call(long, limit):
+    recalled = long.get("/memories/ada", params={"session_id": "s-1", "limit": limit}).json()
+    assert recalled.pop("history") == read(long, limit=limit)["history"]
+    assert recalled.keys() == long.get("/memories/ada").json().keys()
+
+
+@pytest.mark.parametrize("session", ["s-2", "unknown"])
+def test_what_is_not_the_users_does_not_come_with_the_memory(long, session):
+    long.deliver(turn(1, user_id="grace", session_id="s-2"))
+    answer = long.get("/memories/ada", params={"session_id": session})
+    assert (answer.status_code, answer.json()["history"]) == (200, [])
+
+
+def test_an_unknown_user_is_404_whatever_the_conversation(long):
+    assert long.get("/memories/nobody", params={"session_id": "s-1"}).status_code == 404
+
+
 def test_an_unknown_conversation_is_404(client):
     answer = client.get("/conversations/unknown")
     assert (answer.status_code, "session_id" in answer.json()["detail"]) == (404, True)

@@ -125,6 +125,8 @@ class DaprApi(api_service_v1.DaprServicer):
         """What memory does with an event."""
         if data["event_type"] == "ConversationUpdated":
             said = {"timestamp": data["timestamp"], "message_id": data["message_id"]}
+            new = {"name": data["user_id"], "preferred_style": "casual", "user_summary": ""}
+            self.sidecar.memories.setdefault(data["user_id"], new)
             self.sidecar.conversations.setdefault(data["session_id"], []).extend(
                 [
                     {"role": "user", "content": data["user_message"], **said},
@@ -167,15 +169,13 @@ def _http_handler(sidecar: Sidecar) -> type[BaseHTTPRequestHandler]:
                     sidecar.memory_fails -= 1
                     self._answer(*sidecar.memory_status)
                     return
-            kind, _, name = path.removeprefix("/").partition("/")
-            missing = b'{"title": "Not Found", "status": 404, "detail": "unknown"}'
-            if kind == "memories":
-                found: Any = sidecar.memories.get(name)
-            else:
-                limit = int(parse_qs(url.query)["limit"][0])
-                said = sidecar.conversations.get(name)
-                found = said and {"session_id": name, "history": said[-limit:]}
-            self._answer(200, json.dumps(found).encode()) if found else self._answer(404, missing)
+            known = sidecar.memories.get(path.removeprefix("/memories/"))
+            if known is None:
+                self._answer(404, b'{"title": "Not Found", "status": 404, "detail": "unknown"}')
+                return
+            asked = parse_qs(url.query)
+            said = sidecar.conversations.get(asked["session_id"][0], [])
+            self._answer(200, json.dumps({"history": said[-int(asked["limit"][0]) :], **known}).encode())
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))

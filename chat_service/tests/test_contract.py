@@ -9,7 +9,7 @@ from conftest import SERVICE, say
 from pydantic import ValidationError
 
 from main import create_app
-from memory import History
+from memory import Recalled
 from settings import Settings
 from turn import Memory, Said
 from user_hash import user_hash
@@ -18,6 +18,7 @@ REGENERATE = "the README says how to regenerate it"
 EVENTS = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())
 SCHEMAS = EVENTS["components"]["schemas"]
 MEMORY = json.loads((SERVICE / "contracts" / "agent-memory.openapi.json").read_text())
+RECALL = MEMORY["paths"]["/memories/{user_id}"]["get"]
 MEMORYS_EVENTS = yaml.safe_load((SERVICE / "contracts" / "agent-memory.asyncapi.yaml").read_text())
 
 
@@ -71,21 +72,15 @@ def test_memory_needs_all_that_is_read_of_it():
         Memory.model_validate({"name": "Junaid", "preferred_style": "formal"})
 
 
-@pytest.mark.parametrize(
-    ("path", "promised", "read"),
-    [
-        ("/memories/{user_id}", "Memory", Memory),
-        ("/conversations/{session_id}", "History", History),
-    ],
-)
-def test_memory_promises_the_answers_that_are_read(path, promised, read):
-    answers = MEMORY["paths"][path]["get"]["responses"]
+def test_memory_promises_the_answer_that_is_read():
+    answers = RECALL["responses"]
     assert "404" in answers
-    assert answers["200"]["content"]["application/json"]["schema"] == {"$ref": f"#/components/schemas/{promised}"}
-    schema = MEMORY["components"]["schemas"][promised]
-    assert set(read.model_fields) <= set(schema["required"]), promised
+    assert answers["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Recalled"}
+    schema = MEMORY["components"]["schemas"]["Recalled"]
+    assert set(Memory.model_fields) <= set(schema["required"])
+    assert set(Recalled.model_fields) <= set(schema["properties"])
     for example in schema["examples"]:
-        read.model_validate(example)
+        Recalled.model_validate(example)
 
 
 def test_memory_promises_what_is_read_of_a_message():
@@ -94,10 +89,9 @@ def test_memory_promises_what_is_read_of_a_message():
 
 
 def test_memory_takes_as_many_messages_as_are_asked_for():
-    (limit,) = [
-        one for one in MEMORY["paths"]["/conversations/{session_id}"]["get"]["parameters"] if one["name"] == "limit"
-    ]
-    assert limit["schema"]["maximum"] >= Settings.model_json_schema()["properties"]["history_turns"]["maximum"]
+    asked = {one["name"]: one["schema"] for one in RECALL["parameters"]}
+    assert "session_id" in asked
+    assert asked["limit"]["maximum"] >= Settings.model_json_schema()["properties"]["history_turns"]["maximum"]
 
 
 @pytest.mark.parametrize("name", ["UserForgotten", "StreamTrimmed"])

@@ -70,6 +70,7 @@ def test_an_unknown_user_is_a_new_one(chat):
 
 
 def test_a_long_history(chat, sidecar):
+    sidecar.memories["Junaid"] = {**FORMAL, "preferred_style": "casual"}
     said = [("user", f"message {n} " + "x" * 500) for n in range(400)]
     sidecar.conversations["s1"] = [
         {"role": role, "content": text, "message_id": f"m{n}", "timestamp": "2026-01-01T00:00:00Z"}
@@ -78,7 +79,7 @@ def test_a_long_history(chat, sidecar):
     reply = chat("What did we talk about?")
     assert reply.startswith("Hi Junaid! Last we talked about “message 399 xxx")
     assert len(reply) < 200
-    assert sidecar.invoked[-1][0] in ("/conversations/s1?limit=20", "/memories/Junaid")
+    assert sidecar.invoked[-1][0] == "/memories/Junaid?session_id=s1&limit=20"
 
 
 def test_two_sessions_of_one_user(chat):

@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from labctl.processes import wait_until
 from tests.runtime.conftest import Running
 
 
@@ -38,4 +39,13 @@ class Invocation(Running):
 
 @pytest.fixture
 def lab(lab: Running) -> Invocation:
-    return Invocation(lab.site, lab.apps, lab.http)
+    """The lab, each of its sidecars known to reach callee: the first call after a restart may be spent on the dead
+    connection from before, which is an attempt that callee does not see.
+    """
+    running = Invocation(lab.site, lab.apps, lab.http)
+    for app in running.apps:
+        if app.app_id.startswith("caller-"):
+            assert wait_until(lambda app=app: running.invoke(app.app_id, "/greet/Ada").status_code == 200, 15), (
+                app.app_id
+            )
+    return running

@@ -16,7 +16,9 @@ from typing import Any, TypeVar
 from dapr.ext.workflow import WorkflowActivityContext
 from pydantic import BaseModel
 
-from claims import Claims, digest_of, parts_of
+import claims
+import sessions
+from claims import Claim, Claims, digest_of, parts_of
 from engine import Engines, ModelBusy
 from events import Events
 from failures import Unreachable, within
@@ -25,6 +27,7 @@ from memory import MemoryService
 from prompts import shortened, with_recent
 from sessions import Sessions
 from settings import Settings
+from store import Store
 from turn import Answered, ChatTurn, Context, Generated, Memory, MyTurn, Outcome, Prompt, Turn
 from workflow import YOUR_TURN
 from workflows import Workflows
@@ -43,6 +46,7 @@ class Tools:
     memory: MemoryService
     engines: Engines
     events: Events
+    store: Store
     claims: Claims
     sessions: Sessions
     workflows: Workflows
@@ -77,9 +81,8 @@ def activities(tools: Tools, loop: asyncio.AbstractEventLoop) -> list[Activity[A
         """Reads what is known of the user, what was said, and whether this message has its reply already."""
         await tools.faults.strike("fetch_context")
         async with within(settings.memory_app_id, settings.fetch_seconds):
-            claim, recent, recalled = await asyncio.gather(
-                tools.claims.of(digest_of(turn)),
-                tools.sessions.recent(turn.session_id),
+            (claim, recent), recalled = await asyncio.gather(
+                _noted(turn),
                 tools.memory.recall(turn.user_id, turn.session_id, settings.history_turns, turn.traceparent),
             )
         said = with_recent(recalled.history, recent)
@@ -131,12 +134,21 @@ def activities(tools: Tools, loop: asyncio.AbstractEventLoop) -> list[Activity[A
         turn, answered = outcome.turn, outcome.answered
         said = answered and Turn(message_id=turn.message_id, user_message=turn.text, assistant_reply=answered.reply)
         async with within(settings.state_store_name, settings.turn_seconds):
-            await tools.claims.settle(turn, parts_of(outcome.instance_id)[1], answered)
-            next_one = await tools.sessions.leave(turn.session_id, outcome.instance_id, said, outcome.remembered)
+            async with tools.store.read_ahead(*_keys(turn)):
+                await tools.claims.settle(turn, parts_of(outcome.instance_id)[1], answered)
+                next_one = await tools.sessions.leave(turn.session_id, outcome.instance_id, said, outcome.remembered)
             if next_one is not None:
                 await tools.workflows.tell(next_one, YOUR_TURN)
 
+    async def _noted(turn: ChatTurn) -> tuple[Claim | None, list[Turn]]:
+        async with tools.store.read_ahead(*_keys(turn)):
+            return await tools.claims.of(digest_of(turn)), await tools.sessions.recent(turn.session_id)
+
     return [take_turn, fetch_context, generate_response, save_conversation, handle_error]
+
+
+def _keys(turn: ChatTurn) -> tuple[str, str]:
+    return claims.key_of(digest_of(turn)), sessions.key_of(turn.session_id)
 
 
 async def _call(activity: Activity[In], ctx: WorkflowActivityContext, given: In) -> Any:

@@ -6,11 +6,13 @@ from uuid import uuid4
 
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
+import sessions
 from claims import Claim, Claims, claim_of, digest_of, instance_id, parts_of
 from models import AnswerMetadata, ChatAnswer, ChatMessage
 from secret_store import Secrets
 from sessions import Sessions
 from settings import Settings
+from store import Store
 from turn import Answered, ChatTurn, Failure
 from user_hash import user_hash
 from workflow import answered_of
@@ -36,29 +38,25 @@ class Chat:
     """Answers messages, each once."""
 
     def __init__(
-        self, settings: Settings, secrets: Secrets, claims: Claims, sessions: Sessions, workflows: Workflows
+        self,
+        settings: Settings,
+        secrets: Secrets,
+        store: Store,
+        claims: Claims,
+        sessions: Sessions,
+        workflows: Workflows,
     ) -> None:
-        self._settings, self._secrets = settings, secrets
+        self._settings, self._secrets, self._store = settings, secrets, store
         self._claims, self._sessions, self._workflows = claims, sessions, workflows
 
     async def say(self, message: ChatMessage, traceparent: str, wait: bool) -> ChatAnswer:
         """The reply, or, past the wait limit, how far it is. Raises NoReply, StepFailed, OfAnotherUser, QueueFull,
         InOtherSession."""
         turn = await self._turn(message, traceparent)
-        if message.metadata.session_id:
-            await self._sessions.check_owner(turn.session_id, turn.user_hash)
-        claim, is_mine = await self._claims.make(turn)
-        if is_mine:
-            if not message.metadata.session_id:
-                await self._sessions.check_owner(turn.session_id, turn.user_hash)
-            instance = instance_id(digest_of(turn), 1)
-            await self._start(turn, instance)
-        else:
-            if message.metadata.session_id and claim.session_id != turn.session_id:
-                raise InOtherSession(claim.session_id)
-            claim, instance = await self._join(turn, claim)
-            if claim.answered:
-                return _answer(instance, claim, "completed", claim.answered)
+        async with self._store.read_ahead(sessions.key_of(turn.session_id)):
+            instance, claim = await self._accept(turn, is_named=message.metadata.session_id is not None)
+        if claim.answered:
+            return _answer(instance, claim, "completed", claim.answered)
         state = await self._workflows.ended(instance, self._settings.wait_seconds) if wait else None
         answer = await self._told(instance, claim, state)
         if answer.status == "failed":
@@ -91,13 +89,28 @@ class Chat:
             traceparent=traceparent,
         )
 
-    async def _join(self, turn: ChatTurn, claim: Claim) -> tuple[Claim, str]:
+    async def _accept(self, turn: ChatTurn, *, is_named: bool) -> tuple[str, Claim]:
+        """Claims a message and starts its workflow, or joins those who wait for it. `is_named`: the session is."""
+        if is_named:
+            await self._sessions.check_owner(turn.session_id, turn.user_hash)
+        claim, is_mine = await self._claims.make(turn)
+        if is_mine:
+            if not is_named:
+                await self._sessions.check_owner(turn.session_id, turn.user_hash)
+            instance = instance_id(digest_of(turn), 1)
+            await self._start(turn, instance)
+            return instance, claim
+        if is_named and claim.session_id != turn.session_id:
+            raise InOtherSession(claim.session_id)
+        return await self._join(turn, claim)
+
+    async def _join(self, turn: ChatTurn, claim: Claim) -> tuple[str, Claim]:
         """Joins those who wait for a message that was claimed before; starts its workflow where there is none."""
         digest = digest_of(turn)
         turn = turn.model_copy(update={"session_id": claim.session_id, "timestamp": claim.timestamp})
         instance = instance_id(digest, claim.run)
         if claim.answered:
-            return claim, instance
+            return instance, claim
         state = await self._workflows.state(instance)
         failed = state is not None and state.runtime_status in (WorkflowStatus.FAILED, WorkflowStatus.TERMINATED)
         if claim.failed or failed:
@@ -108,7 +121,7 @@ class Chat:
             # The request that claimed it died before the start, or is at it right now. That the same id may so be
             # started twice does no harm: the second finds the reply of the first.
             await self._start(turn, instance)
-        return claim, instance
+        return instance, claim
 
     async def _start(self, turn: ChatTurn, instance: str) -> None:
         is_head = await self._sessions.enqueue(turn.session_id, turn.user_hash, instance, turn.received_at)

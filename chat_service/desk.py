@@ -83,10 +83,10 @@ async def opened(settings: Settings, faults: Faults) -> AsyncGenerator[Desk]:
         sessions = Sessions(store, settings.claim_ttl_seconds, settings.unstarted_seconds)
         events = Events(settings, client, session)
         memory = MemoryService(settings, session)
-        tools = Tools(settings, memory, engines, events, claims, sessions, workflows, faults)
+        tools = Tools(settings, memory, engines, events, store, claims, sessions, workflows, faults)
         loop = asyncio.get_running_loop()
         worker = Worker(settings, session, lambda: chat_workflow_with(settings), lambda: activities(tools, loop))
-        chat = Chat(settings, secrets, claims, sessions, workflows)
+        chat = Chat(settings, secrets, store, claims, sessions, workflows)
         forgetting = Forgetting(workflows, claims, sessions, events)
 
         standstill = Standstill(settings, workflows, worker, session)

@@ -21,13 +21,15 @@ class Forgetting:
     async def forget(self, event: UserForgottenData) -> None:
         """Raises StepFailed when something is left; the sessions lead to all else, so they go last."""
         now, removed = datetime.now(UTC), 0
-        leftovers = Leftovers(user_hash=event.user_hash, forgotten_at=now)
-        session_ids = dict.fromkeys([*event.session_ids, *await self._sessions.of_user(event.user_hash)])
+        # A request that is here just now has read its session, and writes it once more.
+        newest = await self._sessions.of_user(event.user_hash)
+        leftovers = Leftovers(user_hash=event.user_hash, forgotten_at=now, session_ids=newest)
+        session_ids = dict.fromkeys([*event.session_ids, *newest])
         for session_id in session_ids:
             instances, unended = await self._sessions.instances(session_id, event.user_hash)
-            # These may have a step under way, which ends with a write of its own.
             if unended:
-                leftovers.session_ids.append(session_id)
+                # As does a step that is under way.
+                leftovers.session_ids += [] if session_id in newest else [session_id]
                 leftovers.digests += [parts_of(instance_id)[0] for instance_id in unended]
             # Newest first: those may still be running, and the older ones are dead weight only.
             for instance_id in reversed(instances):
@@ -51,6 +53,6 @@ class Forgetting:
             claim = await self._claims.of(digest)
             if claim is not None and claim.made_at <= leftovers.forgotten_at:
                 await self._claims.drop(digest)
-        for session_id in dict.fromkeys(leftovers.session_ids):
+        for session_id in leftovers.session_ids:
             await self._sessions.drop(session_id, leftovers.user_hash, leftovers.forgotten_at)
         await self._events.stream_trimmed()

@@ -116,7 +116,7 @@ class UserForgottenData(BaseModel):
 
 
 class Leftovers(BaseModel):
-    """What an activity in flight may write once more after its workflow was ended (forgetting.py). Names nobody."""
+    """What an activity or a request in flight may write once more (forgetting.py). Names nobody."""
 
     user_hash: str = Field(examples=["d7143e629738875304bfcc23ae2ae1f87ae7e941f57f0046385b92e422989b02"])
     forgotten_at: datetime

@@ -6,6 +6,7 @@ On Redis an ETag guards one key, and a transaction is not rolled back: what must
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 import grpc
@@ -24,6 +25,10 @@ FIRST_WRITE = StateOptions(consistency=Consistency.strong, concurrency=Concurren
 ATTEMPTS = 50
 
 
+# Data and ETag of the keys that are read already.
+_ahead: ContextVar[dict[str, tuple[bytes | str, str]] | None] = ContextVar("ahead", default=None)
+
+
 class Conflict(Exception):
     """The key was written, or made, by somebody else since it was read."""
 
@@ -34,15 +39,33 @@ class Store:
     def __init__(self, client: SdkClient, name: str, seconds: float) -> None:
         self._client, self._name, self._seconds = client, name, seconds
 
+    @asynccontextmanager
+    async def read_ahead(self, *keys: str) -> AsyncGenerator[None]:
+        """Reads these keys in one call; within the block, each counts as read until it is written.
+
+        Nothing depends on their being of one moment: a write of one that has changed meanwhile is a Conflict, and the
+        read after that asks the store.
+        """
+        async with self._calling() as client:
+            answer = await client.get_bulk_state(self._name, keys, parallelism=len(keys))
+            if failed := next((item.error for item in answer.items if item.error), None):
+                raise Unreachable(self._name, f"it cannot be read ({failed}).")
+        before = _ahead.set({item.key: (item.data, item.etag) for item in answer.items})
+        try:
+            yield
+        finally:
+            _ahead.reset(before)
+
     async def read(self, key: str, model: type[M]) -> tuple[M | None, str]:
         """The value of a key and its ETag; None and an empty one when there is none."""
-        async with self._calling() as client:
-            found = await client.get_state(self._name, key)
-        return (model.model_validate_json(found.data) if found.data else None), found.etag
+        ahead = _ahead.get() or {}
+        data, etag = ahead[key] if key in ahead else await self._get(key)
+        return (model.model_validate_json(data) if data else None), etag
 
     async def write(self, key: str, value: BaseModel, etag: str, ttl_seconds: int = 0) -> None:
         """Writes over the value that had this ETag; with an empty one, only where nothing is. Raises Conflict."""
         metadata = {"ttlInSeconds": str(ttl_seconds)} if ttl_seconds else {}
+        (_ahead.get() or {}).pop(key, None)
         async with self._calling() as client:
             try:
                 await client.save_state(
@@ -78,6 +101,11 @@ class Store:
         """Removes a key, whether or not it is there."""
         async with self._calling() as client:
             await client.delete_state(self._name, key)
+
+    async def _get(self, key: str) -> tuple[bytes | str, str]:
+        async with self._calling() as client:
+            found = await client.get_state(self._name, key)
+        return found.data, found.etag
 
     @asynccontextmanager
     async def _calling(self) -> AsyncGenerator[DaprClient]:

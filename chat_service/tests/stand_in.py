@@ -82,6 +82,11 @@ class DaprApi(api_service_v1.DaprServicer):
             value, etag, _ = self.sidecar.state.get(request.key, (b"", 0, {}))
         return api_v1.GetStateResponse(data=value, etag=str(etag) if value else "")
 
+    def GetBulkState(self, request: Any, context: Any) -> Any:
+        found = {key: self.GetState(api_v1.GetStateRequest(key=key), context) for key in request.keys}
+        items = [api_v1.BulkStateItem(key=key, data=one.data, etag=one.etag) for key, one in found.items()]
+        return api_v1.GetBulkStateResponse(items=items)
+
     def SaveState(self, request: Any, context: Any) -> Any:
         if self.sidecar.state_is_down:
             context.abort(*STATE_FAILURE)

@@ -136,6 +136,16 @@ def test_what_an_activity_in_flight_wrote_is_swept_up_although_the_first_try_fai
     assert not sidecar.state
 
 
+def test_a_session_that_a_request_in_flight_had_read_is_swept_up(client, sidecar):
+    say(client, "I like tea", session_id="s1")
+    before = {key: value for key, value in sidecar.state.items() if key.startswith("session:")}
+    forget(client, event())
+    ((name, job),) = sidecar.jobs.items()
+    sidecar.state.update(before)
+    assert client.post(f"/job/{name}", json=job["data"]).status_code == 200
+    assert not sidecar.state
+
+
 def test_who_came_back_is_not_swept_up(client, sidecar):
     client.put("/faults/generate_response", json={"delay_ms": 60_000})
     say(client, wait=False, session_id="s1", message_id="m1")

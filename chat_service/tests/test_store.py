@@ -46,6 +46,38 @@ def test_what_is_made_first_stays(with_store, sidecar):
     assert sidecar.values("k") == {"k": {"n": 1}}
 
 
+def test_what_was_read_ahead_is_read_once_until_it_is_written(with_store, sidecar):
+    def one_more(found):
+        return Count(n=(found.n if found else 0) + 1)
+
+    async def work(store):
+        await store.write("a", Count(n=1), etag="")
+        async with store.read_ahead("a", "b"):
+            # Somebody else, whom the block does not see before it writes.
+            _, etag, _ = sidecar.state["a"]
+            sidecar.state["a"] = (b'{"n":10}', etag + 1, {})
+            assert (await store.read("a", Count))[0] == Count(n=1)
+            assert (await store.read("b", Count))[0] is None
+            assert await store.update("a", Count, one_more) == Count(n=11)
+            assert await store.update("b", Count, one_more) == Count(n=1)
+            assert (await store.read("b", Count))[0] == Count(n=1)
+
+    with_store(work)
+    assert sidecar.values("") == {"a": {"n": 11}, "b": {"n": 1}}
+
+
+@pytest.mark.parametrize("name", ["statestore", "nowhere"])
+def test_what_cannot_be_read_ahead_says_so(with_store, sidecar, name):
+    sidecar.state_is_down = True
+
+    async def work(store):
+        with pytest.raises(Unreachable, match=name):
+            async with store.read_ahead("a"):
+                pytest.fail("nothing was read")
+
+    with_store(work, name)
+
+
 def test_what_was_changed_since_is_not_written_over(with_store, sidecar):
     async def work(store):
         await store.write("k", Count(n=1), etag="")

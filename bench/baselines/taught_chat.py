@@ -16,7 +16,7 @@ client for each call (`asyncio.run` of an `async with httpx.AsyncClient()`); and
 started and shut down side by side, the process ended with a segmentation fault in gRPC.
 
 It is better off than what it stands for: it has the offline engine of chat_service, imported from there, and no model;
-its memory writes no summary; and each function is registered anew, as today's SDK takes one only once.
+and each function is registered anew, as today's SDK takes one only once.
 """
 
 import asyncio

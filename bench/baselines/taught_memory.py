@@ -6,7 +6,7 @@ It stands for services whose subscriber does, for each event,
         history = (await client.get(f"{STATE}/{key}")).json()
         await client.post(STATE, json=[{"key": key, "value": [*history, turn]}])
 
-It is better off than what it stands for: it makes no summary, for which that asks the model once more.
+and then makes the user's summary anew. It is better off than what it stands for, which asks a model for that.
 """
 
 import os
@@ -44,6 +44,14 @@ async def memory(user_id: str) -> dict[str, str]:
     return await load(f"memory-{user_id}") or new
 
 
+async def summarize(user_id: str, history: list[dict[str, str]]) -> None:
+    """What was said last, in a sentence."""
+    known = await memory(user_id)
+    topics = [said["content"] for said in history if said["role"] == "user"][-3:]
+    summary = f"{known['name']} prefers a {known['preferred_style']} style. Last topics: {'; '.join(topics)}."
+    await save(f"memory-{user_id}", known | {"user_summary": summary})
+
+
 @app.get("/conversations/{session_id}")
 async def conversation(session_id: str) -> dict[str, Any]:
     """The whole of a conversation."""
@@ -58,7 +66,9 @@ async def updated(event: dict[str, Any]) -> dict[str, str]:
         {"role": "user", "content": turn["user_message"]},
         {"role": "assistant", "content": turn["assistant_reply"]},
     ]
-    await save(key, [*(await load(key) or []), *said])
+    history = [*(await load(key) or []), *said]
+    await save(key, history)
+    await summarize(turn["user_id"], history)
     return {"status": "SUCCESS"}
 
 

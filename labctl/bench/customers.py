@@ -20,7 +20,8 @@ def at_once(turn: Turn, count: int, seconds: float, patience: float) -> tuple[fl
 
     patience: seconds for one answer. Raises LabError when somebody gets none.
     """
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=count)
+    # A connection that has expired is closed by one thread while another may have just begun to read from it.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=count, keepalive_expiry=None)
     # One client for all, made before: to make one takes as long as a turn.
     with httpx.Client(timeout=patience, limits=limits) as http, ThreadPoolExecutor(count) as pool:
         begin = time.monotonic()

@@ -24,13 +24,14 @@ from dapr.clients import DaprClient
 from dapr.ext.workflow import DaprWorkflowClient, DaprWorkflowContext, WorkflowActivityContext, WorkflowRuntime
 from fastapi import FastAPI, Response
 
-STORE, PUBSUB = "baselinestore", "baselinepubsub"
+# A topic of its own: pizza-order would take what is told on the other for orders of this lab.
+STORE, PUBSUB, TOPIC = "baselinestore", "baselinepubsub", "taught-orders"
 
 
 def tell(order: dict[str, Any], *statuses: str) -> None:
     for status in statuses:
         with DaprClient() as client:
-            client.publish_event(PUBSUB, "orders", json.dumps({"order_id": order["order_id"], "status": status}))
+            client.publish_event(PUBSUB, TOPIC, json.dumps({"order_id": order["order_id"], "status": status}))
 
 
 def call(app_id: str, method: str, order: dict[str, Any]) -> dict[str, Any]:

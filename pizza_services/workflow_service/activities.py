@@ -10,7 +10,7 @@ from typing import Any
 
 from claims import Claims
 from instances import Instances, Unreadable, active, not_begun
-from messages import Done, Step, Telling, WaitingPizza, run_of
+from messages import Done, Step, Telling, Verdict, WaitingPizza, run_of
 from names import instance_of
 from peers import Peers
 from sdk_client import SdkClient
@@ -58,15 +58,18 @@ class Activities:
         """Undoes order_pizza."""
         return await self._undo(self._settings.storefront_app_id, "cancel", step)
 
-    async def validate_pizza(self, pizza: WaitingPizza) -> None:
-        """Notes that this pizza waits for a verdict; leaves alone a verdict that came for it, and the next pizza."""
+    async def validate_pizza(self, pizza: WaitingPizza) -> dict[str, Any] | None:
+        """Notes that this pizza waits for a verdict; returns the one that it has got before, if it has."""
         async with asyncio.timeout(self._limits.validate_pizza):
             key = f"validation_{pizza.order_id}"
             waiting, etag = await self._store.read(key, WaitingPizza)
-            # A repetition may come so late that the next pizza waits already.
-            if waiting and waiting.run == pizza.run and waiting.attempt >= pizza.attempt:
-                return
-            await self._store.write(key, pizza, etag)
+            if waiting is None or waiting.run != pizza.run or waiting.attempt < pizza.attempt:
+                await self._store.write(key, pizza, etag)
+                return None
+        # A repetition may come so late that the next pizza waits already.
+        if waiting.attempt > pizza.attempt or waiting.status == "pending_validation":
+            return None
+        return Verdict(run=pizza.run, attempt=pizza.attempt, approved=waiting.status == "approved").model_dump()
 
     async def publish_status(self, telling: Telling) -> None:
         """Publishes an OrderStatusChanged event (asyncapi.yaml), as a CloudEvent whose id is given.

@@ -9,11 +9,15 @@ from store import Store
 
 
 class Claim(BaseModel):
-    """The state `start_{order_id}`: the order was started, as this run of it, which may have come to its end."""
+    """The state `start_{order_id}`: the order was started, as this run of it, and what is to be known of that.
+
+    `finished`: the run has come to its end. `cancelled`: somebody asked for that, and was told that it will be.
+    """
 
     order: Order
     run: str
     finished: bool = False
+    cancelled: bool = False
 
 
 class Claims:
@@ -35,6 +39,12 @@ class Claims:
         claim, etag = await self.read(order_id)
         if claim and claim.run == run:
             await self.write(claim.model_copy(update={"finished": True}), etag)
+
+    async def cancel(self, order_id: str) -> None:
+        """Notes that the order is to be undone, whatever becomes of its workflow. May raise Conflict."""
+        claim, etag = await self.read(order_id)
+        if claim and not claim.cancelled:
+            await self.write(claim.model_copy(update={"cancelled": True}), etag)
 
     def input_of(self, claim: Claim, trace: str | None = None) -> OrderInput:
         """What the workflow of this run is given, under the rules of now."""

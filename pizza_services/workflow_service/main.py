@@ -37,6 +37,7 @@ from orders import Orders
 from pauses import Pauses
 from peers import PeerFailed, Peers
 from refusals import Refused
+from restarts import Restarts
 from sdk_client import SdkClient
 from settings import Settings
 from sidecar import SidecarNotReady, check_ready
@@ -86,10 +87,12 @@ def create_app(settings: Settings) -> FastAPI:
             claims = Claims(settings, store)
             undoings = Undoings(instances)
             lost = LostOrders(claims, book, undoings)
-            orders = Orders(instances, undoings, lost, book, pauses, Validations(instances, store))
+            validations = Validations(instances, store)
+            orders = Orders(instances, undoings, lost, claims, book, pauses, validations)
             worker = Worker(settings, Activities(settings, peers, sdk, store, claims, instances))
             standstill = Standstill(settings, instances, worker, session)
-            watchdog = Watchdog(settings, sdk, instances, undoings, lost, standstill)
+            restarts = Restarts(settings, instances, claims, pauses, validations)
+            watchdog = Watchdog(settings, sdk, instances, undoings, lost, restarts, standstill)
             worker.start()
             watching = asyncio.create_task(standstill.watch())
             try:

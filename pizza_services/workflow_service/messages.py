@@ -9,11 +9,19 @@ from models import Moment, Order, Status
 from rules import Retry, Rules
 
 
+class Resumed(BaseModel):
+    """Where the second workflow of a run goes on: with which pizza, and after what the first has told."""
+
+    attempt: int
+    timeline: list[Moment]
+
+
 class OrderInput(BaseModel):
     """What the workflow of an order starts with.
 
     `run` tells the runs of one order id apart: whoever acts on an order does so once for each run, step and attempt.
-    `trace` is the W3C traceparent of the request that started it: the engine starts a trace of its own.
+    `trace` is the W3C traceparent of the request that started it: the engine starts a trace of its own. `resumed` is in
+    the input of the second workflow of a run, after the first was broken off (restarts.py).
     """
 
     order: Order
@@ -21,6 +29,7 @@ class OrderInput(BaseModel):
     rules: Rules
     kitchen_app_id: str = "pizza-kitchen"
     trace: str | None = None
+    resumed: Resumed | None = None
 
 
 class Compensation(BaseModel):

@@ -1,5 +1,6 @@
 """One run of an order, as its workflow sees it: its steps, what would undo them, and what is told about it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,11 +29,11 @@ class OrderRun:
     Everything here is replayed: no clock but the workflow's, no setting but the rules in its input, no chance, no I/O.
     """
 
-    def __init__(self, ctx: Context, given: OrderInput, sequence: int = 0) -> None:
+    def __init__(self, ctx: Context, given: OrderInput, sequence: int = 0, timeline: Sequence[Moment] = ()) -> None:
         self.ctx, self.given, self.rules, self.order = ctx, given, given.rules, given.order
         self.step, self.attempt = "accepted", 1
         self._sequence = sequence
-        self._timeline: list[Moment] = []
+        self._timeline = list(timeline)
         self._undo: list[tuple[str, int]] = []
         self._not_undone: list[str] = []
         self._telling: list[Task] = []
@@ -58,7 +59,7 @@ class OrderRun:
         told = Told(
             order_id=self.order.order_id, run=self.given.run, sequence=self._sequence, status=status, step=self.step,
             attempt=self.attempt, at=moment.at, final=final, note=note and note[:500],
-            order=self.order if self._sequence == 1 else None,
+            order=None if self._telling else self.order,
         )  # fmt: skip
         # The same id when it is published again, whoever does it: who listens drops what has come before.
         event_id = f"{self.ctx.instance_id}-{self.given.run}-{self._sequence}"

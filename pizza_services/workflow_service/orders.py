@@ -6,6 +6,7 @@ from typing import Any
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
 import refusals
+from claims import Claims
 from instances import Instances, Unreadable, active, not_begun
 from lost_orders import LostOrders
 from messages import Cancellation, OrderInput, Progress, run_of
@@ -15,6 +16,7 @@ from order_book import Deleted, Entry, OrderBook, is_deleted
 from order_run import CANCEL
 from pauses import Pauses
 from peers import PeerFailed
+from store import Conflict
 from undoings import Undoings, came_to_an_end
 from validations import Validations
 
@@ -27,12 +29,13 @@ class Orders:
         instances: Instances,
         undoings: Undoings,
         lost: LostOrders,
+        claims: Claims,
         book: OrderBook,
         pauses: Pauses,
         validations: Validations,
     ) -> None:
         self._instances, self._undoings, self._lost, self._book = instances, undoings, lost, book
-        self._pauses, self._validations = pauses, validations
+        self._claims, self._pauses, self._validations = claims, pauses, validations
 
     async def show(self, order_id: str) -> OrderState:
         """Where an order is: from its workflow, or when Dapr has purged or lost that, from pizza-order."""
@@ -86,6 +89,10 @@ class Orders:
             await self._cancel_by_force(request)
             return
         progress = await self._before_its_end(request.order_id)
+        try:
+            await self._claims.cancel(request.order_id)
+        except Conflict:
+            raise refusals.clash(request.order_id) from None
         event = Cancellation(reason=request.reason) if request.reason else Cancellation()
         await self._instances.raise_event(instance_of(request.order_id), CANCEL, event.model_dump())
         if progress.run:

@@ -47,6 +47,11 @@ class Pauses:
         """Resumes an order; does nothing when it is not paused."""
         await self._until_told(order_id, run, "resume")
 
+    async def holds(self, order_id: str, run: str) -> bool:
+        """Whether a pause of this run was asked for last, and no resume since."""
+        turn, _ = await self._turn(order_id, run)
+        return turn is not None and turn.told == "pause"
+
     async def _until_told(self, order_id: str, run: str, wanted: Word) -> None:
         now = asyncio.get_running_loop().time
         until = now() + self._wait_seconds

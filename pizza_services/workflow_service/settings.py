@@ -22,6 +22,11 @@ class TimeLimits(BaseModel):
     publish_status: float = Field(default=10.0, gt=0)
     stop_order: float = Field(default=30.0, gt=0)
 
+    @property
+    def longest(self) -> float:
+        """After so long nothing that was under way is so any more."""
+        return max(self.model_dump().values())
+
 
 class Settings(BaseSettings):
     """The workflow service's settings: each field is the environment variable of that name, or a line of `.env`.

@@ -15,6 +15,13 @@ class Validations:
     def __init__(self, instances: Instances, store: Store) -> None:
         self._instances, self._store = instances, store
 
+    async def resumes_at(self, order_id: str, run: str) -> int:
+        """The pizza with which a run goes on: the first one that was not rejected."""
+        pizza, _ = await self._store.read(_key(order_id), WaitingPizza)
+        if pizza is None or pizza.run != run:
+            return 1
+        return pizza.attempt + (pizza.status == "rejected")
+
     async def give(self, validation: Validation, progress: Progress) -> None:
         """Sends the verdict; the same one again is sent again. Raises Refused when no pizza waits for it.
 
@@ -22,7 +29,7 @@ class Validations:
         time, so that a crash in between is mended by asking again. The workflow takes the first for each attempt.
         """
         order_id, verdict = validation.order_id, "approved" if validation.verdict else "rejected"
-        key = f"validation_{order_id}"
+        key = _key(order_id)
         pizza, etag = await self._store.read(key, WaitingPizza)
         if (
             pizza is None
@@ -39,3 +46,7 @@ class Validations:
             raise refusals.Refused(409, "VALIDATED", f"This pizza of order {order_id} was {pizza.status} already.")
         event = Verdict(run=pizza.run, attempt=pizza.attempt, approved=validation.verdict)
         await self._instances.raise_event(instance_of(order_id), VALIDATED, event.model_dump())
+
+
+def _key(order_id: str) -> str:
+    return f"validation_{order_id}"

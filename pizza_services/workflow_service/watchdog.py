@@ -2,14 +2,15 @@
 
 An order's own workflow sees to its deadline, and undoes what it did. It cannot once it has failed through no fault of
 its steps, or a part of its state is lost: Dapr 1.18.0 was seen to do either to one order in several hundred while its
-parts were killed. Then the watchdog has the order undone from outside, as a forced cancellation does. An order that is
-only quiet is sent an event that means nothing: not taken, it shows a standstill (standstill.py).
+parts were killed. The watchdog has one that failed begun once more (restarts.py). Whatever else has ended, or cannot
+begin again, it has undone from outside, as a forced cancellation does. An order that is only quiet is sent an event
+that means nothing: not taken, it shows a standstill (standstill.py).
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from dapr.aio.clients import DaprClient
@@ -19,10 +20,11 @@ from dapr.ext.workflow import WorkflowState, WorkflowStatus
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Value
 
-from instances import EngineDown, Instances, NoInstance, Unreadable, active
+from instances import EngineDown, Instances, NoInstance, Stalled, Unreadable, active
 from lost_orders import LostOrders
 from messages import OrderInput
 from names import instance_of, watch_of
+from restarts import Restarts
 from sdk_client import SdkClient
 from settings import Settings
 from standstill import Standstill
@@ -45,10 +47,11 @@ class Watchdog:
         instances: Instances,
         undoings: Undoings,
         lost: LostOrders,
+        restarts: Restarts,
         standstill: Standstill,
     ) -> None:
         self._settings, self._sdk, self._instances = settings, sdk, instances
-        self._undoings, self._lost, self._standstill = undoings, lost, standstill
+        self._undoings, self._lost, self._restarts, self._standstill = undoings, lost, restarts, standstill
 
     async def watch(self, order_id: str) -> None:
         """From now on, and whatever happens to this process, somebody looks at the order."""
@@ -68,7 +71,7 @@ class Watchdog:
             await client.schedule_job(job, overwrite=True)
 
     async def look(self, order_id: str) -> None:
-        """Has the order undone if its workflow cannot do that itself; looks no more when the order is over."""
+        """Helps an order whose workflow cannot go on by itself; looks no more when the order is over."""
         undoing = await self._undoings.of(order_id)
         try:
             state = await self._instances.state(instance_of(order_id))
@@ -81,11 +84,15 @@ class Watchdog:
             await self._nudge(undoing.instance_id, undoing.state)
         elif state.runtime_status is not WorkflowStatus.SUSPENDED:
             # Who paused an order has taken it into his own hands.
-            await self._look_at_unended(order_id, state)
+            await self._look_at_unended(order_id, state, undoing)
 
-    async def _look_at_unended(self, order_id: str, state: WorkflowState) -> None:
+    async def _look_at_unended(self, order_id: str, state: WorkflowState, undoing: Undoing) -> None:
         # Before the first turn its input is not told, nor are its rules thereby.
         given = OrderInput.model_validate_json(state.serialized_input) if state.serialized_input else None
+        if given:
+            with self._may_stand_still():
+                if await self._restarts.restart(order_id, state, given, undoing):
+                    return
         if given and (fault := self._fault_of(state, given)):
             _warn(order_id, fault)
             await self._undoings.start(order_id, given, fault)
@@ -104,14 +111,17 @@ class Watchdog:
         """Sends a workflow that is quiet an event, which it takes unless it stands still."""
         quiet = datetime.now(UTC) - state.last_updated_at.replace(tzinfo=UTC)
         if quiet.total_seconds() > self._settings.watch_quiet_seconds:
-            try:
+            with self._may_stand_still(), suppress(NoInstance):  # it may be purged just now
                 await self._instances.raise_event(instance_id, NUDGE, {})
-            except NoInstance:
-                return  # it was purged just now
-            except EngineDown as error:
-                if error.status == 504:
-                    self._standstill.suspect()
-                raise
+
+    @contextmanager
+    def _may_stand_still(self) -> Generator[None]:
+        try:
+            yield
+        except EngineDown as error:
+            if error.status == 504 or isinstance(error, Stalled):
+                self._standstill.suspect()
+            raise
 
     async def _look_no_more(self, order_id: str) -> None:
         async with self._asked() as client:

@@ -14,13 +14,15 @@ from messages import Checked, Compensation, Done, OrderInput, RemoteCheck, Verdi
 from order_run import OrderEnded, OrderRun, reason_of
 
 VALIDATED = "ValidationComplete"
-# A forced cancellation goes on counting where the workflow that it stops can not have come.
-AFTER_EVERYTHING = 1000
+# What is told has a number. A second workflow of a run, and a forced cancellation, go on counting where those before
+# can not have come.
+AFTER_THE_FIRST, AFTER_EVERYTHING = 500, 1000
 
 
 def pizza_workflow(ctx: Context, given: OrderInput) -> Wait:
     """Takes an order from the storefront to the customer's door; what was done is undone when it does not get there."""
-    run = OrderRun(ctx, given)
+    resumed = given.resumed
+    run = OrderRun(ctx, given, AFTER_THE_FIRST, resumed.timeline) if resumed else OrderRun(ctx, given)
     run.watch()
     # Orders that were under way when the check was added have none in their history, and end without. Asked here, and
     # not where the check is done: a pause in between hides the answer from the replay (tests/test_sdk_traps.py).
@@ -47,7 +49,10 @@ def pizza_workflow(ctx: Context, given: OrderInput) -> Wait:
 
 def cook_until_approved(run: OrderRun, checked: bool) -> Wait:
     """Cooks pizzas until one is approved; raises OrderEnded when the last one allowed is rejected."""
-    for attempt in range(1, run.rules.pizzas + 1):
+    first = run.given.resumed.attempt if run.given.resumed else 1
+    # Who rejected those before has not been heard by this workflow; that they are thrown away was perhaps not done yet.
+    yield from run.undo([("discard_pizza", attempt) for attempt in range(1, first)])
+    for attempt in range(first, run.rules.pizzas + 1):
         run.attempt = attempt
         run.enter("cook_pizza")
         run.tell("cooking")
@@ -89,11 +94,16 @@ def check_quality(run: OrderRun) -> Wait:
 
 
 def validated(run: OrderRun, quality: str) -> Wait:
-    """Waits until somebody approves (True) or rejects (False) this pizza; raises OrderEnded when nobody does."""
+    """Waits until somebody approves (True) or rejects (False) this pizza; raises OrderEnded when nobody does.
+
+    In the second workflow of a run (restarts.py) somebody may have, before the first was broken off.
+    """
     run.enter("validate_pizza")
     waiting = WaitingPizza(order_id=run.order.order_id, run=run.given.run, attempt=run.attempt, quality=quality)
-    yield from run.do("validate_pizza", waiting, run.rules.validate_pizza)
+    before = yield from run.do("validate_pizza", waiting, run.rules.validate_pizza)
     run.tell("pending_validation", quality or None)
+    if verdict := verdict_in(before):
+        return verdict.approved
 
     until = run.ctx.current_utc_datetime + timedelta(seconds=run.rules.validation_seconds)
     while True:
@@ -108,7 +118,7 @@ def validated(run: OrderRun, quality: str) -> Wait:
 
 
 def verdict_in(event: Any) -> Verdict | None:
-    """The verdict that an event has; None if it has none: whoever can reach the sidecar can send one of any form."""
+    """The verdict in an event; None if there is none: whoever can reach the sidecar can send one of any form."""
     try:
         return Verdict.model_validate(event)
     except ValidationError:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from labctl.processes import wait_until
 
-WITHIN = 120  # seconds for one block; the longest waits of a page are some 20
+WITHIN = 240  # seconds for one block; the longest waits of a page are some 20, seldom two minutes more (page 4)
 
 
 class Terminal:

@@ -61,7 +61,7 @@ def test_each_way_that_an_order_can_end_is_recorded():
     assert {path.stem for path in BEFORE_THE_CHECK} == {"approved", "rejected", "remade"}
     assert {path.stem for path in WITH_THE_CHECK} == {
         "approved", "remade", "rejected", "expired", "cancelled", "paused", "retried", "nudged", "undelivered",
-        "check", "compensation",
+        "check", "compensation", "resumed",
     }  # fmt: skip
 
 
@@ -98,6 +98,18 @@ def test_a_step_at_another_place_is_found(monkeypatch):
     monkeypatch.setattr(workflow, "cook_until_approved", tell_first)
     with pytest.raises(Differs, match="publish_status"):
         replay_now(history("2-quality-check/remade"))
+
+
+def test_where_an_order_that_broke_off_goes_on_is_held_too(monkeypatch):
+    cook = workflow.cook_until_approved
+
+    def from_the_next(run, checked):
+        run.given.resumed.attempt += 1
+        yield from cook(run, checked)
+
+    monkeypatch.setattr(workflow, "cook_until_approved", from_the_next)
+    with pytest.raises(Differs, match="discard_pizza"):
+        replay_now(history("2-quality-check/resumed"))
 
 
 def test_what_an_order_does_when_it_is_undone_is_held_too(monkeypatch):

@@ -315,10 +315,10 @@ def test_force_does_not_stop_a_later_run_of_the_order(ada, sidecar):
     assert {body["run"] for _, method, body in sidecar.peers.calls if method == "refund"} == {"earlier"}
 
 
-def fail(sidecar, instance_id):
-    """Has a workflow fail, as a fault in its code would."""
+def fail(sidecar, instance_id, status="FAILED"):
+    """Has a workflow fail, as a fault in its code or in the engine would."""
     with sidecar.engine.lock:
-        failed = pb.CompleteWorkflowAction(workflowStatus="ORCHESTRATION_STATUS_FAILED")
+        failed = pb.CompleteWorkflowAction(workflowStatus=f"ORCHESTRATION_STATUS_{status}")
         sidecar.engine._completeWorkflow(sidecar.engine.instances[instance_id], 99, failed)
 
 

@@ -1,5 +1,7 @@
 """The watchdog: a look at an order leaves it as it is, unless its workflow cannot go on by itself."""
 
+from datetime import timedelta
+
 import pytest
 from conftest import ORDER, Customer, eventually
 from test_steering import fail, undo_in_vain, until_paused
@@ -49,16 +51,126 @@ def test_an_order_that_is_over_is_watched_no_more(ada, sidecar, end):
     look(ada)
 
 
-def test_an_order_whose_workflow_failed_is_undone(ada, sidecar):
+def break_off(customer, sidecar):
+    """Has the workflow fail, and the watchdog look when no step of it can be under way any more."""
+    fail(sidecar, "pizza-order-123")
+    let_pass(sidecar, 71)
+    look(customer)
+
+
+def let_pass(sidecar, seconds):
+    """The order's workflow did its last turn so much earlier."""
+    sidecar.engine.instances["pizza-order-123"].created -= timedelta(seconds=seconds)
+
+
+def delivered_once(customer, sidecar):
+    """The order, delivered, with each step done once although it may have been asked for twice."""
+    ended = customer.until_ended()
+    assert ended["result"]["final_status"] == "delivered"
+    assert list(sidecar.peers.done) == [("order", 1), ("cook", 1), ("deliver", 1)]
+    look(customer)
+    assert sidecar.dapr.jobs == {}
+    return ended
+
+
+def test_an_order_whose_workflow_failed_is_begun_once_more(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    break_off(ada, sidecar)
+    eventually(lambda: ada.statuses().count("pending_validation") == 2)
+    assert ada.post("/validate-pizza", approved=True).status_code == 202
+    delivered_once(ada, sidecar)
+
+
+def test_the_verdict_is_not_asked_for_again(ada, sidecar):
+    sidecar.peers.hold("deliver")
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/validate-pizza", approved=True)
+    eventually(lambda: "deliver" in sidecar.peers.asked())
+    sidecar.peers.release()
+    break_off(ada, sidecar)
+    delivered_once(ada, sidecar)
+    before = ["confirmed", "cooking", "cooked", "pending_validation", "approved", "delivering"]
+    assert ada.statuses() == [*before, *before, "delivered"]
+
+
+def test_no_step_of_the_first_workflow_can_be_under_way_when_the_second_begins(ada, sidecar):
     ada.order()
     ada.until("pending_validation")
     fail(sidecar, "pizza-order-123")
+    scheduled = sidecar.engine.scheduled
+    let_pass(sidecar, 65)
     look(ada)
+    assert sidecar.engine.scheduled == scheduled
+    assert JOB in sidecar.dapr.jobs
+    let_pass(sidecar, 6)
+    look(ada)
+    eventually(lambda: ada.statuses().count("pending_validation") == 2)
+
+
+def test_a_pizza_that_was_rejected_stays_so(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/validate-pizza", approved=False)
+    ada.until("pending_validation", attempt=2)
+    break_off(ada, sidecar)
+    eventually(lambda: ada.statuses().count("pending_validation") == 3)
+    assert ada.post("/validate-pizza", approved=True).status_code == 202
+    assert ada.until_ended()["result"]["final_status"] == "delivered"
+    assert list(sidecar.peers.done) == [("order", 1), ("cook", 1), ("discard", 1), ("cook", 2), ("deliver", 1)]
+
+
+def test_what_the_second_workflow_tells_follows_what_the_first_told(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    eventually(lambda: len(sidecar.dapr.events()) == 4)
+    break_off(ada, sidecar)
+    ada.until("pending_validation")
+    eventually(lambda: len(sidecar.dapr.events()) == 8)
+    told = [(event["status"], "order" in event) for event in sidecar.dapr.events()]
+    assert told[:4] == told[4:] == [
+        ("confirmed", True), ("cooking", False), ("cooked", False), ("pending_validation", False),
+    ]  # fmt: skip
+
+
+def test_an_order_whose_workflow_failed_twice_is_undone(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    break_off(ada, sidecar)
+    ada.until("pending_validation")
+    break_off(ada, sidecar)
     ended = eventually(lambda: "final_status" in (found := ada.state()).get("result", {}) and found)
     assert (ended["status"], ended["result"]["error"]) == ("cancelled", "the workflow ended as FAILED")
     assert sidecar.peers.asked()[-2:] == ["refund", "cancel"]
     look(ada)
     assert sidecar.dapr.jobs == {}
+
+
+@pytest.mark.parametrize(("asked", "then"), [("cancel-order", "discard"), ("pause-order", "cook")])
+def test_what_was_accepted_before_is_not_forgotten(ada, sidecar, asked, then):
+    sidecar.peers.hold("cook")
+    sidecar.peers.hold("discard")
+    ada.order()
+    eventually(lambda: "cook" in sidecar.peers.asked())
+    assert ada.post(f"/{asked}").status_code == 202
+    eventually(lambda: then in sidecar.peers.asked())
+    fail(sidecar, "pizza-order-123")
+    sidecar.peers.release()
+    look(ada)
+    ended = eventually(lambda: "final_status" in (found := ada.state()).get("result", {}) and found)
+    assert ended["status"] == "cancelled"
+    assert ended["result"]["error"] == "the workflow ended as FAILED"
+    assert "deliver" not in sidecar.peers.asked()
+
+
+def test_a_workflow_that_somebody_ended_is_not_begun_again(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    fail(sidecar, "pizza-order-123", "TERMINATED")
+    look(ada)
+    ended = eventually(lambda: "final_status" in (found := ada.state()).get("result", {}) and found)
+    assert (ended["status"], ended["result"]["error"]) == ("cancelled", "the workflow ended as TERMINATED")
 
 
 def test_an_undoing_that_failed_is_begun_again(ada, sidecar):
@@ -163,8 +275,9 @@ def test_a_look_that_fails_says_so_and_is_repeated(serve, sidecar):
     answer = ada.client.post("/job/watch-123", json="123")
     assert (answer.status_code, answer.json()["dependency"]) == (504, "Dapr workflow engine")
     sidecar.engine.down.clear()
+    let_pass(sidecar, 71)
     look(ada)
-    eventually(lambda: ada.state()["status"] == "cancelled")
+    eventually(lambda: ada.statuses().count("pending_validation") == 2)
 
 
 def test_a_job_of_no_order_is_refused(client):

@@ -1,24 +1,27 @@
-"""The watchdog's job on the real scheduler: an order whose workflow cannot go on is undone, and nothing else is."""
+"""The watchdog's job on the real scheduler: an order whose workflow broke off goes on, or is undone if it cannot."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from labctl import lifecycle
 from labctl.processes import wait_until
-from tests.runtime.pizza.conftest import BOOK, KITCHEN, SOON, WORKFLOW, Pizza
+from tests.runtime.pizza.conftest import AFTER_A_KILL, BOOK, KITCHEN, SOON, WORKFLOW, Pizza, statuses
 
 pytestmark = pytest.mark.lab("pizza")
 
 EVERY = 2
+STEPS = ("ORDER_PIZZA", "COOK_PIZZA", "VALIDATE_PIZZA", "DELIVER_PIZZA", "PUBLISH_STATUS", "UNDO", "STOP_ORDER")
 
 
 @pytest.fixture
 def lab(lab) -> Iterator[Pizza]:
-    """The lab with a watchdog that looks every 2 s, and not every minute."""
-    with lab.otherwise(lab.with_settings(WORKFLOW, WATCH_EVERY_SECONDS=str(EVERY))):
+    """The lab with a watchdog that looks every 2 s, and not every minute, and with short time limits for steps."""
+    limits = {f"TIME_LIMITS__{step}": "8" for step in STEPS}
+    with lab.otherwise(lab.with_settings(WORKFLOW, WATCH_EVERY_SECONDS=str(EVERY), **limits)):
         yield lab
 
 
@@ -27,7 +30,7 @@ def watched(lab, order_id) -> bool:
 
 
 def break_off(lab, order_id) -> None:
-    """Ends the workflow behind the back of the service, as a fault of the engine does."""
+    """Ends the workflow behind the back of the service."""
     order = f"/v1.0/workflows/dapr/pizza-order-{order_id}"
     assert lab.http.post(lab.sidecar(WORKFLOW, f"{order}/terminate")).status_code == 202
 
@@ -47,7 +50,53 @@ def assert_undone(lab, order_id) -> None:
     assert wait_until(lambda: not watched(lab, order_id), SOON)
 
 
-def test_an_order_whose_workflow_broke_off_is_undone(lab, stays):
+def test_an_order_whose_workflow_failed_is_begun_once_more_and_delivered_once(lab):
+    waiting, approved = lab.order(), lab.order()
+    lab.until(waiting, "validate_pizza")
+    lab.approve(approved)
+    lab.until(approved, "deliver_pizza")
+    for order_id in (waiting, approved):
+        fail(lab, order_id)
+    assert wait_until(lambda: statuses(lab.state(waiting)).count("pending_validation") == 2, SOON), lab.state(waiting)
+    lab.approve(waiting)
+    for order_id in (waiting, approved):
+        assert lab.end_of(order_id)["result"]["final_status"] == "delivered"
+        lab.assert_deeds(order_id, shop=[("order", 1)], kitchen=[("cook", 1)], courier=[("deliver", 1)])
+        assert wait_until(lambda order_id=order_id: not watched(lab, order_id), SOON)
+
+
+def test_orders_that_are_approved_while_the_scheduler_dies_are_delivered_once(lab):
+    """Dapr 1.18.0 then writes a turn twice into the histories of some, of which the SDK makes a FAILED workflow."""
+    orders = [lab.order() for _ in range(12)]
+    for order_id in orders:
+        lab.until(order_id, "validate_pizza")
+    with ThreadPoolExecutor(len(orders) + 1) as pool:
+        killed = pool.submit(lambda: (lifecycle.kill(lab.site, "scheduler"), lifecycle.restart(lab.site, "scheduler")))
+        # With the scheduler away the sidecar refuses, and the customer asks again.
+        asked = [pool.submit(approve_in_the_end, lab, order_id) for order_id in orders]
+        killed.result()
+        assert all(one.result() for one in asked)
+    for order_id in orders:
+        assert lab.end_of(order_id, AFTER_A_KILL)["result"]["final_status"] == "delivered"
+        lab.assert_deeds(order_id, shop=[("order", 1)], kitchen=[("cook", 1)], courier=[("deliver", 1)])
+
+
+def fail(lab, order_id) -> None:
+    """Has the workflow end as FAILED: to the SDK a resume of one that is not paused is a fault (test_sdk_traps.py)."""
+    order = f"/v1.0/workflows/dapr/pizza-order-{order_id}"
+    assert lab.http.post(lab.sidecar(WORKFLOW, f"{order}/resume")).status_code == 202
+
+    def failed() -> bool:
+        return lab.http.get(lab.sidecar(WORKFLOW, order)).json()["runtimeStatus"] == "FAILED"
+
+    assert wait_until(failed, SOON, 0.05)
+
+
+def approve_in_the_end(lab, order_id) -> bool:
+    return wait_until(lambda: lab.post("validate-pizza", order_id, approved=True).status_code == 202, SOON, 0.2)
+
+
+def test_an_order_whose_workflow_was_ended_is_undone(lab, stays):
     broken, whole = lab.order(), lab.order()
     for order_id in (broken, whole):
         lab.until(order_id, "validate_pizza")

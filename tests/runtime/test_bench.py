@@ -135,7 +135,7 @@ def test_a_turn_of_the_chat_costs_the_same_after_ten_thousand(tmp_path: Path) ->
 @pytest.mark.timeout(1800)
 def test_pizza_has_every_row_and_is_near_the_bare_workflow(tmp_path: Path) -> None:
     rows = by_name(bench(tmp_path, "pizza"), "orders_per_second")
-    rates = [f"{way}_{count}" for count in pizza.AT_ONCE for way in ("bare", "orders", "taught")]
+    rates = [f"{way}_{count}" for count in pizza.AT_ONCE for way in ("bare", "orders", "taught", "least")]
     grown = [f"{kind}_{mark}" for mark in pizza.FINISHED for kind in ("finished", "purged")]
     assert list(rows) == [*rates, *grown]
     assert rows["bare_16"]["ratio_to_limit"] == rows["finished_100"]["ratio_to_limit"] == 1.0

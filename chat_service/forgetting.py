@@ -27,10 +27,10 @@ class Forgetting:
         session_ids = dict.fromkeys([*event.session_ids, *newest])
         for session_id in session_ids:
             instances, unended = await self._sessions.instances(session_id, event.user_hash)
-            if unended:
-                # As does a step that is under way.
-                leftovers.session_ids += [] if session_id in newest else [session_id]
-                leftovers.digests += [parts_of(instance_id)[0] for instance_id in unended]
+            # As does a step that is under way.
+            leftovers.digests += [parts_of(instance_id)[0] for instance_id in unended]
+            if unended and session_id not in newest:
+                leftovers.session_ids.append(session_id)
             # Newest first: those may still be running, and the older ones are dead weight only.
             for instance_id in reversed(instances):
                 await self._workflows.remove(instance_id)

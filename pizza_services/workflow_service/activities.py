@@ -11,7 +11,7 @@ from typing import Any
 from claims import Claims
 from instances import Instances, Unreadable, active, not_begun
 from messages import Done, Step, Telling, Verdict, WaitingPizza, run_of
-from names import instance_of
+from names import instance_of, validation_of
 from peers import Peers
 from sdk_client import SdkClient
 from settings import Settings
@@ -61,7 +61,7 @@ class Activities:
     async def validate_pizza(self, pizza: WaitingPizza) -> dict[str, Any] | None:
         """Notes that this pizza waits for a verdict; returns the one that it has got before, if it has."""
         async with asyncio.timeout(self._limits.validate_pizza):
-            key = f"validation_{pizza.order_id}"
+            key = validation_of(pizza.order_id)
             waiting, etag = await self._store.read(key, WaitingPizza)
             if waiting is None or waiting.run != pizza.run or waiting.attempt < pizza.attempt:
                 await self._store.write(key, pizza, etag)

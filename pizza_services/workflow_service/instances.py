@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
@@ -122,6 +123,11 @@ class Instances:
 def not_begun(order_id: str) -> EngineDown:
     """What an order cannot do before its first turn, until which its run is not known."""
     return EngineDown(503, f"Order {order_id} is accepted and has not begun yet; ask again.")
+
+
+def quiet_seconds(state: WorkflowState) -> float:
+    """How long ago an instance did its last turn."""
+    return (datetime.now(UTC) - state.last_updated_at.replace(tzinfo=UTC)).total_seconds()
 
 
 def active(state: WorkflowState | None) -> bool:

@@ -1,4 +1,4 @@
-"""The ids of workflow instances, and the names of jobs."""
+"""The ids of workflow instances, and the names of jobs and of what several modules keep in the state store."""
 
 
 def instance_of(order_id: str) -> str:
@@ -15,3 +15,8 @@ def compensations_of(order_id: str) -> tuple[str, ...]:
 def watch_of(order_id: str) -> str:
     """The job that looks after an order."""
     return f"watch-{order_id}"
+
+
+def validation_of(order_id: str) -> str:
+    """The key of the pizza of an order that waits for a verdict, or has got one."""
+    return f"validation_{order_id}"

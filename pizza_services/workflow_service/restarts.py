@@ -10,12 +10,11 @@ Not at once: a step of the first may be under way still, and its result would co
 
 import logging
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
 from claims import Claims
-from instances import AlreadyActive, Instances
+from instances import AlreadyActive, Instances, quiet_seconds
 from messages import OrderInput, Progress, Resumed, run_of
 from names import instance_of
 from pauses import Pauses
@@ -43,8 +42,7 @@ class Restarts:
         broken_off = state.runtime_status is WorkflowStatus.FAILED and not given.resumed
         if not broken_off or not await self._may_go_on(given, undoing):
             return False
-        ended = state.last_updated_at.replace(tzinfo=UTC)
-        if (datetime.now(UTC) - ended).total_seconds() < self._quiet:
+        if quiet_seconds(state) < self._quiet:
             return True
         log.warning("an order is begun once more", extra={"fields": {"order_id": order_id, "run": given.run}})
         told = state.serialized_custom_status

@@ -4,7 +4,7 @@ import refusals
 from instances import Instances
 from messages import Progress, Verdict, WaitingPizza
 from models import Validation
-from names import instance_of
+from names import instance_of, validation_of
 from store import Conflict, Store
 from workflow import VALIDATED
 
@@ -17,7 +17,7 @@ class Validations:
 
     async def resumes_at(self, order_id: str, run: str) -> int:
         """The pizza with which a run goes on: the first one that was not rejected."""
-        pizza, _ = await self._store.read(_key(order_id), WaitingPizza)
+        pizza, _ = await self._store.read(validation_of(order_id), WaitingPizza)
         if pizza is None or pizza.run != run:
             return 1
         return pizza.attempt + (pizza.status == "rejected")
@@ -29,7 +29,7 @@ class Validations:
         time, so that a crash in between is mended by asking again. The workflow takes the first for each attempt.
         """
         order_id, verdict = validation.order_id, "approved" if validation.verdict else "rejected"
-        key = _key(order_id)
+        key = validation_of(order_id)
         pizza, etag = await self._store.read(key, WaitingPizza)
         if (
             pizza is None
@@ -46,7 +46,3 @@ class Validations:
             raise refusals.Refused(409, "VALIDATED", f"This pizza of order {order_id} was {pizza.status} already.")
         event = Verdict(run=pizza.run, attempt=pizza.attempt, approved=validation.verdict)
         await self._instances.raise_event(instance_of(order_id), VALIDATED, event.model_dump())
-
-
-def _key(order_id: str) -> str:
-    return f"validation_{order_id}"

@@ -20,7 +20,7 @@ from dapr.ext.workflow import WorkflowState, WorkflowStatus
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Value
 
-from instances import EngineDown, Instances, NoInstance, Stalled, Unreadable, active
+from instances import EngineDown, Instances, NoInstance, Stalled, Unreadable, active, quiet_seconds
 from lost_orders import LostOrders
 from messages import OrderInput
 from names import instance_of, watch_of
@@ -89,10 +89,9 @@ class Watchdog:
     async def _look_at_unended(self, order_id: str, state: WorkflowState, undoing: Undoing) -> None:
         # Before the first turn its input is not told, nor are its rules thereby.
         given = OrderInput.model_validate_json(state.serialized_input) if state.serialized_input else None
-        if given:
-            with self._may_stand_still():
-                if await self._restarts.restart(order_id, state, given, undoing):
-                    return
+        with self._may_stand_still():
+            if given and await self._restarts.restart(order_id, state, given, undoing):
+                return
         if given and (fault := self._fault_of(state, given)):
             _warn(order_id, fault)
             await self._undoings.start(order_id, given, fault)
@@ -109,8 +108,7 @@ class Watchdog:
 
     async def _nudge(self, instance_id: str, state: WorkflowState) -> None:
         """Sends a workflow that is quiet an event, which it takes unless it stands still."""
-        quiet = datetime.now(UTC) - state.last_updated_at.replace(tzinfo=UTC)
-        if quiet.total_seconds() > self._settings.watch_quiet_seconds:
+        if quiet_seconds(state) > self._settings.watch_quiet_seconds:
             with self._may_stand_still(), suppress(NoInstance):  # it may be purged just now
                 await self._instances.raise_event(instance_id, NUDGE, {})
 

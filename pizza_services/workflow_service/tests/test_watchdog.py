@@ -51,6 +51,11 @@ def test_an_order_that_is_over_is_watched_no_more(ada, sidecar, end):
     look(ada)
 
 
+def until_undone(customer):
+    """The order's state, as soon as it is undone from outside; before that its failed workflow has a result too."""
+    return eventually(lambda: "final_status" in (found := customer.state()).get("result", {}) and found)
+
+
 def break_off(customer, sidecar):
     """Has the workflow fail, and the watchdog look when no step of it can be under way any more."""
     fail(sidecar, "pizza-order-123")
@@ -140,7 +145,7 @@ def test_an_order_whose_workflow_failed_twice_is_undone(ada, sidecar):
     break_off(ada, sidecar)
     ada.until("pending_validation")
     break_off(ada, sidecar)
-    ended = eventually(lambda: "final_status" in (found := ada.state()).get("result", {}) and found)
+    ended = until_undone(ada)
     assert (ended["status"], ended["result"]["error"]) == ("cancelled", "the workflow ended as FAILED")
     assert sidecar.peers.asked()[-2:] == ["refund", "cancel"]
     look(ada)
@@ -158,7 +163,7 @@ def test_what_was_accepted_before_is_not_forgotten(ada, sidecar, asked, then):
     fail(sidecar, "pizza-order-123")
     sidecar.peers.release()
     look(ada)
-    ended = eventually(lambda: "final_status" in (found := ada.state()).get("result", {}) and found)
+    ended = until_undone(ada)
     assert ended["status"] == "cancelled"
     assert ended["result"]["error"] == "the workflow ended as FAILED"
     assert "deliver" not in sidecar.peers.asked()
@@ -169,7 +174,7 @@ def test_a_workflow_that_somebody_ended_is_not_begun_again(ada, sidecar):
     ada.until("pending_validation")
     fail(sidecar, "pizza-order-123", "TERMINATED")
     look(ada)
-    ended = eventually(lambda: "final_status" in (found := ada.state()).get("result", {}) and found)
+    ended = until_undone(ada)
     assert (ended["status"], ended["result"]["error"]) == ("cancelled", "the workflow ended as TERMINATED")
 
 

@@ -43,9 +43,6 @@ def lab(lab: Running) -> Invocation:
     connection from before, which is an attempt that callee does not see.
     """
     running = Invocation(lab.site, lab.apps, lab.http)
-    for app in running.apps:
-        if app.app_id.startswith("caller-"):
-            assert wait_until(lambda app=app: running.invoke(app.app_id, "/greet/Ada").status_code == 200, 15), (
-                app.app_id
-            )
+    for through in (app.app_id for app in running.apps if app.app_id.startswith("caller-")):
+        assert wait_until(lambda name=through: running.invoke(name, "/greet/Ada").status_code == 200, 15), through
     return running

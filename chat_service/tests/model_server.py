@@ -62,7 +62,7 @@ def running_model(port: int = 0) -> Iterator[ModelServer]:
             model.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             model.headers.append({name.lower(): value for name, value in self.headers.items()})
             if model.hang:
-                model.hang.wait(5)
+                model.hang.wait(60)
             status, body, headers = model.answers.pop(0) if len(model.answers) > 1 else model.answers[0]
             raw = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
@@ -80,7 +80,9 @@ def running_model(port: int = 0) -> Iterator[ModelServer]:
         server.daemon_threads = True
         model.base_url = f"http://127.0.0.1:{server.server_port}/v1"
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield model
-        if model.hang:
-            model.hang.set()
-        server.shutdown()
+        try:
+            yield model
+        finally:
+            if model.hang:
+                model.hang.set()
+            server.shutdown()

@@ -22,13 +22,13 @@ MODEL_PORT = 11434 + TEST_OFFSET  # Ollama's, as far above it as all ports of te
 
 @pytest.fixture
 def endpoint(lab) -> Iterator[None]:
-    """Chat asks the model at MODEL_PORT, which the test starts, and waits a second for it."""
+    """Chat asks the model at MODEL_PORT, which the test starts, and waits for it longer than a busy machine keeps it."""
     chat = lab.with_settings(
         CHAT,
         MODEL_ENGINE="openai-compatible",
         MODEL_BASE_URL=f"http://127.0.0.1:{MODEL_PORT}/v1",
         MODEL_NAME="test-model",
-        MODEL_TIMEOUT_SECONDS="1",
+        MODEL_TIMEOUT_SECONDS="5",
         GENERATE_RETRY_SECONDS="0.2",
     )
     with lab.otherwise(chat):

@@ -6,6 +6,7 @@ from messages import OrderInput
 from models import Order
 from settings import Settings
 from store import Store
+from workflow import VERSION
 
 
 class Claim(BaseModel):
@@ -52,6 +53,7 @@ class Claims:
             order=claim.order,
             run=claim.run,
             rules=self._settings.rules,
+            version=VERSION,
             kitchen_app_id=self._settings.kitchen_app_id,
             trace=trace,
         )

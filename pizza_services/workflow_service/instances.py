@@ -30,10 +30,6 @@ class Unreadable(EngineDown):
     """The engine refuses to load an instance, because a part of its state is missing: it does no turn any more."""
 
 
-class Stalled(EngineDown):
-    """The engine holds an instance that has failed, and takes no call for it, until its worker leaves."""
-
-
 class NoInstance(Exception):
     """There is no workflow instance of that id."""
 
@@ -114,8 +110,6 @@ class Instances:
                 raise NoInstance from error
             if "already exists" in reason or "already awaiting an activity result" in reason:
                 raise AlreadyActive from error
-            if "actor is stalled" in reason:
-                raise Stalled(503, f"The {ENGINE} takes no call for this workflow now.") from error
             place = "Dapr sidecar" if error.code() is StatusCode.UNAVAILABLE else ENGINE
             raise EngineDown(503, f"The {place} cannot do this now.") from error
 

@@ -20,6 +20,7 @@ class OrderInput(BaseModel):
     """What the workflow of an order starts with.
 
     `run` tells the runs of one order id apart: whoever acts on an order does so once for each run, step and attempt.
+    `version` is that of workflow.py by which it goes to its end; 0 is in none but those from before it was noted.
     `trace` is the W3C traceparent of the request that started it: the engine starts a trace of its own. `resumed` is in
     the input of the second workflow of a run, after the first was broken off (restarts.py).
     """
@@ -27,6 +28,7 @@ class OrderInput(BaseModel):
     order: Order
     run: str
     rules: Rules
+    version: int = 0
     kitchen_app_id: str = "pizza-kitchen"
     trace: str | None = None
     resumed: Resumed | None = None

@@ -21,6 +21,7 @@ from pauses import Pauses
 from settings import Settings
 from undoings import Undoing
 from validations import Validations
+from workflow import VERSION
 
 # Beyond the longest time limit of a step: its result has a way to go.
 MARGIN_SECONDS = 10
@@ -50,7 +51,7 @@ class Restarts:
             attempt=await self._validations.resumes_at(order_id, given.run),
             timeline=Progress.model_validate_json(told).timeline if told else [],
         )
-        again = given.model_copy(update={"resumed": resumed})
+        again = given.model_copy(update={"resumed": resumed, "version": VERSION})
         with suppress(AlreadyActive):
             await self._instances.start("pizza_workflow", instance_of(order_id), again)
         return True

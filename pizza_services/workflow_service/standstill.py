@@ -1,4 +1,4 @@
-"""Ends a standstill of this app's workflows that their sidecar does not notice: three of them, in Dapr 1.18.0.
+"""Ends a standstill of this app's workflows that their sidecar does not notice: two of them, in Dapr 1.18.0.
 
 A sidecar that loses placement while the table of actors changes keeps calls to the actors that changed waiting until
 they change again. When placement comes back with the same table, that is for ever: each start and each event waits, and
@@ -6,9 +6,6 @@ the sidecar says that it is well.
 
 A workflow and its child wait for each other for ever when the state store dies just as the child is made: the one makes
 it again, the other reports its end, and neither takes the other's call meanwhile.
-
-A workflow that has failed, and then gets the result of a step that was under way, is held for good: it takes no call,
-not even to be started anew.
 
 So this app's worker leaves, which changes the table and breaks off what waits, and comes back. Dapr hands out again
 what was broken off.

@@ -9,8 +9,8 @@ that means nothing: not taken, it shows a standstill (standstill.py).
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from dapr.aio.clients import DaprClient
@@ -20,7 +20,7 @@ from dapr.ext.workflow import WorkflowState, WorkflowStatus
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Value
 
-from instances import EngineDown, Instances, NoInstance, Stalled, Unreadable, active, quiet_seconds
+from instances import EngineDown, Instances, NoInstance, Unreadable, active, quiet_seconds
 from lost_orders import LostOrders
 from messages import OrderInput
 from names import instance_of, watch_of
@@ -89,9 +89,8 @@ class Watchdog:
     async def _look_at_unended(self, order_id: str, state: WorkflowState, undoing: Undoing) -> None:
         # Before the first turn its input is not told, nor are its rules thereby.
         given = OrderInput.model_validate_json(state.serialized_input) if state.serialized_input else None
-        with self._may_stand_still():
-            if given and await self._restarts.restart(order_id, state, given, undoing):
-                return
+        if given and await self._restarts.restart(order_id, state, given, undoing):
+            return
         if given and (fault := self._fault_of(state, given)):
             _warn(order_id, fault)
             await self._undoings.start(order_id, given, fault)
@@ -108,16 +107,13 @@ class Watchdog:
 
     async def _nudge(self, instance_id: str, state: WorkflowState) -> None:
         """Sends a workflow that is quiet an event, which it takes unless it stands still."""
-        if quiet_seconds(state) > self._settings.watch_quiet_seconds:
-            with self._may_stand_still(), suppress(NoInstance):  # it may be purged just now
-                await self._instances.raise_event(instance_id, NUDGE, {})
-
-    @contextmanager
-    def _may_stand_still(self) -> Generator[None]:
+        if quiet_seconds(state) <= self._settings.watch_quiet_seconds:
+            return
         try:
-            yield
+            with suppress(NoInstance):  # it may be purged just now
+                await self._instances.raise_event(instance_id, NUDGE, {})
         except EngineDown as error:
-            if error.status == 504 or isinstance(error, Stalled):
+            if error.status == 504:
                 self._standstill.suspect()
             raise
 

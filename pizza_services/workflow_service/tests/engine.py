@@ -77,7 +77,6 @@ class Engine(TaskHubSidecarServiceServicer):
             self.half_saved = 0
             self.lost: set[str] = set()
             self.deadlocked: set[str] = set()
-            self.stalled: set[str] = set()
             self.holds_first_turns = False
             self.scheduled = 0
 
@@ -144,8 +143,6 @@ class Engine(TaskHubSidecarServiceServicer):
         self._serve(context)
         self._reach(context)
         self._load(request.instanceId, context)
-        if request.instanceId in self.stalled:
-            context.abort(grpc.StatusCode.UNKNOWN, "failed to invoke method for workflow: actor is stalled")
         with self.lock:
             old = self.instances.get(request.instanceId)
             if old and not old.ended:
@@ -214,7 +211,6 @@ class Engine(TaskHubSidecarServiceServicer):
     def _disconnect(self, worker: queue.Queue[Any]) -> None:
         self.blocked.clear()
         self.deadlocked.clear()
-        self.stalled.clear()
         with self.lock:
             self.workers.remove(worker)
             self.handed_out = {token: out for token, out in self.handed_out.items() if out[1] is not worker}

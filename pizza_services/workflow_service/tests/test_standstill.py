@@ -2,8 +2,6 @@
 
 import pytest
 from conftest import ORDER, Customer, eventually
-from test_steering import fail
-from test_watchdog import let_pass, look
 
 OFTEN = {"standstill_every_seconds": 0.02, "call_timeout_seconds": 1}
 
@@ -62,18 +60,3 @@ def test_a_workflow_that_takes_no_nudge_is_freed(serve, sidecar):
     came_back(sidecar, workers)
     assert ada.post("/validate-pizza", approved=True).status_code == 202
     assert ada.until_ended()["result"]["final_status"] == "delivered"
-
-
-def test_a_failed_workflow_that_cannot_be_begun_again_is_freed(serve, sidecar):
-    ada = Customer(serve(standstill_every_seconds=60, call_timeout_seconds=1))
-    ada.order()
-    ada.until("pending_validation")
-    fail(sidecar, "pizza-order-123")
-    let_pass(sidecar, 71)
-    workers = list(sidecar.engine.workers)
-    sidecar.engine.stalled.add("pizza-order-123")
-    answer = ada.client.post("/job/watch-123", json="123")
-    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr workflow engine")
-    came_back(sidecar, workers)
-    look(ada)
-    eventually(lambda: ada.statuses().count("pending_validation") == 2)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import workflow
 from conftest import ORDER, Customer, eventually
 from test_steering import fail, undo_in_vain, until_paused
 
@@ -137,6 +138,20 @@ def test_what_the_second_workflow_tells_follows_what_the_first_told(ada, sidecar
     assert told[:4] == told[4:] == [
         ("confirmed", True), ("cooking", False), ("cooked", False), ("pending_validation", False),
     ]  # fmt: skip
+
+
+def test_an_order_that_a_newer_replica_began_waits_for_that_version(ada, sidecar, monkeypatch):
+    with monkeypatch.context() as older:
+        older.setattr(workflow, "VERSION", workflow.VERSION - 1)
+        ada.order()
+        begun = sidecar.engine.instances["pizza-order-123"]
+        eventually(lambda: begun.ended)
+        assert "version 3 is not known here, where the last is 2" in begun.failure.errorMessage
+    let_pass(sidecar, 71)
+    look(ada)
+    ada.until("pending_validation")
+    ada.post("/validate-pizza", approved=True)
+    delivered_once(ada, sidecar)
 
 
 def test_an_order_whose_workflow_failed_twice_is_undone(ada, sidecar):

@@ -22,7 +22,7 @@ MODEL_PORT = 11434 + TEST_OFFSET  # Ollama's, as far above it as all ports of te
 
 @pytest.fixture
 def endpoint(lab) -> Iterator[None]:
-    """Chat asks the model at MODEL_PORT, which the test starts, and waits for it longer than a busy machine keeps it."""
+    """Chat asks the model at MODEL_PORT, which the test starts; it waits longer than a busy machine takes."""
     chat = lab.with_settings(
         CHAT,
         MODEL_ENGINE="openai-compatible",

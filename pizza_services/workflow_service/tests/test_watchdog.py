@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
-import workflow
 from conftest import ORDER, Customer, eventually
 from test_steering import fail, undo_in_vain, until_paused
+
+import workflow
 
 JOB = "watch-123"
 AT_ONCE = {"rules": {"deadline_seconds": 0.001}, "watch_grace_seconds": 0.001}

@@ -10,10 +10,14 @@ from worker import Worker
 
 async def check_worker(worker: Worker, session: aiohttp.ClientSession, port: int) -> None:
     """Returns when a workflow that is scheduled now would run; raises SidecarNotReady when it would wait."""
-    metadata = await _metadata(session, port)
     # Also after a restart of the sidecar, which the worker itself notices only when it connects again.
-    if not worker.connected or not metadata.get("workflows", {}).get("connectedWorkers"):
+    if not worker.connected or not await has_worker(session, port):
         raise SidecarNotReady("The Dapr sidecar is up, but no workflow worker is connected to it yet.")
+
+
+async def has_worker(session: aiohttp.ClientSession, port: int) -> bool:
+    """Whether a worker is connected to the sidecar; raises SidecarNotReady when it does not say."""
+    return bool((await _metadata(session, port)).get("workflows", {}).get("connectedWorkers"))
 
 
 async def placement_is_connected(session: aiohttp.ClientSession, port: int) -> bool:

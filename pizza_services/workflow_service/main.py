@@ -19,6 +19,7 @@ from claims import Claims
 from health import check_worker
 from instances import EngineDown, Instances, NoInstance
 from limits import BodyLimits
+from lockout import Lockout
 from lost_orders import LostOrders
 from models import (
     Accepted,
@@ -94,7 +95,8 @@ def create_app(settings: Settings) -> FastAPI:
             restarts = Restarts(settings, instances, claims, pauses, validations)
             watchdog = Watchdog(settings, sdk, instances, undoings, lost, restarts, standstill)
             worker.start()
-            watching = asyncio.create_task(standstill.watch())
+            lockout = Lockout(settings, sdk, session)
+            watching = [asyncio.create_task(watch()) for watch in (standstill.watch, lockout.watch)]
             try:
                 yield {
                     "session": session,
@@ -104,9 +106,11 @@ def create_app(settings: Settings) -> FastAPI:
                     "watchdog": watchdog,
                 }
             finally:
-                watching.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watching
+                for task in watching:
+                    task.cancel()
+                for task in watching:
+                    with suppress(asyncio.CancelledError):
+                        await task
                 await worker.stop()
 
     description = "Drives pizza orders through their steps."

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     pause_grace_seconds: float = Field(default=60.0, gt=0)
     # So often the engine is asked for a sign of life (standstill.py).
     standstill_every_seconds: float = Field(default=10.0, gt=0)
+    # A sidecar that has had no worker for so long, of which one asks every 15 s at least, is asked to end (lockout.py).
+    lockout_seconds: float = Field(default=45.0, gt=0)
     # The watchdog looks at each order so often, nudges one that has been quiet for so long, and holds one for stuck
     # that is not over so long after its deadline: to undo it may take 45 minutes (rules.py).
     watch_every_seconds: int = Field(default=60, ge=1)

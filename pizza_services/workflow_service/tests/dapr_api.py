@@ -30,6 +30,7 @@ class DaprApi(DaprServicer):
             self.fail_jobs = False
             self.fail_store = False
             self.lose_answers = 0
+            self.shutdowns = 0
             self.tokens: set[str | None] = set()
 
     def document(self, key: str) -> dict[str, Any]:
@@ -96,6 +97,11 @@ class DaprApi(DaprServicer):
             context.abort(grpc.StatusCode.INTERNAL, "failed to delete job due to error")
         self.jobs.pop(request.name, None)
         return api_v1.DeleteJobResponse()
+
+    def Shutdown(self, request: Any, context: Any) -> Any:
+        self._note(context)
+        self.shutdowns += 1
+        return Empty()
 
     def _note(self, context: Any) -> None:
         self.tokens.add(dict(context.invocation_metadata()).get("dapr-api-token"))

@@ -46,6 +46,7 @@ class PeersStandIn:
         self.book: dict[str, tuple[int, dict[str, Any]]] = {}
         self.breaches: list[str] = []
         self.ready, self.worker, self.placed = True, True, True
+        self.looks = 0
 
     def fail(self, method: str, status: int, times: int = 1, **body: Any) -> None:
         """The next calls of a method are answered with this."""
@@ -109,6 +110,7 @@ class PeersStandIn:
         """The sidecar's own health and metadata."""
         if path.endswith("/healthz/outbound"):
             return (204 if self.ready else 500), {}
+        self.looks += 1
         workers = {"connectedWorkers": self.engine.connected()} if self.worker else {}
         return 200, {"workflows": workers, "actorRuntime": {"hostReady": self.placed}}
 

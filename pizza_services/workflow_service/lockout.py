@@ -1,0 +1,57 @@
+"""Ends a lockout of this app's worker: a sidecar that lets none in, and says that it is well.
+
+When a worker leaves or dies, Dapr 1.18.0 gives up the turns that it had, and only then lets the next one in. Of a turn
+that was broken off and begun again in those seconds it may have lost track (seen when the kitchen's sidecar was killed,
+and then this app): it waits for that one's end for ever, which nobody works at. It takes no other worker meanwhile, and
+hands out nothing. Only its own end helps. So it is asked to end, and whoever runs it starts it again, as Kubernetes
+does. Nothing is lost: what it was told is in the state store.
+"""
+
+import asyncio
+import logging
+from time import monotonic
+
+import aiohttp
+from grpc.aio import AioRpcError
+
+from health import has_worker, placement_is_connected
+from sdk_client import SdkClient
+from settings import Settings
+from sidecar import SidecarNotReady
+
+log = logging.getLogger("pizza-workflow")
+
+
+class Lockout:
+    """Looks again and again whether the sidecar has a worker, and has it end when it has had none for too long."""
+
+    def __init__(self, settings: Settings, sdk: SdkClient, session: aiohttp.ClientSession) -> None:
+        self._settings, self._sdk, self._session = settings, sdk, session
+
+    async def watch(self) -> None:
+        """Looks for a lockout, and ends it, until it is cancelled."""
+        since = monotonic()
+        while True:
+            await asyncio.sleep(self._settings.standstill_every_seconds)
+            if not await self._is_without_worker():
+                since = monotonic()
+            elif monotonic() - since > self._settings.lockout_seconds:
+                log.error("the sidecar lets no worker in: it is asked to end, to be started again")
+                await self._end_sidecar()
+                since = monotonic()
+
+    async def _is_without_worker(self) -> bool:
+        port = self._settings.dapr_http_port
+        try:
+            # Without placement it lets none in either, and then does by itself.
+            return await placement_is_connected(self._session, port) and not await has_worker(self._session, port)
+        except SidecarNotReady:
+            return False
+
+    async def _end_sidecar(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.call_timeout_seconds), self._sdk.lent() as client:
+                await client.shutdown()
+        except (SidecarNotReady, AioRpcError, TimeoutError) as error:
+            # It may be gone before it has answered. If it is not, it is asked again.
+            log.warning("the sidecar did not say that it ends", extra={"fields": {"reason": str(error)}})

@@ -17,16 +17,18 @@ from grpc.aio import AioRpcError
 from health import has_worker, placement_is_connected
 from sdk_client import SdkClient
 from settings import Settings
-from sidecar import SidecarNotReady
+from sidecar import SidecarNotReady, check_ready
+from worker import Worker
 
+LOOK_EVERY_SECONDS = 0.1
 log = logging.getLogger("pizza-workflow")
 
 
 class Lockout:
     """Looks again and again whether the sidecar has a worker, and has it end when it has had none for too long."""
 
-    def __init__(self, settings: Settings, sdk: SdkClient, session: aiohttp.ClientSession) -> None:
-        self._settings, self._sdk, self._session = settings, sdk, session
+    def __init__(self, settings: Settings, worker: Worker, sdk: SdkClient, session: aiohttp.ClientSession) -> None:
+        self._settings, self._worker, self._sdk, self._session = settings, worker, sdk, session
 
     async def watch(self) -> None:
         """Looks for a lockout, and ends it, until it is cancelled."""
@@ -37,7 +39,9 @@ class Lockout:
                 since = monotonic()
             elif monotonic() - since > self._settings.lockout_seconds:
                 log.error("the sidecar lets no worker in: it is asked to end, to be started again")
-                await self._end_sidecar()
+                # It does not end while somebody asks it for work.
+                async with self._worker.away():
+                    await self._end_sidecar()
                 since = monotonic()
 
     async def _is_without_worker(self) -> bool:
@@ -52,6 +56,10 @@ class Lockout:
         try:
             async with asyncio.timeout(self._settings.call_timeout_seconds), self._sdk.lent() as client:
                 await client.shutdown()
-        except (SidecarNotReady, AioRpcError, TimeoutError) as error:
-            # It may be gone before it has answered. If it is not, it is asked again.
-            log.warning("the sidecar did not say that it ends", extra={"fields": {"reason": str(error)}})
+                while True:
+                    await check_ready(self._session, self._settings.dapr_http_port)
+                    await asyncio.sleep(LOOK_EVERY_SECONDS)
+        except SidecarNotReady:
+            return
+        except (AioRpcError, TimeoutError) as error:
+            log.warning("the sidecar has not ended: it is asked again", extra={"fields": {"reason": repr(error)}})

@@ -95,7 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
             restarts = Restarts(settings, instances, claims, pauses, validations)
             watchdog = Watchdog(settings, sdk, instances, undoings, lost, restarts, standstill)
             worker.start()
-            lockout = Lockout(settings, sdk, session)
+            lockout = Lockout(settings, worker, sdk, session)
             watching = [asyncio.create_task(watch()) for watch in (standstill.watch, lockout.watch)]
             try:
                 yield {

@@ -48,12 +48,11 @@ class Standstill:
                 await asyncio.wait_for(self._suspected.wait(), self._settings.standstill_every_seconds)
             if await self._is_one():
                 log.warning("the engine keeps calls waiting: the worker connects anew")
-                await self._worker.stop()
-                # The table changes within milliseconds, and must have before the worker is back. While no worker is
-                # left Dapr looks for one until this asking is given up; if there is another replica, it answers. And
-                # whoever waited for the same standstill has given up by then too.
-                await self._answers()
-                self._worker.start()
+                async with self._worker.away():
+                    # The table changes within milliseconds, and must have before the worker is back. While no worker is
+                    # left Dapr looks for one until this asking is given up; if there is another replica, it answers.
+                    # And whoever waited for the same standstill has given up by then too.
+                    await self._answers()
             self._suspected.clear()
 
     async def _is_one(self) -> bool:

@@ -4,8 +4,8 @@ import asyncio
 import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, get_type_hints
 
 from dapr.ext.workflow import WorkflowActivityContext, WorkflowRuntime
@@ -35,6 +35,7 @@ class Worker:
         logging.getLogger(LOGS_WHAT_IT_RAISES).setLevel(logging.CRITICAL)
         self._settings, self._activities = settings, activities
         self._starting: asyncio.Task[None] | None = None
+        self._away = asyncio.Lock()
 
     def start(self) -> None:
         """Begins to connect, and to take work as soon as there is a sidecar."""
@@ -54,6 +55,16 @@ class Worker:
     def connected(self) -> bool:
         """Whether the worker has been connected since the start. It connects again by itself."""
         return self._starting is not None and self._starting.done() and self._starting.exception() is None
+
+    @asynccontextmanager
+    async def away(self) -> AsyncGenerator[None]:
+        """Leaves, and connects anew after what is done meanwhile."""
+        async with self._away:
+            await self.stop()
+            try:
+                yield
+            finally:
+                self.start()
 
     async def stop(self) -> None:
         """Takes no more work, gives up what is under way (Dapr hands it out again), and disconnects."""

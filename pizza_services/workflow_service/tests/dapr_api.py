@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -31,6 +32,7 @@ class DaprApi(DaprServicer):
             self.fail_store = False
             self.lose_answers = 0
             self.shutdowns = 0
+            self.at_shutdown: Callable[[], None] = lambda: None
             self.tokens: set[str | None] = set()
 
     def document(self, key: str) -> dict[str, Any]:
@@ -101,6 +103,7 @@ class DaprApi(DaprServicer):
     def Shutdown(self, request: Any, context: Any) -> Any:
         self._note(context)
         self.shutdowns += 1
+        self.at_shutdown()
         return Empty()
 
     def _note(self, context: Any) -> None:

@@ -1,10 +1,10 @@
 """Ends a lockout of this app's worker: a sidecar that lets none in, and says that it is well.
 
-When a worker leaves or dies, Dapr 1.18.0 gives up the turns that it had, and only then lets the next one in. Of a turn
-that was broken off and begun again in those seconds it may have lost track (seen when the kitchen's sidecar was killed,
-and then this app): it waits for that one's end for ever, which nobody works at. It takes no other worker meanwhile, and
-hands out nothing. Only its own end helps. So it is asked to end, and whoever runs it starts it again, as Kubernetes
-does. Nothing is lost: what it was told is in the state store.
+When a worker dies, Dapr 1.18.0 puts all workflows of the app away, each at the end of its turn, and only then lets the
+next worker in. A turn that waits to be handed out just then waits for that worker (seen when the kitchen's sidecar was
+killed, and a second or two later this app). Only a change in the table of actors, or the sidecar's end, breaks it off.
+So the sidecar is asked to end, and whoever runs it starts it again, as Kubernetes does. Nothing is lost: what it was
+told is in the state store.
 """
 
 import asyncio

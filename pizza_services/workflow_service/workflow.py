@@ -5,8 +5,8 @@ has the version by which it began in its input, and goes by that to its end:
 
 1. without the kitchen's check;
 2. with it. Orders of these two have no number: whether the check is theirs, the engine knows (`is_patched`);
-3. the same. A workflow that was ever asked `is_patched` is held for good by Dapr 1.18.0, and perhaps its whole sidecar,
-   when a result comes after its end (tests/runtime/pizza/test_pizza_late_results.py): hence the number.
+3. the same. A workflow that was ever asked `is_patched` is held for good by Dapr 1.18.0 when a result comes after its
+   end (tests/runtime/pizza/test_pizza_late_results.py): hence the number.
 """
 
 from datetime import timedelta

@@ -127,10 +127,18 @@ def _bring_back(site: Site, console: Console, apps: Sequence[App], begin: float)
     """Restarts what ended without having been killed, as Kubernetes does with every container; whether there was any.
 
     Seen of the sidecar of Dapr 1.18.0, which panics when an actor is moved away from it while its workflow ends
-    (`handleRetention` in pkg/actors/targets/workflow/orchestrator/run.go).
+    (`handleRetention` in pkg/actors/targets/workflow/orchestrator/run.go), and of its scheduler, which once lost count
+    of a job ("counter not found for modRevision"); `dapr init` has that one started again too.
     """
     living = {(one.kind, one.name) for one in processes.find(site)}
     brought = False
+    for name in infrastructure.names(site):
+        if ("infrastructure", name) not in living:
+            at = time.monotonic() - begin
+            lifecycle.restart(site, name)
+            line = f"{at:6.1f} s  {name} ended by itself, back at {time.monotonic() - begin:6.1f} s"
+            console.print(line, highlight=False)
+            brought = True
     for app in apps:
         for kind, sidecar, what in (("sidecar", True, f"{app.app_id}'s sidecar"), ("app", False, app.app_id)):
             if (kind, app.app_id) not in living:

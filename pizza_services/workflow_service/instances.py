@@ -1,7 +1,7 @@
 """Workflow instances, through the Dapr workflow client, with the errors of the engine told in this app's words."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +14,7 @@ from pydantic import BaseModel
 
 ENGINE = "Dapr workflow engine"
 HALF_SAVED = "missing from state store"
-PUT_AWAY = "actor is closed"
-AGAIN_SECONDS, LOST_AFTER_READS = 0.02, 100
+READ_AGAIN_SECONDS, LOST_AFTER_READS = 0.02, 100
 ENDED = {WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.TERMINATED}
 
 
@@ -50,7 +49,7 @@ class Instances:
     async def start(self, workflow: str, instance_id: str, given: BaseModel) -> None:
         """Starts an instance; raises AlreadyActive. One that has ended is started anew: ask for its state before."""
         async with self._asked():
-            await _taken(self._client.schedule_new_workflow, workflow, input=given, instance_id=instance_id)
+            await self._client.schedule_new_workflow(workflow, input=given, instance_id=instance_id)
 
     async def state(self, instance_id: str) -> WorkflowState | None:
         """The state of an instance, None if there is none. Raises Unreadable."""
@@ -68,22 +67,22 @@ class Instances:
                     missing = [*missing, reason] if reason in missing else [reason]
                     if len(missing) >= LOST_AFTER_READS:
                         raise Unreadable(503, f"The {ENGINE} has lost a part of {instance_id}.") from error
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(READ_AGAIN_SECONDS)
 
     async def raise_event(self, instance_id: str, name: str, data: dict[str, Any]) -> None:
         """Sends an event to an instance; raises NoInstance."""
         async with self._asked():
-            await _taken(self._client.raise_workflow_event, instance_id, name, data=data)
+            await self._client.raise_workflow_event(instance_id, name, data=data)
 
     async def pause(self, instance_id: str) -> None:
         """Suspends an instance. Never twice without a resume in between: see pauses.py."""
         async with self._asked():
-            await _taken(self._client.pause_workflow, instance_id)
+            await self._client.pause_workflow(instance_id)
 
     async def resume(self, instance_id: str) -> None:
         """Resumes an instance. Never one that is not suspended: see pauses.py."""
         async with self._asked():
-            await _taken(self._client.resume_workflow, instance_id)
+            await self._client.resume_workflow(instance_id)
 
     async def stop(self, instance_id: str) -> WorkflowStatus:
         """Terminates an instance, and returns when it does nothing more: TERMINATED, or how it ended just before that.
@@ -91,7 +90,7 @@ class Instances:
         Raises NoInstance.
         """
         async with self._asked():
-            await _taken(self._client.terminate_workflow, instance_id, output={"status": "terminated"})
+            await self._client.terminate_workflow(instance_id, output={"status": "terminated"})
             ended = await self._client.wait_for_workflow_completion(instance_id, fetch_payloads=False)
         if ended is None:
             raise NoInstance
@@ -113,20 +112,6 @@ class Instances:
                 raise AlreadyActive from error
             place = "Dapr sidecar" if error.code() is StatusCode.UNAVAILABLE else ENGINE
             raise EngineDown(503, f"The {place} cannot do this now.") from error
-
-
-async def _taken(call: Callable[..., Awaitable[Any]], *args: Any, **more: Any) -> None:
-    """Makes a call until its instance takes it: the engine puts one away that has nothing to do, and what comes just
-    then it refuses (components/pizza-resiliency.yaml tells it to)."""
-    while True:
-        try:
-            await call(*args, **more)
-        except AioRpcError as error:
-            if PUT_AWAY not in (error.details() or ""):
-                raise
-            await asyncio.sleep(AGAIN_SECONDS)
-        else:
-            return
 
 
 def not_begun(order_id: str) -> EngineDown:

@@ -75,7 +75,6 @@ class Engine(TaskHubSidecarServiceServicer):
             self.blocked = threading.Event()
             self.pings = 0
             self.half_saved = 0
-            self.put_away = 0
             self.lost: set[str] = set()
             self.deadlocked: set[str] = set()
             self.holds_first_turns = False
@@ -246,10 +245,6 @@ class Engine(TaskHubSidecarServiceServicer):
     def _reach(self, context: Any) -> None:
         while self.blocked.is_set() and context.is_active():
             threading.Event().wait(0.01)
-        if self.put_away:
-            self.put_away -= 1
-            text = "failed to invoke method for workflow: actor is closed, cannot handle lock"
-            context.abort(grpc.StatusCode.UNKNOWN, text)
 
     def _load(self, instance_id: str, context: Any) -> None:
         # The runtime loads an instance before it does anything with it, also to start, end or purge it (1.18.0).

@@ -49,28 +49,6 @@ def test_an_order_can_be_paused_and_resumed_at_each_step(ada, sidecar, held):
     assert ada.until_ended()["result"]["final_status"] == "delivered"
 
 
-def test_an_order_that_the_engine_is_just_putting_away_is_asked_again(ada, sidecar):
-    sidecar.engine.put_away = 2
-    ada.order()
-    ada.until("pending_validation")
-    for route, told in (("/pause-order", {}), ("/resume-order", {}), ("/validate-pizza", {"approved": True})):
-        sidecar.engine.put_away = 2
-        answer = ada.post(route, **told)
-        assert (answer.status_code, sidecar.engine.put_away) == (202, 0), answer.text
-        if route == "/pause-order":
-            until_paused(ada)
-    assert ada.until_ended()["result"]["final_status"] == "delivered"
-
-
-def test_an_order_that_stays_put_away_is_504_in_time(serve, sidecar):
-    ada = Customer(serve(call_timeout_seconds=0.2))
-    ada.order()
-    ada.until("pending_validation")
-    sidecar.engine.put_away = 1_000_000
-    answer = ada.post("/validate-pizza", approved=True)
-    assert (answer.status_code, answer.json()["dependency"]) == (504, "Dapr workflow engine")
-
-
 def test_a_verdict_on_a_paused_order_counts_after_the_resume(ada):
     ada.order()
     ada.until("pending_validation")

@@ -1,7 +1,4 @@
-"""A worker of workflows whose steps end at the wrong moment: after the workflow, or two at once.
-
-Of the two that end before one of their steps does, one has asked `is_patched`.
-"""
+"""A worker of two workflows that end before one of their steps does; one of them has asked `is_patched`."""
 
 import signal
 from typing import Any
@@ -11,7 +8,6 @@ from dapr.ext.workflow import (
     DaprWorkflowContext,
     WorkflowActivityContext,
     WorkflowRuntime,
-    when_all,
 )
 
 
@@ -26,14 +22,6 @@ def ask_and_end_first(ctx: DaprWorkflowContext, _: Any) -> Any:
     yield ctx.call_activity(end)
 
 
-def two_at_once(ctx: DaprWorkflowContext, _: Any) -> Any:
-    beside: list[Any] = []
-    for _ in range(6):
-        beside.append(ctx.call_activity(end))
-        yield ctx.call_activity(end)
-    yield when_all(beside)
-
-
 def end(_: WorkflowActivityContext, __: Any) -> None:
     """Is over at once."""
 
@@ -45,7 +33,6 @@ def outlive(ctx: WorkflowActivityContext, _: Any) -> None:
 runtime = WorkflowRuntime()
 runtime.register_workflow(end_first)
 runtime.register_workflow(ask_and_end_first)
-runtime.register_workflow(two_at_once)
 runtime.register_activity(outlive)
 runtime.register_activity(end)
 runtime.start()

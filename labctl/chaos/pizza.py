@@ -131,21 +131,18 @@ def _bring_back(site: Site, console: Console, apps: Sequence[App], begin: float)
     of a job ("counter not found for modRevision"); `dapr init` has that one started again too.
     """
     living = {(one.kind, one.name) for one in processes.find(site)}
-    brought = False
-    for name in infrastructure.names(site):
-        if ("infrastructure", name) not in living:
-            at = time.monotonic() - begin
-            lifecycle.restart(site, name)
-            line = f"{at:6.1f} s  {name} ended by itself, back at {time.monotonic() - begin:6.1f} s"
-            console.print(line, highlight=False)
-            brought = True
-    for app in apps:
-        for kind, sidecar, what in (("sidecar", True, f"{app.app_id}'s sidecar"), ("app", False, app.app_id)):
-            if (kind, app.app_id) not in living:
-                at = time.monotonic() - begin
-                lifecycle.restart(site, app.app_id, sidecar=sidecar, keep_sidecar=not sidecar)
-                again = time.monotonic() - begin
-                line = f"{at:6.1f} s  {what} ended by itself, back at {again:6.1f} s"
-                console.print(line, highlight=False)
-                brought = True
-    return brought
+    # For each its name, what to call it, and `sidecar` and `keep_sidecar` of lifecycle.restart.
+    ended = [
+        (name, name, False, False) for name in infrastructure.names(site) if ("infrastructure", name) not in living
+    ]
+    for app_id in (app.app_id for app in apps):
+        if ("sidecar", app_id) not in living:
+            ended.append((app_id, f"{app_id}'s sidecar", True, False))
+        if ("app", app_id) not in living:
+            ended.append((app_id, app_id, False, True))
+    for name, what, sidecar, keep_sidecar in ended:
+        at = time.monotonic() - begin
+        lifecycle.restart(site, name, sidecar=sidecar, keep_sidecar=keep_sidecar)
+        again = time.monotonic() - begin
+        console.print(f"{at:6.1f} s  {what} ended by itself, back at {again:6.1f} s", highlight=False)
+    return bool(ended)

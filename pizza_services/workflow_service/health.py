@@ -11,18 +11,27 @@ from worker import Worker
 async def check_worker(worker: Worker, session: aiohttp.ClientSession, port: int) -> None:
     """Returns when a workflow that is scheduled now would run; raises SidecarNotReady when it would wait."""
     # Also after a restart of the sidecar, which the worker itself notices only when it connects again.
-    if not worker.connected or not await has_worker(session, port):
+    if not worker.connected or not _workers(await _metadata(session, port)):
         raise SidecarNotReady("The Dapr sidecar is up, but no workflow worker is connected to it yet.")
-
-
-async def has_worker(session: aiohttp.ClientSession, port: int) -> bool:
-    """Whether a worker is connected to the sidecar; raises SidecarNotReady when it does not say."""
-    return bool((await _metadata(session, port)).get("workflows", {}).get("connectedWorkers"))
 
 
 async def placement_is_connected(session: aiohttp.ClientSession, port: int) -> bool:
     """Whether placement has told the sidecar where actors are; raises SidecarNotReady when it does not say."""
-    return bool((await _metadata(session, port)).get("actorRuntime", {}).get("hostReady"))
+    return _is_placed(await _metadata(session, port))
+
+
+async def lacks_only_a_worker(session: aiohttp.ClientSession, port: int) -> bool:
+    """Whether the sidecar has placement, and no worker; raises SidecarNotReady when it does not say."""
+    metadata = await _metadata(session, port)
+    return _is_placed(metadata) and not _workers(metadata)
+
+
+def _is_placed(metadata: dict[str, Any]) -> bool:
+    return bool(metadata.get("actorRuntime", {}).get("hostReady"))
+
+
+def _workers(metadata: dict[str, Any]) -> int:
+    return metadata.get("workflows", {}).get("connectedWorkers", 0)
 
 
 async def _metadata(session: aiohttp.ClientSession, port: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from time import monotonic
 import aiohttp
 from grpc.aio import AioRpcError
 
-from health import has_worker, placement_is_connected
+from health import lacks_only_a_worker
 from sdk_client import SdkClient
 from settings import Settings
 from sidecar import SidecarNotReady, check_ready
@@ -45,10 +45,9 @@ class Lockout:
                 since = monotonic()
 
     async def _is_without_worker(self) -> bool:
-        port = self._settings.dapr_http_port
         try:
             # Without placement it lets none in either, and then does by itself.
-            return await placement_is_connected(self._session, port) and not await has_worker(self._session, port)
+            return await lacks_only_a_worker(self._session, self._settings.dapr_http_port)
         except SidecarNotReady:
             return False
 

@@ -3,12 +3,7 @@
 import signal
 from typing import Any
 
-from dapr.ext.workflow import (
-    DaprWorkflowClient,
-    DaprWorkflowContext,
-    WorkflowActivityContext,
-    WorkflowRuntime,
-)
+from dapr.ext.workflow import DaprWorkflowClient, DaprWorkflowContext, WorkflowActivityContext, WorkflowRuntime
 
 
 def end_first(ctx: DaprWorkflowContext, _: Any) -> Any:

@@ -17,6 +17,8 @@ from events import Events
 from failures import StepFailed
 from faults import Faults
 from forgetting import Forgetting
+from health import check_worker
+from lockout import Lockout
 from memory import MemoryService
 from sdk_client import SdkClient, tell_the_sdk
 from secret_store import Secrets
@@ -29,6 +31,7 @@ from worker import QUIET, Worker, quiet_the_sdk
 from workflow import chat_workflow_with
 from workflows import Workflows
 
+PAUSE_SECONDS = 0.2
 log = logging.getLogger("chat")
 
 
@@ -51,8 +54,7 @@ class Desk:
         """Returns when messages can be answered; raises NotReady."""
         try:
             await check_ready(self.session, self.settings.dapr_http_port)
-            if not self.worker.is_started:
-                raise NotReady("The workflow worker is not connected to the Dapr sidecar yet.")
+            await check_worker(self.worker, self.session, self.settings.dapr_http_port)
             await self.secrets.need("USER_HASH_KEY")
         except (SidecarNotReady, StepFailed) as error:
             raise NotReady(str(error)) from error
@@ -85,12 +87,15 @@ async def opened(settings: Settings, faults: Faults) -> AsyncGenerator[Desk]:
         memory = MemoryService(settings, session)
         tools = Tools(settings, memory, engines, events, store, claims, sessions, workflows, faults)
         loop = asyncio.get_running_loop()
-        worker = Worker(settings, session, lambda: chat_workflow_with(settings), lambda: activities(tools, loop))
+        worker = Worker(settings, lambda: chat_workflow_with(settings), lambda: activities(tools, loop))
         chat = Chat(settings, secrets, store, claims, sessions, workflows)
         forgetting = Forgetting(workflows, claims, sessions, events)
 
         standstill = Standstill(settings, workflows, worker, session)
-        tasks = [asyncio.create_task(_start(worker, secrets, engines)), asyncio.create_task(standstill.watch())]
+        lockout = Lockout(settings, worker, client, session)
+        worker.start()
+        beside = (_greet(settings, session, secrets, engines), standstill.watch(), lockout.watch())
+        tasks = [asyncio.create_task(one) for one in beside]
         try:
             yield Desk(settings, session, secrets, chat, forgetting, worker)
         finally:
@@ -100,8 +105,10 @@ async def opened(settings: Settings, faults: Faults) -> AsyncGenerator[Desk]:
             await worker.stop()
 
 
-async def _start(worker: Worker, secrets: Secrets, engines: Engines) -> None:
-    await worker.start()
+async def _greet(settings: Settings, session: aiohttp.ClientSession, secrets: Secrets, engines: Engines) -> None:
+    """Tells which engine answers, or what is missing for that, once the sidecar is there."""
+    while not await _is_ready(settings, session):  # noqa: ASYNC110 (a sidecar does not tell, it has to be asked)
+        await asyncio.sleep(PAUSE_SECONDS)
     # Read now, so that a missing key shows at the start; at its first use it is looked for again.
     try:
         await secrets.need("USER_HASH_KEY")
@@ -110,3 +117,11 @@ async def _start(worker: Worker, secrets: Secrets, engines: Engines) -> None:
         log.warning(str(error))
     else:
         log.info("Ready.", extra={"fields": {"engine": engine.name}})
+
+
+async def _is_ready(settings: Settings, session: aiohttp.ClientSession) -> bool:
+    try:
+        await check_ready(session, settings.dapr_http_port)
+    except SidecarNotReady:
+        return False
+    return True

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     unstarted_seconds: float = Field(default=30.0, gt=0)
     # So often the engine is asked for a sign of life (standstill.py).
     standstill_every_seconds: float = Field(default=10.0, gt=0)
+    # A sidecar that has had no worker for so long, of which one asks every 15 s at least, is asked to end (lockout.py).
+    lockout_seconds: float = Field(default=45.0, gt=0)
     # How long a repeated message is answered with the first reply. Not shorter than the stateRetentionPolicy of
     # finished workflows, because the list of a user's instances lives as long as this.
     claim_ttl_seconds: int = Field(default=86_400, ge=1)

@@ -12,7 +12,9 @@ import logging
 import aiohttp
 
 from failures import StepFailed, TooSlow
+from health import placement_is_connected
 from settings import Settings
+from sidecar import SidecarNotReady
 from worker import Worker
 from workflows import Workflows
 
@@ -33,13 +35,12 @@ class Standstill:
         """Looks for a standstill, and ends it, until it is cancelled."""
         while True:
             await asyncio.sleep(self._settings.standstill_every_seconds)
-            if self._worker.is_started and not await self._answers() and await self._has_what_it_needs():
+            if self._worker.connected and not await self._answers() and await self._has_what_it_needs():
                 log.warning("The engine keeps calls waiting: the worker connects anew.")
-                await self._worker.stop()
-                # The table changes within milliseconds, and must have before the worker is back. While no worker is
-                # left Dapr looks for one until this asking is given up; if there is another replica, it answers.
-                await self._answers()
-                await self._worker.start()
+                async with self._worker.away():
+                    # The table changes within milliseconds, and must have before the worker is back. While no worker is
+                    # left Dapr looks for one until this asking is given up; if there is another replica, it answers.
+                    await self._answers()
 
     async def _answers(self) -> bool:
         try:
@@ -53,12 +54,8 @@ class Standstill:
     async def _has_what_it_needs(self) -> bool:
         """Whether placement and the engine's store are there: without them it is silent too, and then speaks again."""
         try:
+            placed = await placement_is_connected(self._session, self._settings.dapr_http_port)
             await self._workflows.state(NOBODY)
-        except StepFailed:
+        except (SidecarNotReady, StepFailed):
             return False
-        url = f"http://127.0.0.1:{self._settings.dapr_http_port}/v1.0/metadata"
-        try:
-            async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=2)) as response:
-                return response.ok and bool((await response.json()).get("actorRuntime", {}).get("hostReady"))
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+        return placed

@@ -1,25 +1,20 @@
-"""The workflow worker of this process: one, started when its sidecar is there, stopped before the clients close."""
+"""The workflow worker: takes work from the sidecar, and runs the workflow and its activities in this process."""
 
 # The SDK does not say of what its tasks and workflows are made.
 # pyright: reportUnknownMemberType=false
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import aiohttp
 from dapr.ext.workflow import WorkflowRuntime
 from dapr.ext.workflow.logger import LoggerOptions
 
 from settings import Settings
-from sidecar import SidecarNotReady, check_ready
 from worker_calls import WorkerCalls
 
-log = logging.getLogger("chat")
-
-PAUSE_SECONDS = 0.2
 AGAIN_SECONDS = 0.1
 ENDED_WITHIN_SECONDS = 2.0  # of a call to the sidecar that is under way; it takes milliseconds
 # The SDK writes what it logs to standard error, as text, next to what goes to the root logger as JSON.
@@ -33,56 +28,51 @@ def quiet_the_sdk() -> None:
 
 
 class Worker:
-    """Runs workflows and activities. The SDK does so in threads of its own, and blocks until it is connected."""
+    """The process's one worker. It connects in the background, as the sidecar may come later than the app."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        session: aiohttp.ClientSession,
-        workflow: Callable[[], Any],
-        steps: Callable[[], Iterable[Any]],
-    ) -> None:
+    def __init__(self, settings: Settings, workflow: Callable[[], Any], steps: Callable[[], Iterable[Any]]) -> None:
         # Made anew for each runtime, which marks as its own what it registers.
-        self._settings, self._session, self._workflow, self._steps = settings, session, workflow, steps
-        self._connecting: asyncio.Task[None] | None = None
-        self.is_started = False
+        self._settings, self._workflow, self._steps = settings, workflow, steps
+        self._starting: asyncio.Task[None] | None = None
+        self._away = asyncio.Lock()
 
-    async def start(self) -> None:
-        """Waits for the sidecar, however long it takes, then connects: nothing can be scheduled before."""
-        while not await self._sidecar_is_ready():  # noqa: ASYNC110 (a sidecar does not tell, it has to be asked)
-            await asyncio.sleep(PAUSE_SECONDS)
-        # One that was shut down does not start again.
+    def start(self) -> None:
+        """Begins to connect, and to take work as soon as there is a sidecar."""
         self._calls = WorkerCalls()
+        # One that was shut down does not start again.
         self._runtime = WorkflowRuntime("127.0.0.1", str(self._settings.dapr_grpc_port), QUIET, [self._calls])
         self._runtime.register_workflow(self._workflow())
         for step in self._steps():
             self._runtime.register_activity(step)
-        self._connecting = asyncio.create_task(asyncio.to_thread(self._runtime.start))
-        try:
-            await asyncio.shield(self._connecting)
-        except RuntimeError:
-            # Lost again in that moment: the SDK goes on trying to connect by itself.
-            log.exception("The workflow worker is not connected yet.")
-        self.is_started = True
+        # `start` blocks until the sidecar has opened the stream of work, without a time limit.
+        self._starting = asyncio.create_task(asyncio.to_thread(self._runtime.start))
+
+    @property
+    def connected(self) -> bool:
+        """Whether the worker has been connected since the start. It connects again by itself."""
+        return self._starting is not None and self._starting.done()
+
+    @asynccontextmanager
+    async def away(self) -> AsyncGenerator[None]:
+        """Leaves, and connects anew after what is done meanwhile."""
+        async with self._away:
+            await self.stop()
+            try:
+                yield
+            finally:
+                self.start()
 
     async def stop(self) -> None:
-        """Ends the connection; what was being done is done again by whoever is connected next."""
-        self.is_started = False
-        if self._connecting is None:
+        """Takes no more work, gives up what is under way (Dapr hands it out again), and disconnects."""
+        if self._starting is None:
             return
         await asyncio.to_thread(self._calls.end, ENDED_WITHIN_SECONDS)
-        while not self._connecting.done():
+        while not self._starting.done():
             # A runtime that is still making its thread takes no shutdown: it ignores it, or fails. So it is told again.
             with suppress(RuntimeError):
                 await asyncio.to_thread(self._runtime.shutdown)
-            await asyncio.wait([self._connecting], timeout=AGAIN_SECONDS)
+            await asyncio.wait([self._starting], timeout=AGAIN_SECONDS)
         await asyncio.to_thread(self._runtime.shutdown)
-        with suppress(RuntimeError):  # it was stopped before it was connected
-            await self._connecting
-
-    async def _sidecar_is_ready(self) -> bool:
-        try:
-            await check_ready(self._session, self._settings.dapr_http_port)
-        except SidecarNotReady:
-            return False
-        return True
+        with suppress(RuntimeError):  # it was stopped before it was connected, or lost its sidecar just then
+            await self._starting
+        self._starting = None

@@ -6,7 +6,7 @@ ETags, missing secrets and refused keys answer as Dapr 1.18.0 with Redis does (s
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -47,6 +47,10 @@ class Sidecar:
     ready: bool = True
     delivers: bool = True
     is_placed: bool = True
+    lets_workers_in: bool = True
+    looks: int = 0
+    shutdowns: int = 0
+    at_shutdown: Callable[[], None] = lambda: None
     state_is_down: bool = False
     state_delay: float = 0
     publish_delay: float = 0
@@ -145,6 +149,12 @@ class DaprApi(api_service_v1.DaprServicer):
             context.abort(grpc.StatusCode.INTERNAL, f"failed getting secret with key {request.key}")
         return api_v1.GetSecretResponse(data={request.key: found[request.key]})
 
+    def Shutdown(self, request: Any, context: Any) -> Any:
+        self._called(context)
+        self.sidecar.shutdowns += 1
+        self.sidecar.at_shutdown()
+        return empty_pb2.Empty()
+
     def ConverseAlpha2(self, request: Any, context: Any) -> Any:
         self.sidecar.asked.append(request)
         answer = self.sidecar.converse.pop(0)
@@ -163,7 +173,10 @@ def _http_handler(sidecar: Sidecar) -> type[BaseHTTPRequestHandler]:
                 self._answer(204 if sidecar.ready else 500)
                 return
             if url.path == "/v1.0/metadata":
-                self._answer(200, json.dumps({"actorRuntime": {"hostReady": sidecar.is_placed}}).encode())
+                sidecar.looks += 1
+                workers = sidecar.engine.connected if sidecar.lets_workers_in else 0
+                told = {"actorRuntime": {"hostReady": sidecar.is_placed}, "workflows": {"connectedWorkers": workers}}
+                self._answer(200, json.dumps(told).encode())
                 return
             app_id, _, path = url.path.removeprefix("/v1.0/invoke/").partition("/method")
             assert app_id == "agent-memory-service", self.path

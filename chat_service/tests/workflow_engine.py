@@ -51,7 +51,7 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
         self.hold_starts = False
         # What standstill.py is there for: calls to workflows wait until the worker has left.
         self.blocked = threading.Event()
-        self.workers = 0
+        self.workers, self.connected = 0, 0
         self.pings = 0
         self.torn_reads = 0
         self._work: queue.Queue[Any] = queue.Queue()
@@ -64,7 +64,10 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
         ended = threading.Event()
         context.add_callback(ended.set)
         context.add_callback(self.blocked.clear)
-        self.workers += 1
+        context.add_callback(self._left)
+        with self._changed:
+            self.workers += 1
+            self.connected += 1
         # The SDK takes its worker for connected when the first answer of the stream is there.
         context.send_initial_metadata(())
         while not ended.is_set():
@@ -76,6 +79,10 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
                 self._work.put(item)  # for the worker that comes next
             else:
                 yield item
+
+    def _left(self) -> None:
+        with self._changed:
+            self.connected -= 1
 
     def StartInstance(self, request: Any, context: Any) -> Any:
         self._reach(context)

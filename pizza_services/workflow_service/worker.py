@@ -54,7 +54,7 @@ class Worker:
     @property
     def connected(self) -> bool:
         """Whether the worker has been connected since the start. It connects again by itself."""
-        return self._starting is not None and self._starting.done() and self._starting.exception() is None
+        return self._starting is not None and self._starting.done()
 
     @asynccontextmanager
     async def away(self) -> AsyncGenerator[None]:
@@ -77,7 +77,7 @@ class Worker:
                 await asyncio.to_thread(self._runtime.shutdown)
             await asyncio.wait([self._starting], timeout=AGAIN_SECONDS)
         await asyncio.to_thread(self._runtime.shutdown)
-        with suppress(RuntimeError):  # it was stopped before it was connected
+        with suppress(RuntimeError):  # it was stopped before it was connected, or lost its sidecar just then
             await self._starting
         self._starting = None
 

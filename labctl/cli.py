@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from labctl import doctor as checks
-from labctl import infrastructure, lifecycle, logfiles, runfile, testing
+from labctl import infrastructure, lifecycle, logfiles, runfile, serving, testing, watching
 from labctl import runtime as dapr
 from labctl.errors import LabError
 from labctl.progress import Steps
@@ -129,7 +129,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 def _watch(site: Site, apps: list[App]) -> None:
     try:
-        lifecycle.watch(site, apps)
+        watching.watch(site, apps, lambda what: console.print(what, soft_wrap=True))
         console.print("The labs were stopped from elsewhere.")
     except LabError:
         console.print("Stopping the others …")
@@ -284,7 +284,7 @@ def serve(name: Name) -> None:
     """Runs one app with its sidecar, or one infrastructure process, in the foreground (what the Tiltfile calls)."""
     site = Site.from_environment()
     signal.signal(signal.SIGTERM, _interrupt)
-    lifecycle.serve(site, name, console)
+    serving.serve(site, name, console)
 
 
 @cli.command()

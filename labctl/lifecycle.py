@@ -1,4 +1,4 @@
-"""A site's life: set up, up, ready, watched, kill, restart, down. Drives `dapr run -f`, replaces nothing of it."""
+"""A site's life: set up, up, ready, kill, restart, down. Drives `dapr run -f`, replaces nothing of it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def up(
     with starting(site):
         _refuse_second(site)
         runtime = setup.set_up(site, apps, steps, own_runtime=own_runtime)
-        _refuse_held_ports(apps)
+        refuse_held_ports(apps)
         for leftover in ("intents", "run"):
             shutil.rmtree(site.state / leftover, ignore_errors=True)
         run = Run(site.secure, [str(folder) for folder in resources], env or {}, own_runtime, site.offline)
@@ -92,7 +92,7 @@ def up(
                 secure.make_tokens(site)
             _remember(site, run)
             logfiles.prune(apps)
-            _dapr_run(site, apps, runtime, run)
+            dapr_run(site, apps, runtime, run)
             with steps.step(f"{', '.join(app.app_id for app in apps)}", total=len(apps)) as advance:
                 return wait_ready(site, apps, begin, advance)
         except BaseException:
@@ -105,8 +105,8 @@ def add(site: Site, apps: Sequence[App], name: str) -> dict[str, float]:
     begin = time.monotonic()
     run = _remembered(site)
     runtime = setup.set_up(site, apps, Steps(Console(quiet=True)), own_runtime=run.own_runtime)
-    _refuse_held_ports(apps)
-    _dapr_run(site, apps, runtime, run, name=f"{name}.yaml")
+    refuse_held_ports(apps)
+    dapr_run(site, apps, runtime, run, name=f"{name}.yaml")
     return wait_ready(site, apps, begin)
 
 
@@ -118,7 +118,8 @@ def _refuse_second(site: Site) -> None:
         raise LabError(f"The labs run already: {what}. See ./lab status, or end them first with ./lab down.")
 
 
-def _refuse_held_ports(apps: Iterable[App]) -> None:
+def refuse_held_ports(apps: Iterable[App]) -> None:
+    """Raises LabError when somebody holds a port of these apps."""
     for app in apps:
         for label, port in app.ports.items():
             if who := processes.holder(port):
@@ -152,7 +153,7 @@ def find_runtime(site: Site) -> dapr.Runtime:
     return runtime
 
 
-def _dapr_run(
+def dapr_run(
     site: Site,
     apps: Sequence[App],
     runtime: dapr.Runtime,
@@ -247,8 +248,14 @@ def status(site: Site, apps: Sequence[App]) -> list[Status]:
         return list(pool.map(row, apps))
 
 
-def _intent(site: Site, name: str) -> Path:
+def intent(site: Site, name: str) -> Path:
+    """The mark that this was ended on purpose, or with "down" all of it: nobody who watches starts it again."""
     return site.state / "intents" / name
+
+
+def _note(mark: Path, what: str) -> None:
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text(what)
 
 
 def kill(site: Site, name: str, *, sidecar: bool = False) -> int:
@@ -262,9 +269,7 @@ def kill(site: Site, name: str, *, sidecar: bool = False) -> int:
             raise LabError(f"{name} (pid {shared[0].pid}) is not ours: only what ./lab started is killed by it.")
         raise LabError(f"{what} does not run here. See ./lab status.")
     # A watching `./lab up` reads from this that it was meant.
-    mark = _intent(site, name)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text("killed")
+    _note(intent(site, name), "killed")
     victim.process.kill()
     psutil.wait_procs([victim.process], timeout=5)
     return victim.pid
@@ -285,18 +290,18 @@ def restart(
     """
     begin = time.monotonic()
     runtime = find_runtime(site)
+    mark = intent(site, name)
     if name in infrastructure.names(site):
         if shared := [one for one in infrastructure.look(site) if one.name == name and not one.ours]:
             raise LabError(f"{name} (pid {shared[0].pid}) is not ours: restart it where it was started.")
+        _note(mark, "restarting")
         processes.stop(site, names=[name])
         infrastructure.start(site, name, runtime)
-        _intent(site, name).unlink(missing_ok=True)
+        mark.unlink(missing_ok=True)
         return time.monotonic() - begin
     app = app or runfile.find(runfile.read_apps(site), name)
     run = _remembered(site)
-    mark = _intent(site, name)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text("restarting")
+    _note(mark, "restarting")
     ports = {"sidecar": app.http_port, "app": app.app_port}
     if sidecar or keep_sidecar:
         del ports["app" if sidecar else "sidecar"]
@@ -308,7 +313,7 @@ def restart(
     else:
         _end_idle_clis(site)
         file = f"{name}-{app.http_port}{'-sidecar' if sidecar else ''}.yaml"
-        _dapr_run(site, [app], runtime, run, name=file, without_app=sidecar, resources=resources)
+        dapr_run(site, [app], runtime, run, name=file, without_app=sidecar, resources=resources)
     wait_ready(site, [app], begin)
     mark.unlink(missing_ok=True)
     return time.monotonic() - begin
@@ -343,73 +348,7 @@ def _is_idle(cli: psutil.Process) -> bool:
         return False
 
 
-def watch(site: Site, apps: Sequence[App]) -> None:
-    """Returns when the site was taken down from elsewhere. Raises LabError when an app or sidecar ends by itself."""
-    while True:
-        living = {(one.kind, one.name) for one in processes.find(site)}
-        if _intent(site, "down").exists():
-            return
-        for app in apps:
-            for kind in ("app", "sidecar"):
-                if (kind, app.app_id) not in living and not _intent(site, app.app_id).exists():
-                    if _intent(site, "down").exists():
-                        return
-                    what = app.app_id if kind == "app" else f"The sidecar of {app.app_id}"
-                    raise LabError(f"{what} ended by itself.{logfiles.tail_of(site, app)}")
-        time.sleep(0.5)
-
-
 def down(site: Site, say: Callable[[str], None] = lambda _: None) -> list[str]:
     """Ends all processes of the site, in order; returns their names. Raises LabError when one would not end."""
-    mark = _intent(site, "down")
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    _note(intent(site, "down"), "down")
     return processes.stop(site, say)
-
-
-def _stop_serving(site: Site, name: str) -> None:
-    """Ends an app that `serve` started, with its sidecar and CLI, and nothing else of the site."""
-    processes.stop(site, names=[name])
-    # Each `serve` has a `dapr run` of its own, on a run file named after the app.
-    clis = [one.process for one in processes.find(site) if one.kind == "cli"]
-    processes.end([cli for cli in clis if _run_file(cli) == f"{name}.yaml"], grace=3)
-
-
-def _run_file(cli: psutil.Process) -> str:
-    """The name of the run file of a `dapr run`; empty when it has just ended, as another `serve`'s may."""
-    try:
-        return Path(cli.cmdline()[-1]).name
-    except (psutil.NoSuchProcess, IndexError):
-        return ""
-
-
-def serve(site: Site, name: str, console: Console) -> None:
-    """One app with its sidecar, or one infrastructure process, until interrupted or ended. For Tilt.
-
-    An infrastructure process that somebody already runs is left alone, and waited for as long as it serves.
-    """
-    steps = Steps(console)
-    if name in infrastructure.names(site):
-        runtime = find_runtime(site)
-        started = infrastructure.start(site, name, runtime)
-        console.print(f"{name} serves on port {site.ports[name]}" + ("" if started else ": already running, using it"))
-        try:
-            while infrastructure.serves(site, name) or not started:
-                time.sleep(1)
-        except KeyboardInterrupt:
-            if started:
-                processes.stop(site, names=[name])
-            return
-        raise LabError(f"{name} ended.{logfiles.tail(site.logs / f'{name}.log')}")
-    app = runfile.find(runfile.read_apps(site), name)
-    runtime = setup.set_up(site, [app], steps, own_runtime=not site.shares_infrastructure)
-    _refuse_held_ports([app])
-    for earlier in ("down", name):
-        _intent(site, earlier).unlink(missing_ok=True)
-    try:
-        _dapr_run(site, [app], runtime, Run(), name=f"{name}.yaml")
-        seconds = wait_ready(site, [app], time.monotonic())[app.app_id]
-        console.print(f"{name} is ready at {app.url} after {seconds:.1f} s")
-        watch(site, [app])
-    except KeyboardInterrupt:
-        _stop_serving(site, name)

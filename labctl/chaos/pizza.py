@@ -11,13 +11,14 @@ from random import Random
 import httpx
 from rich.console import Console
 
-from labctl import infrastructure, lifecycle, processes, runfile
+from labctl import infrastructure, lifecycle, runfile
 from labctl.chaos.audit import Audit
 from labctl.chaos.customers import Customer, Plan
 from labctl.errors import LabError
 from labctl.processes import wait_until
 from labctl.runfile import App
 from labctl.site import Site
+from labctl.watching import missing
 
 # Shorter than taught, so that many orders are in flight at every step at once. In seconds, as are all others here.
 SETTINGS = {
@@ -130,19 +131,10 @@ def _bring_back(site: Site, console: Console, apps: Sequence[App], begin: float)
     (`handleRetention` in pkg/actors/targets/workflow/orchestrator/run.go), and of its scheduler, which once lost count
     of a job ("counter not found for modRevision"); `dapr init` has that one started again too.
     """
-    living = {(one.kind, one.name) for one in processes.find(site)}
-    # For each its name, what to call it, and `sidecar` and `keep_sidecar` of lifecycle.restart.
-    ended = [
-        (name, name, False, False) for name in infrastructure.names(site) if ("infrastructure", name) not in living
-    ]
-    for app_id in (app.app_id for app in apps):
-        if ("sidecar", app_id) not in living:
-            ended.append((app_id, f"{app_id}'s sidecar", True, False))
-        if ("app", app_id) not in living:
-            ended.append((app_id, app_id, False, True))
-    for name, what, sidecar, keep_sidecar in ended:
+    ended = missing(site, apps)
+    for part in ended:
         at = time.monotonic() - begin
-        lifecycle.restart(site, name, sidecar=sidecar, keep_sidecar=keep_sidecar)
+        part.start_again(site)
         again = time.monotonic() - begin
-        console.print(f"{at:6.1f} s  {what} ended by itself, back at {again:6.1f} s", highlight=False)
+        console.print(f"{at:6.1f} s  {part} ended by itself, back at {again:6.1f} s", highlight=False)
     return bool(ended)

@@ -144,6 +144,21 @@ def test_a_crash_of_one_app_ends_up_with_its_name(shell):
     shell.assert_nothing_left()
 
 
+def test_what_ends_of_dapr_is_started_again(shell):
+    with shell.foreground("up", "invocation") as up:
+        assert up.wait_for("Ctrl-C stops all", 90)
+        victims = [("sidecar", "caller-app", "caller-app's sidecar"), ("infrastructure", "placement", "placement")]
+        for kind, name, what in victims:
+            victim = next(one for one in processes.find(shell.site) if (one.kind, one.name) == (kind, name))
+            victim.process.kill()  # behind labctl's back
+            assert up.wait_for(f"{what} ended by itself; its log: /", 20), up.text()
+            assert up.wait_for(f"{what} is ready again after", 40), up.text()
+        assert greet(shell) == 200
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(40) == 130
+    shell.assert_nothing_left()
+
+
 def test_kill_and_restart_leave_the_others_alone(shell):
     with shell.foreground("up", "invocation") as up:
         assert up.wait_for("Ctrl-C stops all", 90)

@@ -153,11 +153,19 @@ def _print_whole(table: Table) -> None:
 
 
 @cli.command()
-def down() -> None:
+def down(
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Delete what Redis and the scheduler have kept too.")
+    ] = False,
+) -> None:
     """Ends all that ./lab up started, in order: apps, sidecars, control plane, Redis."""
     site = lifecycle.present(Site.from_environment())
     ended = lifecycle.down(site, lambda what: console.print(f"[dim]{what}[/]"))
     console.print("Stopped." if ended else "Nothing of ./lab runs here.")
+    if forget:
+        kept = infrastructure.forget(site)
+        nothing = "Nothing of ./lab was kept here; a Redis of your own keeps what it has."
+        console.print(f"Deleted what {' and '.join(kept)} had kept." if kept else nothing, soft_wrap=True)
 
 
 @cli.command()

@@ -124,13 +124,25 @@ def serves(site: Site, name: str) -> bool:
     )
 
 
+def forget(site: Site) -> list[str]:
+    """Deletes what Redis and the scheduler of a site that is down have kept; the names of those that had kept any."""
+    kept = [name for name in ("redis", "scheduler") if _data(site, name).exists()]
+    for name in kept:
+        shutil.rmtree(_data(site, name))
+    return kept
+
+
+def _data(site: Site, name: str) -> Path:
+    return site.state / name
+
+
 def command(site: Site, name: str, runtime: Runtime) -> list[str]:
     """The command line of one of them for this site. Raises LabError when its program is missing."""
     if name == "redis":
         redis = find_redis()
         if redis is None:
             raise LabError("redis-server is missing: ./lab setup fetches it.")
-        data = site.state / "redis"
+        data = _data(site, "redis")
         data.mkdir(parents=True, exist_ok=True)
         port = str(site.ports["redis"])
         # Every acknowledged write is on disk before the answer: what the labs claim about kill -9 rests on it.
@@ -171,7 +183,7 @@ def _placement(site: Site) -> list[str]:
 
 
 def _scheduler(site: Site) -> list[str]:
-    data = site.state / "scheduler"
+    data = _data(site, "scheduler")
     data.mkdir(parents=True, exist_ok=True)
     peer = f"dapr-scheduler-server-0=http://localhost:{site.ports['scheduler-etcd-peer']}"
     etcd = ["--etcd-data-dir", str(data), "--etcd-client-port", str(site.ports["scheduler-etcd"])]

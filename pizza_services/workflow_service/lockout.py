@@ -1,10 +1,10 @@
 """Ends a lockout of this app's worker: a sidecar that lets none in, and says that it is well.
 
 When a worker dies, Dapr 1.18.0 puts all workflows of the app away, each at the end of its turn, and only then lets the
-next worker in. A turn that waits to be handed out just then waits for that worker: for ever, seen in four of seventeen
-runs of `./lab chaos pizza`. Only a change in the table of actors, or the sidecar's end, breaks it off. So the sidecar
-is asked to end, and whoever runs it starts it again, as Kubernetes does. Nothing is lost: what it was told is in the
-state store.
+next worker in. A turn that waits to be handed out just then waits for that worker: for ever, as was seen when all
+processes of the pizza lab were killed in turn. Only a change in the table of actors, or the sidecar's end, breaks it
+off. So the sidecar is asked to end, and whoever runs it starts it again, as Kubernetes does. Nothing is lost: what it
+was told is in the state store.
 """
 
 import asyncio

@@ -66,7 +66,7 @@ def pizza_workflow(ctx: Context, given: OrderInput) -> Wait:
 def cook_until_approved(run: OrderRun, checked: bool) -> Wait:
     """Cooks pizzas until one is approved; raises OrderEnded when the last one allowed is rejected."""
     first = run.given.resumed.attempt if run.given.resumed else 1
-    # Who rejected those before has not been heard by this workflow; that they are thrown away was perhaps not done yet.
+    # Those before were rejected in the first workflow of the run, which may have been broken off before this.
     yield from run.undo([("discard_pizza", attempt) for attempt in range(1, first)])
     for attempt in range(first, run.rules.pizzas + 1):
         run.attempt = attempt

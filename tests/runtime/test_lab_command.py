@@ -19,6 +19,7 @@ from labctl import infrastructure, lifecycle, processes, runfile
 from labctl.processes import wait_until
 from labctl.runfile import App
 from labctl.site import ROOT, TEST_OFFSET, Site
+from tests.runtime.resp import Redis
 
 pytestmark = pytest.mark.lab("invocation")
 
@@ -110,6 +111,20 @@ def test_kill_9_of_the_dapr_cli_then_down(shell):
         if one.kind == "cli":
             one.process.kill()
     assert shell.run("down").returncode == 0
+    shell.assert_nothing_left()
+
+
+def test_down_keeps_what_was_stored_unless_told_to_forget_it(shell):
+    assert shell.run("up", "invocation", "--detach").returncode == 0
+    Redis(shell.site.ports["redis"])("SET", "kept", "1")
+    assert shell.run("down").returncode == 0
+    assert shell.run("up", "invocation", "--detach").returncode == 0
+    assert Redis(shell.site.ports["redis"])("GET", "kept") == b"1"
+    assert "Deleted what redis and scheduler had kept." in shell.run("down", "--forget").stdout
+    assert shell.run("up", "invocation", "--detach").returncode == 0
+    assert Redis(shell.site.ports["redis"])("GET", "kept") is None
+    assert "Nothing of ./lab was kept here" not in shell.run("down", "--forget").stdout
+    assert "Nothing of ./lab was kept here; a Redis of your own" in shell.run("down", "--forget").stdout
     shell.assert_nothing_left()
 
 

@@ -47,6 +47,9 @@ def serve(site: Site, name: str, console: Console) -> None:
         watch(site, [app], console.print, infrastructure_too=False)
     except KeyboardInterrupt:
         _stop(site, app)
+    except LabError:
+        _stop(site, app)  # else what is left of it holds the ports of the next
+        raise
 
 
 def _stop(site: Site, app: App) -> None:

@@ -50,7 +50,7 @@ def watch(site: Site, apps: Sequence[App], say: Callable[[str], None], *, infras
         watched = {part for part in watched if part.kind != "infrastructure"}
     down = lifecycle.intent(site, "down")
     while True:
-        gone = [part for part in missing(site, apps) if part in watched and not _was_meant(site, part)]
+        gone = _gone(site, apps, watched)
         if down.exists():
             return
         for part in gone:
@@ -80,8 +80,13 @@ def _living(site: Site) -> set[Part]:
     return {Part(one.kind, one.name) for one in processes.find(site)}
 
 
-def _was_meant(site: Site, part: Part) -> bool:
-    return lifecycle.intent(site, part.name).exists()
+def _gone(site: Site, apps: Sequence[App], watched: set[Part]) -> list[Part]:
+    # To go through all processes takes a while, in which a `./lab restart` may come to its end. So who asked for one is
+    # looked at before and after, and what is missing is looked for twice.
+    meant = {part for part in watched if lifecycle.intent(site, part.name).exists()}
+    gone = [part for part in missing(site, apps) if part in watched - meant]
+    still = missing(site, apps) if gone else []
+    return [part for part in gone if part in still and not lifecycle.intent(site, part.name).exists()]
 
 
 def _log(site: Site, apps: Sequence[App], part: Part) -> Path | None:

@@ -86,13 +86,13 @@ def create_app(settings: Settings) -> FastAPI:
             book = OrderBook(peers, settings.order_app_id, settings.call_timeout_seconds)
             pauses = Pauses(instances, store, settings.call_timeout_seconds, settings.pause_grace_seconds)
             claims = Claims(settings, store)
-            undoings = Undoings(instances)
+            undoings = Undoings(instances, settings.time_limits.quiet)
             lost = LostOrders(claims, book, undoings)
             validations = Validations(instances, store)
-            orders = Orders(instances, undoings, lost, claims, book, pauses, validations)
+            restarts = Restarts(settings, instances, claims, pauses, validations)
+            orders = Orders(instances, undoings, lost, claims, book, pauses, validations, restarts)
             worker = Worker(settings, Activities(settings, peers, sdk, store, claims, instances))
             standstill = Standstill(settings, instances, worker, session)
-            restarts = Restarts(settings, instances, claims, pauses, validations)
             watchdog = Watchdog(settings, sdk, instances, undoings, lost, restarts, standstill)
             worker.start()
             lockout = Lockout(settings, worker, sdk, session)
@@ -101,7 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
                 yield {
                     "session": session,
                     "worker": worker,
-                    "starting": Starting(instances, undoings, lost, claims, book, watchdog),
+                    "starting": Starting(instances, undoings, lost, claims, book, restarts, watchdog),
                     "orders": orders,
                     "watchdog": watchdog,
                 }

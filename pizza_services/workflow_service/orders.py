@@ -7,7 +7,7 @@ from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
 import refusals
 from claims import Claims
-from instances import Instances, Unreadable, active, not_begun
+from instances import EngineDown, Instances, Unreadable, active, not_begun
 from lost_orders import LostOrders
 from messages import Cancellation, OrderInput, Progress, run_of
 from models import FINAL, CancelRequest, Moment, OrderState, Validation
@@ -16,6 +16,7 @@ from order_book import Deleted, Entry, OrderBook, is_deleted
 from order_run import CANCEL
 from pauses import Pauses
 from peers import PeerFailed
+from restarts import Restarts
 from store import Conflict
 from undoings import Undoings, came_to_an_end
 from validations import Validations
@@ -33,9 +34,10 @@ class Orders:
         book: OrderBook,
         pauses: Pauses,
         validations: Validations,
+        restarts: Restarts,
     ) -> None:
         self._instances, self._undoings, self._lost, self._book = instances, undoings, lost, book
-        self._claims, self._pauses, self._validations = claims, pauses, validations
+        self._claims, self._pauses, self._validations, self._restarts = claims, pauses, validations, restarts
 
     async def show(self, order_id: str) -> OrderState:
         """Where an order is: from its workflow, or when Dapr has purged or lost that, from pizza-order."""
@@ -60,10 +62,12 @@ class Orders:
                 return _from_book(order_id, found)
             raise refusals.unknown(order_id)
         if state.runtime_status is not WorkflowStatus.COMPLETED:
-            undoing_id, undoing = await self._undoings.of(order_id)
-            if undoing and (undone := _progress(order_id, undoing)).run == progress.run:
+            undoing = await self._undoings.of(order_id)
+            if undoing.state and (undone := _progress(order_id, undoing.state)).run == progress.run:
                 undone.timeline = progress.timeline + undone.timeline
-                return _shown(undone, undoing_id, undoing)
+                return _shown(undone, undoing.instance_id, undoing.state)
+            if await self._restarts.takes_up(order_id, state, undoing):
+                return _shown(progress, instance_of(order_id), state, goes_on=True)
         return _shown(progress, instance_of(order_id), state)
 
     async def pause(self, order_id: str) -> None:
@@ -106,20 +110,20 @@ class Orders:
             await self._lost.undo(order_id, reason)
             return
         # A compensation that failed may be asked for again: the services do each step of it once.
-        if await self._is_over(order_id, state) or (active(state) and _progress(order_id, state).status in FINAL):
+        over = came_to_an_end(state, await self._undoings.of(order_id))
+        if over or (active(state) and _progress(order_id, state).status in FINAL):
             raise refusals.finished(order_id)
         if not state.serialized_input:
             raise not_begun(order_id)
         await self._undoings.start(order_id, OrderInput.model_validate_json(state.serialized_input), reason)
 
-    async def _is_over(self, order_id: str, state: WorkflowState) -> bool:
-        """Whether all of an order whose workflow is in this state is done or undone."""
-        return came_to_an_end(state, await self._undoings.of(order_id))
-
     async def _under_way(self, order_id: str) -> Progress:
         state = await self._existing(order_id)
         if not active(state):
-            over = await self._is_over(order_id, state)
+            undoing = await self._undoings.of(order_id)
+            if await self._restarts.takes_up(order_id, state, undoing):
+                raise EngineDown(503, f"Order {order_id} was broken off, and is begun once more; ask again.")
+            over = came_to_an_end(state, undoing)
             raise refusals.finished(order_id) if over else refusals.broken_off(order_id)
         return _progress(order_id, state)
 
@@ -157,13 +161,14 @@ def _progress(order_id: str, state: WorkflowState) -> Progress:
     return Progress(order_id=order_id, run=run, status="accepted", step="accepted", attempt=1, timeline=[])
 
 
-def _shown(progress: Progress, instance_id: str, state: WorkflowState) -> OrderState:
+def _shown(progress: Progress, instance_id: str, state: WorkflowState, *, goes_on: bool = False) -> OrderState:
+    goes_on = goes_on or active(state)
     return OrderState(
         **progress.model_dump(exclude={"run", "status"}),
-        status="failed" if state.runtime_status is WorkflowStatus.FAILED else progress.status,
+        status="failed" if state.runtime_status is WorkflowStatus.FAILED and not goes_on else progress.status,
         instance_id=instance_id,
         paused=state.runtime_status is WorkflowStatus.SUSPENDED,
-        result=None if active(state) else _result(progress, state),
+        result=None if goes_on else _result(progress, state),
     )
 
 

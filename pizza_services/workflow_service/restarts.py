@@ -23,8 +23,6 @@ from undoings import Undoing
 from validations import Validations
 from workflow import VERSION
 
-# Beyond the longest time limit of a step: its result has a way to go.
-MARGIN_SECONDS = 10
 log = logging.getLogger("pizza-workflow")
 
 
@@ -34,14 +32,14 @@ class Restarts:
     def __init__(
         self, settings: Settings, instances: Instances, claims: Claims, pauses: Pauses, validations: Validations
     ) -> None:
-        self._quiet = settings.time_limits.longest + MARGIN_SECONDS
+        self._quiet = settings.time_limits.quiet
         self._instances, self._claims = instances, claims
         self._pauses, self._validations = pauses, validations
 
-    async def restart(self, order_id: str, state: WorkflowState, given: OrderInput, undoing: Undoing) -> bool:
+    async def restart(self, order_id: str, state: WorkflowState, undoing: Undoing) -> bool:
         """Begins the order once more, now or at a later look, if nothing speaks against that; whether nothing does."""
-        broken_off = state.runtime_status is WorkflowStatus.FAILED and not given.resumed
-        if not broken_off or not await self._may_go_on(given, undoing):
+        given = await self.takes_up(order_id, state, undoing)
+        if given is None:
             return False
         if quiet_seconds(state) < self._quiet:
             return True
@@ -56,12 +54,15 @@ class Restarts:
             await self._instances.start("pizza_workflow", instance_of(order_id), again)
         return True
 
-    async def _may_go_on(self, given: OrderInput, undoing: Undoing) -> bool:
-        if undoing.state and run_of(undoing.state.serialized_input) == given.run:
-            return False
+    async def takes_up(self, order_id: str, state: WorkflowState, undoing: Undoing) -> OrderInput | None:
+        """What an order was begun with that is to be begun once more; None if it is not."""
+        if state.runtime_status is not WorkflowStatus.FAILED or not state.serialized_input:
+            return None
+        given = OrderInput.model_validate_json(state.serialized_input)
+        if given.resumed or (undoing.state and run_of(undoing.state.serialized_input) == given.run):
+            return None
         # What was accepted must not be forgotten: a second workflow knows of no cancellation and of no pause.
-        order_id = given.order.order_id
         claim, _ = await self._claims.read(order_id)
         if claim is None or claim.run != given.run or claim.cancelled:
-            return False
-        return not await self._pauses.holds(order_id, given.run)
+            return None
+        return None if await self._pauses.holds(order_id, given.run) else given

@@ -23,9 +23,9 @@ class TimeLimits(BaseModel):
     stop_order: float = Field(default=30.0, gt=0)
 
     @property
-    def longest(self) -> float:
-        """After so long nothing that was under way is so any more."""
-        return max(self.model_dump().values())
+    def quiet(self) -> float:
+        """After so long nothing that was under way is so any more, and its result has come."""
+        return max(self.model_dump().values()) + 10
 
 
 class Settings(BaseSettings):

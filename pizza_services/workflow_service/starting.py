@@ -10,9 +10,11 @@ import refusals
 from claims import Claim, Claims
 from instances import AlreadyActive, Instances, Unreadable, active
 from lost_orders import LostOrders
+from messages import run_of
 from models import Order
 from names import instance_of
 from order_book import Entry, OrderBook, is_deleted
+from restarts import Restarts
 from store import Conflict
 from undoings import Undoings, came_to_an_end
 from watchdog import Watchdog
@@ -28,10 +30,11 @@ class Starting:
         lost: LostOrders,
         claims: Claims,
         book: OrderBook,
+        restarts: Restarts,
         watchdog: Watchdog,
     ) -> None:
         self._instances, self._undoings, self._lost = instances, undoings, lost
-        self._claims, self._book, self._watchdog = claims, book, watchdog
+        self._claims, self._book, self._restarts, self._watchdog = claims, book, restarts, watchdog
 
     async def start(self, order: Order, trace: str | None) -> None:
         """Starts the order's workflow; raises Refused when it is under way or has ended."""
@@ -61,8 +64,11 @@ class Starting:
         found = await self._book.find(order_id)
         if is_deleted(found, claim.run):
             return True
+        if state and (begun := run_of(state.serialized_input)) and begun != claim.run:
+            return False  # what is there is of the run before: this one was claimed, and never begun
         if state is not None and not came_to_an_end(state, undoing):
-            raise refusals.broken_off(order_id)
+            taken_up = await self._restarts.takes_up(order_id, state, undoing)
+            raise refusals.running(order_id) if taken_up else refusals.broken_off(order_id)
         # The claim's word counts also where pizza-order's does not: it may never have heard of the end.
         if state is not None or claim.finished or (isinstance(found, Entry) and found.final):
             raise refusals.finished(order_id)

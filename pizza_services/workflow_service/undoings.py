@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
-from instances import AlreadyActive, Instances, Unreadable
+from instances import AlreadyActive, Instances, Unreadable, active, quiet_seconds
 from messages import Compensation, OrderInput, run_of
 from names import compensations_of
 
@@ -28,8 +28,9 @@ class Undoing(NamedTuple):
 class Undoings:
     """Finds and starts them. Any method may raise EngineDown."""
 
-    def __init__(self, instances: Instances) -> None:
-        self._instances = instances
+    def __init__(self, instances: Instances, quiet_seconds: float) -> None:
+        # How long nothing must have happened before one that has ended is begun again under its id.
+        self._instances, self._quiet = instances, quiet_seconds
 
     async def of(self, order_id: str) -> Undoing:
         """The one that counts: the first that is not lost. Raises Unreadable when all are."""
@@ -45,6 +46,8 @@ class Undoings:
     async def start(self, order_id: str, of: OrderInput, reason: str) -> None:
         """Stops an order that has begun and undoes it, unless that is under way."""
         undoing = await self.of(order_id)
+        if undoing.state and not active(undoing.state) and quiet_seconds(undoing.state) < self._quiet:
+            return  # a late result of its last step would count as one of the next: at a later look
         given = Compensation(of=of, reason=reason)
         try:
             # It stops the order itself: a crash between stopping and undoing leaves nothing half done.

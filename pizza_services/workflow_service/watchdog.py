@@ -87,10 +87,10 @@ class Watchdog:
             await self._look_at_unended(order_id, state, undoing)
 
     async def _look_at_unended(self, order_id: str, state: WorkflowState, undoing: Undoing) -> None:
+        if await self._restarts.restart(order_id, state, undoing):
+            return
         # Before the first turn its input is not told, nor are its rules thereby.
         given = OrderInput.model_validate_json(state.serialized_input) if state.serialized_input else None
-        if given and await self._restarts.restart(order_id, state, given, undoing):
-            return
         if given and (fault := self._fault_of(state, given)):
             _warn(order_id, fault)
             await self._undoings.start(order_id, given, fault)
@@ -120,6 +120,10 @@ class Watchdog:
     async def _look_no_more(self, order_id: str) -> None:
         async with self._asked() as client:
             await client.delete_job(watch_of(order_id))
+        # It may have been started meanwhile, and then it was the new job that went.
+        with suppress(Unreadable):
+            if active(await self._instances.state(instance_of(order_id))):
+                await self.watch(order_id)
 
     def _fault_of(self, state: WorkflowState, given: OrderInput) -> str | None:
         if not active(state):

@@ -33,6 +33,7 @@ class DaprApi(DaprServicer):
             self.lose_answers = 0
             self.shutdowns = 0
             self.at_shutdown: Callable[[], None] = lambda: None
+            self.at_delete_job: Callable[[], None] = lambda: None
             self.tokens: set[str | None] = set()
 
     def document(self, key: str) -> dict[str, Any]:
@@ -97,6 +98,7 @@ class DaprApi(DaprServicer):
         self._note(context)
         if self.fail_jobs:
             context.abort(grpc.StatusCode.INTERNAL, "failed to delete job due to error")
+        self.at_delete_job()
         self.jobs.pop(request.name, None)
         return api_v1.DeleteJobResponse()
 

@@ -71,6 +71,7 @@ class Engine(TaskHubSidecarServiceServicer):
             # The next call of each of these kinds fails, and the engine has heard nothing: "pause", "resume".
             self.unheard: list[str] = []
             self.down = threading.Event()
+            self.refuses_starts = False
             # What standstill.py is there for: calls to workflows wait until who hosts them changes.
             self.blocked = threading.Event()
             self.pings = 0
@@ -143,6 +144,8 @@ class Engine(TaskHubSidecarServiceServicer):
         self._serve(context)
         self._reach(context)
         self._load(request.instanceId, context)
+        if self.refuses_starts:
+            context.abort(grpc.StatusCode.UNKNOWN, "the scheduler is not there")
         with self.lock:
             old = self.instances.get(request.instanceId)
             if old and not old.ended:

@@ -1,5 +1,7 @@
 """Orders and their undoings of whose workflow the engine has lost a part: none is stuck, and none is shown wrong."""
 
+import json
+
 import pytest
 from conftest import ORDER, eventually
 from test_steering import fail
@@ -49,6 +51,16 @@ def test_an_order_that_had_come_to_its_end_before_it_was_lost_is_left_alone(ada,
     assert sidecar.dapr.jobs == {}
     assert sidecar.peers.asked() == ["order", "cook"]
     assert ada.post("/cancel-order", force=True).json()["code"] == "ORDER_FINISHED"
+
+
+def test_an_order_whose_end_only_its_claim_knows_is_left_alone(ada, sidecar, lost):
+    lost(ada, sidecar)
+    claim, version = sidecar.dapr.document("start_123"), sidecar.dapr.state["start_123"][1]
+    sidecar.dapr.state["start_123"] = (json.dumps(claim | {"finished": True}).encode(), version)
+    look(ada)
+    assert sidecar.dapr.jobs == {}
+    assert sidecar.peers.asked() == ["order", "cook"]
+    assert ada.post("/cancel-order", force=True).status_code == 409
 
 
 def test_force_cancels_an_order_that_is_lost(ada, sidecar, lost):
@@ -149,8 +161,8 @@ def test_an_undoing_that_is_lost_is_followed_by_another(ada, sidecar, lost, agai
 def test_an_order_that_broke_off_and_whose_undoing_is_lost_can_be_shown(ada, client, sidecar):
     ada.order()
     ada.until("pending_validation")
-    fail(sidecar, "pizza-order-123")
+    fail(sidecar, "pizza-order-123", "TERMINATED")
     sidecar.engine.lost.add("pizza-undo-123")
-    assert ada.until_ended()["status"] == "failed"
+    ada.until_ended()
     assert '"force": true' in client.post("/start-order", json=ORDER).json()["detail"]
     assert '"force": true' in ada.post("/pause-order").json()["detail"]

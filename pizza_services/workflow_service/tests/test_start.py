@@ -142,6 +142,25 @@ def test_a_crash_between_claim_and_schedule_is_healed_by_asking_again(ada, clien
     ada.until("pending_validation")
 
 
+@pytest.mark.parametrize("why", ["no scheduler", "no engine"])
+def test_a_start_after_a_deletion_that_failed_half_way_can_be_repeated(serve, ada, sidecar, why):
+    ada.client = serve(call_timeout_seconds=1)
+    delivered(ada)
+    run = sidecar.dapr.document("start_123")["run"]
+    sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": run})
+    if why == "no scheduler":
+        sidecar.dapr.fail_jobs = True
+    else:
+        sidecar.engine.refuses_starts = True
+    assert start(ada.client).status_code in (503, 504)
+    claimed = sidecar.dapr.document("start_123")["run"]
+    assert claimed != run
+    sidecar.dapr.fail_jobs = sidecar.engine.refuses_starts = False
+    ada.order()
+    ada.until("pending_validation")
+    assert sidecar.dapr.document("start_123")["run"] == claimed
+
+
 def test_a_claim_whose_answer_was_lost_is_this_requests_own(ada, sidecar):
     sidecar.dapr.lose_answers = 1
     ada.order()

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
@@ -259,11 +260,26 @@ def test_force_also_cancels_a_paused_order(ada):
     assert ada.until_ended()["status"] == "cancelled"
 
 
-def test_force_mends_an_order_whose_workflow_failed(ada, sidecar):
+def test_an_order_that_is_to_be_begun_once_more_has_not_ended(ada, sidecar):
     ada.order()
     ada.until("pending_validation")
     fail(sidecar, "pizza-order-123")
-    assert ada.until_ended()["status"] == "failed"
+    state = ada.state()
+    assert (state["status"], state.get("result")) == ("pending_validation", None)
+    for route, more in (("validate-pizza", {"approved": True}), ("pause-order", {}), ("cancel-order", {})):
+        answer = ada.post(f"/{route}", **more)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert "begun once more; ask again" in answer.json()["detail"]
+    assert ada.client.post("/start-order", json=ORDER).json()["code"] == "ORDER_RUNNING"
+    assert ada.post("/cancel-order", force=True).status_code == 202
+    eventually(lambda: ada.state()["status"] == "cancelled")
+
+
+def test_force_mends_an_order_whose_workflow_was_ended(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    fail(sidecar, "pizza-order-123", "TERMINATED")
+    ada.until_ended()
     # pizza-order would not delete it: by what it was told, the order is under way.
     answers = [ada.post("/cancel-order"), ada.client.post("/start-order", json=ORDER)]
     for answer in answers:
@@ -289,6 +305,8 @@ def undo_in_vain(ada, sidecar):
 def test_force_that_failed_can_be_repeated(ada, sidecar):
     undo_in_vain(ada, sidecar)
     assert ada.until_ended()["status"] == "failed"
+    # When nothing that it did can be under way any more.
+    sidecar.engine.instances["pizza-undo-123"].created -= timedelta(seconds=71)
     assert ada.post("/cancel-order", force=True).status_code == 202
     eventually(lambda: ada.state()["status"] == "cancelled")
     assert sidecar.peers.asked()[-3:] == ["discard", "refund", "cancel"]

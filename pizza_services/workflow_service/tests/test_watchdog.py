@@ -65,9 +65,9 @@ def break_off(customer, sidecar):
     look(customer)
 
 
-def let_pass(sidecar, seconds):
-    """The order's workflow did its last turn so much earlier."""
-    sidecar.engine.instances["pizza-order-123"].created -= timedelta(seconds=seconds)
+def let_pass(sidecar, seconds, instance_id="pizza-order-123"):
+    """A workflow did its last turn so much earlier."""
+    sidecar.engine.instances[instance_id].created -= timedelta(seconds=seconds)
 
 
 def delivered_once(customer, sidecar):
@@ -196,6 +196,12 @@ def test_a_workflow_that_somebody_ended_is_not_begun_again(ada, sidecar):
 
 def test_an_undoing_that_failed_is_begun_again(ada, sidecar):
     undo_in_vain(ada, sidecar)
+    scheduled = sidecar.engine.scheduled
+    let_pass(sidecar, 65, "pizza-undo-123")
+    look(ada)
+    # The step that was under way may still come to its end.
+    assert sidecar.engine.scheduled == scheduled
+    let_pass(sidecar, 6, "pizza-undo-123")
     look(ada)
     eventually(lambda: ada.state()["status"] == "cancelled")
     assert sidecar.peers.asked()[-3:] == ["discard", "refund", "cancel"]
@@ -275,6 +281,24 @@ def test_an_order_before_its_first_turn_is_looked_at_again(serve, ada, sidecar):
     assert JOB in sidecar.dapr.jobs
     sidecar.engine.let_begin()
     ada.until("pending_validation")
+
+
+def test_a_job_of_an_order_that_was_started_meanwhile_is_made_again(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/validate-pizza", approved=True)
+    ada.until_ended()
+
+    def start_anew() -> None:
+        run = sidecar.dapr.document("start_123")["run"]
+        sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": run})
+        ada.order()
+        ada.until("pending_validation")
+
+    # While the look at the run before is about to delete its job.
+    sidecar.dapr.at_delete_job = start_anew
+    look(ada)
+    assert JOB in sidecar.dapr.jobs
 
 
 def test_without_the_scheduler_nothing_is_started_and_nothing_is_lost(ada, client, sidecar):

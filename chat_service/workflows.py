@@ -4,6 +4,7 @@
 # pyright: reportUnknownMemberType=false
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -17,7 +18,13 @@ from turn import ChatTurn, Failure
 
 ENGINE = "Dapr workflow engine"
 ENDED = {WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.TERMINATED}
-PAUSE_SECONDS = 0.05
+HALF_SAVED = "missing from state store"
+PAUSE_SECONDS, LOST_AFTER_READS = 0.05, 40
+log = logging.getLogger("chat")
+
+
+class Lost(Unreachable):
+    """The engine refuses to load an instance, because a part of its state is missing: it does no turn any more."""
 
 
 class Workflows:
@@ -58,21 +65,31 @@ class Workflows:
             raise _unreachable(error) from error
 
     async def has_ended(self, instance_id: str) -> bool | None:
-        """Whether an instance has ended; None when there is none."""
-        state = await self.state(instance_id)
+        """Whether an instance does nothing more: it has ended, or the engine has lost it. None when there is none."""
+        try:
+            state = await self.state(instance_id)
+        except Lost:
+            return True
         return None if state is None else state.runtime_status in ENDED
 
     async def tell(self, instance_id: str, event: str) -> None:
-        """Raises an event for an instance. One that is not there (yet) is left to ask by itself."""
+        """Raises an event for an instance. One that is not there (yet), or is lost, is left to itself."""
         async with self._calling():
             try:
                 await self._client.raise_workflow_event(instance_id, event)
             except grpc.aio.AioRpcError as error:
-                if not _missing(error):
+                if not _missing(error) and HALF_SAVED not in (error.details() or ""):
                     raise
 
     async def remove(self, instance_id: str) -> None:
-        """Ends an instance if it runs, and removes it with its history."""
+        """Ends an instance if it runs, and removes it with its history; of one that is lost, what is left stays."""
+        try:
+            await self._remove(instance_id)
+        except Lost:
+            # Dapr loads an instance before it does anything with it: only the store itself can delete these keys.
+            log.error("The engine has lost a workflow and cannot remove it.", extra={"fields": {"id": instance_id}})
+
+    async def _remove(self, instance_id: str) -> None:
         async with self._calling():
             while (state := await self._read(instance_id, fetch_payloads=False)) is not None:
                 try:
@@ -100,12 +117,18 @@ class Workflows:
 
 async def _whole(read: Callable[[], Awaitable[WorkflowState | None]]) -> WorkflowState | None:
     # Dapr 1.18 reads an instance key by key: one that is written meanwhile looks torn, and a moment later does not.
+    # What is missing each time, and always the same, it has lost (seen on 1.18.0).
+    missing: list[str] = []
     while True:
         try:
             return await read()
         except grpc.aio.AioRpcError as error:
-            if "missing from state store" not in (error.details() or ""):
+            reason = error.details() or ""
+            if HALF_SAVED not in reason:
                 raise
+            missing = [*missing, reason] if reason in missing else [reason]
+            if len(missing) >= LOST_AFTER_READS:
+                raise Lost(ENGINE, "it has lost a part of this message's workflow.") from error
             await asyncio.sleep(PAUSE_SECONDS)
 
 

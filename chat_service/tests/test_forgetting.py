@@ -70,6 +70,15 @@ def test_a_chat_in_flight_is_ended(client, sidecar):
     assert job["data"]["session_ids"] == ["s1"]
 
 
+def test_a_workflow_that_the_engine_has_lost_holds_nothing_else_back(client, sidecar):
+    lost = say(client, session_id="s1").json()["instance_id"]
+    say(client, session_id="s1")
+    sidecar.engine.lost.add(lost)
+    assert forget(client, event()).json() == {"status": "SUCCESS"}
+    assert not sidecar.state
+    assert list(sidecar.engine.instances) == [lost]
+
+
 def test_the_same_event_twice(client, sidecar):
     say(client, session_id="s1")
     assert forget(client, event()).json() == forget(client, event()).json() == {"status": "SUCCESS"}

@@ -95,6 +95,18 @@ def test_a_message_behind_a_dead_one_is_answered(serve, sidecar, fate):
     assert queue_of(sidecar) == []
 
 
+def test_a_message_behind_one_that_the_engine_has_lost_is_answered(client, sidecar):
+    client.put("/faults/generate_response", json={"delay_ms": 300})
+    lost = say(client, session_id="s1", wait=False).json()["instance_id"]
+    eventually(lambda: sidecar.engine.runs("generate_response") == 1)
+    sidecar.engine.lost.add(lost)
+    client.delete("/faults")
+    assert say(client, session_id="s1").json()["status"] == "completed"
+    answer = client.get(f"/chat/{lost}")
+    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr workflow engine")
+    assert "has lost a part" in answer.json()["detail"]
+
+
 def test_a_message_is_called_when_its_turn_has_come_and_need_not_wait_for_the_timer(serve, sidecar):
     client = serve(faults_enabled=True, turn_check_seconds=60)
     client.put("/faults/generate_response", json={"delay_ms": 200})

@@ -54,6 +54,8 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
         self.workers, self.connected = 0, 0
         self.pings = 0
         self.torn_reads = 0
+        # Instances that are not loaded any more, because a part of their state is missing.
+        self.lost: set[str] = set()
         self._work: queue.Queue[Any] = queue.Queue()
         self._changed = threading.Condition(threading.RLock())
 
@@ -104,6 +106,7 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
         return pb.CreateInstanceResponse(instanceId=instance.id)
 
     def GetInstance(self, request: Any, context: Any) -> Any:
+        self._load(request.instanceId, context)
         with self._changed:
             if self.torn_reads:
                 self.torn_reads -= 1
@@ -112,6 +115,7 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
             return self._state(request.instanceId)
 
     def WaitForInstanceCompletion(self, request: Any, context: Any) -> Any:
+        self._load(request.instanceId, context)
         with self._changed:
             while context.is_active():
                 instance = self.instances.get(request.instanceId)
@@ -123,6 +127,7 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
     def RaiseEvent(self, request: Any, context: Any) -> Any:
         self.pings += request.instanceId == "nobody"
         self._reach(context)
+        self._load(request.instanceId, context)
         with self._changed:
             instance = self._existing(request.instanceId, context)
             self._tell(instance, event(eventRaised=pb.EventRaisedEvent(name=request.name, input=request.input)))
@@ -146,7 +151,8 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
 
     def CompleteActivityTask(self, request: Any, context: Any) -> Any:
         with self._changed:
-            if instance := self.instances.get(request.instanceId):
+            instance = self.instances.get(request.instanceId)
+            if instance and instance.id not in self.lost:
                 if request.HasField("failureDetails"):
                     failed = pb.TaskFailedEvent(taskScheduledId=request.taskId, failureDetails=request.failureDetails)
                     self._tell(instance, event(taskFailed=failed))
@@ -227,6 +233,11 @@ class WorkflowEngine(TaskHubSidecarServiceServicer):
             instance.pending = []
             request = pb.WorkflowRequest(instanceId=instance.id, pastEvents=instance.history, newEvents=instance.given)
             self._work.put(pb.WorkItem(workflowRequest=request))
+
+    def _load(self, instance_id: str, context: Any) -> None:
+        if instance_id in self.lost:
+            missing = "history key 'history-000002' declared in metadata but missing from state store"
+            context.abort(grpc.StatusCode.UNKNOWN, f"workflow '{instance_id}': {missing}")
 
     def _reach(self, context: Any) -> None:
         while self.blocked.is_set():

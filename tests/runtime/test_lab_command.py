@@ -146,6 +146,13 @@ def test_an_app_that_cannot_start_is_named_with_its_log(shell):
     shell.assert_nothing_left()
 
 
+def test_an_app_that_cannot_start_under_serve_leaves_the_ports_to_the_next(shell):
+    served = shell.run("serve", "callee-app", env={"MAX_FAILS_BEFORE_SUCCESS": "plenty"})
+    assert served.returncode == 1
+    assert "max_fails_before_success" in served.stderr.lower()
+    shell.assert_nothing_left()
+
+
 def test_a_crash_of_one_app_ends_up_with_its_name(shell):
     with shell.foreground("up", "invocation") as up:
         assert up.wait_for("Ctrl-C stops all", 90)

@@ -45,9 +45,9 @@ def watch(site: Site, apps: Sequence[App], say: Callable[[str], None], *, infras
     Raises LabError when an app ends by itself, whose log says why; and when something does not stay up. What somebody
     else runs, or was ended by `./lab kill`, is left alone.
     """
-    watched, ended = _living(site), Counter[Part]()
-    if not infrastructure_too:
-        watched = {part for part in watched if part.kind != "infrastructure"}
+    watched, ended = {Part(kind, app.app_id) for kind in ("sidecar", "app") for app in apps}, Counter[Part]()
+    if infrastructure_too:
+        watched |= {part for part in _living(site) if part.kind == "infrastructure"}
     down = lifecycle.intent(site, "down")
     while True:
         gone = _gone(site, apps, watched)

@@ -21,7 +21,8 @@ def test_a_sidecar_that_lets_no_worker_in_is_asked_to_end(serve, sidecar):
     # It would not end while a worker asks it for work.
     assert connected_then == [0]
     assert set(sidecar.tokens) == {"s3cret"}
-    # There is another one now.
+    # The worker comes back when the sidecar is seen to be gone. There is another one now.
+    eventually(lambda: sidecar.engine.connected == 1)
     sidecar.ready = sidecar.lets_workers_in = True
     eventually(lambda: client.get("/readyz").status_code == 200)
     assert (sidecar.engine.workers, sidecar.shutdowns) == (2, 1)

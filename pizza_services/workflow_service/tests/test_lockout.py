@@ -22,7 +22,8 @@ def test_a_sidecar_that_lets_no_worker_in_is_asked_to_end(serve, sidecar):
     # It would not end while a worker asks it for work.
     assert asked_by == [before - 1]
     assert sidecar.dapr.tokens == {"s3cret"}
-    # There is another one now.
+    # The worker comes back when the sidecar is seen to be gone. There is another one now.
+    eventually(lambda: sidecar.engine.connected() == before)
     sidecar.peers.ready = sidecar.peers.placed = sidecar.peers.worker = True
     eventually(lambda: client.get("/readyz").status_code == 200)
     assert worker not in sidecar.engine.workers

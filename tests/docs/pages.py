@@ -8,6 +8,7 @@ block (invisible on the page) says more:
     <!-- run: fails with 1 -->                         its exit status; 0 when nothing is said
     <!-- run by: tests/x/test_y.py::test_z -->         another test does what it says
     <!-- not run: WHY -->                              nothing does
+    <!-- quote: FILE::NAME -->                         the next block is a part of that file (quotes.py)
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from labctl.site import ROOT
 
 SHELL = {"bash", "sh", "shell", "console", "zsh"}
 SEEN = {"text", "json"}
-_DIRECTIVE = re.compile(r"<!--\s*(run by|run|not run):\s*(.*?)\s*-->", re.DOTALL)
+_DIRECTIVE = re.compile(r"<!--\s*(run by|run|not run|quote):\s*(.*?)\s*-->", re.DOTALL)
 _BACKGROUND = re.compile(r'in terminal 1 until "([^"]+)"')
 _FAILS = re.compile(r"fails with (\d+)")
 _CTRL_C = "press Ctrl-C in terminal 1"
@@ -155,7 +156,7 @@ def read_blocks(text: str) -> list[Block]:
                 directive, words = found[1], re.sub(r"\s+", " ", found[2])
                 if directive == "run" and not _means_something(words):
                     raise ValueError(f"line {line}: nobody knows what `run: {words}` means")
-            elif re.match(r"<!--\s*(not\s+)?(run|exec)", token.content):
+            elif re.match(r"<!--\s*(not\s+)?(run|exec|quot)", token.content):
                 raise ValueError(f"line {line}: a comment that is nearly one that the tests know")
         elif token.type == "fence":
             blocks.append(Block(token.info.strip(), token.content, line, directive, words))

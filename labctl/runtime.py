@@ -19,7 +19,7 @@ from labctl.progress import Steps
 from labctl.site import HOME, ROOT
 from labctl.uv import install_package
 
-RUNTIME_VERSION = "1.18.0"
+RUNTIME_VERSION = "1.18.1"
 CLI_VERSION = "1.16.5"
 GO_VERSION = "1.26.4"
 BUILD_SPACE_GB = 9  # caches and binaries together, measured: 8 GB while building

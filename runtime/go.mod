@@ -10,7 +10,7 @@ tool (
 	github.com/dapr/dapr/cmd/sentry
 )
 
-require github.com/dapr/dapr v1.18.0 // indirect
+require github.com/dapr/dapr v1.18.1 // indirect
 
 require (
 	cel.dev/expr v0.25.1 // indirect

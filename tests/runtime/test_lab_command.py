@@ -235,7 +235,7 @@ def test_logs_and_doctor(shell):
     assert "callee-app" in shell.run("logs", "callee-app", "--sidecar").stdout
     rows = json.loads(shell.run("doctor", "--json").stdout)
     assert {row["state"] for row in rows} <= {"ok", "note"}
-    assert any("Dapr runtime" in row["what"] and "1.18.0" in row["found"] for row in rows)
+    assert any("Dapr runtime" in row["what"] and "1.18.1" in row["found"] for row in rows)
 
 
 @contextmanager

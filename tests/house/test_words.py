@@ -13,6 +13,8 @@ from tests.house import words
 DONE = [
     Path("tests/house/words.py"),
     Path("tests/house/test_words.py"),
+    Path("tests/house/reading.py"),
+    Path("tests/house/test_reading.py"),
     Path("tests/docs/quotes.py"),
     Path("tests/docs/test_quotes.py"),
 ]

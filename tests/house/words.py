@@ -22,7 +22,7 @@ from markdown_it.token import Token
 
 from tests.house.repository import ROOT, files, services
 
-# Each pattern with its aim: fewer than so many occurrences in 10,000 words.
+# Each pattern with its aim: fewer occurrences than that in 10,000 words.
 PATTERNS: dict[str, tuple[str, int]] = {
     "what is, was, has, it, they, of": (r"\bwhat (?:is|was|has|it|they|of)\b", 5),
     "come, comes, came": (r"\b(?:comes?|came)\b", 5),
@@ -217,7 +217,7 @@ def long_sentences(path: Path) -> list[Fault]:
 def unfit_docstrings(path: Path) -> list[Fault]:
     """Return the docstrings of functions that do not start with an imperative verb.
 
-    Properties may name what they hold. Tests and pytest's fixtures may state a claim or name a thing.
+    Properties may name their value. Tests and pytest's fixtures may state a claim or name a thing.
     """
     found: list[Fault] = []
     for node in ast.walk(ast.parse((ROOT / path).read_text())):

@@ -1,8 +1,14 @@
-"""Does a command show what the page says? Text for text, but for named placeholders where it varies from run to run."""
+"""Compare the output of a command with the output on a page.
+
+JSON is compared as JSON: daprd puts a blank after each comma or none, depending on its build. Everything else is
+compared as text. Named placeholders stand for values that differ from run to run.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 # The only names that may stand in angle brackets in a "what you see" block.
 PLACEHOLDERS = {
@@ -15,22 +21,29 @@ PLACEHOLDERS = {
     "time": r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?",
     "folder": r"/\S*?",
 }
-# `<about 10000>`: a wait that a policy prescribes, and what a busy machine adds to it.
+# `<about 10000>`: the wait that a policy prescribes, plus the time that a busy machine adds.
 _ABOUT = re.compile(r"about (\d+)")
 _LEAST, _MOST = 0.97, 1.4
 _PLACEHOLDER = re.compile(r"<([a-z][a-z0-9 ]*)>")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+# A placeholder outside of a JSON string, which stands for a number: it becomes a string with this mark in front.
+_BARE = "\0"
+_BARE_PLACEHOLDER = re.compile(r'("(?:[^"\\]|\\.)*")|(<[a-z][a-z0-9 ]*>)')
 
 
 class NotSeen(AssertionError):
-    """What the page shows is not what the command shows."""
+    """The output on the page is not the output of the command."""
+
+
+class _Number(str):
+    """A JSON number, as it is written."""
 
 
 def normal(text: str) -> list[str]:
-    """The lines that count.
+    """Return the lines that count.
 
-    Runs of blanks are one blank, runs of a table's line are one, blank lines and colours are nothing; and the
-    "… step" by which ./lab announces a step where it cannot draw a bar is nothing, for a reader sees the bar.
+    A run of blanks becomes one blank, and a run of a table's line becomes one character. Blank lines and colours are
+    dropped. So are the lines "… step" with which ./lab announces a step where it cannot draw a bar.
     """
     lines = [
         re.sub(r"([━─═])\1+", r"\1", re.sub(r"\s+", " ", line)).strip() for line in _ANSI.sub("", text).split("\n")
@@ -39,7 +52,7 @@ def normal(text: str) -> list[str]:
 
 
 def compare(page: str, real: str) -> None:
-    """Raises NotSeen, naming the first line that differs, unless the real output is what the page shows."""
+    """Raise NotSeen, which names the first line that differs, unless the real output is the page's."""
     expected, found = normal(page), normal(real)
     for number in range(max(len(expected), len(found))):
         wanted = expected[number] if number < len(expected) else None
@@ -53,7 +66,42 @@ def compare(page: str, real: str) -> None:
 
 
 def matches(wanted: str, line: str) -> bool:
-    """Whether one line is what the page's line says. Raises NotSeen for a placeholder that is not declared."""
+    """Return whether a line is the page's line. Raise NotSeen for a placeholder that is not declared."""
+    pattern = _json(_BARE_PLACEHOLDER.sub(lambda found: found[1] or json.dumps(_BARE + found[2]), wanted))
+    if pattern is None:
+        return _matches_text(wanted, line)
+    value = _json(line)
+    return value is not None and _matches_json(pattern, value)
+
+
+def _json(text: str) -> Any:
+    """Return the object or array that a line consists of, with its numbers as written; None for any other line."""
+    if text[:1] not in ("{", "["):
+        return None
+    try:
+        return json.loads(text, parse_int=_Number, parse_float=_Number)
+    except ValueError:
+        return None
+
+
+def _matches_json(wanted: Any, value: Any) -> bool:
+    if isinstance(wanted, dict):
+        same_keys = isinstance(value, dict) and wanted.keys() == value.keys()
+        return same_keys and all(_matches_json(wanted[key], value[key]) for key in wanted)
+    if isinstance(wanted, list):
+        same_length = isinstance(value, list) and len(wanted) == len(value)
+        return same_length and all(_matches_json(*pair) for pair in zip(wanted, value, strict=True))
+    if not isinstance(wanted, str):
+        return wanted is value  # true, false and null
+    is_number = isinstance(wanted, _Number) or wanted.startswith(_BARE)
+    return (
+        isinstance(value, str)
+        and is_number == isinstance(value, _Number)
+        and _matches_text(wanted.removeprefix(_BARE), value)
+    )
+
+
+def _matches_text(wanted: str, line: str) -> bool:
     abouts: list[int] = []
 
     def pattern(name: str) -> str:

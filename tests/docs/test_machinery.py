@@ -35,6 +35,11 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         ('{"attempts":3,"elapsed_ms":<about 10000>}', '{"attempts":3,"elapsed_ms":10021.7}'),
         ("(pid <pid>) <uuid>", "(pid 17) 6f6f1f2e-9d5c-4b0e-8a51-0d2a1f0c7a11"),
         ("a.c [x] (y) *", "a.c [x] (y) *"),
+        ('{"a":1, "b":[true, null]}', '{"a":1,"b":[true,null]}'),
+        ('{"a":"1, 2","b":<ms>}', '{"b": 7.5, "a": "1, 2"}'),
+        ('{"at":"<time>","data":{"n":<about 100>}}', '{"at": "2026-01-02T03:04:05Z", "data": {"n": 101}}'),
+        ('[{"reply":"It is <time>."}]', '[{"reply": "It is 2026-01-02 03:04:05."}]'),
+        ('{"not": JSON}', '{"not": JSON}'),
     ],
 )
 def test_what_is_seen_is_what_the_page_shows(page: str, real: str) -> None:
@@ -54,6 +59,19 @@ def test_what_is_seen_is_what_the_page_shows(page: str, real: str) -> None:
         ('{"elapsed_ms":<about 10000>}', '{"elapsed_ms":15012.0}'),
         ("pid <pid>", "pid none"),
         ("pid <nonsense>", "pid 17"),
+        ('{"a":"1, 2"}', '{"a":"1,2"}'),
+        ('{"a":1}', '{"a":"1"}'),
+        ('{"a":"1"}', '{"a":1}'),
+        ('{"a":1}', '{"a":1.0}'),
+        ('{"a":true}', '{"a":1}'),
+        ('{"a":null}', '{"a":false}'),
+        ('{"a":<ms>}', '{"a":"7"}'),
+        ('{"a":1}', '{"a":1,"b":2}'),
+        ('{"a":[1,2]}', '{"a":[2,1]}'),
+        ('{"a":{}}', '{"a":[]}'),
+        ('{"a":1}', '{"a":1'),
+        ('{"a":<nonsense>}', '{"a":1}'),
+        ("{not JSON, really}", "{not JSON,really}"),
     ],
 )
 def test_what_is_seen_is_not_what_the_page_shows(page: str, real: str) -> None:

@@ -88,12 +88,12 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **texts: str) -> Path
     def below(_: Path) -> list[Path]:
         return paths
 
-    def text(path: Path) -> str:
+    def read(path: Path) -> str:
         return (tmp_path / path).read_text()
 
     monkeypatch.setattr(reading, "ROOT", tmp_path)
     monkeypatch.setattr(reading, "below", below)
-    monkeypatch.setattr(reading, "text", text)
+    monkeypatch.setattr(reading, "text", read)
     return service
 
 

@@ -16,6 +16,7 @@ DONE = [
     Path("tests/house/reading.py"),
     Path("tests/house/test_reading.py"),
     Path("tests/docs/quotes.py"),
+    Path("tests/docs/seen.py"),
     Path("tests/docs/test_quotes.py"),
 ]
 MARKDOWN = "page.md"

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from labctl.errors import LabError
-from labctl.site import ROOT, Site
+from labctl.stack import ROOT, Stack
 
 RUN_FILE = ROOT / "dapr.yaml"
 ZIPKIN = 9411
@@ -19,7 +19,7 @@ _PORT_KEYS = ("appPort", "daprHTTPPort", "daprGRPCPort", "daprInternalGRPCPort",
 
 @dataclass(frozen=True)
 class App:
-    """One entry of dapr.yaml with the ports that it has in a site."""
+    """One entry of dapr.yaml with the ports that it has in a stack."""
 
     app_id: str
     lab: str
@@ -51,13 +51,13 @@ class App:
         return f"{scheme}://localhost:{self.app_port}"
 
 
-def read_apps(site: Site, run_file: Path = RUN_FILE) -> list[App]:
-    """All apps of the run file, in its order, with the site's ports."""
+def read_apps(stack: Stack, run_file: Path = RUN_FILE) -> list[App]:
+    """All apps of the run file, in its order, with the stack's ports."""
     document = yaml.safe_load(run_file.read_text())
     apps: list[App] = []
     for entry in document["apps"]:
         # A sidecar without an app has no app port.
-        ports = [int(entry[key]) + site.offset if key in entry else 0 for key in _PORT_KEYS]
+        ports = [int(entry[key]) + stack.offset if key in entry else 0 for key in _PORT_KEYS]
         folder = (run_file.parent / entry["appDirPath"]).resolve()
         apps.append(
             App(entry["appID"], entry["env"]["LAB"], folder, entry.get("appProtocol", "http"), *ports, entry=entry)
@@ -88,7 +88,7 @@ def find(apps: Sequence[App], app_id: str) -> App:
 
 
 def write_copy(
-    site: Site,
+    stack: Stack,
     apps: Sequence[App],
     *,
     name: str = "dapr.yaml",
@@ -96,42 +96,42 @@ def write_copy(
     without_app: bool = False,
     env: dict[str, str] | None = None,
 ) -> Path:
-    """Writes a run file of just these apps, on the site's ports, into the site's folder, and returns its path.
+    """Writes a run file of just these apps, on the stack's ports, into the stack's folder, and returns its path.
 
     resources: folders whose components stand in for those of the same file name in components/.
     without_app: sidecars only. env: added to every app's environment.
     """
     document = yaml.safe_load(RUN_FILE.read_text())
     common = document["common"]
-    common["configFilePath"] = str(site_config(site))
-    common["resourcesPaths"] = [str(site_resources(site, [RUN_FILE.parent / "components", *resources], name))]
-    if not site.shares_infrastructure:
-        common["placementHostAddress"] = f"127.0.0.1:{site.ports['placement']}"
-        common["schedulerHostAddress"] = f"127.0.0.1:{site.ports['scheduler']}"
-    document["apps"] = [_entry(site, app, without_app, env or {}) for app in apps]
-    path = site.state / "run" / name
+    common["configFilePath"] = str(stack_config(stack))
+    common["resourcesPaths"] = [str(stack_resources(stack, [RUN_FILE.parent / "components", *resources], name))]
+    if not stack.shares_infrastructure:
+        common["placementHostAddress"] = f"127.0.0.1:{stack.ports['placement']}"
+        common["schedulerHostAddress"] = f"127.0.0.1:{stack.ports['scheduler']}"
+    document["apps"] = [_entry(stack, app, without_app, env or {}) for app in apps]
+    path = stack.state / "run" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
 
 
-def _entry(site: Site, app: App, without_app: bool, env: dict[str, str]) -> dict[str, Any]:
+def _entry(stack: Stack, app: App, without_app: bool, env: dict[str, str]) -> dict[str, Any]:
     entry = dict(app.entry) | {"appDirPath": str(app.folder)}
-    entry |= {key: app.entry[key] + site.offset for key in _PORT_KEYS if key in app.entry}
+    entry |= {key: app.entry[key] + stack.offset for key in _PORT_KEYS if key in app.entry}
     entry["env"] = app.entry["env"] | env
     if without_app:
         entry.pop("command", None)
     secure = RUN_FILE.parent / "config" / "secure" / f"{app.app_id}.yaml"
-    if site.secure and secure.exists():
+    if stack.secure and secure.exists():
         # Access control is the callee's affair, so each callee has a Configuration of its own.
-        entry["configFilePath"] = str(site_config(site, secure))
+        entry["configFilePath"] = str(stack_config(stack, secure))
     return entry
 
 
-def site_config(site: Site, source: Path | None = None) -> Path:
-    """The Configuration for the site's sidecars."""
+def stack_config(stack: Stack, source: Path | None = None) -> Path:
+    """The Configuration for the stack's sidecars."""
     source = source or RUN_FILE.parent / "config" / "config.yaml"
-    if not site.has_its_own_names:
+    if not stack.has_its_own_names:
         return source
     document = yaml.safe_load(source.read_text())
     # A sidecar is in it for updateInterval and renews after updateInterval - timeout: the defaults (5 s, 1 s) leave a
@@ -140,30 +140,30 @@ def site_config(site: Site, source: Path | None = None) -> Path:
         "component": "sqlite",
         "version": "v1",
         "configuration": {
-            "connectionString": str(site.state / "names.sqlite"),
+            "connectionString": str(stack.state / "names.sqlite"),
             "updateInterval": "20s",
             "timeout": "10s",
         },
     }
     # A user's own Zipkin is not told of what tests and benches do.
     zipkin = document["spec"]["tracing"]["zipkin"]
-    zipkin["endpointAddress"] = zipkin["endpointAddress"].replace(f":{ZIPKIN}/", f":{ZIPKIN + site.offset}/")
-    path = site.state / "run" / source.name
+    zipkin["endpointAddress"] = zipkin["endpointAddress"].replace(f":{ZIPKIN}/", f":{ZIPKIN + stack.offset}/")
+    path = stack.state / "run" / source.name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
 
 
-def site_resources(site: Site, folders: Sequence[Path], name: str) -> Path:
-    """One folder of resource files for the site; components/ itself when nothing has to be changed in it."""
-    if site.offset == 0 and len(folders) == 1:
+def stack_resources(stack: Stack, folders: Sequence[Path], name: str) -> Path:
+    """One folder of resource files for the stack; components/ itself when nothing has to be changed in it."""
+    if stack.offset == 0 and len(folders) == 1:
         return folders[0]
-    target = site.state / "run" / f"{Path(name).stem}-resources"
+    target = stack.state / "run" / f"{Path(name).stem}-resources"
     target.mkdir(parents=True, exist_ok=True)
     for stale in target.glob("*.yaml"):
         stale.unlink()
     for folder in folders:
         for source in sorted(folder.glob("*.yaml")):
-            text = source.read_text().replace("localhost:6379", f"localhost:{site.ports['redis']}")
+            text = source.read_text().replace("localhost:6379", f"localhost:{stack.ports['redis']}")
             (target / source.name).write_text(text)
     return target

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from labctl import infrastructure, runfile, setup, uv
-from labctl import runtime as dapr
+from labctl import runfile
+from labctl.make import redis_server, setup, uv
+from labctl.make import runtime as dapr
 from labctl.progress import Steps
-from labctl.site import HOME, ROOT, TEST_OFFSET, Site
+from labctl.stack import HOME, ROOT, TEST_OFFSET, Stack
 
 ENVIRONMENT = HOME / "test-venv"
 
@@ -21,7 +22,7 @@ ENVIRONMENT = HOME / "test-venv"
 def ensure_environment(steps: Steps) -> Path:
     """The environment of tests/, made from requirements-dev.txt; returns its python."""
     lock = ROOT / "requirements-dev.txt"
-    with setup.site_lock("test-environment"):
+    with setup.checkout_lock("test-environment"):
         if not uv.is_made(ENVIRONMENT, lock):
             with steps.step("tests/: its Python environment"):
                 uv.make(ENVIRONMENT, lock)
@@ -39,13 +40,13 @@ def run(
 ) -> int:
     """Runs the chosen tests and returns the exit code: 0 when every part passed."""
     steps = Steps(console)
-    site = Site("test", TEST_OFFSET)
-    apps = runfile.select(runfile.read_apps(site), labs)
+    stack = Stack("test", TEST_OFFSET)
+    apps = runfile.select(runfile.read_apps(stack), labs)
     python = ensure_environment(steps)
     if not (unit_only or house_only):
         # The first build of the runtime is set-up, not test time.
         dapr.ensure(steps, own=True)
-        infrastructure.ensure_redis(site, steps)
+        redis_server.ensure_redis(stack, steps)
     if not house_only:
         setup.set_up_environments(apps, steps)
     parts: list[tuple[str, list[str], Path]] = []

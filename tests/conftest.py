@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.halves import Halves, move_sites
+from tests.halves import Halves, move_stacks
 
-move_sites()
+move_stacks()
 
 # How the names of the variables begin by which a reader's own model is chosen and paid.
 MODEL_CHOICE = ("MODEL_", "GEMINI_API_KEY", "OPENAI_API_KEY")

@@ -11,13 +11,13 @@ import os
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import NodeManager
 
-# After Ctrl-C each half takes down what runs on its sites.
+# After Ctrl-C each half takes down what runs on its stacks.
 NodeManager.EXIT_TIMEOUT = 60
 
 # About half of the time; the other half is all the rest.
 ONE_HALF = ("tests/runtime/pizza/", "tests/docs/", "tests/house/test_lint.py")
 
-# Each half has sites of its own, whose ports collide with none of the other's (tests/house/test_ports.py).
+# Each half has stacks of its own, whose ports collide with none of the other's (tests/house/test_ports.py).
 APART = 6050
 
 
@@ -28,8 +28,8 @@ class Halves(LoadScopeScheduling):
         return "one" if nodeid.startswith(ONE_HALF) else "other"
 
 
-def move_sites() -> None:
-    """Moves the sites of this process off those of the other half. labctl reads it when it is imported."""
+def move_stacks() -> None:
+    """Moves the stacks of this process off those of the other half. labctl reads it when it is imported."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     first = int(os.environ.get("LAB_TEST_OFFSET", "10000"))
     os.environ["LAB_TEST_OFFSET"] = str(first + worker * APART)

@@ -1,4 +1,4 @@
-"""./lab bench NAME: each bench measures side by side in one run, on a site of its own, and ends all that it started."""
+"""./lab bench NAME: measure side by side in one run, on a private stack, and end everything that was started."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console
 
 from labctl.bench import chat, invocation, jobs, pizza, report, up
 from labctl.errors import LabError
-from labctl.own_site import own_site
+from labctl.up.private_stack import private_stack
 
 BENCHES = {
     "invocation": invocation.measure,
@@ -26,15 +26,15 @@ def run(
 
     full: the long rows too, where a bench has such.
 
-    Raises LabError for an unknown bench, as own_site does, and when a request failed: then there are no figures.
+    Raises LabError for an unknown bench, as private_stack does, and when a request failed: then there are no figures.
     """
     if name not in BENCHES:
         raise LabError(f"There is no bench {name!r}. The benches are: {', '.join(BENCHES)}.")
     if seconds <= 0:
         raise LabError("--seconds has to be more than 0.")
-    with own_site("bench", "a bench", ": the two would measure each other") as site:
+    with private_stack("bench", "a bench", ": the two would measure each other") as stack:
         try:
-            result = BENCHES[name](site, console, seconds, full)
+            result = BENCHES[name](stack, console, seconds, full)
         except KeyboardInterrupt:
             console.print("\nStopping …")
             return 130

@@ -23,13 +23,14 @@ from uuid import uuid4
 import httpx
 from rich.console import Console
 
-from labctl import lifecycle, runfile
+from labctl import runfile
 from labctl.bench.baselines import FOLDER, with_baselines
 from labctl.bench.customers import Turn, at_once
 from labctl.bench.report import Result, Target, figures_table, p50_p99, row_of
 from labctl.errors import LabError
 from labctl.progress import Steps
-from labctl.site import Site
+from labctl.stack import Stack
+from labctl.up import lifecycle, remembered
 
 AT_ONCE = (1, 16)
 TURNS, TURNS_FULL = (10, 100, 1_000), (10, 100, 1_000, 10_000)
@@ -42,12 +43,12 @@ TIMES_TAUGHT = 10.0
 _PATIENCE = 120  # seconds for one turn; sixteen taught ones wait for each other
 
 
-def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
+def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Result:
     """Measures all rows, each rate for `seconds`; below 3 of them a session goes to turn 100 only, `full` to 10,000."""
     steps = Steps(console)
-    apps = with_baselines(site, "chat")
+    apps = with_baselines(stack, "chat")
     # A key in secrets.json would have the chat answered by a model, each of thousands of turns.
-    lifecycle.up(site, apps, console, resources=[FOLDER / "components"], env={"MODEL_ENGINE": "offline"})
+    lifecycle.up(stack, apps, console, resources=[FOLDER / "components"], env={"MODEL_ENGINE": "offline"})
     chat, taught, bare = (runfile.find(apps, name).url for name in ("chat-service", "taught-chat", "bare-workflow"))
     marks = TURNS_FULL if full else TURNS if seconds >= 3 else TURNS[:2]
     ways: dict[str, Turn] = {
@@ -70,7 +71,7 @@ def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
                     rates.setdefault(f"{name}_{count}", []).append(rate)
                     latencies.setdefault(f"{name}_{count}", []).extend(took)
                     advance()
-    versions = {"dapr": lifecycle.find_runtime(site).version(), "python": platform.python_version()}
+    versions = {"dapr": remembered.find_runtime(stack).version(), "python": platform.python_version()}
     return _result(grown, {name: median(measured) for name, measured in rates.items()}, latencies, versions)
 
 

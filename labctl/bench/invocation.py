@@ -7,8 +7,8 @@
 | `caller_url` … `caller_grpc` | caller's `/call-greet/Ada?via=…` | the service of this lab, one row for each way |
 | `taught` | `/call-greet/Ada` of bench/baselines/taught_caller.py | a new HTTP client for each request |
 
-All of it runs on one site at once. Each row's time is cut into short slices, and the rows take turns, so that a machine
-which gets slower gets slower for all; a figure is the median of the slices. The sidecars are those of `./lab up`, with
+All rows run on one stack. Each row's time is cut into short slices and the rows take turns, so that a machine that
+slows down slows down for all. A figure is the median of the slices. The sidecars are those of `./lab up`, with
 its resiliency policy and API log; the baseline's sidecar has no resiliency policy, which if anything helps it.
 """
 
@@ -21,13 +21,14 @@ from statistics import median, quantiles
 
 from rich.console import Console
 
-from labctl import lifecycle, runfile
+from labctl import runfile
 from labctl.bench import load
 from labctl.bench.baselines import with_baselines
 from labctl.bench.load import Load
 from labctl.bench.report import Result, Target, figures_table, row_of
 from labctl.progress import Steps
-from labctl.site import Site
+from labctl.stack import Stack
+from labctl.up import lifecycle, remembered
 
 CONNECTIONS = (1, 16)
 LIMIT, TAUGHT = "raw_sidecar", "taught"
@@ -60,12 +61,12 @@ class Figures:
         return cls(middle, *latencies, (upper - lower) / middle)
 
 
-def measure(site: Site, console: Console, seconds: float, _full: bool) -> Result:
+def measure(stack: Stack, console: Console, seconds: float, _full: bool) -> Result:
     """Brings everything up, measures each row for `seconds`, one slice in each round, and says what came out."""
     steps = Steps(console)
     program = load.ensure(steps)
-    lifecycle.up(site, with_baselines(site, "invocation"), console)
-    urls = row_urls(site)
+    lifecycle.up(stack, with_baselines(stack, "invocation"), console)
+    urls = row_urls(stack)
     with steps.step("warm-up", total=len(urls)) as advance:
         for url in urls.values():
             load.run(program, url, max(CONNECTIONS), _WARM_UP)
@@ -78,13 +79,13 @@ def measure(site: Site, console: Console, seconds: float, _full: bool) -> Result
                 measured.append(load.run(program, urls[name], connections, min(seconds / rounds, SLICE)))
                 advance()
     with steps.step("the load generator alone"):
-        ceiling = load.ceiling(program, site, max(CONNECTIONS), SLICE * FEWEST_ROUNDS)
-    return _result(site, program, {key: Figures.of(measured) for key, measured in runs.items()}, ceiling)
+        ceiling = load.ceiling(program, stack, max(CONNECTIONS), SLICE * FEWEST_ROUNDS)
+    return _result(stack, program, {key: Figures.of(measured) for key, measured in runs.items()}, ceiling)
 
 
-def row_urls(site: Site) -> dict[str, str]:
+def row_urls(stack: Stack) -> dict[str, str]:
     """Row name → URL, in the order of the table."""
-    apps = with_baselines(site, "invocation")
+    apps = with_baselines(stack, "invocation")
     callee, caller, taught = (runfile.find(apps, name) for name in ("callee-app", "caller-app", "taught-caller"))
     host = "http://127.0.0.1"
     call = f"{host}:{caller.app_port}/call-greet/Ada"
@@ -97,7 +98,7 @@ def row_urls(site: Site) -> dict[str, str]:
     }
 
 
-def _result(site: Site, program: Path, figures: dict[tuple[str, int], Figures], ceiling: Load) -> Result:
+def _result(stack: Stack, program: Path, figures: dict[tuple[str, int], Figures], ceiling: Load) -> Result:
     columns = ("conn.", "req/s", "spread", "p50 ms", "p99 ms", "of raw", "taught")
     table = figures_table("of raw: of the raw sidecar; taught: times the taught way", "row", columns)
     rows: list[dict[str, object]] = []
@@ -121,6 +122,6 @@ def _result(site: Site, program: Path, figures: dict[tuple[str, int], Figures], 
     alone = ceiling.requests_per_second
     note = f"The load generator alone: {alone:,.0f} requests/s against a server that does nothing, "
     note += f"{alone / fastest:.1f} times the fastest row."
-    runtime = lifecycle.find_runtime(site)
+    runtime = remembered.find_runtime(stack)
     versions = {"dapr": runtime.version(), "python": platform.python_version(), "load_generator": load.version(program)}
     return Result(table, rows, targets, versions, [note])

@@ -28,13 +28,14 @@ import httpx
 import psutil
 from rich.console import Console
 
-from labctl import lifecycle, processes, runfile
+from labctl import runfile
 from labctl.bench import load
 from labctl.bench.baselines import with_baselines
 from labctl.bench.report import Result, Target, figures_table, p50_p99, row_of, significant
 from labctl.errors import LabError
 from labctl.progress import Steps
-from labctl.site import Site
+from labctl.stack import Stack
+from labctl.up import lifecycle, processes, remembered
 
 AT_ONCE, CONNECTIONS = 1_000, 16
 SECONDS_A_ROUND = 2.0  # of --seconds, whose default makes three rounds
@@ -132,13 +133,13 @@ class Grown:
     scheduler_mib: float
 
 
-def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
+def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Result:
     """Measures all rows, in a round for every 2 of the `seconds`; with `full` also beside 50,000 waiting jobs."""
     steps = Steps(console)
     rounds = max(1, round(seconds / SECONDS_A_ROUND))
     program = load.ensure(steps)
-    apps = with_baselines(site, "jobs")
-    lifecycle.up(site, apps, console)
+    apps = with_baselines(stack, "jobs")
+    lifecycle.up(stack, apps, console)
     bare, app = Bare(runfile.find(apps, "bare-jobs")), Service(runfile.find(apps, "scheduler-test-py"))
     batches: dict[str, list[Batch]] = {bare.name: [], app.name: []}
     grown: list[Grown] = []
@@ -153,13 +154,13 @@ def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
                 )
                 waiting = count
                 batch = _batch(program, http, app, BESIDE_PENDING, rates[app.name])
-                grown.append(Grown(count, batch, _scheduler_mib(site)))
+                grown.append(Grown(count, batch, _scheduler_mib(stack)))
         with steps.step(f"{AT_ONCE:,} jobs due at once, {rounds} rounds", total=2 * rounds) as advance:
             for _ in range(rounds):
                 for way in (bare, app):
                     batches[way.name].append(_batch(program, http, way, AT_ONCE, rates[way.name]))
                     advance()
-    versions = {"dapr": lifecycle.find_runtime(site).version(), "python": platform.python_version()}
+    versions = {"dapr": remembered.find_runtime(stack).version(), "python": platform.python_version()}
     return _result(batches, grown, versions | {"load_generator": load.version(program)})
 
 
@@ -190,8 +191,8 @@ def _batch(program: Path, http: httpx.Client, way: Way, count: int, rate: float)
     return Batch(scheduled, len(late) / max(late), [seconds * 1000 for seconds in late])
 
 
-def _scheduler_mib(site: Site) -> float:
-    pid = next(one.pid for one in processes.find(site) if one.name == "scheduler")
+def _scheduler_mib(stack: Stack) -> float:
+    pid = next(one.pid for one in processes.find(stack) if one.name == "scheduler")
     return psutil.Process(pid).memory_info().rss / 2**20
 
 

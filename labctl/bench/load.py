@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl import processes, runtime
 from labctl.errors import LabError
+from labctl.make import build, runtime
 from labctl.progress import Steps
-from labctl.site import HOME, ROOT, Site
+from labctl.stack import HOME, ROOT, Stack
+from labctl.up import processes
 
 MODULE = ROOT / "bench" / "load"
 _FOLDER = HOME / "bench"
@@ -41,7 +42,7 @@ def ensure(steps: Steps) -> Path:
     if not program.exists() or not made_from.exists() or made_from.read_text() != pin:
         # The runtime first: the two builds share their caches, which go when one has succeeded.
         runtime.ensure(steps, own=True)
-        runtime.install_tools(steps, "load generator", MODULE, _FOLDER)
+        build.install_tools(steps, "load generator", MODULE, _FOLDER)
         made_from.write_text(pin)
     return program
 
@@ -100,17 +101,17 @@ def _name(code: str) -> str:
     return "no answer" if code == "-1" else code
 
 
-def ceiling(program: Path, site: Site, connections: int, seconds: float) -> Load:
+def ceiling(program: Path, stack: Stack, connections: int, seconds: float) -> Load:
     """What the load generator reaches against a server that does nothing: the rate that no row may come near."""
-    port = site.offset + 8000
+    port = stack.offset + 8000
     if who := processes.holder(port):
         raise LabError(f"The bench needs port {port}, which {who} holds. End that process and try again.")
     command = [str(program), "server", "-quiet", "-http-port", f"127.0.0.1:{port}"]
     command += [option for name in ("grpc", "redirect", "tcp", "udp") for option in (f"-{name}-port", "disabled")]
-    process = processes.spawn(site, "no-op", command, env={}, cwd=site.state, log=site.logs / "no-op.log")
+    process = processes.spawn(stack, "no-op", command, env={}, cwd=stack.state, log=stack.logs / "no-op.log")
     if not processes.wait_until(lambda: processes.answers(port), 10):
-        raise LabError(f"The no-op server (pid {process}) did not come up; see {site.logs / 'no-op.log'}.")
+        raise LabError(f"The no-op server (pid {process}) did not come up; see {stack.logs / 'no-op.log'}.")
     try:
         return run(program, f"http://127.0.0.1:{port}/", connections, seconds)
     finally:
-        processes.stop(site, names=["no-op"])
+        processes.stop(stack, names=["no-op"])

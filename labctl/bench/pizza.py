@@ -30,14 +30,15 @@ from uuid import uuid4
 import httpx
 from rich.console import Console
 
-from labctl import lifecycle, runfile
+from labctl import runfile
 from labctl.bench.baselines import FOLDER, with_baselines
 from labctl.bench.customers import at_once
 from labctl.bench.report import Result, Target, figures_table, p50_p99, row_of
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
-from labctl.site import Site
+from labctl.stack import Stack
+from labctl.up import lifecycle, remembered
 
 AT_ONCE = (1, 16, 64, 256)
 SLICES = 3  # of the rows with few at a time; one with many lasts long enough
@@ -59,11 +60,11 @@ class Grown:
     keys: int
 
 
-def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
+def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Result:
     """Measures all rows, each rate for `seconds`; below 3 of them up to 16 at a time and beside 100 finished orders."""
     steps = Steps(console)
-    apps = with_baselines(site, "pizza")
-    lifecycle.up(site, apps, console, resources=[FOLDER / "components"], env={"STEP_SECONDS": "0"})
+    apps = with_baselines(stack, "pizza")
+    lifecycle.up(stack, apps, console, resources=[FOLDER / "components"], env={"STEP_SECONDS": "0"})
     quick = seconds < 3
     counts, marks = AT_ONCE[:2] if quick else AT_ONCE, FINISHED_FULL if full else FINISHED[:1] if quick else FINISHED
     names = {"bare": "bare-pizza", "orders": "pizza-workflow", "taught": "taught-pizza"}
@@ -90,11 +91,11 @@ def measure(site: Site, console: Console, seconds: float, full: bool) -> Result:
     for mark in marks:
         with steps.step(f"{mark:,} finished orders", total=mark) as advance:
             _finish(workflow.url, mark, ended, advance)
-        grown[f"finished_{mark}"] = Grown(_one_by_one(workflow.url, ended), _keys(site))
+        grown[f"finished_{mark}"] = Grown(_one_by_one(workflow.url, ended), _keys(stack))
         with steps.step(f"{len(ended):,} orders are purged"):
             _purge(workflow, ended)
-        grown[f"purged_{mark}"] = Grown(_one_by_one(workflow.url, ended), _keys(site))
-    versions = {"dapr": lifecycle.find_runtime(site).version(), "python": platform.python_version()}
+        grown[f"purged_{mark}"] = Grown(_one_by_one(workflow.url, ended), _keys(stack))
+    versions = {"dapr": remembered.find_runtime(stack).version(), "python": platform.python_version()}
     return _result({name: median(measured) for name, measured in rates.items()}, latencies, grown, versions)
 
 
@@ -171,9 +172,9 @@ def _purge(app: App, orders: list[str]) -> None:
     orders.clear()
 
 
-def _keys(site: Site) -> int:
+def _keys(stack: Stack) -> int:
     """How many keys Redis has."""
-    with socket.create_connection(("127.0.0.1", site.ports["redis"]), timeout=10) as redis:
+    with socket.create_connection(("127.0.0.1", stack.ports["redis"]), timeout=10) as redis:
         redis.sendall(b"DBSIZE\r\n")
         return int(redis.makefile().readline()[1:])
 

@@ -22,12 +22,13 @@ from statistics import median
 
 from rich.console import Console
 
-from labctl import infrastructure, lifecycle, processes, runfile
+from labctl import runfile
 from labctl.bench.report import Result, Target, figures_table, row_of
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
-from labctl.site import ROOT, Site
+from labctl.stack import ROOT, Stack
+from labctl.up import infrastructure, lifecycle, processes, readiness, remembered
 
 LIMIT = "dapr_run"
 ROUNDS = 5
@@ -35,61 +36,61 @@ TIMES_BARE = 1.3
 _POLL = 0.05  # seconds; finer than the 0.1 of ./lab up, so that the bare start is not flattered by coarse waiting
 
 
-def measure(site: Site, console: Console, _seconds: float, _full: bool) -> Result:
+def measure(stack: Stack, console: Console, _seconds: float, _full: bool) -> Result:
     """Times each way to start in turn. `seconds` means nothing here: a start takes as long as it takes."""
     steps = Steps(console)
-    apps = runfile.select(runfile.read_apps(site), ["invocation"])
+    apps = runfile.select(runfile.read_apps(stack), ["invocation"])
     ways: dict[str, Callable[[], float]] = {
-        LIMIT: lambda: _bare(site, apps),
-        "lab_up": lambda: _lab_up(site),
-        "lab_up_from_nothing": lambda: _lab_up(site),
+        LIMIT: lambda: _bare(stack, apps),
+        "lab_up": lambda: _lab_up(stack),
+        "lab_up_from_nothing": lambda: _lab_up(stack),
     }
     took: dict[str, list[float]] = {name: [] for name in ways}
     # What the first start has to make or build is not measured.
-    lifecycle.up(site, apps, console)
+    lifecycle.up(stack, apps, console)
     for number in range(1, ROUNDS + 1):
         with steps.step(f"round {number} of {ROUNDS}", total=len(ways)) as advance:
             for name, start in ways.items():
                 if name == "lab_up_from_nothing":
-                    lifecycle.down(site)
+                    lifecycle.down(stack)
                 else:
-                    _stop_apps(site)
+                    _stop_apps(stack)
                 took[name].append(start())
                 advance()
-    return _result(site, took)
+    return _result(stack, took)
 
 
-def _stop_apps(site: Site) -> None:
+def _stop_apps(stack: Stack) -> None:
     """Ends apps, sidecars and the CLI; Redis and the control plane go on."""
-    below = infrastructure.names(site)
-    processes.stop(site, names=[one.name for one in processes.find(site) if one.name not in below])
-    missing = set(below) - {one.name for one in infrastructure.look(site)}
+    below = infrastructure.names(stack)
+    processes.stop(stack, names=[one.name for one in processes.find(stack) if one.name not in below])
+    missing = set(below) - {one.name for one in infrastructure.look(stack)}
     if missing:
-        raise LabError(f"{sorted(missing)[0]} ended between two starts; see {site.logs / sorted(missing)[0]}.log.")
+        raise LabError(f"{sorted(missing)[0]} ended between two starts; see {stack.logs / sorted(missing)[0]}.log.")
 
 
-def _bare(site: Site, apps: Sequence[App]) -> float:
+def _bare(stack: Stack, apps: Sequence[App]) -> float:
     """Seconds from `dapr run -f` to all apps ready."""
-    runtime = lifecycle.find_runtime(site)
-    file = runfile.write_copy(site, apps, name="bare.yaml")
+    runtime = remembered.find_runtime(stack)
+    file = runfile.write_copy(stack, apps, name="bare.yaml")
     command = [str(runtime.cli), "run", "--run-file", str(file)]
     environment = {"NAMESPACE": "default"} | runtime.environment
     waiting = list(apps)
 
     def all_ready() -> bool:
-        waiting[:] = [app for app in waiting if not lifecycle.is_ready(app)]
+        waiting[:] = [app for app in waiting if not readiness.is_ready(app)]
         return not waiting
 
     begin = time.monotonic()
-    processes.spawn(site, "run", command, env=environment, cwd=ROOT, log=site.logs / "dapr-run.log")
-    if not processes.wait_until(all_ready, lifecycle.READY_WITHIN, _POLL):
-        raise LabError(f"Bare `dapr run -f` did not bring up {waiting[0].app_id}; see {site.logs / 'dapr-run.log'}.")
+    processes.spawn(stack, "run", command, env=environment, cwd=ROOT, log=stack.logs / "dapr-run.log")
+    if not processes.wait_until(all_ready, readiness.READY_WITHIN, _POLL):
+        raise LabError(f"Bare `dapr run -f` did not bring up {waiting[0].app_id}; see {stack.logs / 'dapr-run.log'}.")
     return time.monotonic() - begin
 
 
-def _lab_up(site: Site) -> float:
+def _lab_up(stack: Stack) -> float:
     """Seconds that the command takes, its own start included."""
-    address = {"LAB_SITE_NAME": site.name, "LAB_PORT_OFFSET": str(site.offset)}
+    address = {"LAB_SITE_NAME": stack.name, "LAB_PORT_OFFSET": str(stack.offset)}
     begin = time.monotonic()
     done = subprocess.run(
         [str(ROOT / "lab"), "up", "invocation", "--detach"],
@@ -105,7 +106,7 @@ def _lab_up(site: Site) -> float:
     return seconds
 
 
-def _result(site: Site, took: dict[str, list[float]]) -> Result:
+def _result(stack: Stack, took: dict[str, list[float]]) -> Result:
     middle = {name: median(seconds) for name, seconds in took.items()}
     columns = ("seconds to ready", "fastest", "slowest", "of dapr run")
     table = figures_table(f"median of {ROUNDS} rounds", "row", columns)
@@ -117,5 +118,5 @@ def _result(site: Site, took: dict[str, list[float]]) -> Result:
         p50, p99 = middle[name] * 1000, max(seconds) * 1000
         rows.append(row_of(name, 1, p50, p99, ratio, seconds_to_ready=middle[name]))
     targets = [Target("./lab up to bare dapr run -f", TIMES_BARE, middle["lab_up"] / middle[LIMIT], at_most=True)]
-    versions = {"dapr": lifecycle.find_runtime(site).version(), "python": platform.python_version()}
+    versions = {"dapr": remembered.find_runtime(stack).version(), "python": platform.python_version()}
     return Result(table, rows, targets, versions)

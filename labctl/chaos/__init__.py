@@ -1,4 +1,4 @@
-"""./lab chaos LAB: kills everything of a lab in turn while it works, on a site of its own, and counts what was done."""
+"""./lab chaos LAB: kill each part of a lab in turn while it works, on a private stack, and audit the result."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rich.console import Console
 
 from labctl.chaos import pizza
 from labctl.errors import LabError
-from labctl.own_site import own_site
+from labctl.up.private_stack import private_stack
 
 LABS = {"pizza": pizza.play}
 
@@ -14,15 +14,15 @@ LABS = {"pizza": pizza.play}
 def run(lab: str, console: Console, orders: int, seed: int) -> int:
     """Plays it and prints what was killed when and every ledger; the exit code is 1 when anything was lost or doubled.
 
-    Raises LabError for a lab without chaos, as own_site does, and when a process does not come back.
+    Raises LabError for a lab without chaos, as private_stack does, and when a process does not come back.
     """
     if lab not in LABS:
         raise LabError(f"There is no chaos for {lab!r}, only for: {', '.join(LABS)}.")
     if orders < 1:
         raise LabError("--orders has to be at least 1.")
-    with own_site("chaos", "chaos") as site:
+    with private_stack("chaos", "chaos") as stack:
         try:
-            return 0 if LABS[lab](site, console, orders, seed) else 1
+            return 0 if LABS[lab](stack, console, orders, seed) else 1
         except KeyboardInterrupt:
             console.print("\nStopping …")
             return 130

@@ -11,14 +11,15 @@ from random import Random
 import httpx
 from rich.console import Console
 
-from labctl import infrastructure, lifecycle, runfile
+from labctl import runfile
 from labctl.chaos.audit import Audit
 from labctl.chaos.customers import Customer, Plan
 from labctl.errors import LabError
-from labctl.processes import wait_until
 from labctl.runfile import App
-from labctl.site import Site
-from labctl.watching import missing
+from labctl.stack import Stack
+from labctl.up import control, infrastructure, lifecycle
+from labctl.up.processes import wait_until
+from labctl.up.watcher import missing
 
 # Shorter than taught, so that many orders are in flight at every step at once. In seconds, as are all others here.
 SETTINGS = {
@@ -39,10 +40,10 @@ LOOK_EVERY = 0.5
 UNWISHED_OF_ALL = 0.05
 
 
-def play(site: Site, console: Console, orders: int, seed: int) -> bool:
+def play(stack: Stack, console: Console, orders: int, seed: int) -> bool:
     """Brings the lab up, plays, prints; whether every order was delivered or undone, once, and none is stuck."""
-    apps = runfile.select(runfile.read_apps(site), ["pizza"])
-    lifecycle.up(site, apps, console, env=SETTINGS)
+    apps = runfile.select(runfile.read_apps(stack), ["pizza"])
+    lifecycle.up(stack, apps, console, env=SETTINGS)
     chance, closed = Random(seed), threading.Event()
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
     with httpx.Client(timeout=15, limits=limits) as http, ThreadPoolExecutor(orders) as pool:
@@ -50,9 +51,9 @@ def play(site: Site, console: Console, orders: int, seed: int) -> bool:
         customers = [Customer(Plan.of(number, chance), http, url, closed) for number in range(1, orders + 1)]
         begin = time.monotonic()
         try:
-            visits = _kill_each(site, console, apps, _victims(site, apps, chance), customers, pool, chance)
+            visits = _kill_each(stack, console, apps, _victims(stack, apps, chance), customers, pool, chance)
             while not all(visit.done() for visit in visits):
-                _bring_back(site, console, apps, begin)
+                _bring_back(stack, console, apps, begin)
                 time.sleep(LOOK_EVERY)
             for visit in visits:
                 visit.result()
@@ -77,16 +78,16 @@ def play(site: Site, console: Console, orders: int, seed: int) -> bool:
     return not wrong
 
 
-def _victims(site: Site, apps: Sequence[App], chance: Random) -> list[tuple[str, bool]]:
+def _victims(stack: Stack, apps: Sequence[App], chance: Random) -> list[tuple[str, bool]]:
     """Everything that runs, each once, in the seed's order: its name, and whether its sidecar is meant."""
     victims = [(app.app_id, sidecar) for app in apps for sidecar in (False, True)]
-    victims += [(name, False) for name in infrastructure.names(site)]
+    victims += [(name, False) for name in infrastructure.names(stack)]
     chance.shuffle(victims)
     return victims
 
 
 def _kill_each(
-    site: Site,
+    stack: Stack,
     console: Console,
     apps: Sequence[App],
     victims: Sequence[tuple[str, bool]],
@@ -106,16 +107,16 @@ def _kill_each(
         visits += [pool.submit(customer.visit, ENDED_WITHIN) for customer in coming]
         # The moment of a kill is chance: these two wait for nothing.
         time.sleep(chance.uniform(*PAUSE))
-        _bring_back(site, console, apps, begin)
+        _bring_back(stack, console, apps, begin)
         in_flight = sum(not visit.done() for visit in visits)
         at = time.monotonic() - begin
-        lifecycle.kill(site, name, sidecar=sidecar)
+        control.kill(stack, name, sidecar=sidecar)
         time.sleep(chance.uniform(*DOWN))
         try:
-            lifecycle.restart(site, name, sidecar=sidecar, keep_sidecar=not sidecar)
+            control.restart(stack, name, sidecar=sidecar, keep_sidecar=not sidecar)
         except LabError:
             # pizza-workflow ends a sidecar that does not let it in (lockout.py).
-            if not _bring_back(site, console, apps, begin):
+            if not _bring_back(stack, console, apps, begin):
                 raise
         victim = f"{name}'s sidecar" if sidecar else name
         again = time.monotonic() - begin
@@ -124,17 +125,17 @@ def _kill_each(
     return visits
 
 
-def _bring_back(site: Site, console: Console, apps: Sequence[App], begin: float) -> bool:
+def _bring_back(stack: Stack, console: Console, apps: Sequence[App], begin: float) -> bool:
     """Restarts what ended without having been killed, as Kubernetes does with every container; whether there was any.
 
     Seen of the sidecar of Dapr 1.18.0, which panics when an actor is moved away from it while its workflow ends
     (`handleRetention` in pkg/actors/targets/workflow/orchestrator/run.go), and of its scheduler, which once lost count
     of a job ("counter not found for modRevision"); `dapr init` has that one started again too.
     """
-    ended = missing(site, apps)
+    ended = missing(stack, apps)
     for part in ended:
         at = time.monotonic() - begin
-        part.start_again(site)
+        part.start_again(stack)
         again = time.monotonic() - begin
         console.print(f"{at:6.1f} s  {part} ended by itself, back at {again:6.1f} s", highlight=False)
     return bool(ended)

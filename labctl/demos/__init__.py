@@ -5,27 +5,28 @@ from __future__ import annotations
 import httpx
 from rich.console import Console
 
-from labctl import lifecycle, runfile
+from labctl import runfile
 from labctl.demos import chat, invocation, jobs, pizza
 from labctl.errors import LabError
-from labctl.site import Site
+from labctl.stack import Stack
+from labctl.up import readiness
 
 STORIES = {"invocation": invocation.Story, "jobs": jobs.Story, "chat": chat.Story, "pizza": pizza.Story}
 
 
-def play(lab: str, site: Site, console: Console, auto: bool = False) -> None:
-    """Plays a lab's story against the running site; with `auto` nobody is asked anything.
+def play(lab: str, stack: Stack, console: Console, auto: bool = False) -> None:
+    """Plays a lab's story against the running stack; with `auto` nobody is asked anything.
 
     Raises LabError for an unknown lab and when it does not run.
     """
     if lab not in STORIES:
         raise LabError(f"There is no demo {lab!r}. The demos are: {', '.join(STORIES)}.")
-    apps = runfile.select(runfile.read_apps(site), [lab])
-    late = [row.app.app_id for row in lifecycle.status(site, apps) if not row.ready]
+    apps = runfile.select(runfile.read_apps(stack), [lab])
+    late = [row.app.app_id for row in readiness.status(stack, apps) if not row.ready]
     if late:
         start = f"./lab up {lab}, here (with --detach) or in another terminal"
         raise LabError(f"Not running: {', '.join(late)}. Start the lab with {start}.")
-    story = STORIES[lab](site, apps, console, auto)
+    story = STORIES[lab](stack, apps, console, auto)
     try:
         story.tell()
     except httpx.HTTPError as error:

@@ -15,10 +15,11 @@ from rich.prompt import Prompt
 from rich.table import Table
 from rich.text import Text
 
-from labctl import lifecycle, runfile
-from labctl.demos.telling import chapter
+from labctl import runfile
+from labctl.demos.chapters import chapter
 from labctl.runfile import App
-from labctl.site import Site
+from labctl.stack import Stack
+from labctl.up import control
 
 CHAT, MEMORY = "chat-service", "agent-memory-service"
 USER = "Junaid"
@@ -41,10 +42,10 @@ _LOOK_EVERY = 0.2
 
 
 class Story:
-    """A chat with the services of a site; off a terminal it follows a script."""
+    """A chat with the services of a stack; off a terminal it follows a script."""
 
-    def __init__(self, site: Site, apps: list[App], console: Console, auto: bool) -> None:
-        self.site, self.console = site, console
+    def __init__(self, stack: Stack, apps: list[App], console: Console, auto: bool) -> None:
+        self.stack, self.console = stack, console
         self.asks = not auto and console.is_terminal and sys.stdin.isatty()
         self.chat, self.memory = (f"http://127.0.0.1:{runfile.find(apps, one).app_port}" for one in (CHAT, MEMORY))
         self.http = httpx.Client(timeout=10)
@@ -63,7 +64,7 @@ class Story:
         while (text := self._ask()) != "/quit":
             match text:
                 case "/kill" if not self.memory_is_dead:
-                    lifecycle.kill(self.site, MEMORY)
+                    control.kill(self.stack, MEMORY)
                     self.memory_is_dead = True
                     self.console.print(f"{MEMORY} is dead (kill -9). A message now waits for it, and is not lost.")
                 case "/restart" if self.memory_is_dead:
@@ -146,6 +147,6 @@ class Story:
 
     def _restart(self) -> None:
         with self.console.status(f"./lab restart {MEMORY}"):
-            seconds = lifecycle.restart(self.site, MEMORY)
+            seconds = control.restart(self.stack, MEMORY)
         self.memory_is_dead = False
         self.console.print(f"{MEMORY} is back after {seconds:.1f} s.")

@@ -16,10 +16,11 @@ from rich.console import Console, Group
 from rich.spinner import Spinner
 from rich.table import Table
 
-from labctl import lifecycle, processes, runfile
-from labctl.demos.telling import chapter, live
+from labctl import runfile
+from labctl.demos.chapters import chapter, live
 from labctl.runfile import App
-from labctl.site import Site
+from labctl.stack import Stack
+from labctl.up import control, processes
 
 _LOOK_EVERY = 0.2  # seconds between two looks at callee's count
 _PATIENCE = 60  # seconds for one call; caller's own limit is shorter
@@ -27,17 +28,17 @@ _FOUND_AGAIN_WITHIN = 15  # seconds; gRPC's pauses between two attempts to conne
 
 
 class Story:
-    """The story, told by callee and caller of a site."""
+    """The story, told by callee and caller of a stack."""
 
-    def __init__(self, site: Site, apps: list[App], console: Console, _auto: bool) -> None:
-        self.site, self.console = site, console
+    def __init__(self, stack: Stack, apps: list[App], console: Console, _auto: bool) -> None:
+        self.stack, self.console = stack, console
         self.killed = False
         self.callee, self.caller = (
             f"http://127.0.0.1:{runfile.find(apps, f'{one}-app').app_port}" for one in ("callee", "caller")
         )
-        # Of a secure site callee takes only what carries its token.
-        tokens = site.state / "tokens.json"
-        token = json.loads(tokens.read_text())["APP_API_TOKEN"] if site.secure else ""
+        # Of a secure stack callee takes only what carries its token.
+        tokens = stack.state / "tokens.json"
+        token = json.loads(tokens.read_text())["APP_API_TOKEN"] if stack.secure else ""
         self.http = httpx.Client(timeout=_PATIENCE, headers={"dapr-api-token": token} if token else {})
 
     def tell(self) -> None:
@@ -64,11 +65,11 @@ class Story:
         self._call()
 
         chapter(self.console, "callee is killed", "kill -9, as ./lab kill callee-app does; its sidecar lives on.")
-        lifecycle.kill(self.site, "callee-app")
+        control.kill(self.stack, "callee-app")
         self.killed = True
         self._call()
         with self.console.status("./lab restart callee-app"):
-            seconds = lifecycle.restart(self.site, "callee-app")
+            seconds = control.restart(self.stack, "callee-app")
         self.killed = False
         chapter(self.console, "callee is back", f"Restarted in {seconds:.1f} s. caller was not touched.")
         # caller's sidecar dials the new one at growing intervals, of seconds, and refuses calls in between.
@@ -78,7 +79,7 @@ class Story:
     def tidy(self) -> None:
         """Leaves the lab as it was found, also after Ctrl-C or an error in the middle."""
         if self.killed:
-            lifecycle.restart(self.site, "callee-app")
+            control.restart(self.stack, "callee-app")
         with suppress(httpx.HTTPError):
             self._order_faults(0)
         self.http.close()

@@ -12,11 +12,12 @@ from rich.console import Console, Group
 from rich.spinner import Spinner
 from rich.table import Table
 
-from labctl import infrastructure, lifecycle, runfile
-from labctl.demos.telling import chapter, live
+from labctl import runfile
+from labctl.demos.chapters import chapter, live
 from labctl.errors import LabError
 from labctl.runfile import App
-from labctl.site import Site
+from labctl.stack import Stack
+from labctl.up import control, infrastructure
 
 APP = "scheduler-test-py"
 _LOOK_EVERY = 0.2  # seconds
@@ -24,12 +25,12 @@ _PATIENCE = 60  # seconds for what a chapter waits for; the longest wait is 22 s
 
 
 class Story:
-    """The story, told by the scheduler app of a site."""
+    """The story, told by the scheduler app of a stack."""
 
-    def __init__(self, site: Site, apps: list[App], console: Console, _auto: bool) -> None:
-        self.site, self.console = site, console
+    def __init__(self, stack: Stack, apps: list[App], console: Console, _auto: bool) -> None:
+        self.stack, self.console = stack, console
         # A scheduler of the user's own `dapr init` is not killed for a show.
-        self.may_kill_scheduler = any(one.name == "scheduler" and one.ours for one in infrastructure.look(site))
+        self.may_kill_scheduler = any(one.name == "scheduler" and one.ours for one in infrastructure.look(stack))
         self.app = f"http://127.0.0.1:{runfile.find(apps, APP).app_port}"
         self.http = httpx.Client(base_url=self.app, timeout=10)
         self.names: list[str] = []
@@ -90,12 +91,12 @@ class Story:
         return name
 
     def _kill(self, name: str) -> None:
-        lifecycle.kill(self.site, name)
+        control.kill(self.stack, name)
         self.killed.append(name)
 
     def _restart(self, name: str) -> None:
         with self.console.status(f"./lab restart {name}"):
-            seconds = lifecycle.restart(self.site, name)
+            seconds = control.restart(self.stack, name)
         self.killed.remove(name)
         self.console.print(f"{name} is back after {seconds:.1f} s.")
 

@@ -13,11 +13,11 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from labctl import runfile
+from labctl.demos.chapters import chapter, live
 from labctl.demos.keyboard import Keyboard, keyboard
 from labctl.demos.orders import Order, Orders
-from labctl.demos.telling import chapter, live
 from labctl.runfile import App
-from labctl.site import Site
+from labctl.stack import Stack
 
 KEYS = "n new · ↑↓ choose · a approve · r reject · p pause · u resume · c cancel · q quit"
 ROUTES = {"a": "validate-pizza", "r": "validate-pizza", "p": "pause-order", "u": "resume-order", "c": "cancel-order"}
@@ -32,9 +32,9 @@ _PATIENCE = 120  # seconds for all orders, off a terminal
 
 
 class Story:
-    """The board of the pizza services of a site."""
+    """The board of the pizza services of a stack."""
 
-    def __init__(self, site: Site, apps: list[App], console: Console, auto: bool) -> None:
+    def __init__(self, stack: Stack, apps: list[App], console: Console, auto: bool) -> None:
         self.console = console
         self.has_keys = console.is_terminal and sys.stdin.isatty()
         self.auto = auto or not self.has_keys

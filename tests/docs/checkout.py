@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 
 from labctl import runfile
-from labctl.site import HOME, ROOT
+from labctl.stack import HOME, ROOT
 from tests.docs.pages import files
-from tests.docs.ports import OFFSET, SITE
+from tests.docs.ports import OFFSET, STACK
 
 _AS_SOMEBODY = ["-c", "user.name=reader", "-c", "user.email=reader@localhost", "-c", "commit.gpgsign=false"]
 
@@ -25,7 +25,7 @@ def copy(folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, target)
     (folder / ".lab").symlink_to(HOME)
-    for app in runfile.read_apps(SITE):
+    for app in runfile.read_apps(STACK):
         environment = folder / app.folder.relative_to(ROOT) / ".venv"
         if not environment.exists():
             environment.symlink_to(app.folder / ".venv")
@@ -37,11 +37,11 @@ def copy(folder: Path) -> Path:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """What a reader's shell has, and which site ./lab is to work on; `folder` is the copy."""
+    """What a reader's shell has, and which stack ./lab is to work on; `folder` is the copy."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_A_READERS)}
-    # LAB_HOME, because a site is known by the path of its state folder, which is not to lead through a link.
-    site = {"LAB_HOME": str(HOME), "LAB_SITE_NAME": SITE.name, "LAB_PORT_OFFSET": str(OFFSET)}
+    # LAB_HOME, because a stack is known by the path of its state folder, which is not to lead through a link.
+    stack = {"LAB_HOME": str(HOME), "LAB_SITE_NAME": STACK.name, "LAB_PORT_OFFSET": str(OFFSET)}
     # curl draws its progress only where its output is no terminal, so no reader sees it.
     terminal = {"COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb", "CURL_HOME": str(folder / ".git")}
     # The pages show what the offline engine says; one that has another engine says so in its commands.
-    return own | site | terminal | {"MODEL_ENGINE": "offline"}
+    return own | stack | terminal | {"MODEL_ENGINE": "offline"}

@@ -1,4 +1,4 @@
-"""What the tests of the pages share: everything is set up once, and nothing of their site is left in the end."""
+"""What the tests of the pages share: everything is set up once, and nothing of their stack is left in the end."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from labctl import lifecycle, processes, runfile, setup
+from labctl import runfile
+from labctl.make import setup
 from labctl.progress import Steps
-from tests.docs.ports import OFFSET, SITE, planned
+from labctl.up import lifecycle, processes
+from tests.docs.ports import OFFSET, STACK, planned
 
 
 @pytest.fixture(scope="session")
 def set_up() -> None:
     """Runtime, Redis and environments are there, so that no page shows their making."""
-    setup.set_up(SITE, runfile.read_apps(SITE), Steps(Console(stderr=True)), own_runtime=True)
+    setup.set_up(STACK, runfile.read_apps(STACK), Steps(Console(stderr=True)), own_runtime=True)
 
 
 @pytest.fixture
 def nothing_left(set_up: None) -> Iterator[None]:
-    """The site is as on a reader's first day. What a test leaves of it is ended; a test that left any has failed."""
+    """The stack is as on a reader's first day. What a test leaves of it is ended; a test that left any has failed."""
     assert left() == [], "another run of these tests is under way"
     for kept in ("redis", "scheduler"):
-        shutil.rmtree(SITE.state / kept, ignore_errors=True)
+        shutil.rmtree(STACK.state / kept, ignore_errors=True)
     yield
     found = left()
-    lifecycle.down(SITE)
+    lifecycle.down(STACK)
     assert found == []
 
 
 def left() -> list[str]:
-    """Processes of the site, and its ports that somebody holds."""
-    running = [f"{one.name} (pid {one.pid})" for one in processes.find(SITE)]
+    """Processes of the stack, and its ports that somebody holds."""
+    running = [f"{one.name} (pid {one.pid})" for one in processes.find(STACK)]
     return running + [f"port {port}" for port in sorted(planned(OFFSET)) if processes.answers(port)]

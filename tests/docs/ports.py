@@ -1,24 +1,24 @@
-"""The site of the pages' tests, and its ports in place of those that the pages name.
+"""The stack of the pages' tests, and its ports in place of those that the pages name.
 
-It shares no port with the site that a user runs, nor with the one of tests/runtime: all three may run at once.
+It shares no port with the stack that a user runs, nor with the one of tests/runtime: all three may run at once.
 """
 
 from __future__ import annotations
 
 import re
 
-from labctl.site import TEST_OFFSET, Site, infrastructure_ports
+from labctl.stack import TEST_OFFSET, Stack, infrastructure_ports
 
 APART = 1200
 OFFSET = TEST_OFFSET + APART
-SITE = Site("docs", OFFSET)
+STACK = Stack("docs", OFFSET)
 # App ports of the whole plan, 8001 to 8041; each has its sidecar's 35xx, 45xx, 55xx and 65xx.
 _APPS = range(8001, 8042)
 _PLAN = {app - shift for app in _APPS for shift in (0, 4500, 3500, 2500, 1500)}
 
 
 def planned(offset: int) -> set[int]:
-    """Every port that a site with this offset may use, now or with the labs to come."""
+    """Every port that a stack with this offset may use, now or with the labs to come."""
     infrastructure = {*infrastructure_ports(offset).values(), *infrastructure_ports(offset, secure=True).values()}
     return {port + offset for port in _PLAN} | infrastructure
 
@@ -29,15 +29,15 @@ def _there(secure: bool) -> dict[int, int]:
     return {port: port + OFFSET for port in _PLAN} | {below[name]: moved[name] for name in below}
 
 
-def to_site(text: str, *, secure: bool = False) -> str:
-    """A command of a page, for the site of the tests: its ports and its state folder."""
-    return _replace(text, _there(secure)).replace("sites/default", f"sites/{SITE.state.name}")
+def to_stack(text: str, *, secure: bool = False) -> str:
+    """A command of a page, for the stack of the tests: its ports and its state folder."""
+    return _replace(text, _there(secure)).replace("sites/default", f"sites/{STACK.state.name}")
 
 
-def from_site(text: str, *, secure: bool = False) -> str:
+def from_stack(text: str, *, secure: bool = False) -> str:
     """What a command said there, as it would have said it to a reader."""
     return _replace(text, {there: here for here, there in _there(secure).items()}).replace(
-        f"sites/{SITE.state.name}", "sites/default"
+        f"sites/{STACK.state.name}", "sites/default"
     )
 
 

@@ -18,7 +18,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from labctl.site import ROOT
+from labctl.stack import ROOT
 from tests.docs.pages import Block, Page, pages
 
 SHORTEST, LONGEST = 5, 15

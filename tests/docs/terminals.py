@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from labctl.processes import wait_until
+from labctl.up.processes import wait_until
 
 WITHIN = 240  # seconds for one block; the longest waits of a page are some 20, seldom two minutes more (page 4)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.site import ROOT
+from labctl.stack import ROOT
 from tests.docs.pages import SEEN, SHELL, Block, Page, pages
 
 NOT_RUN_AT_MOST = 6

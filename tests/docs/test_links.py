@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from labctl.site import ROOT
+from labctl.stack import ROOT
 from tests.docs.pages import Page, pages
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.docs.checkout import environment
 from tests.docs.http_files import asserting
 from tests.docs.pages import read_blocks
-from tests.docs.ports import OFFSET, from_site, to_site
+from tests.docs.ports import OFFSET, from_stack, to_stack
 from tests.docs.seen import NotSeen, compare
 from tests.docs.terminals import FirstTerminal, Terminal
 
@@ -79,20 +79,20 @@ def test_what_is_seen_is_not_what_the_page_shows(page: str, real: str) -> None:
         compare(page, real)
 
 
-def test_ports_are_those_of_the_site_and_back() -> None:
+def test_ports_are_those_of_the_stack_and_back() -> None:
     typed = "curl localhost:8002/x http://127.0.0.1:3502/y; DAPR_HTTP_PORT=3502 z; nc -p 6379; cat sites/default/a"
-    there = to_site(typed)
+    there = to_stack(typed)
     app, sidecar = 8002 + OFFSET, 3502 + OFFSET
     assert there == (
         f"curl localhost:{app}/x http://127.0.0.1:{sidecar}/y; DAPR_HTTP_PORT={sidecar} z; nc -p 6379; "
         f"cat sites/docs-{OFFSET}/a"
     )
-    assert from_site(there) == typed
+    assert from_stack(there) == typed
     shown = 'placement: port 50005, pid 7; {"port": 6379, "app_port": 8004}'
-    assert from_site(to_site(shown)) == shown
+    assert from_stack(to_stack(shown)) == shown
     row = f" callee-app   http://localhost:{8001 + OFFSET}   /docs   {3501 + OFFSET}   5.2 s "
-    assert from_site(row) == " callee-app   http://localhost:8001   /docs   3501   5.2 s "
-    assert from_site(f'{{"elapsed_ms":{4501 + OFFSET}}}') == f'{{"elapsed_ms":{4501 + OFFSET}}}', "a time is no port"
+    assert from_stack(row) == " callee-app   http://localhost:8001   /docs   3501   5.2 s "
+    assert from_stack(f'{{"elapsed_ms":{4501 + OFFSET}}}') == f'{{"elapsed_ms":{4501 + OFFSET}}}', "a time is no port"
 
 
 def test_a_page_is_read_with_its_comments() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from labctl import lifecycle
+from labctl.up import lifecycle
 from tests.docs import checkout
 from tests.docs.pages import Page, Step, pages
-from tests.docs.ports import SITE, from_site, to_site
+from tests.docs.ports import STACK, from_stack, to_stack
 from tests.docs.seen import NotSeen, compare
 from tests.docs.terminals import FirstTerminal, Terminal
 
@@ -27,7 +27,7 @@ def test_what_the_page_shows_is_what_is_seen(page: Page, nothing_left: None, tmp
             reader.does(step)
         assert not reader.first_is_running(), "the page ends while its lab runs on: it has to say how to end it"
     except BaseException:
-        lifecycle.down(SITE)
+        lifecycle.down(STACK)
         raise
     finally:
         reader.leaves()
@@ -52,12 +52,12 @@ class Reader:
         elif block.until:
             assert not self.first_is_running(), f"{where}: something runs in terminal 1 already"
             self._secure = "--secure" in block.text
-            command = to_site(block.text.strip(), secure=self._secure)
+            command = to_stack(block.text.strip(), secure=self._secure)
             self._first = FirstTerminal(command, self._folder, checkout.environment(self._folder), self._scratch)
             said, status = self._first.wait_for(block.until), 0
         else:
-            said, status = self._second.type(to_site(block.text, secure=self._secure))
-        said = from_site(said, secure=self._secure)
+            said, status = self._second.type(to_stack(block.text, secure=self._secure))
+        said = from_stack(said, secure=self._secure)
         assert status == block.status, f"{where}: exit status {status}\n{block.text}\n{said}"
         if step.seen:
             try:

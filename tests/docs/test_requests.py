@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 from rich.console import Console
 
-from labctl import lifecycle, runfile
-from labctl.site import ROOT
+from labctl import runfile
+from labctl.stack import ROOT
+from labctl.up import lifecycle
 from tests.docs import http_files
 from tests.docs.pages import Page
-from tests.docs.ports import OFFSET, SITE
+from tests.docs.ports import OFFSET, STACK
 
 FILES = sorted((ROOT / "requests").glob("*.http"))
 # A file is named as its page is: 1-service-invocation. The page says which lab it is of.
@@ -32,10 +33,10 @@ def _parameter(file: Path) -> object:
 def running(request: pytest.FixtureRequest, nothing_left: None) -> Iterator[None]:
     """The lab of the requests."""
     (lab,) = next(request.node.iter_markers("lab")).args
-    apps = runfile.select(runfile.read_apps(SITE), [lab])
-    lifecycle.up(SITE, apps, Console(stderr=True))
+    apps = runfile.select(runfile.read_apps(STACK), [lab])
+    lifecycle.up(STACK, apps, Console(stderr=True))
     yield
-    lifecycle.down(SITE)
+    lifecycle.down(STACK)
 
 
 def test_every_lab_has_its_requests() -> None:
@@ -55,7 +56,7 @@ def test_the_requests_are_answered_as_asserted(file: Path, running: None, tmp_pa
 def _routes(file: Path) -> set[tuple[str, str, str]]:
     """Every (app id, method, path) in the contracts of the lab's services."""
     found: set[tuple[str, str, str]] = set()
-    for app in runfile.select(runfile.read_apps(SITE), [LABS[file.stem]]):
+    for app in runfile.select(runfile.read_apps(STACK), [LABS[file.stem]]):
         if app.protocol != "grpc":
             paths = json.loads((app.folder / "openapi.json").read_text())["paths"]
             found |= {(app.app_id, method.upper(), path) for path, methods in paths.items() for method in methods}
@@ -63,7 +64,7 @@ def _routes(file: Path) -> set[tuple[str, str, str]]:
 
 
 def _sent_routes(file: Path, sent: list[http_files.Sent]) -> set[tuple[str, str, str]]:
-    of_port = {app.app_port: app.app_id for app in runfile.read_apps(SITE)}
+    of_port = {app.app_port: app.app_id for app in runfile.read_apps(STACK)}
     found: set[tuple[str, str, str]] = set()
     for app_id, method, path in _routes(file):
         pattern = re.compile(re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)))

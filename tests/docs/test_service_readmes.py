@@ -11,12 +11,14 @@ import httpx
 import pytest
 from rich.console import Console
 
-from labctl import infrastructure, lifecycle, processes, runfile, setup
+from labctl import runfile
+from labctl.make import setup
 from labctl.progress import Steps
-from labctl.site import ROLE_VARIABLE, SITE_VARIABLE
+from labctl.stack import ROLE_VARIABLE, STACK_VARIABLE
+from labctl.up import infrastructure, lifecycle, processes, remembered
 from tests.docs import checkout
 from tests.docs.pages import Block, Page, pages
-from tests.docs.ports import OFFSET, SITE, to_site
+from tests.docs.ports import OFFSET, STACK, to_stack
 from tests.docs.terminals import FirstTerminal, Terminal
 
 pytestmark = pytest.mark.lab("invocation")
@@ -36,20 +38,20 @@ def readmes(test: str) -> list[Page]:
 
 def test_callee_and_caller_run_as_their_readmes_say(nothing_left: None, tmp_path: Path) -> None:
     folder = checkout.copy(tmp_path / "labs")
-    runtime = lifecycle.find_runtime(SITE)
+    runtime = remembered.find_runtime(STACK)
     for name in ("placement", "scheduler"):
-        infrastructure.start(SITE, name, runtime)
+        infrastructure.start(STACK, name, runtime)
     environment = checkout.environment(folder) | runtime.environment
     environment["PATH"] = f"{runtime.cli.parent}{os.pathsep}{environment['PATH']}"
-    environment |= {SITE_VARIABLE: str(SITE.state), ROLE_VARIABLE: "run"}
+    environment |= {STACK_VARIABLE: str(STACK.state), ROLE_VARIABLE: "run"}
     assert len(readmes(RUN)) == 2
     with ExitStack() as stack:
-        stack.callback(lifecycle.down, SITE)
+        stack.callback(lifecycle.down, STACK)
         running: list[FirstTerminal] = []
         for page in readmes(RUN):
             for block in blocks(page, RUN):
                 service = folder / page.path.parent
-                first = FirstTerminal(_to_site(block.text), service, environment, tmp_path / page.path.parent)
+                first = FirstTerminal(_to_stack(block.text), service, environment, tmp_path / page.path.parent)
                 stack.callback(first.close)
                 running.append(first)
         greeting = f"http://127.0.0.1:{8002 + OFFSET}/call-greet/Ada"
@@ -61,19 +63,19 @@ def test_callee_and_caller_run_as_their_readmes_say(nothing_left: None, tmp_path
         assert processes.wait_until(lambda: not _apps_left(), 10), _apps_left()
 
 
-def _to_site(command: str) -> str:
+def _to_stack(command: str) -> str:
     # On a machine that runs these labs as well: their names, components, placement and scheduler are not this test's.
-    runfile.write_copy(SITE, runfile.read_apps(SITE))
-    run = SITE.state / "run"
+    runfile.write_copy(STACK, runfile.read_apps(STACK))
+    run = STACK.state / "run"
     (run / "nothing").mkdir(exist_ok=True)
     own = f"dapr run --config {run / 'config.yaml'} --resources-path {run / 'nothing'}"
     for name in ("placement", "scheduler"):
-        own += f" --{name}-host-address 127.0.0.1:{SITE.ports[name]}"
-    return to_site(command.strip()).replace("dapr run", own, 1)
+        own += f" --{name}-host-address 127.0.0.1:{STACK.ports[name]}"
+    return to_stack(command.strip()).replace("dapr run", own, 1)
 
 
 def _apps_left() -> list[str]:
-    return [f"{one.kind} {one.name}" for one in processes.find(SITE) if one.kind != "infrastructure"]
+    return [f"{one.kind} {one.name}" for one in processes.find(STACK) if one.kind != "infrastructure"]
 
 
 def _status(url: str) -> int:
@@ -85,7 +87,7 @@ def _status(url: str) -> int:
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.path)) for page in readmes(MAKE)])
 def test_what_a_readme_makes_is_what_is_there(page: Page, tmp_path: Path) -> None:
-    setup.set_up_environments(runfile.read_apps(SITE), Steps(Console(stderr=True)))
+    setup.set_up_environments(runfile.read_apps(STACK), Steps(Console(stderr=True)))
     folder = checkout.copy(tmp_path / "labs")
     terminal = Terminal(folder / page.path.parent, checkout.environment(folder), tmp_path / "terminal")
     try:

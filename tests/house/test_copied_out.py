@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.uv import uv
+from labctl.make.uv import uv
 from tests.house.repository import ROOT, below, services_by_lab
 
 WITHIN = 400  # seconds a command has; 5 to 90 when uv's cache is warm

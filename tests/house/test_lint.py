@@ -15,9 +15,10 @@ import pytest
 import yaml
 from rich.console import Console
 
-from labctl import runfile, setup
+from labctl import runfile
+from labctl.make import setup
 from labctl.progress import Steps
-from labctl.site import Site
+from labctl.stack import Stack
 from tests.house.repository import ROOT, files, named, services, services_by_lab
 
 # The Kubernetes that the manifests are for, oldest and newest.
@@ -72,7 +73,7 @@ def test_types_of_labctl() -> None:
 @pytest.fixture(scope="module")
 def environments() -> None:
     """Each service's .venv: its types are checked against what it runs with."""
-    setup.set_up_environments(runfile.read_apps(Site()), Steps(Console(file=io.StringIO())))
+    setup.set_up_environments(runfile.read_apps(Stack()), Steps(Console(file=io.StringIO())))
 
 
 @pytest.mark.usefixtures("environments")

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from labctl.uv import uv
+from labctl.make.uv import uv
 from tests.house.repository import ROOT, named, services, text
 
 PROJECTS = named("pyproject.toml")

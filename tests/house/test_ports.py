@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from labctl.runfile import ZIPKIN
-from labctl.site import infrastructure_ports
+from labctl.stack import infrastructure_ports
 from tests.docs.ports import APART as DOCS_APART
 from tests.docs.ports import planned
 from tests.halves import APART
@@ -25,7 +25,7 @@ DAPR_DEFAULT = {3500}
 OLLAMA = 11434
 # Where the tests of two checkouts may be (CONTRIBUTING.md): for each half of them, tests/runtime and tests/docs.
 CHECKOUTS = (10000, 13100)
-SITES = [0, *(first + half + docs for first in CHECKOUTS for half in (0, APART) for docs in (0, DOCS_APART))]
+STACKS = [0, *(first + half + docs for first in CHECKOUTS for half in (0, APART) for docs in (0, DOCS_APART))]
 # Programs of the reader that are named: a web page under development (CORS), Tilt's own page, Ollama.
 READERS = {3000, 10350, OLLAMA}
 
@@ -76,25 +76,25 @@ def test_the_table_of_what_runs_below_the_apps_is_labctls() -> None:
     assert said == planned
 
 
-def test_no_two_processes_of_a_site_share_a_port() -> None:
+def test_no_two_processes_of_a_stack_share_a_port() -> None:
     for secure in (False, True):
         ports = Counter([*app_ports(), *infrastructure_ports(0, secure).values(), ZIPKIN])
         assert [port for port, times in ports.items() if times > 1] == []
 
 
 def all_ports(offset: int) -> set[int]:
-    """Every port of a site, and those that its tests listen on in place of Zipkin and Ollama."""
+    """Every port of a stack, and those that its tests listen on in place of Zipkin and Ollama."""
     return planned(offset) | {ZIPKIN + offset, OLLAMA + offset}
 
 
 def test_every_port_is_below_those_that_the_system_lends() -> None:
     assert planned_ports() <= all_ports(0)
-    for offset in SITES:
+    for offset in STACKS:
         assert {port for port in all_ports(offset) if port >= LENT_FROM} <= DAPR_INIT
 
 
-def test_sites_that_may_run_at_once_share_no_port() -> None:
-    ports = Counter(port for offset in SITES for port in all_ports(offset))
+def test_stacks_that_may_run_at_once_share_no_port() -> None:
+    ports = Counter(port for offset in STACKS for port in all_ports(offset))
     assert [port for port, times in ports.items() if times > 1] == []
     assert f"`LAB_TEST_OFFSET={CHECKOUTS[1]}`" in (ROOT / "CONTRIBUTING.md").read_text()
 

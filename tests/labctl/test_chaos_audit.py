@@ -11,9 +11,9 @@ import pytest
 from labctl import runfile
 from labctl.chaos.audit import Audit
 from labctl.chaos.customers import Customer, Plan
-from labctl.site import Site
+from labctl.stack import Stack
 
-APPS = runfile.select(runfile.read_apps(Site()), ["pizza"])
+APPS = runfile.select(runfile.read_apps(Stack()), ["pizza"])
 PORTS = {app.app_port: app.app_id for app in APPS}
 SHOP, KITCHEN, COURIER, BOOK = "pizza-storefront", "pizza-kitchen", "pizza-delivery", "pizza-order"
 DELIVERED = {SHOP: [("order", 1)], KITCHEN: [("cook", 1)], COURIER: [("deliver", 1)], BOOK: ["delivered"]}

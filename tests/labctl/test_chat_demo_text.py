@@ -10,9 +10,9 @@ from rich.console import Console
 
 from labctl import runfile
 from labctl.demos.chat import Story
-from labctl.site import TEST_OFFSET, Site
+from labctl.stack import TEST_OFFSET, Stack
 
-SITE = Site("test", TEST_OFFSET)
+STACK = Stack("test", TEST_OFFSET)
 SAID, REPLY, SUMMARY = "Is [/b] the end of bold? :cat:", "Yes, of [b]bold[/b], [/i] of italics.", "Asks about [/b]."
 
 
@@ -31,7 +31,7 @@ def services(request: httpx.Request) -> httpx.Response:
 @pytest.mark.lab("chat")
 def test_what_looks_like_markup_is_shown_as_it_is() -> None:
     shown = StringIO()
-    story = Story(SITE, runfile.read_apps(SITE), Console(file=shown, width=200), auto=True)
+    story = Story(STACK, runfile.read_apps(STACK), Console(file=shown, width=200), auto=True)
     story.http = httpx.Client(transport=httpx.MockTransport(services))
     story.script = iter([SAID, "/quit"])
     story.tell()

@@ -9,11 +9,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from labctl import doctor, runfile, runtime
-from labctl.site import TEST_OFFSET, Site
+from labctl import runfile
+from labctl.make import build
+from labctl.stack import TEST_OFFSET, Stack
+from labctl.up import doctor
 
-# Ports that no other site of this machine has, below those that the system lends.
-SITE = Site("doctor-test", TEST_OFFSET + 400)
+# Ports that no other stack of this machine has, below those that the system lends.
+STACK = Stack("doctor-test", TEST_OFFSET + 400)
 LISTEN = """\
 import signal, socket, sys
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
@@ -41,33 +43,33 @@ def stranger() -> Iterator[Callable[[int], subprocess.Popen[str]]]:
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS tells root alone who holds a port")
 @pytest.mark.parametrize("what", ["callee-app, Dapr HTTP", "placement-raft", "scheduler-etcd"])
 def test_a_held_port_is_freed_by_the_command_it_says(stranger: Callable[[int], subprocess.Popen[str]], what: str):
-    app = runfile.find(runfile.read_apps(SITE), "callee-app")
-    port = {"callee-app, Dapr HTTP": app.http_port, **SITE.ports}[what]
+    app = runfile.find(runfile.read_apps(STACK), "callee-app")
+    port = {"callee-app, Dapr HTTP": app.http_port, **STACK.ports}[what]
     process = stranger(port)
-    row = next(row for row in doctor.examine(SITE) if row.what == f"port {port} ({what})")
+    row = next(row for row in doctor.examine(STACK) if row.what == f"port {port} ({what})")
     assert row.state == "missing"
     assert f"pid {process.pid}" in row.found
     assert row.fix == f"kill {process.pid}"
 
     subprocess.run(row.fix.split(), check=True)
     process.wait(5)
-    assert row.what not in {row.what for row in doctor.examine(SITE)}
+    assert row.what not in {row.what for row in doctor.examine(STACK)}
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS tells root alone who holds a port")
 def test_what_answers_on_the_port_of_redis_and_is_none_is_in_the_way(stranger: Callable[[int], subprocess.Popen[str]]):
-    """The default site uses the Redis that somebody runs, and takes nothing else for one."""
-    site = Site("doctor-redis")
-    site.ports["redis"] = SITE.ports["redis"]
-    process = stranger(site.ports["redis"])
-    rows = {row.what: row for row in doctor.examine(site)}
-    assert rows[f"redis on port {site.ports['redis']}"].found == "not running"
-    assert rows[f"port {site.ports['redis']} (redis)"].fix == f"kill {process.pid}"
+    """The default stack uses the Redis that somebody runs, and takes nothing else for one."""
+    stack = Stack("doctor-redis")
+    stack.ports["redis"] = STACK.ports["redis"]
+    process = stranger(stack.ports["redis"])
+    rows = {row.what: row for row in doctor.examine(stack)}
+    assert rows[f"redis on port {stack.ports['redis']}"].found == "not running"
+    assert rows[f"port {stack.ports['redis']} (redis)"].fix == f"kill {process.pid}"
 
 
 def test_versions_are_compared_number_by_number():
-    assert runtime.is_older("1.9.5", than="1.18.0")
-    assert runtime.is_older("1.17.10", than="1.18.0")
-    assert not runtime.is_older("1.18.0", than="1.18.0")
-    assert not runtime.is_older("1.18.1-rc.1", than="1.18.0")
-    assert not runtime.is_older("edge", than="1.18.0")
+    assert build.is_older("1.9.5", than="1.18.0")
+    assert build.is_older("1.17.10", than="1.18.0")
+    assert not build.is_older("1.18.0", than="1.18.0")
+    assert not build.is_older("1.18.1-rc.1", than="1.18.0")
+    assert not build.is_older("edge", than="1.18.0")

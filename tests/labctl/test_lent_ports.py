@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from labctl import infrastructure, processes
 from labctl.errors import LabError
+from labctl.up import infrastructure, processes
 
 
 @pytest.fixture

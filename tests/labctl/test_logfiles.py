@@ -1,4 +1,4 @@
-"""The logs that the Dapr CLI leaves in a service's folder, which all sites share: what is deleted, what is followed."""
+"""The logs of the Dapr CLI in a service's folder, which all stacks share: when they are deleted or followed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from labctl import logfiles, runfile, site
+from labctl import runfile, stack
 from labctl.runfile import App
-from labctl.site import ROOT, Site
+from labctl.stack import ROOT, Stack
+from labctl.up import logfiles
 
 RUN_FILE = """\
 version: 1
@@ -34,8 +35,8 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     """callee-app in a checkout of its own."""
     (tmp_path / "dapr.yaml").write_text(RUN_FILE)
     (tmp_path / "callee_service" / ".dapr" / "logs").mkdir(parents=True)
-    monkeypatch.setattr(site, "HOME", tmp_path / ".lab")
-    return runfile.find(runfile.read_apps(Site(), tmp_path / "dapr.yaml"), "callee-app")
+    monkeypatch.setattr(stack, "HOME", tmp_path / ".lab")
+    return runfile.find(runfile.read_apps(Stack(), tmp_path / "dapr.yaml"), "callee-app")
 
 
 def write_log(app: App, second: int, text: str = "") -> Path:
@@ -46,7 +47,7 @@ def write_log(app: App, second: int, text: str = "") -> Path:
     return path
 
 
-def test_the_log_of_a_quiet_app_outlives_many_starts_of_other_sites(app: App):
+def test_the_log_of_a_quiet_app_outlives_many_starts_of_other_stacks(app: App):
     quiet = write_log(app, 1)
     left_over = write_log(app, 2)
     command = ["dapr", "-c", 'exec 3>>"$0"; echo open; read -r _', str(quiet)]
@@ -79,7 +80,7 @@ def test_following_a_log_goes_on_in_the_one_that_a_restart_opens(app: App, tmp_p
 
             # What ./lab restart does when the app is ready again.
             write_log(app, 2, "after the restart\n")
-            logfiles.link(Site(), [app])
+            logfiles.link(Stack(), [app])
 
             assert following.stdout.readline() == "after the restart\n"
         finally:
@@ -90,6 +91,6 @@ def test_following_a_log_goes_on_in_the_one_that_a_restart_opens(app: App, tmp_p
 def test_a_log_keeps_its_name_whatever_file_the_cli_opens(app: App):
     for second in (1, 2):
         opened = write_log(app, second)
-        logfiles.link(Site(), [app])
-        assert logfiles.linked(Site(), app).resolve() == opened
-    assert [path.name for path in Site().logs.iterdir()] == ["callee-app.log"]
+        logfiles.link(Stack(), [app])
+        assert logfiles.linked(Stack(), app).resolve() == opened
+    assert [path.name for path in Stack().logs.iterdir()] == ["callee-app.log"]

@@ -14,9 +14,9 @@ from rich.console import Console
 from labctl import runfile
 from labctl.demos.keyboard import Keyboard
 from labctl.demos.pizza import Story
-from labctl.site import TEST_OFFSET, Site
+from labctl.stack import TEST_OFFSET, Stack
 
-SITE = Site("test", TEST_OFFSET)
+STACK = Stack("test", TEST_OFFSET)
 UP, DOWN = "\x1b[A", "\x1b[B"
 
 pytestmark = pytest.mark.lab("pizza")
@@ -116,12 +116,12 @@ class Services:
         return {"order_id": order_id, "status": "pending_validation", "attempt": attempt, "timeline": []}
 
 
-APPS = runfile.read_apps(SITE)
+APPS = runfile.read_apps(STACK)
 PORT_OF_THE_BOOK = runfile.find(APPS, "pizza-order").app_port
 
 
 def board_of(services: Services) -> Story:
-    story = Story(SITE, APPS, Console(file=StringIO(), width=120, height=40), auto=False)
+    story = Story(STACK, APPS, Console(file=StringIO(), width=120, height=40), auto=False)
     story.orders.http = story.http = httpx.Client(transport=httpx.MockTransport(services))
     story.look()
     return story

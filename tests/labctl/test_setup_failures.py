@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from labctl import runtime
 from labctl.errors import LabError
-from labctl.processes import wait_until
+from labctl.make import build, installed, runtime
 from labctl.progress import Steps
-from labctl.site import HOME, ROOT
+from labctl.stack import HOME, ROOT
+from labctl.up.processes import wait_until
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def home(tmp_path: Path) -> Path:
 def setup(home: Path, **env: str) -> subprocess.Popen[str]:
     """./lab setup of the pinned runtime alone, in a session of its own."""
     code = (
-        "from rich.console import Console; from labctl import cli, runtime; from labctl.progress import Steps;"
-        "cli.run(lambda: runtime.ensure(Steps(Console()), own=True))"
+        "from rich.console import Console; from labctl import terminal; from labctl.make import runtime;"
+        "from labctl.progress import Steps; terminal.run(lambda: runtime.ensure(Steps(Console()), own=True))"
     )
     environment = os.environ | {"LAB_HOME": str(home), "LAB_ROOT": str(ROOT), "PYTHONPATH": str(ROOT)} | env
     return subprocess.Popen(
@@ -43,7 +43,9 @@ def setup(home: Path, **env: str) -> subprocess.Popen[str]:
 
 def in_labctl(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs a line of Python in a folder as a command of ./lab is run."""
-    code = f"import errno, os, shutil; from pathlib import Path; from labctl import cli; cli.run(lambda: {command})"
+    code = (
+        f"import errno, os, shutil; from pathlib import Path; from labctl.terminal import run; run(lambda: {command})"
+    )
     python = [sys.executable, "-c", code]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(python, cwd=folder, env=environment, capture_output=True, text=True, timeout=30, check=False)
@@ -53,9 +55,7 @@ def fake_go(home: Path, script: str) -> str:
     """A PATH on which `go` is that script; it says that it is new enough."""
     program = home / "fake" / "go"
     program.parent.mkdir()
-    program.write_text(
-        f'#!/bin/sh\n[ "$1" = version ] && echo "go version go{runtime.GO_VERSION} x" && exit\n{script}\n'
-    )
+    program.write_text(f'#!/bin/sh\n[ "$1" = version ] && echo "go version go{build.GO_VERSION} x" && exit\n{script}\n')
     program.chmod(0o755)
     return f"{program.parent}:{os.environ['PATH']}"
 
@@ -122,8 +122,8 @@ def test_a_used_up_quota_is_a_full_disk_and_another_error_is_not(tmp_path: Path)
 def test_too_little_room_is_said_before_building(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2_000_000_000))
-    monkeypatch.setattr(runtime, "HOME", tmp_path)
-    monkeypatch.setattr(runtime, "_OWN", tmp_path / "runtime")
+    monkeypatch.setattr(build, "HOME", tmp_path)
+    monkeypatch.setattr(installed, "OWN", tmp_path / "runtime")
     with pytest.raises(LabError, match=r"takes 9 GB for a while and .* has 2\.0 GB free"):
         runtime.ensure(Steps(Console(quiet=True)), own=True)
 
@@ -159,4 +159,4 @@ def test_a_made_runtime_costs_nothing_the_second_time():
         pytest.fail("./lab test builds the runtime before it starts pytest")
     found = runtime.ensure(Steps(Console(quiet=True)), own=True)
     assert found.binary("daprd").exists()
-    assert found.version() == runtime.RUNTIME_VERSION
+    assert found.version() == installed.RUNTIME_VERSION

@@ -1,4 +1,4 @@
-"""The real runtime for tests: one site for all labs, 10000 above the ports that a user runs on.
+"""The real runtime for tests: one stack for all labs, 10000 above the ports that a user runs on.
 
 A lab's apps come up when its first test asks for them, and stay. Beside them run those of `<lab>/beside.yaml`; the
 files in every `<lab>/resources/` stand in for the components of the same name.
@@ -16,14 +16,15 @@ import httpx
 import pytest
 from rich.console import Console
 
-from labctl import infrastructure, lifecycle, processes, runfile
-from labctl.processes import wait_until
+from labctl import runfile
 from labctl.runfile import App
-from labctl.site import TEST_OFFSET, Site
+from labctl.stack import TEST_OFFSET, Stack
+from labctl.up import control, infrastructure, lifecycle, processes, readiness
+from labctl.up.processes import wait_until
 from tests.runtime.resp import Redis
 
 HERE = Path(__file__).parent
-SITE = Site("test", TEST_OFFSET)
+STACK = Stack("test", TEST_OFFSET)
 CONSOLE = Console(stderr=True)
 # After a kill -9 of the scheduler, workflows and jobs wait some 22 s for its old leadership lease.
 WELL_AGAIN_WITHIN = 45
@@ -33,7 +34,7 @@ WELL_AGAIN_WITHIN = 45
 class Running:
     """A lab that runs, and how a test talks to what is in it."""
 
-    site: Site
+    stack: Stack
     apps: list[App]
     http: httpx.Client
 
@@ -41,7 +42,7 @@ class Running:
         return runfile.find(self.apps, app_id)
 
     def pid(self, app_id: str, kind: str = "app") -> int:
-        return next(one.pid for one in processes.find(self.site) if one.name == app_id and one.kind == kind)
+        return next(one.pid for one in processes.find(self.stack) if one.name == app_id and one.kind == kind)
 
     def url(self, app_id: str, path: str) -> str:
         return f"http://127.0.0.1:{self.app(app_id).app_port}{path}"
@@ -52,7 +53,7 @@ class Running:
     @property
     def redis(self) -> Redis:
         """The Redis below Dapr."""
-        return Redis(self.site.ports["redis"])
+        return Redis(self.stack.ports["redis"])
 
     def with_settings(self, app_id: str, **environment: str) -> App:
         """The app as dapr.yaml starts it, with other settings."""
@@ -64,65 +65,65 @@ class Running:
         """These apps, each in place of the one of its id, and beside other components; afterwards as they were."""
         try:
             for other in others:
-                lifecycle.restart(self.site, other.app_id, app=other, resources=resources)
+                control.restart(self.stack, other.app_id, app=other, resources=resources)
             yield
         finally:
             for other in others:
-                lifecycle.restart(self.site, other.app_id, app=self.app(other.app_id))
+                control.restart(self.stack, other.app_id, app=self.app(other.app_id))
 
 
 def apps_of(lab: str) -> list[App]:
     """The lab's apps, and those that only its tests need."""
     beside = HERE / lab / "beside.yaml"
-    more = runfile.read_apps(SITE, beside) if beside.exists() else []
-    return [*runfile.select(runfile.read_apps(SITE), [lab]), *more]
+    more = runfile.read_apps(STACK, beside) if beside.exists() else []
+    return [*runfile.select(runfile.read_apps(STACK), [lab]), *more]
 
 
 @pytest.fixture(scope="session")
-def site_of_the_session() -> Iterator[httpx.Client]:
+def stack_of_the_session() -> Iterator[httpx.Client]:
     # What an earlier run left, perhaps of another version of the components, is no part of this one.
-    lifecycle.down(SITE)
-    shutil.rmtree(SITE.state, ignore_errors=True)
+    lifecycle.down(STACK)
+    shutil.rmtree(STACK.state, ignore_errors=True)
     with httpx.Client(timeout=60) as http:
         yield http
-    lifecycle.down(SITE)
-    assert processes.find(SITE) == []
-    apps = [app for lab in runfile.labs(runfile.read_apps(SITE)) for app in apps_of(lab)]
+    lifecycle.down(STACK)
+    assert processes.find(STACK) == []
+    apps = [app for lab in runfile.labs(runfile.read_apps(STACK)) for app in apps_of(lab)]
     assert [port for app in apps for port in app.ports.values() if processes.answers(port)] == []
 
 
 @pytest.fixture
-def lab(request: pytest.FixtureRequest, site_of_the_session: httpx.Client) -> Iterator[Running]:
+def lab(request: pytest.FixtureRequest, stack_of_the_session: httpx.Client) -> Iterator[Running]:
     """The lab of the test's mark with all of it alive and no fault set, before and after the test."""
     mark = request.node.get_closest_marker("lab")
     assert mark, "the test says which lab it belongs to"
-    running = Running(SITE, apps_of(mark.args[0]), site_of_the_session)
+    running = Running(STACK, apps_of(mark.args[0]), stack_of_the_session)
     heal(running, mark.args[0])
     yield running
     heal(running, mark.args[0])
 
 
 def heal(running: Running, name: str) -> None:
-    living = {(one.kind, one.name, one.port) for one in processes.find(SITE)}
-    below = [one for one in infrastructure.names(SITE) if ("infrastructure", one, None) not in living]
-    if len(below) == len(infrastructure.names(SITE)):
-        # First use, or a test that needed the ports for a site of its own took this one down.
-        lifecycle.down(SITE)
+    living = {(one.kind, one.name, one.port) for one in processes.find(STACK)}
+    below = [one for one in infrastructure.names(STACK) if ("infrastructure", one, None) not in living]
+    if len(below) == len(infrastructure.names(STACK)):
+        # First use, or a test that needed the ports for a stack of its own took this one down.
+        lifecycle.down(STACK)
         resources = sorted(HERE.glob("*/resources"))
-        lifecycle.up(SITE, running.apps, CONSOLE, resources=resources)
+        lifecycle.up(STACK, running.apps, CONSOLE, resources=resources)
         return
     for missing in below:
-        lifecycle.restart(SITE, missing)
+        control.restart(STACK, missing)
     if all(processes_of(app).isdisjoint(living) for app in running.apps):
-        lifecycle.add(SITE, running.apps, name)
+        lifecycle.add(STACK, running.apps, name)
     else:
         for app in running.apps:
             if not processes_of(app) <= living:
-                lifecycle.restart(SITE, app.app_id, app=app)
+                control.restart(STACK, app.app_id, app=app)
     for app in running.apps:
         if app.entry["env"].get("FAULTS_ENABLED") == "true" and app.protocol == "http":
             running.http.delete(f"http://127.0.0.1:{app.app_port}/faults").raise_for_status()
-    assert wait_until(lambda: all(lifecycle.is_ready(app) for app in running.apps), WELL_AGAIN_WITHIN)
+    assert wait_until(lambda: all(readiness.is_ready(app) for app in running.apps), WELL_AGAIN_WITHIN)
 
 
 def processes_of(app: App) -> set[tuple[str, str, int | None]]:
@@ -132,6 +133,6 @@ def processes_of(app: App) -> set[tuple[str, str, int | None]]:
 
 
 @pytest.fixture
-def no_other_site() -> None:
-    """For tests that bring up a site of their own on the same ports: the shared one is down meanwhile."""
-    lifecycle.down(SITE)
+def no_other_stack() -> None:
+    """For tests that bring up a stack of their own on the same ports: the shared one is down meanwhile."""
+    lifecycle.down(STACK)

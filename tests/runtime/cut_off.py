@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from labctl.processes import wait_until
+from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
 
 WITHIN = 60  # seconds, of which a restart takes most
@@ -80,7 +80,7 @@ def cut_off(lab: Running, app_id: str, **settings: str) -> Iterator[None]:
     """The app, with these settings, beside a sidecar that lost placement once, in the middle of its first table."""
     app = lab.with_settings(app_id, **settings)
     port = app.app_port + SHIFT
-    proxy = Proxy(port, lab.site.ports["placement"], app_id)
+    proxy = Proxy(port, lab.stack.ports["placement"], app_id)
     other = replace(app, entry=app.entry | {"placementHostAddress": f"127.0.0.1:{port}"})
 
     def placed() -> bool:

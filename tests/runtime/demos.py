@@ -1,4 +1,4 @@
-"""./lab demo, run as a user runs it, on a site of the tests: off a terminal, or in one."""
+"""./lab demo, run as a user runs it, on a stack of the tests: off a terminal, or in one."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from labctl.processes import wait_until
-from labctl.site import ROOT, Site
+from labctl.stack import ROOT, Stack
+from labctl.up.processes import wait_until
 
 LAB = str(ROOT / "lab")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def demo(site: str, offset: int, lab: str) -> subprocess.CompletedProcess[str]:
+def demo(stack: str, offset: int, lab: str) -> subprocess.CompletedProcess[str]:
     """Plays the lab's story to its end; off a terminal, so each line is there once."""
-    environment = os.environ | {"LAB_SITE_NAME": site, "LAB_PORT_OFFSET": str(offset), "COLUMNS": "160"}
+    environment = os.environ | {"LAB_SITE_NAME": stack, "LAB_PORT_OFFSET": str(offset), "COLUMNS": "160"}
     command = [LAB, "demo", lab]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
 
@@ -67,13 +67,13 @@ class Terminal:
 
 
 @contextmanager
-def demo_in_a_terminal(site: Site, *arguments: str) -> Iterator[Terminal]:
+def demo_in_a_terminal(stack: Stack, *arguments: str) -> Iterator[Terminal]:
     """Plays a lab's story as somebody sees it who sits before it."""
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (40, 160))
     left_out = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
     environment = {name: value for name, value in os.environ.items() if name not in left_out}
-    environment |= {"LAB_SITE_NAME": site.name, "LAB_PORT_OFFSET": str(site.offset), "TERM": "xterm-256color"}
+    environment |= {"LAB_SITE_NAME": stack.name, "LAB_PORT_OFFSET": str(stack.offset), "TERM": "xterm-256color"}
     process = subprocess.Popen(
         [LAB, "demo", *arguments], env=environment, stdin=its, stdout=its, stderr=its, start_new_session=True
     )

@@ -1,4 +1,4 @@
-"""A shell at the prompt of a site: runs ./lab as a user would, in processes of its own."""
+"""A shell at the prompt of a stack: runs ./lab as a user would, in processes of its own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from labctl import processes, runfile
-from labctl.processes import wait_until
-from labctl.site import ROOT, Site
+from labctl import runfile
+from labctl.stack import ROOT, Stack
+from labctl.up import processes
+from labctl.up.processes import wait_until
 
 LAB = str(ROOT / "lab")
 
@@ -35,12 +36,12 @@ class Foreground:
 
 @dataclass(frozen=True)
 class LabShell:
-    """Runs ./lab against one site."""
+    """Runs ./lab against one stack."""
 
-    site: Site
+    stack: Stack
 
     def environment(self, env: dict[str, str] | None = None) -> dict[str, str]:
-        names = {"LAB_SITE_NAME": self.site.name, "LAB_PORT_OFFSET": str(self.site.offset), "COLUMNS": "200"}
+        names = {"LAB_SITE_NAME": self.stack.name, "LAB_PORT_OFFSET": str(self.stack.offset), "COLUMNS": "200"}
         return os.environ | names | (env or {})
 
     def run(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -63,6 +64,6 @@ class LabShell:
                     process.wait(10)
 
     def assert_nothing_left(self) -> None:
-        assert [(one.kind, one.name, one.pid) for one in processes.find(self.site)] == []
-        ports = [port for app in runfile.read_apps(self.site) for port in app.ports.values()]
-        assert [port for port in [*ports, *self.site.ports.values()] if processes.holder(port)] == []
+        assert [(one.kind, one.name, one.pid) for one in processes.find(self.stack)] == []
+        ports = [port for app in runfile.read_apps(self.stack) for port in app.ports.values()]
+        assert [port for port in [*ports, *self.stack.ports.values()] if processes.holder(port)] == []

@@ -14,8 +14,8 @@ from typing import Any
 
 import grpc
 
-from labctl import lifecycle, processes
-from labctl.processes import wait_until
+from labctl.up import control, processes
+from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
 from tests.runtime.cut_off import SHIFT, WITHIN
 
@@ -94,10 +94,10 @@ def beside_a_gate(lab: Running, app_id: str, **settings: str) -> Iterator[Gate]:
     app = lab.with_settings(app_id, **settings, DAPR_GRPC_PORT=str(port))
     with gate_to(port, app.grpc_port) as gate:
         try:
-            lifecycle.restart(lab.site, app_id, app=app, keep_sidecar=True)
+            control.restart(lab.stack, app_id, app=app, keep_sidecar=True)
             yield gate
         finally:
-            lifecycle.restart(lab.site, app_id, app=lab.app(app_id))
+            control.restart(lab.stack, app_id, app=lab.app(app_id))
 
 
 def assert_the_sidecar_is_ended(lab: Running, app_id: str, gate: Gate) -> None:
@@ -106,8 +106,8 @@ def assert_the_sidecar_is_ended(lab: Running, app_id: str, gate: Gate) -> None:
     gate.shut()
     assert wait_until(lambda: before not in pids_of_sidecars(lab, app_id), WITHIN)
     gate.open()
-    lifecycle.restart(lab.site, app_id, app=lab.app(app_id), sidecar=True)
+    control.restart(lab.stack, app_id, app=lab.app(app_id), sidecar=True)
 
 
 def pids_of_sidecars(lab: Running, app_id: str) -> list[int]:
-    return [one.pid for one in processes.find(lab.site) if (one.name, one.kind) == (app_id, "sidecar")]
+    return [one.pid for one in processes.find(lab.stack) if (one.name, one.kind) == (app_id, "sidecar")]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from labctl import processes
 from labctl.bench import chat, invocation, jobs, pizza, up
-from labctl.site import ROOT, TEST_OFFSET, Site
+from labctl.stack import ROOT, TEST_OFFSET, Stack
+from labctl.up import processes
 
 # On a machine that others use too; the targets themselves are asserted by --full.
 OF_RAW_SIDECAR = 0.4
@@ -21,7 +21,7 @@ ROWS = ["direct", "raw_sidecar", "caller_url", "caller_header", "caller_sdk", "c
 # A thousand firings go through the state store of a machine that others use too.
 JOBS_LATE_MS = 20_000
 
-pytestmark = [pytest.mark.usefixtures("no_other_site"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.usefixtures("no_other_stack"), pytest.mark.timeout(600)]
 
 
 def bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
     command = [str(ROOT / "lab"), "bench", *arguments, "--json", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3500)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert processes.find(Site("bench", TEST_OFFSET)) == []
+    assert processes.find(Stack("bench", TEST_OFFSET)) == []
     figures = json.loads(file.read_text())
     assert set(figures) == {"machine", "versions", "rows"}
     assert figures["versions"]["dapr"]

@@ -10,13 +10,15 @@ import pytest
 import yaml
 from rich.console import Console
 
-from labctl import infrastructure, lifecycle, processes, runfile, setup
-from labctl.processes import wait_until
+from labctl import runfile
+from labctl.make import setup
+from labctl.make.runtime import Runtime, ensure
 from labctl.progress import Steps
-from labctl.runtime import Runtime, ensure
-from labctl.site import ROOT, TEST_OFFSET, Site
+from labctl.stack import ROOT, TEST_OFFSET, Stack
+from labctl.up import infrastructure, lifecycle, processes
+from labctl.up.processes import wait_until
 
-SITE = Site("components", TEST_OFFSET)
+STACK = Stack("components", TEST_OFFSET)
 FILES = {path: list(yaml.safe_load_all(path.read_text())) for path in sorted((ROOT / "components").glob("*.yaml"))}
 APP_IDS = sorted({app_id for documents in FILES.values() for one in documents for app_id in one.get("scopes", [])})
 # The sidecar under test takes ports at the end of the plan's ranges.
@@ -25,14 +27,14 @@ HTTP, GRPC, INTERNAL, METRICS = (port + TEST_OFFSET for port in (3599, 4599, 559
 
 @pytest.fixture(scope="module")
 def runtime() -> Iterator[Runtime]:
-    lifecycle.down(Site("test", TEST_OFFSET))
+    lifecycle.down(Stack("test", TEST_OFFSET))
     steps = Steps(Console(stderr=True))
     runtime = ensure(steps, own=True)
     setup.ensure_secrets()
-    for name in infrastructure.names(SITE):
-        infrastructure.start(SITE, name, runtime)
+    for name in infrastructure.names(STACK):
+        infrastructure.start(STACK, name, runtime)
     yield runtime
-    processes.stop(SITE)
+    processes.stop(STACK)
 
 
 def test_every_file_is_scoped():
@@ -42,17 +44,17 @@ def test_every_file_is_scoped():
 
 @pytest.mark.parametrize("app_id", APP_IDS)
 def test_components_load(runtime: Runtime, app_id: str):
-    folder = runfile.site_resources(SITE, [ROOT / "components"], "components.yaml")
-    config = runfile.site_config(SITE)
-    log = SITE.logs / f"{app_id}.daprd.log"
+    folder = runfile.stack_resources(STACK, [ROOT / "components"], "components.yaml")
+    config = runfile.stack_config(STACK)
+    log = STACK.logs / f"{app_id}.daprd.log"
     log.unlink(missing_ok=True)
     ports = ["--dapr-http-port", HTTP, "--dapr-grpc-port", GRPC, "--dapr-internal-grpc-port", INTERNAL]
-    control = ["--placement-host-address", f"127.0.0.1:{SITE.ports['placement']}"]
-    control += ["--scheduler-host-address", f"127.0.0.1:{SITE.ports['scheduler']}"]
+    control = ["--placement-host-address", f"127.0.0.1:{STACK.ports['placement']}"]
+    control += ["--scheduler-host-address", f"127.0.0.1:{STACK.ports['scheduler']}"]
     command = [runtime.binary("daprd"), "--app-id", app_id, *ports, "--metrics-port", METRICS, *control]
     command += ["--resources-path", folder, "--config", config, "--dapr-listen-addresses", "127.0.0.1"]
     # Where the CLI would start it: in the app's folder, a sibling of components/.
-    process = processes.spawn(SITE, "run", [str(part) for part in command], env={}, cwd=ROOT / "labctl", log=log)
+    process = processes.spawn(STACK, "run", [str(part) for part in command], env={}, cwd=ROOT / "labctl", log=log)
     try:
         assert wait_until(lambda: process.poll() is not None or processes.http_status(HTTP, "/v1.0/healthz") == 204, 30)
         text = log.read_text()
@@ -63,7 +65,7 @@ def test_components_load(runtime: Runtime, app_id: str):
         assert loaded == components_of(app_id)
         assert [line for line in text.splitlines() if "level=error" in line or "level=fatal" in line] == []
     finally:
-        processes.stop(SITE, names=[app_id])
+        processes.stop(STACK, names=[app_id])
 
 
 def components_of(app_id: str) -> set[str]:
@@ -79,9 +81,9 @@ def test_a_broken_component_is_seen(runtime: Runtime, tmp_path: Path):
     ports = ["--dapr-http-port", HTTP, "--dapr-grpc-port", GRPC, "--dapr-internal-grpc-port", INTERNAL]
     command = [runtime.binary("daprd"), "--app-id", "broken", *ports, "--metrics-port", METRICS]
     command += ["--resources-path", tmp_path, "--dapr-listen-addresses", "127.0.0.1"]
-    process = processes.spawn(SITE, "run", [str(part) for part in command], env={}, cwd=ROOT, log=log)
+    process = processes.spawn(STACK, "run", [str(part) for part in command], env={}, cwd=ROOT, log=log)
     try:
         assert wait_until(lambda: process.poll() is not None, 30)
         assert "level=fatal" in log.read_text()
     finally:
-        processes.stop(SITE, names=["broken"])
+        processes.stop(STACK, names=["broken"])

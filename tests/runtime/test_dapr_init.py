@@ -15,12 +15,13 @@ import psutil
 import pytest
 from lab_shell import LabShell
 
-from labctl import infrastructure, processes, runfile
-from labctl import runtime as dapr
-from labctl.site import Site
+from labctl import runfile
+from labctl.make import runtime as dapr
+from labctl.stack import Stack
+from labctl.up import infrastructure, processes
 
-# What `dapr init` leaves running: of the same ports as the default site, and no part of it.
-INSTALLED = Site("dapr-init")
+# What `dapr init` leaves running: of the same ports as the default stack, and no part of it.
+INSTALLED = Stack("dapr-init")
 SHARED = {"redis", "placement", "scheduler"}
 
 
@@ -32,11 +33,11 @@ def labs(request: pytest.FixtureRequest) -> list[str]:
 
 
 @pytest.fixture
-def shell(no_other_site: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabShell]:
+def shell(no_other_stack: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabShell]:
     """The shell of a user with `dapr` on PATH, daprd in ~/.dapr/bin, and placement, scheduler and Redis running."""
-    shell = LabShell(Site())
-    ports = [port for app in runfile.read_apps(shell.site) for port in app.ports.values()]
-    if held := [port for port in [*ports, *shell.site.ports.values()] if processes.holder(port)]:
+    shell = LabShell(Stack())
+    ports = [port for app in runfile.read_apps(shell.stack) for port in app.ports.values()]
+    if held := [port for port in [*ports, *shell.stack.ports.values()] if processes.holder(port)]:
         pytest.skip(f"needs the labs' own ports, and something (a ./lab up?) holds {held[0]}")
     runtime = dapr.pinned()
     assert runtime, "./lab test has built it"
@@ -52,7 +53,7 @@ def shell(no_other_site: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             infrastructure.start(INSTALLED, name, runtime)
         yield shell
         shell.run("down")
-        assert processes.find(shell.site) == []
+        assert processes.find(shell.stack) == []
     finally:
         processes.stop(INSTALLED)
 
@@ -64,17 +65,17 @@ def test_up_runs_on_it_and_leaves_it_as_it_was(shell: LabShell, labs: list[str],
 
     up = shell.run("up", *labs, "--detach")
     assert up.returncode == 0, up.stdout + up.stderr
-    apps = runfile.select(runfile.read_apps(shell.site), labs)
+    apps = runfile.select(runfile.read_apps(shell.stack), labs)
     status = json.loads(shell.run("status", "--json").stdout)
     ready = {row["app_id"]: row for row in status["apps"] if row["ready"]}
     assert sorted(ready) == sorted(app.app_id for app in apps)
     for row in ready.values():
         assert psutil.Process(row["sidecar_pid"]).exe().startswith(str(tmp_path / "home")), "the user's own daprd"
     assert {row["name"]: row["ours"] for row in status["infrastructure"]} == dict.fromkeys(SHARED, False)
-    cli = next(one.process for one in processes.find(shell.site) if one.kind == "cli")
+    cli = next(one.process for one in processes.find(shell.stack) if one.kind == "cli")
     assert labs or cli.cmdline()[-1] == str(runfile.RUN_FILE), "all of it is the root dapr.yaml as it stands"
     if "callee-app" in ready:
-        # By the name resolution of every installation, multicast DNS; other test sites have a registry of their own.
+        # By the name resolution of every installation, multicast DNS; other test stacks have a registry of their own.
         assert (
             httpx.get("http://localhost:8002/call-greet/Ada", timeout=30).json()["message"]
             == "Hello, Ada from callee-app!"

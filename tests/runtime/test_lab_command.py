@@ -15,18 +15,19 @@ import psutil
 import pytest
 from lab_shell import LabShell
 
-from labctl import infrastructure, lifecycle, processes, runfile
-from labctl.processes import wait_until
+from labctl import runfile
 from labctl.runfile import App
-from labctl.site import ROOT, TEST_OFFSET, Site
+from labctl.stack import ROOT, TEST_OFFSET, Stack
+from labctl.up import infrastructure, processes, readiness, remembered
+from labctl.up.processes import wait_until
 from tests.runtime.resp import Redis
 
 pytestmark = pytest.mark.lab("invocation")
 
 
 @pytest.fixture
-def shell(no_other_site: None) -> Iterator[LabShell]:
-    shell = LabShell(Site("command", TEST_OFFSET))
+def shell(no_other_stack: None) -> Iterator[LabShell]:
+    shell = LabShell(Stack("command", TEST_OFFSET))
     shell.run("down")
     yield shell
     shell.run("down")
@@ -35,7 +36,7 @@ def shell(no_other_site: None) -> Iterator[LabShell]:
 
 def greet(shell: LabShell) -> int:
     try:
-        return httpx.get(f"http://127.0.0.1:{8002 + shell.site.offset}/call-greet/Ada", timeout=30).status_code
+        return httpx.get(f"http://127.0.0.1:{8002 + shell.stack.offset}/call-greet/Ada", timeout=30).status_code
     except httpx.TransportError:
         return 0
 
@@ -43,7 +44,7 @@ def greet(shell: LabShell) -> int:
 def test_up_status_down(shell):
     up = shell.run("up", "invocation", "--detach", env={"COLUMNS": "60"})
     assert up.returncode == 0, up.stdout + up.stderr
-    for app in runfile.select(runfile.read_apps(shell.site), ["invocation"]):
+    for app in runfile.select(runfile.read_apps(shell.stack), ["invocation"]):
         # Whole, however narrow the terminal is.
         assert app.app_id in up.stdout
         assert app.url in up.stdout
@@ -54,8 +55,8 @@ def test_up_status_down(shell):
     assert all(rows[app]["ready"] for app in ("callee-app", "caller-app", "callee-grpc-app"))
     caller = rows["caller-app"]
     assert caller["lab"] == "invocation"
-    assert caller["app_port"] == 8002 + shell.site.offset
-    assert caller["dapr_http_port"] == 3502 + shell.site.offset
+    assert caller["app_port"] == 8002 + shell.stack.offset
+    assert caller["dapr_http_port"] == 3502 + shell.stack.offset
     assert psutil.Process(caller["sidecar_pid"]).name() == "daprd"
     assert psutil.pid_exists(caller["pid"])
     below = {row["name"]: row for row in status["infrastructure"]}
@@ -89,7 +90,7 @@ def test_ctrl_c_stops_all_of_it(shell):
 
 def test_ctrl_c_while_it_comes_up(shell):
     with shell.foreground("up", "invocation") as up:
-        assert wait_until(lambda: any(one.kind == "sidecar" for one in processes.find(shell.site)), 60, 0.05)
+        assert wait_until(lambda: any(one.kind == "sidecar" for one in processes.find(shell.stack)), 60, 0.05)
         up.process.send_signal(signal.SIGINT)
         assert up.process.wait(60) == 130
     shell.assert_nothing_left()
@@ -107,7 +108,7 @@ def test_kill_9_of_labctl_then_down(shell):
 
 def test_kill_9_of_the_dapr_cli_then_down(shell):
     assert shell.run("up", "invocation", "--detach").returncode == 0
-    for one in processes.find(shell.site):
+    for one in processes.find(shell.stack):
         if one.kind == "cli":
             one.process.kill()
     assert shell.run("down").returncode == 0
@@ -116,23 +117,23 @@ def test_kill_9_of_the_dapr_cli_then_down(shell):
 
 def test_down_keeps_what_was_stored_unless_told_to_forget_it(shell):
     assert shell.run("up", "invocation", "--detach").returncode == 0
-    Redis(shell.site.ports["redis"])("SET", "kept", "1")
+    Redis(shell.stack.ports["redis"])("SET", "kept", "1")
     assert shell.run("down").returncode == 0
     assert shell.run("up", "invocation", "--detach").returncode == 0
-    assert Redis(shell.site.ports["redis"])("GET", "kept") == b"1"
+    assert Redis(shell.stack.ports["redis"])("GET", "kept") == b"1"
     assert "Deleted what redis and scheduler had kept." in shell.run("down", "--forget").stdout
     assert shell.run("up", "invocation", "--detach").returncode == 0
-    assert Redis(shell.site.ports["redis"])("GET", "kept") is None
+    assert Redis(shell.stack.ports["redis"])("GET", "kept") is None
     assert "Nothing of ./lab was kept here" not in shell.run("down", "--forget").stdout
     assert "Nothing of ./lab was kept here; a Redis of your own" in shell.run("down", "--forget").stdout
     shell.assert_nothing_left()
 
 
 def test_a_held_port_is_one_sentence(shell):
-    with socket.create_server(("127.0.0.1", 8002 + shell.site.offset)):
+    with socket.create_server(("127.0.0.1", 8002 + shell.stack.offset)):
         up = shell.run("up", "invocation")
     assert up.returncode == 1
-    assert f"port {8002 + shell.site.offset}" in up.stderr
+    assert f"port {8002 + shell.stack.offset}" in up.stderr
     assert f"pid {os.getpid()}" in up.stderr
     assert "Traceback" not in up.stderr
     shell.assert_nothing_left()
@@ -156,8 +157,8 @@ def test_an_app_that_cannot_start_under_serve_leaves_the_ports_to_the_next(shell
 def test_a_crash_of_one_app_ends_up_with_its_name(shell):
     with shell.foreground("up", "invocation") as up:
         assert up.wait_for("Ctrl-C stops all", 90)
-        victim = next(one for one in processes.find(shell.site) if (one.kind, one.name) == ("app", "callee-app"))
-        log = (shell.site.logs / "callee-app.log").read_text().splitlines()
+        victim = next(one for one in processes.find(shell.stack) if (one.kind, one.name) == ("app", "callee-app"))
+        log = (shell.stack.logs / "callee-app.log").read_text().splitlines()
         victim.process.kill()  # behind labctl's back
         assert up.process.wait(40) == 1
         told = up.text()
@@ -171,7 +172,7 @@ def test_what_ends_of_dapr_is_started_again(shell):
         assert up.wait_for("Ctrl-C stops all", 90)
         victims = [("sidecar", "caller-app", "caller-app's sidecar"), ("infrastructure", "placement", "placement")]
         for kind, name, what in victims:
-            victim = next(one for one in processes.find(shell.site) if (one.kind, one.name) == (kind, name))
+            victim = next(one for one in processes.find(shell.stack) if (one.kind, one.name) == (kind, name))
             victim.process.kill()  # behind labctl's back
             assert up.wait_for(f"{what} ended by itself; its log: /", 20), up.text()
             assert up.wait_for(f"{what} is ready again after", 40), up.text()
@@ -184,7 +185,7 @@ def test_what_ends_of_dapr_is_started_again(shell):
 def test_kill_and_restart_leave_the_others_alone(shell):
     with shell.foreground("up", "invocation") as up:
         assert up.wait_for("Ctrl-C stops all", 90)
-        before = {(one.kind, one.name): one.pid for one in processes.find(shell.site)}
+        before = {(one.kind, one.name): one.pid for one in processes.find(shell.stack)}
 
         killed = shell.run("kill", "callee-app")
         assert killed.returncode == 0
@@ -202,7 +203,7 @@ def test_kill_and_restart_leave_the_others_alone(shell):
         assert shell.run("kill", "placement").returncode == 0
         assert shell.run("restart", "placement").returncode == 0
 
-        after = {(one.kind, one.name): one.pid for one in processes.find(shell.site)}
+        after = {(one.kind, one.name): one.pid for one in processes.find(shell.stack)}
         changed = {key for key in before if before[key] != after.get(key) and key[0] != "cli"}
         assert changed == {
             ("app", "callee-app"), ("sidecar", "callee-app"), ("sidecar", "caller-app"), ("infrastructure", "placement")
@@ -241,12 +242,12 @@ def test_logs_and_doctor(shell):
 @contextmanager
 def plain_dapr_run(shell: LabShell, apps: list[App], *arguments: str) -> Iterator[str]:
     """`dapr run` with these arguments, as somebody types it who has the infrastructure of `dapr init`; then Ctrl-C."""
-    site = shell.site
-    runtime = lifecycle.find_runtime(site)
-    for name in infrastructure.names(site):
-        infrastructure.start(site, name, runtime)
+    stack = shell.stack
+    runtime = remembered.find_runtime(stack)
+    for name in infrastructure.names(stack):
+        infrastructure.start(stack, name, runtime)
     with shell.foreground("dapr", "run", *arguments) as run:
-        assert wait_until(lambda: all(lifecycle.is_ready(app) for app in apps), 60), run.text()
+        assert wait_until(lambda: all(readiness.is_ready(app) for app in apps), 60), run.text()
         cli = psutil.Process(run.process.pid)
         started = cli.children(recursive=True)
         try:
@@ -261,8 +262,8 @@ def plain_dapr_run(shell: LabShell, apps: list[App], *arguments: str) -> Iterato
 
 def test_plain_dapr_run_with_the_taught_flag_behind_it(shell):
     """`--resources-path` beside a run file is ignored by the CLI, and harmless."""
-    apps = runfile.select(runfile.read_apps(shell.site), ["invocation"])
-    file = runfile.write_copy(shell.site, apps)
+    apps = runfile.select(runfile.read_apps(shell.stack), ["invocation"])
+    file = runfile.write_copy(shell.stack, apps)
     with plain_dapr_run(shell, apps, "-f", str(file), "--resources-path", "./components") as told:
         assert wait_until(lambda: greet(shell) == 200, 60)
         assert "ignored when using --run-file" in told
@@ -270,9 +271,9 @@ def test_plain_dapr_run_with_the_taught_flag_behind_it(shell):
 
 @pytest.mark.lab("pizza")
 def test_plain_dapr_run_of_the_pizza_lab_alone(shell, monkeypatch):
-    """`dapr run -f .` in pizza_services: that file, on the ports of this site."""
-    apps = runfile.read_apps(shell.site, ROOT / "pizza_services" / "dapr.yaml")
-    monkeypatch.chdir(runfile.write_copy(shell.site, apps).parent)
+    """`dapr run -f .` in pizza_services: that file, on the ports of this stack."""
+    apps = runfile.read_apps(shell.stack, ROOT / "pizza_services" / "dapr.yaml")
+    monkeypatch.chdir(runfile.write_copy(shell.stack, apps).parent)
     with plain_dapr_run(shell, apps, "-f", "."):
         url = runfile.find(apps, "pizza-workflow").url
         customer = {"name": "Ada Lovelace", "address": "12 St James's Square", "phone": "+44 20 7946 0000"}
@@ -289,5 +290,5 @@ def test_plain_dapr_run_of_the_pizza_lab_alone(shell, monkeypatch):
 
 
 def test_every_path_in_the_root_run_file_exists():
-    for app in runfile.read_apps(Site()):
+    for app in runfile.read_apps(Stack()):
         assert (app.folder / app.entry["command"][2].split()[1]).exists()

@@ -9,7 +9,7 @@ import sys
 import pytest
 from lab_shell import LAB
 
-from labctl.site import ROOT
+from labctl.stack import ROOT
 
 NO_NETWORK = 77
 # A network namespace of its own, in which nothing is but a loopback that is up; its ports are all free.
@@ -40,7 +40,7 @@ finally:
 
 @pytest.mark.lab("chat")
 @pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
-def test_a_chat_without_a_network(no_other_site, monkeypatch):
+def test_a_chat_without_a_network(no_other_stack, monkeypatch):
     monkeypatch.setenv("LAB_SITE_NAME", "offline")
     monkeypatch.setenv("LAB_PORT_OFFSET", "0")
     alone = subprocess.run(

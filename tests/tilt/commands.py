@@ -22,7 +22,7 @@ GRACE = 30  # seconds between Tilt's SIGTERM and its SIGKILL
 class TiltUp:
     """`tilt up` for these resources, as a context: all ready when it is entered, all ended when it is left.
 
-    port_of: the port at which a probe's port is found in the site of the tests. logs: folder for one log each.
+    port_of: the port at which a probe's port is found in the stack of the tests. logs: folder for one log each.
     """
 
     def __init__(

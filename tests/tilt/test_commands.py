@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from labctl import lifecycle, processes
-from labctl.site import TEST_OFFSET, Site, infrastructure_ports
+from labctl.stack import TEST_OFFSET, Stack, infrastructure_ports
+from labctl.up import lifecycle, processes
 from tests.tilt import tilt
 from tests.tilt.commands import TiltUp
 
-SITE = Site("tilt", TEST_OFFSET)
+STACK = Stack("tilt", TEST_OFFSET)
 
 
 def port_of(port: int) -> int:
-    """Where the site of these tests has what is on that port in the plan."""
+    """Where the stack of these tests has what is on that port in the plan."""
     names = {number: name for name, number in infrastructure_ports(0).items()}
-    return SITE.ports[names[port]] if port in names else port + SITE.offset
+    return STACK.ports[names[port]] if port in names else port + STACK.offset
 
 
 def greeting() -> str:
@@ -31,21 +31,21 @@ def greeting() -> str:
 
 def pids(app_id: str) -> set[int]:
     """The processes of an app: itself and its sidecar."""
-    return {one.pid for one in processes.find(SITE) if one.name == app_id}
+    return {one.pid for one in processes.find(STACK) if one.name == app_id}
 
 
 @pytest.fixture
 def free_ports() -> Iterator[None]:
-    """The other tests' site has these same ports; it is brought up again by the next test that needs it."""
-    lifecycle.down(Site("test", TEST_OFFSET))
+    """The other tests' stack has these same ports; it is brought up again by the next test that needs it."""
+    lifecycle.down(Stack("test", TEST_OFFSET))
     yield
-    lifecycle.down(SITE)
+    lifecycle.down(STACK)
 
 
 @pytest.mark.lab("invocation")
 @pytest.mark.usefixtures("free_ports")
 def test_the_invocation_lab_comes_up_reloads_an_app_and_leaves_nothing(tmp_path: Path) -> None:
-    environment = {"LAB_SITE_NAME": SITE.name, "LAB_PORT_OFFSET": str(SITE.offset)}
+    environment = {"LAB_SITE_NAME": STACK.name, "LAB_PORT_OFFSET": str(STACK.offset)}
     with TiltUp(tilt.run("invocation"), environment, port_of, tmp_path / "logs", within=240) as up:
         assert list(up.serving) == ["redis", "placement", "scheduler", "callee-app", "caller-app", "callee-grpc-app"]
         assert greeting() == "Hello, Ada from callee-app!"
@@ -56,5 +56,5 @@ def test_the_invocation_lab_comes_up_reloads_an_app_and_leaves_nothing(tmp_path:
         assert pids("callee-app").isdisjoint(callee)
         assert pids("caller-app") == caller
         assert greeting() == "Hello, Ada from callee-app!"
-    left = [f"{one.kind} {one.name} (pid {one.pid})" for one in processes.find(SITE)]
+    left = [f"{one.kind} {one.name} (pid {one.pid})" for one in processes.find(STACK)]
     assert left == []

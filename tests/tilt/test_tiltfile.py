@@ -10,7 +10,7 @@ import pytest
 import starlark
 import yaml
 
-from labctl.site import infrastructure_ports
+from labctl.stack import infrastructure_ports
 from tests.tilt import tilt
 
 APPS: list[dict[str, Any]] = yaml.safe_load((tilt.ROOT / "dapr.yaml").read_text())["apps"]

@@ -10,9 +10,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from labctl import lifecycle, processes, runfile
-from labctl.processes import wait_until
+from labctl import runfile
 from labctl.runfile import App
+from labctl.up import lifecycle, processes
+from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
 
 CHAT, MEMORY = "chat-service", "agent-memory-service"
@@ -137,17 +138,17 @@ class Chat(Running):
 
 @pytest.fixture
 def lab(lab: Running) -> Chat:
-    return Chat(lab.site, lab.apps, lab.http)
+    return Chat(lab.stack, lab.apps, lab.http)
 
 
 @pytest.fixture
 def replicas(lab: Chat) -> Iterator[dict[str, App]]:
     """A second replica of each service, by app id; gone again after the test."""
-    apps = runfile.read_apps(lab.site, Path(__file__).parent / "replicas.yaml")
-    lifecycle.add(lab.site, apps, "replicas")
+    apps = runfile.read_apps(lab.stack, Path(__file__).parent / "replicas.yaml")
+    lifecycle.add(lab.stack, apps, "replicas")
     yield {app.app_id: app for app in apps}
     ports = {port for app in apps for port in (app.app_port, app.http_port)}
-    mine = [one for one in processes.find(lab.site) if one.port in ports]
+    mine = [one for one in processes.find(lab.stack) if one.port in ports]
     # Apps first: a sidecar waits for the app whose workflows it runs.
     for kind in ("app", "sidecar"):
         processes.end([one.process for one in mine if one.kind == kind], grace=12)

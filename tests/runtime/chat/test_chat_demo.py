@@ -14,7 +14,7 @@ pytestmark = pytest.mark.lab("chat")
 
 def test_the_chat_is_held_and_memory_alive_in_the_end(lab) -> None:
     before = lab.pid(MEMORY)
-    done = demo(lab.site.name, lab.site.offset, "chat")
+    done = demo(lab.stack.name, lab.stack.offset, "chat")
     assert done.returncode == 0, done.stdout + done.stderr
     turns = re.split(r"\nJunaid: ", done.stdout)[1:]
     learn, topic, kill, waits, restart, time, forget, who, leave = turns
@@ -34,7 +34,7 @@ def test_the_chat_is_held_and_memory_alive_in_the_end(lab) -> None:
 
 
 def test_at_a_keyboard_it_is_a_chat_until_quit(lab) -> None:
-    with demo_in_a_terminal(lab.site, "chat") as chat:
+    with demo_in_a_terminal(lab.stack, "chat") as chat:
         chat.see("/kill and /restart memory, /forget me, /quit.*\n+Junaid: ")
         for said in ("I like [b]tests[/b]", "What did we talk about?"):
             chat.type(f"{said}\n")

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from chat_service.tests.model_server import ModelServer, running_model
-from labctl import logfiles
-from labctl.site import ROOT, TEST_OFFSET
+from labctl.stack import ROOT, TEST_OFFSET
+from labctl.up import logfiles
 from tests.runtime.chat.conftest import CHAT, fresh
 
 pytestmark = pytest.mark.lab("chat")
@@ -59,7 +59,7 @@ def said_by(lab, text: str = "Hello") -> tuple[str, str]:
 
 def logs_of(lab) -> str:
     """All that chat and its sidecar have logged."""
-    files = [logfiles.file(lab.site, lab.app(CHAT), kind) for kind in ("app", "daprd")]
+    files = [logfiles.file(lab.stack, lab.app(CHAT), kind) for kind in ("app", "daprd")]
     return "".join(Path(file).read_text() for file in files if file)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from labctl import lifecycle
-from labctl.processes import wait_until
+from labctl.up import control
+from labctl.up.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
 
 pytestmark = pytest.mark.lab("chat")
@@ -83,7 +83,7 @@ def brief(lab):
 
 
 def restart_sidecar(lab, **how):
-    lifecycle.restart(lab.site, MEMORY, sidecar=True, **how)
+    control.restart(lab.stack, MEMORY, sidecar=True, **how)
     # The app's gRPC channel comes back a moment after the sidecar, and until then memory answers 503.
     assert wait_until(lambda: lab.http.get(lab.url(MEMORY, "/dead-letters")).is_success, 20)
 
@@ -120,7 +120,7 @@ def test_as_shipped_an_event_is_delivered_thirteen_times(lab):
 def test_an_event_waits_for_memory_however_long_that_is_down(lab):
     """Only the app is down. Without health checks its sidecar would try in vain, and then have a dead letter."""
     user, session, message = fresh("ada"), fresh("s"), fresh("m")
-    lifecycle.kill(lab.site, MEMORY)
+    control.kill(lab.stack, MEMORY)
     lab.publish(turn(user, session, 1, datetime.now(UTC)), message)
 
     def given_up_on() -> bool:
@@ -128,7 +128,7 @@ def test_an_event_waits_for_memory_however_long_that_is_down(lab):
 
     # Longer than all attempts take.
     assert not wait_until(given_up_on, 15, 0.5)
-    lifecycle.restart(lab.site, MEMORY, keep_sidecar=True)
+    control.restart(lab.stack, MEMORY, keep_sidecar=True)
     assert wait_until(lambda: len(lab.turns(session)) == 1, 40, 0.5)
     assert lab.dead_letters(message) == []
     # After this the first event of each topic comes 15 s late, which no other test shall wait for.

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from labctl import lifecycle
-from labctl.processes import wait_until
+from labctl.up import control
+from labctl.up.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
 
 pytestmark = pytest.mark.lab("chat")
@@ -18,18 +18,18 @@ def test_memory_is_stopped_while_a_chat_is_in_its_first_step(lab):
     lab.fault("fetch_context", fail_next=1, delay_ms=1_000)
     instance = lab.start(user, "Hello", session, message)
     lab.wait_until_struck("fetch_context")
-    lifecycle.kill(lab.site, MEMORY)
+    control.kill(lab.stack, MEMORY)
     stopped = time.monotonic()
     assert wait_until(lambda: time.monotonic() > stopped + 5, 10)
     assert lab.state(instance)["status"] == "running"
-    lifecycle.restart(lab.site, MEMORY)
+    control.restart(lab.stack, MEMORY)
     assert "Hello" in lab.wait_for_reply(instance)
     lab.assert_kept_once(session, [message])
 
 
 def test_when_chat_is_ready_a_workflow_runs(lab):
     """`./lab up` and `restart` wait for readiness, so the first message needs no second attempt and no patience."""
-    lifecycle.restart(lab.site, CHAT)
+    control.restart(lab.stack, CHAT)
     begin = time.monotonic()
     lab.say(fresh("ada"), "Hello", fresh("s"))
     assert time.monotonic() - begin < 5
@@ -42,8 +42,8 @@ def test_chat_is_killed_in_the_step(lab, step, keep_sidecar):
     lab.fault(step, fail_next=1, delay_ms=60_000)
     instance = lab.start(user, "Hello", session, message)
     lab.wait_until_struck(step)
-    lifecycle.kill(lab.site, CHAT)
-    lifecycle.restart(lab.site, CHAT, keep_sidecar=keep_sidecar)
+    control.kill(lab.stack, CHAT)
+    control.restart(lab.stack, CHAT, keep_sidecar=keep_sidecar)
     assert "Hello" in lab.wait_for_reply(instance)
     lab.assert_kept_once(session, [message])
     assert "Hello" in lab.say(user, "What did we talk about?", session)
@@ -54,8 +54,8 @@ def test_the_sidecar_of_chat_is_killed_in_a_step(lab):
     lab.fault("generate_response", fail_next=1, delay_ms=3_000)
     instance = lab.start(user, "Hello", session, message)
     lab.wait_until_struck("generate_response")
-    lifecycle.kill(lab.site, CHAT, sidecar=True)
-    lifecycle.restart(lab.site, CHAT, sidecar=True)
+    control.kill(lab.stack, CHAT, sidecar=True)
+    control.restart(lab.stack, CHAT, sidecar=True)
     assert "Hello" in lab.wait_for_reply(instance)
     lab.assert_kept_once(session, [message])
 
@@ -70,8 +70,8 @@ def test_redis_is_killed_and_restarted(lab):
     lab.wait_for_turns(before, 1)
     lab.fault("generate_response", delay_ms=2_000)
     instances = [lab.start(user, "Hello", session, messages[session]) for session in during]
-    lifecycle.kill(lab.site, "redis")
-    lifecycle.restart(lab.site, "redis")
+    control.kill(lab.stack, "redis")
+    control.restart(lab.stack, "redis")
     for instance in instances:
         assert "Hello" in lab.wait_for_reply(instance, 90)
     for session, message in messages.items():

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from labctl import lifecycle
-from labctl.processes import wait_until
+from labctl.up import control
+from labctl.up.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
 
 pytestmark = pytest.mark.lab("chat")
@@ -92,7 +92,7 @@ def test_a_user_is_forgotten_although_chat_was_dead_when_that_was_told(brief):
     user, text, session = fresh("junaid"), fresh("I-like-blue"), fresh("s")
     lab.say(user, text, session)
     lab.wait_for_turns(session, 1)
-    lifecycle.kill(lab.site, CHAT)
+    control.kill(lab.stack, CHAT)
     by = forgotten_by(lab, user)
     # Memory has done its part, and its event finds nobody.
     failed = "dapr_component_pubsub_ingress_count"
@@ -105,7 +105,7 @@ def test_a_user_is_forgotten_although_chat_was_dead_when_that_was_told(brief):
     assert wait_until(tried_in_vain, 20), lab.http.get(metrics).text
     assert found(lab, [user, text]) != {}
     app = lab.with_settings(CHAT, STREAM_TTL_SECONDS=str(TTL))
-    lifecycle.restart(lab.site, CHAT, keep_sidecar=True, app=app)
+    control.restart(lab.stack, CHAT, keep_sidecar=True, app=app)
     # What chat trims is counted from when it heard of it.
     assert_gone(lab, [user, text], max(by, datetime.now(UTC) + timedelta(seconds=TTL + MARGIN)))
 

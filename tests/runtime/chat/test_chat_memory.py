@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from labctl.processes import wait_until
+from labctl.up.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
 
 pytestmark = pytest.mark.lab("chat")

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from chat_service.tests.model_server import running_model
-from labctl.processes import wait_until
-from labctl.site import TEST_OFFSET
+from labctl.stack import TEST_OFFSET
+from labctl.up.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
 
 pytestmark = pytest.mark.lab("chat")

@@ -10,8 +10,8 @@ from itertools import cycle
 import httpx
 import pytest
 
-from labctl import lifecycle, processes
-from labctl.processes import wait_until
+from labctl.up import control, processes
+from labctl.up.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
 
 pytestmark = pytest.mark.lab("chat")
@@ -63,7 +63,7 @@ def test_a_rolling_restart_loses_no_chat(lab, replicas):
             for app_id in (CHAT, MEMORY):
                 for app in (lab.app(app_id), replicas[app_id]):
                     before = sum(map(len, sessions.values()))
-                    lifecycle.restart(lab.site, app_id, app=app)
+                    control.restart(lab.stack, app_id, app=app)
                     # Chats go on before the next replica is taken down.
                     assert wait_until(lambda b=before: sum(map(len, sessions.values())) > b + SESSIONS, 60)
         finally:
@@ -106,7 +106,7 @@ def test_the_other_replica_takes_over_from_one_that_is_killed(lab, replicas):
     (victim,) = struck()
     (survivor,) = [base for base in where if not base.endswith(str(victim.app_port))]
     lab.http.delete(f"{survivor}/faults").raise_for_status()
-    for one in processes.find(lab.site):
+    for one in processes.find(lab.stack):
         if one.port in (victim.app_port, victim.http_port):
             one.process.kill()
     state = lambda: lab.http.get(f"{survivor}/chat/{instance}").json()  # noqa: E731

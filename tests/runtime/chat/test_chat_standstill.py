@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.processes import wait_until
+from labctl.up.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, fresh
 from tests.runtime.cut_off import WITHIN, cut_off
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from labctl.processes import wait_until
+from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
 
 
@@ -42,7 +42,7 @@ def lab(lab: Running) -> Invocation:
     """The lab, each of its sidecars known to reach callee: the first call after a restart may be spent on the dead
     connection from before, which is an attempt that callee does not see.
     """
-    running = Invocation(lab.site, lab.apps, lab.http)
+    running = Invocation(lab.stack, lab.apps, lab.http)
     for through in (app.app_id for app in running.apps if app.app_id.startswith("caller-")):
         assert wait_until(lambda name=through: running.invoke(name, "/greet/Ada").status_code == 200, 15), through
     return running

@@ -14,8 +14,8 @@ from uuid import uuid4
 import pytest
 
 from labctl import runfile
-from labctl.processes import wait_until
-from labctl.site import ROOT
+from labctl.stack import ROOT
+from labctl.up.processes import wait_until
 
 pytestmark = pytest.mark.lab("invocation")
 VIAS = ["url", "header", "sdk", "grpc"]
@@ -74,7 +74,7 @@ def test_the_call_is_one_trace_from_caller_to_callee(lab):
     headers = {"traceparent": f"00-{trace}-{uuid4().hex[:16]}-01", "x-request-id": str(uuid4())}
     lab.faults(fail_next=1)
     assert lab.http.get(lab.url("caller-app", "/call-greet/Trace"), headers=headers).status_code == 200
-    log = lab.site.logs / "callee-app.log"
+    log = lab.stack.logs / "callee-app.log"
 
     def lines():
         return [line for line in log.read_text().splitlines() if trace in line]
@@ -88,7 +88,7 @@ def test_a_missing_zipkin_disturbs_nothing(lab):
     """Nobody listens on Zipkin's port here, sampling is 1, and sidecars log no error for it."""
     for _ in range(20):
         assert lab.call("/call-greet/Zipkin").status_code == 200
-    log = (lab.site.logs / "caller-app.sidecar.log").read_text()
+    log = (lab.stack.logs / "caller-app.sidecar.log").read_text()
     assert [line for line in log.splitlines() if "level=error" in line and "zipkin" in line.lower()] == []
 
 
@@ -107,7 +107,7 @@ def zipkin(lab) -> Iterator[list[dict[str, Any]]]:
         def log_message(self, format: str, *args: object) -> None:
             """Says nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", runfile.ZIPKIN + lab.site.offset), Collector) as server:
+    with ThreadingHTTPServer(("127.0.0.1", runfile.ZIPKIN + lab.stack.offset), Collector) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield spans
@@ -137,8 +137,8 @@ def test_sidecar_apis_listen_on_loopback_only(lab):
 
 
 def test_the_dapr_cli_knows_the_same_apps(lab):
-    """`list`, not `invoke`: the CLI finds apps of all sites of this machine, a user's own callee-app too."""
-    environment = os.environ | {"LAB_SITE_NAME": lab.site.name, "LAB_PORT_OFFSET": str(lab.site.offset)}
+    """`list`, not `invoke`: the CLI finds apps of all stacks of this machine, a user's own callee-app too."""
+    environment = os.environ | {"LAB_SITE_NAME": lab.stack.name, "LAB_PORT_OFFSET": str(lab.stack.offset)}
     command = [str(ROOT / "lab"), "dapr", "list", "--output", "json"]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     listed = {(one["appId"], one["httpPort"], one["appPort"], one["daprdPid"]) for one in json.loads(run.stdout)}

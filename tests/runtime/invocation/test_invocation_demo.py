@@ -14,7 +14,7 @@ pytestmark = pytest.mark.lab("invocation")
 
 def test_the_story_is_told_and_the_lab_left_as_it_was(lab: Invocation) -> None:
     before = lab.pid("callee-app")
-    done = demo(lab.site.name, lab.site.offset, "invocation")
+    done = demo(lab.stack.name, lab.stack.offset, "invocation")
     assert done.returncode == 0, done.stdout + done.stderr
     chapters = re.split(r"\n\n(?=c|the fault)", done.stdout)
     four_ways, twice, longer, gone, killed, back = chapters

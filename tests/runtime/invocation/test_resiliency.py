@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from labctl import lifecycle
-from labctl.processes import wait_until
+from labctl.up import control
+from labctl.up.processes import wait_until
 
 pytestmark = pytest.mark.lab("invocation")
 
@@ -120,8 +120,8 @@ def test_callee_killed_and_restarted_amid_traffic_loses_nothing(lab):
     client = threading.Thread(target=traffic)
     client.start()
     assert go_on.wait(20)
-    lifecycle.kill(lab.site, "callee-app")
-    lifecycle.restart(lab.site, "callee-app")
+    control.kill(lab.stack, "callee-app")
+    control.restart(lab.stack, "callee-app")
     client.join(60)
     assert not client.is_alive()
     assert answers == [200] * 40
@@ -140,7 +140,7 @@ def test_the_greeter_is_tried_again_over_grpc(lab):
 
 
 def test_callee_down_is_a_5xx_that_names_it(lab):
-    lifecycle.kill(lab.site, "callee-app")
+    control.kill(lab.stack, "callee-app")
     answer = lab.call("/call-greet/Ada")
     assert answer.status_code in (502, 503, 504)
     problem = answer.json()
@@ -151,7 +151,7 @@ def test_callee_down_is_a_5xx_that_names_it(lab):
 @pytest.mark.parametrize("via", ["url", "header", "sdk", "grpc"])
 def test_callers_sidecar_killed_and_restarted(lab, via):
     calls = lab.calls()
-    lifecycle.kill(lab.site, "caller-app", sidecar=True)
+    control.kill(lab.stack, "caller-app", sidecar=True)
     down = lab.call("/call-greet/Ada", via=via)
     assert down.status_code in (502, 503, 504)
     assert "sidecar" in down.text.lower()
@@ -159,7 +159,7 @@ def test_callers_sidecar_killed_and_restarted(lab, via):
     assert lab.http.get(lab.url("caller-app", "/readyz")).status_code == 503
     assert lab.calls() == calls, "nothing has reached callee"
     before = lab.pid("caller-app")
-    lifecycle.restart(lab.site, "caller-app", sidecar=True)
+    control.restart(lab.stack, "caller-app", sidecar=True)
     # gRPC channels back off before they connect again.
     assert wait_until(lambda: lab.call("/call-greet/Ada", via=via).status_code == 200, 20)
     assert lab.call("/call-greet/Ada", via=via).json()["attempts"] == 1

@@ -11,35 +11,36 @@ import httpx
 import pytest
 from lab_shell import LabShell
 
-from labctl import lifecycle, processes, runfile
-from labctl.site import TEST_OFFSET, Site
+from labctl import runfile
+from labctl.stack import TEST_OFFSET, Stack
+from labctl.up import lifecycle, processes
 
 pytestmark = pytest.mark.lab("invocation")
-SITE = Site("secure", TEST_OFFSET, secure=True)
+STACK = Stack("secure", TEST_OFFSET, secure=True)
 
 
 @pytest.fixture(scope="module")
 def secure() -> Iterator[dict[str, str]]:
-    """The secure site, and its API tokens."""
+    """The secure stack, and its API tokens."""
     for name in ("test", "secure"):
-        lifecycle.down(Site(name, TEST_OFFSET))
-    shell = LabShell(SITE)
+        lifecycle.down(Stack(name, TEST_OFFSET))
+    shell = LabShell(STACK)
     up = shell.run("up", "--secure", "invocation", "--detach")
     assert up.returncode == 0, up.stdout + up.stderr
-    yield json.loads((SITE.state / "tokens.json").read_text())
+    yield json.loads((STACK.state / "tokens.json").read_text())
     assert shell.run("down").returncode == 0
     shell.assert_nothing_left()
 
 
 @pytest.fixture
 def tokens(secure: dict[str, str]) -> dict[str, str]:
-    if not any(one.kind == "app" for one in processes.find(SITE)):
-        pytest.fail("the secure site was taken down by another test of this module")
+    if not any(one.kind == "app" for one in processes.find(STACK)):
+        pytest.fail("the secure stack was taken down by another test of this module")
     return secure
 
 
 def port(app_id: str, attribute: str) -> int:
-    return getattr(runfile.find(runfile.read_apps(SITE), app_id), attribute)
+    return getattr(runfile.find(runfile.read_apps(STACK), app_id), attribute)
 
 
 def get(port: int, path: str, token: str = "") -> httpx.Response:
@@ -95,8 +96,8 @@ def test_health_needs_no_token(tokens):
 
 
 def test_tokens_are_in_no_log_and_in_a_private_file(tokens):
-    assert (SITE.state / "tokens.json").stat().st_mode & 0o077 == 0
-    for log in SITE.logs.glob("*.log"):
+    assert (STACK.state / "tokens.json").stat().st_mode & 0o077 == 0
+    for log in STACK.logs.glob("*.log"):
         text = log.read_text(errors="replace")
         for token in tokens.values():
             assert token not in text, log.name

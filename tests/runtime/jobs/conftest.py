@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from labctl.processes import wait_until
+from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
 
 APP = "scheduler-test-py"
@@ -58,4 +58,4 @@ class Jobs(Running):
 
 @pytest.fixture
 def lab(lab: Running) -> Jobs:
-    return Jobs(lab.site, lab.apps, lab.http)
+    return Jobs(lab.stack, lab.apps, lab.http)

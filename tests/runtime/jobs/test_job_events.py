@@ -14,8 +14,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from labctl import lifecycle
-from labctl.processes import wait_until
+from labctl.up import control
+from labctl.up.processes import wait_until
 from tests.runtime.jobs.conftest import APP
 from tests.runtime.lab_shell import LabShell
 
@@ -112,25 +112,25 @@ def test_an_event_with_a_long_id_schedules_its_job(lab):
 
 def test_no_event_is_lost_around_an_app_that_comes_back_alone_under_its_living_sidecar(lab):
     while_down, afterwards = (f"alone-{uuid4().hex[:12]}" for _ in range(2))
-    lifecycle.kill(lab.site, APP)
+    control.kill(lab.stack, APP)
     publish(lab, {"job_name": while_down, "due_time": "1s"})
-    lifecycle.restart(lab.site, APP, keep_sidecar=True)
+    control.restart(lab.stack, APP, keep_sidecar=True)
     publish(lab, {"job_name": afterwards, "due_time": "1s"})
     for name in (while_down, afterwards):
         lab.wait_for_runs(name, 1, EVENT_WITHIN)
-    lifecycle.restart(lab.site, APP)  # so that no other test's events are late
+    control.restart(lab.stack, APP)  # so that no other test's events are late
 
 
 def test_the_command_line_publishes(lab, tmp_path):
     """Page 2's `./lab dapr publish`.
 
-    It takes the first sidecar of the app id on this machine, which may be that of another site: hence the socket.
+    It takes the first sidecar of the app id on this machine, which may be that of another stack: hence the socket.
     """
     name = f"by-cli-{uuid4().hex[:12]}"
     to = ["--publish-app-id", APP, "--pubsub", "pubsub", "--topic", "schedule-job"]
     with relayed(tmp_path / f"dapr-{APP}-http.socket", lab.sidecar(APP, "")):
         data = f'{{"job_name": "{name}", "due_time": "1s"}}'
-        done = LabShell(lab.site).run("dapr", "publish", *to, "--data", data, "--unix-domain-socket", str(tmp_path))
+        done = LabShell(lab.stack).run("dapr", "publish", *to, "--data", data, "--unix-domain-socket", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Event published successfully" in done.stdout
     lab.wait_for_runs(name, 1, EVENT_WITHIN)

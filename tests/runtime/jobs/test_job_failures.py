@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import pytest
 
-from labctl import lifecycle
-from labctl.processes import wait_until
+from labctl.up import control
+from labctl.up.processes import wait_until
 
 pytestmark = pytest.mark.lab("jobs")
 
@@ -71,8 +71,8 @@ def test_a_job_that_is_deleted_during_its_callback_is_not_tried_again(lab):
 def test_a_job_outlives_a_kill_and_a_restart_of(lab, sidecar):
     name = lab.schedule(schedule="@every 1s", repeats=None)
     lab.wait_for_runs(name, 1)
-    lifecycle.kill(lab.site, APP, sidecar=sidecar)
-    lifecycle.restart(lab.site, APP, sidecar=sidecar)
+    control.kill(lab.stack, APP, sidecar=sidecar)
+    control.restart(lab.stack, APP, sidecar=sidecar)
     count = len(lab.runs(name))
     lab.wait_for_runs(name, count + 2)
     lab.delete(name)
@@ -81,11 +81,11 @@ def test_a_job_outlives_a_kill_and_a_restart_of(lab, sidecar):
 def test_a_job_outlives_a_kill_and_a_restart_of_the_scheduler(lab):
     name = lab.schedule(schedule="@every 1s", repeats=None)
     lab.wait_for_runs(name, 1)
-    lifecycle.kill(lab.site, "scheduler")
+    control.kill(lab.stack, "scheduler")
     down = lab.ask("while-down", due_time="1s")
     assert down.status_code in (503, 504)
     assert "scheduler" in down.json()["detail"].lower()
-    lifecycle.restart(lab.site, "scheduler")
+    control.restart(lab.stack, "scheduler")
     count = len(lab.runs(name))
     # Its old leadership lease has to run out first: 21 to 23 s.
     lab.wait_for_runs(name, count + 2, 60)
@@ -101,7 +101,7 @@ def without_health_checks(app):
 def test_without_health_checks_a_firing_is_lost_when_the_app_is_down(lab):
     with lab.otherwise(without_health_checks(lab.app(APP))):
         name = lab.schedule(due_time="3s")
-        lifecycle.kill(lab.site, APP)
+        control.kill(lab.stack, APP)
         # Tried 4 times, a second apart, and then dropped.
         assert wait_until(lambda: not lab.exists(name), 30)
     lab.assert_no_more_runs(name, 0)
@@ -110,11 +110,11 @@ def test_without_health_checks_a_firing_is_lost_when_the_app_is_down(lab):
 def test_with_health_checks_a_firing_waits_for_the_app(lab):
     name = lab.schedule(due_time="3s")
     due = time.monotonic() + 3
-    lifecycle.kill(lab.site, APP)
+    control.kill(lab.stack, APP)
     # Longer than the default policy would have gone on trying.
     wait_until(lambda: time.monotonic() > due + 6, 15)
     assert lab.exists(name)
-    lifecycle.restart(lab.site, APP)
+    control.restart(lab.stack, APP)
     lab.wait_for_runs(name, 1)
 
 
@@ -123,11 +123,11 @@ def test_a_policy_that_outlasts_the_gap_needs_no_health_checks(lab):
     with lab.otherwise(unwatched):
         name = lab.schedule(due_time="2s", failure_policy={"constant": {"interval": "1s"}})
         due = time.monotonic() + 2
-        lifecycle.kill(lab.site, APP)
+        control.kill(lab.stack, APP)
         # Longer than the default policy would have gone on trying.
         wait_until(lambda: time.monotonic() > due + 6, 15)
         assert lab.exists(name)
-        lifecycle.restart(lab.site, APP, app=unwatched)
+        control.restart(lab.stack, APP, app=unwatched)
         lab.wait_for_runs(name, 1)
         # Delivered at least once, and then done.
         assert wait_until(lambda: not lab.exists(name), 10)
@@ -146,10 +146,10 @@ def assert_made_up_for(lab, name):
 def test_the_ticks_that_an_outage_held_up_come_all_at_once_at_its_end(lab):
     name = lab.schedule(schedule="@every 1s", repeats=None)
     lab.wait_for_runs(name, 2)
-    lifecycle.kill(lab.site, APP)
+    control.kill(lab.stack, APP)
     killed = time.monotonic()
     wait_until(lambda: time.monotonic() > killed + 6, 15)
-    lifecycle.restart(lab.site, APP)
+    control.restart(lab.stack, APP)
     lab.wait_for_runs(name, 2 + 6 + 3)
     lab.delete(name)
     assert_made_up_for(lab, name)
@@ -161,11 +161,11 @@ def test_what_was_due_waits_also_for_an_app_that_comes_back_alone_under_its_livi
     lab.wait_for_runs(name, 2)
     once = lab.schedule(due_time="2s")
     due = time.monotonic() + 2
-    lifecycle.kill(lab.site, APP)
+    control.kill(lab.stack, APP)
     # Longer than the default policy would have gone on trying.
     wait_until(lambda: time.monotonic() > due + 6, 15)
     assert lab.exists(once)
-    lifecycle.restart(lab.site, APP, keep_sidecar=True)
+    control.restart(lab.stack, APP, keep_sidecar=True)
     assert lab.pid(APP, "sidecar") == sidecar
     late = lab.wait_for_runs(once, 1)[0]
     assert (late["attempt"], late["outcome"]) == (1, "succeeded")
@@ -175,4 +175,4 @@ def test_what_was_due_waits_also_for_an_app_that_comes_back_alone_under_its_livi
     lab.wait_for_runs(name, 2 + 8 + 3)
     lab.delete(name)
     assert_made_up_for(lab, name)
-    lifecycle.restart(lab.site, APP)  # so that no other test's events are late (test_job_events.py)
+    control.restart(lab.stack, APP)  # so that no other test's events are late (test_job_events.py)

@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from labctl.processes import wait_until
+from labctl.up.processes import wait_until
 
 pytestmark = pytest.mark.lab("jobs")
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.lab("jobs")
 @pytest.mark.timeout(250)
 def test_the_story_of_the_jobs_is_told_and_the_lab_left_as_it_was(lab: Jobs) -> None:
     before = lab.pid(APP)
-    done = demo(lab.site.name, lab.site.offset, "jobs")
+    done = demo(lab.stack.name, lab.stack.offset, "jobs")
     assert done.returncode == 0, done.stdout + done.stderr
     thrice, failing, dead, killed = re.split(r"\n\n(?=its callback|the app is|the scheduler is)", done.stdout)
     assert re.findall(r"attempt (\d) +(\w+)", thrice) == [("1", "succeeded")] * 3

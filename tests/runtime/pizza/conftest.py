@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from labctl.processes import wait_until
+from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
 
 WORKFLOW, BOOK = "pizza-workflow", "pizza-order"
@@ -133,7 +133,7 @@ def statuses(state: dict[str, Any]) -> list[str]:
 
 @pytest.fixture
 def lab(lab: Running) -> Pizza:
-    return Pizza(lab.site, lab.apps, lab.http)
+    return Pizza(lab.stack, lab.apps, lab.http)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from labctl import lifecycle, processes
-from labctl.processes import wait_until
 from labctl.runfile import App
+from labctl.up import control, lifecycle, processes
+from labctl.up.processes import wait_until
 from tests.runtime.pizza.conftest import AFTER_A_KILL, BOOK, COURIER, DOERS, KITCHEN, SHOP, WORKFLOW
 
 pytestmark = pytest.mark.lab("pizza")
@@ -35,9 +35,9 @@ def test_an_order_outlives_a_kill_of(lab, app_id, sidecar):
     if step == "deliver_pizza":
         lab.approve(order_id)
     lab.until(order_id, step)
-    lifecycle.kill(lab.site, app_id, sidecar=sidecar)
+    control.kill(lab.stack, app_id, sidecar=sidecar)
     # As Kubernetes restarts a container: the other of the two lives on, and still has what it was doing.
-    lifecycle.restart(lab.site, app_id, sidecar=sidecar, keep_sidecar=not sidecar)
+    control.restart(lab.stack, app_id, sidecar=sidecar, keep_sidecar=not sidecar)
     if step != "deliver_pizza":
         lab.approve(order_id, timeout=AFTER_A_KILL)
     lab.assert_delivered_once(order_id, AFTER_A_KILL)
@@ -50,13 +50,13 @@ def test_an_order_outlives_a_kill_of(lab, app_id, sidecar):
 def test_an_order_is_undone_although_its_services_die_meanwhile(lab):
     order_id = lab.order()
     lab.until(order_id, "validate_pizza")
-    lifecycle.kill(lab.site, KITCHEN)
+    control.kill(lab.stack, KITCHEN)
     lab.tell("cancel-order", order_id)
     # It cannot throw the pizza away yet, and asks again until it can; the workflow's own death does not end that.
     assert wait_until(lambda: lab.state(order_id)["step"] == "discard_pizza", AFTER_A_KILL)
-    lifecycle.kill(lab.site, WORKFLOW)
+    control.kill(lab.stack, WORKFLOW)
     for app_id in (WORKFLOW, KITCHEN):
-        lifecycle.restart(lab.site, app_id, keep_sidecar=True)
+        control.restart(lab.stack, app_id, keep_sidecar=True)
     assert lab.end_of(order_id, AFTER_A_KILL)["result"]["final_status"] == "cancelled"
     shop = [("order", 1), ("refund", 1), ("cancel", 1)]
     lab.assert_deeds(order_id, shop=shop, kitchen=[("cook", 1), ("discard", 1)])
@@ -77,11 +77,11 @@ def replica(lab) -> Iterator[App]:
         internal_port=app.internal_port + shift,
         metrics_port=app.metrics_port + shift,
     )
-    lifecycle.add(lab.site, [second], "pizza-replica")
+    lifecycle.add(lab.stack, [second], "pizza-replica")
     yield second
     ports = (second.app_port, second.http_port)
     for kind in ("app", "sidecar"):
-        mine = [one.process for one in processes.find(lab.site) if one.kind == kind and one.port in ports]
+        mine = [one.process for one in processes.find(lab.stack) if one.kind == kind and one.port in ports]
         processes.end(mine, grace=12)
 
 
@@ -100,9 +100,9 @@ def test_two_replicas_share_the_orders_and_are_restarted_one_after_the_other(lab
     assert activities_run_by(lab, first) > 0
     assert activities_run_by(lab, replica) > 0
     # The first four wait for a verdict, the others are wherever they are.
-    lifecycle.restart(lab.site, WORKFLOW, app=replica)
+    control.restart(lab.stack, WORKFLOW, app=replica)
     more = [lab.order() for _ in range(4)]
-    lifecycle.restart(lab.site, WORKFLOW, app=first)
+    control.restart(lab.stack, WORKFLOW, app=first)
     for order_id in (*orders, *more):
         lab.approve(order_id, timeout=AFTER_A_KILL)
     for order_id in (*orders, *more):

@@ -7,13 +7,14 @@ import subprocess
 
 import pytest
 
-from labctl import infrastructure, processes, runfile
-from labctl.site import ROOT, TEST_OFFSET, Site
+from labctl import runfile
+from labctl.stack import ROOT, TEST_OFFSET, Stack
+from labctl.up import infrastructure, processes
 from tests.runtime.pizza.conftest import DOERS
 
-SITE = Site("chaos", TEST_OFFSET)
+STACK = Stack("chaos", TEST_OFFSET)
 
-pytestmark = [pytest.mark.lab("pizza"), pytest.mark.usefixtures("no_other_site")]
+pytestmark = [pytest.mark.lab("pizza"), pytest.mark.usefixtures("no_other_stack")]
 
 
 def chaos(orders: int, seed: int, timeout: float) -> str:
@@ -21,7 +22,7 @@ def chaos(orders: int, seed: int, timeout: float) -> str:
     command = [str(ROOT / "lab"), "chaos", "pizza", "--orders", str(orders), "--seed", str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert processes.find(SITE) == []
+    assert processes.find(STACK) == []
     return done.stdout
 
 
@@ -29,8 +30,8 @@ def chaos(orders: int, seed: int, timeout: float) -> str:
 def test_fifty_orders_outlive_the_death_of_everything():
     told = chaos(50, 1, 580)
     kills = [line.split("kill -9 ")[1] for line in told.splitlines() if "kill -9 " in line]
-    apps = [app.app_id for app in runfile.select(runfile.read_apps(SITE), ["pizza"])]
-    victims = [*apps, *(f"{app}'s sidecar" for app in apps), *infrastructure.names(SITE)]
+    apps = [app.app_id for app in runfile.select(runfile.read_apps(STACK), ["pizza"])]
+    victims = [*apps, *(f"{app}'s sidecar" for app in apps), *infrastructure.names(STACK)]
     assert sorted(kill.split("  ")[0] for kill in kills) == sorted(victims)
     # Each of them died with orders in its hands.
     assert all(int(re.findall(r"(\d+) in flight", kill)[0]) > 0 for kill in kills), told

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from labctl.processes import wait_until
+from labctl.up.processes import wait_until
 from tests.runtime.demos import Terminal, demo, demo_in_a_terminal
 from tests.runtime.pizza.conftest import BOOK
 
@@ -24,7 +24,7 @@ def there_already(lab) -> set[str]:
 
 def test_the_board_shows_four_orders_to_their_ends(lab) -> None:
     others = there_already(lab)
-    done = demo(lab.site.name, lab.site.offset, "pizza")
+    done = demo(lab.stack.name, lab.stack.offset, "pizza")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [row for row in re.findall(rf"({OWN}) +([a-z ]+?) +(\d) +(\w+)", done.stdout) if row[0] not in others]
     assert [row[1:] for row in rows] == [
@@ -50,7 +50,7 @@ def waits_for_a_verdict(board: Terminal, order_id: str, attempt: int = 1) -> Non
 def test_each_key_does_to_the_chosen_order_what_the_board_says(lab) -> None:
     elsewhere = lab.order()
     assert wait_until(lambda: elsewhere in there_already(lab), 20)
-    with demo_in_a_terminal(lab.site, "pizza") as board:
+    with demo_in_a_terminal(lab.stack, "pizza") as board:
         first = chosen(board)
         board.see(f"{elsewhere} .*\n.*{first}")
         waits_for_a_verdict(board, first)
@@ -82,7 +82,7 @@ def test_each_key_does_to_the_chosen_order_what_the_board_says(lab) -> None:
 @pytest.mark.timeout(240)
 def test_by_itself_it_keeps_orders_coming_and_q_ends_it(lab) -> None:
     others = there_already(lab)
-    with demo_in_a_terminal(lab.site, "pizza", "--auto") as board:
+    with demo_in_a_terminal(lab.stack, "pizza", "--auto") as board:
         started: list[str] = []
         most_at_once = 0
 

@@ -17,8 +17,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from labctl.processes import wait_until
-from labctl.site import ROOT
+from labctl.stack import ROOT
+from labctl.up.processes import wait_until
 from tests.runtime.pizza.conftest import BOOK, SOON, Pizza
 
 pytestmark = pytest.mark.lab("pizza")

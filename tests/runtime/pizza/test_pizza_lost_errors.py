@@ -14,8 +14,8 @@ from http.client import HTTPConnection
 
 import pytest
 
-from labctl import lifecycle
-from labctl.processes import wait_until
+from labctl.up import control
+from labctl.up.processes import wait_until
 from tests.runtime.pizza.conftest import AFTER_A_KILL, BOOK, KITCHEN
 
 pytestmark = pytest.mark.lab("pizza")
@@ -25,7 +25,7 @@ AT_ONCE = 64
 
 def rounds_to_a_dead_app(lab, app_id: str) -> Iterator[Counter[int]]:
     """Rounds of calls, all of one at once, through the sidecar of an app that was killed: how often each status."""
-    lifecycle.kill(lab.site, app_id)
+    control.kill(lab.stack, app_id)
     with ExitStack() as stack:
         port = lab.app(app_id).http_port
         calls = [stack.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=60))) for _ in range(AT_ONCE)]
@@ -53,10 +53,10 @@ def test_no_event_is_lost_while_pizza_order_is_dead(lab):
     for order_id in orders:
         lab.until(order_id, "cook_pizza")
     # From here on all of them tell that they are cooked and wait, some at the same time.
-    lifecycle.kill(lab.site, BOOK)
+    control.kill(lab.stack, BOOK)
     for order_id in orders:
         lab.approve(order_id)
     assert wait_until(lambda: all("result" in lab.state(order_id) for order_id in orders), AFTER_A_KILL)
-    lifecycle.restart(lab.site, BOOK, keep_sidecar=True)
+    control.restart(lab.stack, BOOK, keep_sidecar=True)
     for order_id in orders:
         lab.assert_delivered_once(order_id, AFTER_A_KILL)

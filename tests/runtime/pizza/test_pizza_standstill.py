@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from labctl.processes import wait_until
+from labctl.up.processes import wait_until
 from tests.runtime.cut_off import cut_off
 from tests.runtime.pizza.conftest import SOON, WORKFLOW
 

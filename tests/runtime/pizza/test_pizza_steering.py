@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from labctl import lifecycle
-from labctl.processes import wait_until
+from labctl.up import control
+from labctl.up.processes import wait_until
 from tests.runtime.pizza.conftest import COURIER, DOERS, KITCHEN, SHOP, SOON, statuses
 
 pytestmark = pytest.mark.lab("pizza")
@@ -125,7 +125,7 @@ def unchecked(lab) -> str:
     ready = datetime.fromisoformat(lab.entries(KITCHEN, order_id)[0]["at"])
     # The order hears that it is cooked, and goes no further.
     assert wait_until(lambda: datetime.now(UTC) > ready + timedelta(seconds=1), SOON)
-    lifecycle.kill(lab.site, KITCHEN)
+    control.kill(lab.stack, KITCHEN)
     lab.tell("resume-order", order_id)
     assert wait_until(lambda: lab.state(order_id)["step"] == "quality_check", SOON), lab.state(order_id)
     return order_id
@@ -134,7 +134,7 @@ def unchecked(lab) -> str:
 def test_an_order_is_cancelled_while_its_quality_check_waits(lab, unchecked):
     lab.tell("cancel-order", unchecked)
     assert wait_until(lambda: lab.state(unchecked)["step"] == "discard_pizza", SOON), lab.state(unchecked)
-    lifecycle.restart(lab.site, KITCHEN)
+    control.restart(lab.stack, KITCHEN)
     state = lab.end_of(unchecked)
     assert state["result"]["final_status"] == "cancelled"
     kitchen = [("cook", 1), ("discard", 1)]
@@ -149,7 +149,7 @@ def test_an_order_is_paused_while_its_quality_check_waits_and_does_without_it(la
     lab.tell("resume-order", unchecked)
     lab.approve(unchecked)
     assert wait_until(lambda: "result" in lab.state(unchecked), SOON), lab.state(unchecked)
-    lifecycle.restart(lab.site, KITCHEN)
+    control.restart(lab.stack, KITCHEN)
     lab.assert_delivered_once(unchecked)
     waiting = next(one for one in lab.book(unchecked)["timeline"] if one["status"] == "pending_validation")
     assert waiting["note"] == "not checked: the kitchen did not answer in time"

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from labctl import runfile
-from labctl.processes import wait_until
+from labctl.up.processes import wait_until
 from tests.runtime.pizza.conftest import BOOK, COURIER, KITCHEN, SHOP, SOON, WORKFLOW, statuses
 
 pytestmark = pytest.mark.lab("pizza")
@@ -167,7 +167,7 @@ def test_an_order_is_started_once_and_again_only_when_it_was_deleted(lab):
 @pytest.fixture
 def forgetful(lab, tmp_path) -> Iterator[None]:
     """pizza-workflow beside a sidecar that purges an order a second after its end, and not after an hour."""
-    config = yaml.safe_load(runfile.site_config(lab.site).read_text())
+    config = yaml.safe_load(runfile.stack_config(lab.stack).read_text())
     assert config["spec"]["workflow"]["stateRetentionPolicy"]["anyTerminal"] == "1h"
     config["spec"]["workflow"]["stateRetentionPolicy"]["anyTerminal"] = "1s"
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from labctl import lifecycle
-from labctl.processes import wait_until
+from labctl.up import control
+from labctl.up.processes import wait_until
 from tests.runtime.pizza.conftest import AFTER_A_KILL, BOOK, KITCHEN, SOON, WORKFLOW, Pizza, statuses
 
 pytestmark = pytest.mark.lab("pizza")
@@ -77,7 +77,7 @@ def test_orders_that_are_approved_while_the_scheduler_dies_are_delivered_once(la
     for order_id in orders:
         lab.until(order_id, "validate_pizza")
     with ThreadPoolExecutor(len(orders) + 1) as pool:
-        killed = pool.submit(lambda: (lifecycle.kill(lab.site, "scheduler"), lifecycle.restart(lab.site, "scheduler")))
+        killed = pool.submit(lambda: (control.kill(lab.stack, "scheduler"), control.restart(lab.stack, "scheduler")))
         # With the scheduler away the sidecar refuses, and the customer asks again.
         asked = [pool.submit(approve_in_the_end, lab, order_id) for order_id in orders]
         killed.result()
@@ -115,8 +115,8 @@ def test_the_watchdog_outlives_the_death_of_its_service(lab):
     order_id = lab.order()
     lab.until(order_id, "validate_pizza")
     break_off(lab, order_id)
-    lifecycle.kill(lab.site, WORKFLOW)
-    lifecycle.restart(lab.site, WORKFLOW, app=lab.app(WORKFLOW))
+    control.kill(lab.stack, WORKFLOW)
+    control.restart(lab.stack, WORKFLOW, app=lab.app(WORKFLOW))
     assert_undone(lab, order_id)
 
 
@@ -148,13 +148,13 @@ def test_an_order_is_undone_a_part_of_whose_workflow_is_lost(lab):
 def test_an_order_is_undone_although_what_undid_it_is_lost_too(lab):
     order_id = lab.order()
     lab.until(order_id, "validate_pizza")
-    lifecycle.kill(lab.site, KITCHEN)
+    control.kill(lab.stack, KITCHEN)
     lab.tell("cancel-order", order_id, force=True)
     undoing = f"/v1.0/workflows/dapr/pizza-undo-{order_id}"
     # It asks the kitchen to throw the pizza away, again and again.
     assert wait_until(lambda: lab.state(order_id)["step"] == "discard_pizza", SOON), lab.state(order_id)
     lose(lab, f"pizza-undo-{order_id}")
-    lifecycle.restart(lab.site, KITCHEN)
+    control.restart(lab.stack, KITCHEN)
     assert_undone(lab, order_id)
     assert "missing from state store" in lab.http.get(lab.sidecar(WORKFLOW, undoing)).text
 
@@ -168,7 +168,7 @@ def lose(lab, instance) -> None:
     """Takes away a part of what the engine has of a workflow."""
     assert lab.redis("DEL", f"{keys_of(instance)}||history-000000") == 1
     # Until then its sidecar has all of it in memory.
-    lifecycle.kill(lab.site, WORKFLOW, sidecar=True)
-    lifecycle.restart(lab.site, WORKFLOW, sidecar=True)
+    control.kill(lab.stack, WORKFLOW, sidecar=True)
+    control.restart(lab.stack, WORKFLOW, sidecar=True)
     told = lab.http.get(lab.sidecar(WORKFLOW, f"/v1.0/workflows/dapr/{instance}"))
     assert "missing from state store" in told.text

@@ -1,0 +1,1 @@
+"""Make what a start needs: the Dapr runtime, Redis, Python environments, secrets."""

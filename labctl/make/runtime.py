@@ -1,0 +1,70 @@
+"""Find the Dapr runtime and CLI to use: the user's own `dapr init`, or the pinned ones, made once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from labctl.errors import LabError
+from labctl.make import build, installed
+from labctl.progress import Steps
+from labctl.stack import HOME
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A Dapr CLI and the folder whose `.dapr/bin` holds its daprd."""
+
+    origin: str
+    cli: Path
+    path: Path
+
+    def binary(self, name: str) -> Path:
+        """Return the path of `daprd`, `placement`, `scheduler` or `sentry`. `dapr init` has only daprd."""
+        return self.path / ".dapr" / "bin" / name
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variable by which the CLI finds its daprd."""
+        return {"DAPR_RUNTIME_PATH": str(self.path)}
+
+    def version(self) -> str:
+        """Return the version that daprd reports."""
+        return installed.output([str(self.binary("daprd")), "--version"]).strip()
+
+
+def users_own() -> Runtime | None:
+    """Return the user's `dapr init`: a `dapr` on PATH and its daprd. None when either is missing."""
+    cli = shutil.which("dapr")
+    home = Path(os.environ.get("DAPR_RUNTIME_PATH") or Path.home())
+    runtime = Runtime("dapr init", Path(cli), home) if cli else None
+    return runtime if runtime and runtime.binary("daprd").exists() else None
+
+
+def pinned() -> Runtime | None:
+    """Return the repository's own runtime. None until `./lab setup` has made it for the current pins."""
+    if installed.pins() not in installed.made_from():
+        return None
+    return Runtime(installed.origin(), installed.OWN / "bin" / "dapr", installed.OWN)
+
+
+def ensure(steps: Steps, *, own: bool = False, all_components: bool = False) -> Runtime:
+    """Return the runtime to use, and make it first if it is missing.
+
+    own: the pinned one even beside a `dapr init` (tests and `--secure`, which needs sentry).
+    Raises LabError when there is no room, no toolchain, or the registry does not answer.
+    """
+    if not own and not all_components and (found := users_own()):
+        return found
+    HOME.mkdir(parents=True, exist_ok=True)
+    with FileLock(HOME / "runtime.lock"):
+        if installed.pins(all_components) not in installed.made_from():
+            build.build(steps, all_components=all_components)
+        runtime = pinned()
+    if runtime is None:
+        raise LabError("The runtime was made, but its pins do not match: run ./lab setup again.")
+    return runtime

@@ -1,0 +1,72 @@
+"""Making what a start needs: the runtime, Redis, the secrets file, each service's environment."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from filelock import FileLock
+
+from labctl.make import redis_server, uv
+from labctl.make import runtime as dapr
+from labctl.progress import Steps
+from labctl.runfile import App
+from labctl.stack import HOME, ROOT, Stack
+
+_SECRETS = ROOT / "secrets"
+# Keys that nobody has to think of. Dapr takes an AES key of 16, 24 or 32 bytes, in hexadecimal digits.
+_GENERATED = ("STATE_ENCRYPTION_KEY", "USER_HASH_KEY")
+
+
+def set_up(stack: Stack, apps: Sequence[App], steps: Steps, *, own_runtime: bool = False) -> dapr.Runtime:
+    """Makes what is missing: runtime, Redis, the secrets file, each service's environment, side by side."""
+    ensure_secrets()
+    with ThreadPoolExecutor() as pool:
+        runtime = pool.submit(dapr.ensure, steps, own=own_runtime)
+        work = [pool.submit(redis_server.ensure_redis, stack, steps)]
+        work.append(pool.submit(set_up_environments, apps, steps))
+        for one in work:
+            one.result()
+        return runtime.result()
+
+
+def ensure_secrets() -> None:
+    """The file behind the component `secretstore`: its example with keys made for this checkout; git ignores it."""
+    example, made = _SECRETS / "secrets.example.json", _SECRETS / "secrets.json"
+    kept: dict[str, str] = json.loads(made.read_text()) if made.exists() else {}
+    known: dict[str, str] = json.loads(example.read_text()) | kept
+    for name in _GENERATED:
+        if name in known:
+            # A key that was made once is never changed: what was stored under it could not be read any more.
+            known[name] = known[name] or secrets.token_hex(32)
+    if known != kept:
+        made.touch(mode=0o600)
+        made.write_text(json.dumps(known, indent=2) + "\n")
+
+
+def set_up_environments(apps: Sequence[App], steps: Steps) -> None:
+    """Makes the .venv of each service whose lock has changed."""
+    # A sidecar without an app, or an app that borrows another's environment, has no lock.
+    folders = dict.fromkeys(app.folder for app in apps if (app.folder / "requirements-dev.txt").exists())
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for made in [pool.submit(_make_environment, folder, steps) for folder in folders]:
+            made.result()
+
+
+def _make_environment(folder: Path, steps: Steps) -> None:
+    lock = folder / "requirements-dev.txt"
+    # Outside the service's folder: a lock file there would be a stranger in it.
+    held = checkout_lock(f"{folder.relative_to(ROOT).as_posix().replace('/', '-')}-environment")
+    with held:
+        if not uv.is_made(folder / ".venv", lock):
+            with steps.step(f"{folder.relative_to(ROOT)}: its Python environment"):
+                uv.make(folder / ".venv", lock)
+
+
+def checkout_lock(name: str) -> FileLock:
+    """A lock between all labctl processes of this checkout."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    return FileLock(HOME / f"{name}.lock")

@@ -1,0 +1,60 @@
+"""uv, by which every Python environment here is made from its lock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from labctl.errors import LabError
+from labctl.stack import HOME
+
+MADE_FROM = "made-from.txt"
+
+
+def uv() -> Path:
+    """The uv on PATH, or the one that ./lab fetched. Raises LabError when there is none."""
+    found = shutil.which("uv") or shutil.which("uv", path=HOME / "uv" / "bin")
+    if not found:
+        raise LabError("uv is missing: run ./lab, which fetches it, or install uv and try again.")
+    return Path(found)
+
+
+def is_made(environment: Path, lock: Path) -> bool:
+    """Whether that environment was made from the present lock, by an interpreter that still exists."""
+    made_from = environment / MADE_FROM
+    python = environment / "bin" / "python"
+    return made_from.exists() and python.exists() and made_from.read_bytes() == lock.read_bytes()
+
+
+def make(environment: Path, lock: Path) -> None:
+    """Makes a virtual environment that holds exactly what the lock names, hashes checked. Raises LabError.
+
+    Its bytecode is compiled at once: where PYTHONDONTWRITEBYTECODE is set each start of an app would do it again.
+    """
+    _run(["venv", "-q", "--allow-existing", "--python", sys.executable, str(environment)])
+    _run(["pip", "sync", "-q", "--compile-bytecode", "--require-hashes", str(lock)], {"VIRTUAL_ENV": str(environment)})
+    shutil.copy(lock, environment / MADE_FROM)
+
+
+def install_package(requirement: str, folder: Path) -> None:
+    """Installs one package, without what it depends on, into a folder of its own. Raises LabError."""
+    beside = folder.with_name(folder.name + ".new")
+    _run(["pip", "install", "-q", "--no-deps", "--python", sys.executable, "--target", str(beside), requirement])
+    shutil.rmtree(folder, ignore_errors=True)
+    beside.rename(folder)
+
+
+def _run(arguments: list[str], environment: dict[str, str] | None = None) -> None:
+    command = [str(uv()), *arguments]
+    result = subprocess.run(command, env=os.environ | (environment or {}), capture_output=True, text=True, check=False)
+    if result.returncode == 0:
+        return
+    reason = result.stderr.strip()
+    if "No space left" in reason:
+        raise LabError(f"The disk is full: {reason.splitlines()[-1].strip()} Make room and run this again.")
+    if any(sign in reason for sign in ("error sending request", "dns error", "Connection refused", "timed out")):
+        raise LabError("The Python package index does not answer. Is the network there? Run this again when it is.")
+    raise LabError(f"uv {arguments[0]} failed: {reason[-400:]}")

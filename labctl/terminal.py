@@ -1,0 +1,49 @@
+"""The terminal: where labctl prints, and how it reports what went wrong."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from rich.console import Console
+
+from labctl.errors import LabError
+
+console = Console(highlight=False)
+problems = Console(stderr=True, highlight=False)
+
+
+def run(command: Callable[[], object]) -> None:
+    """Runs a command; what goes wrong is said in one sentence, with exit code 1."""
+    try:
+        command()
+    except LabError as error:
+        _refuse(str(error))
+    except OSError as error:
+        if not (full := _full_disk(error)):
+            raise
+        _refuse(f"The disk is full: {full}. Make room and run this again.")
+
+
+def _refuse(why: str) -> NoReturn:
+    problems.print(f"[bold red]lab:[/] {plain(why)}", soft_wrap=True)
+    sys.exit(1)
+
+
+def _full_disk(error: OSError) -> str:
+    """What the system says where it has no room left; empty for any other error."""
+    # A copied folder has a list of what failed, each with source, target and the words of its error.
+    words = [str(reason) for *_, reason in error.args[0]] if isinstance(error, shutil.Error) else [str(error)]
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        for one in words:
+            if one.startswith(f"[Errno {number}] "):
+                return one.partition("] ")[2]
+    return ""
+
+
+def plain(text: str) -> str:
+    """Return the text so that Rich prints its brackets as they are."""
+    return text.replace("[", r"\[")

@@ -1,0 +1,1 @@
+"""Start, watch, break and stop a stack."""

@@ -1,0 +1,207 @@
+"""The commands of ./lab that start, show, break and stop the labs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from labctl import runfile
+from labctl.errors import LabError
+from labctl.runfile import App
+from labctl.stack import HOME, Stack
+from labctl.terminal import console
+from labctl.up import control, foreground, infrastructure, lifecycle, logfiles, readiness, remembered, watcher
+
+Labs = Annotated[list[str] | None, typer.Argument(metavar="[LAB]…", help="Labs; all that exist when none is named.")]
+Name = Annotated[str, typer.Argument(metavar="APP|redis|scheduler|placement", help="An app id, or a part below it.")]
+Sidecar = Annotated[bool, typer.Option("--sidecar", help="Only the app's sidecar (daprd).")]
+KeepSidecar = Annotated[bool, typer.Option("--keep-sidecar", help="Only the app, under the sidecar that it had.")]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def up(
+    labs: Labs = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when all is ready; ./lab down ends it.")
+    ] = False,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="mTLS, access control and API tokens, with a control plane of its own.")
+    ] = False,
+) -> None:
+    """Sets up what is missing, starts the labs and waits until every app is ready. Ctrl-C stops all of it."""
+    stack = replace(Stack.from_environment(), secure=secure)
+    apps = runfile.select(runfile.read_apps(stack), labs or [])
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        seconds = lifecycle.up(stack, apps, console)
+        _print_whole(_up_table(apps, seconds))
+        if secure:
+            console.print("mTLS is on: callers are known by certificate, callee lets caller-app's GET /greet/* in.")
+            console.print(f"The API tokens are in {(stack.state / 'tokens.json').relative_to(HOME.parent)}")
+        if detach:
+            console.print("Running. [bold]./lab status[/], [bold]./lab logs[/], and [bold]./lab down[/] to end it.")
+            return
+        elsewhere = f"[bold]./lab logs -f[/], [bold]./lab kill {apps[0].app_id}[/]"
+        console.print(f"Ctrl-C stops all of it. In another terminal: {elsewhere}", soft_wrap=True)
+        _watch(stack, apps)
+    except KeyboardInterrupt:
+        console.print("\nStopping …")
+        # A second Ctrl-C must not leave half of it running.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        lifecycle.down(stack, lambda what: console.print(f"[dim]{what}[/]"))
+        console.print("Stopped.")
+        raise typer.Exit(130) from None
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _watch(stack: Stack, apps: list[App]) -> None:
+    try:
+        watcher.watch(stack, apps, lambda what: console.print(what, soft_wrap=True))
+        console.print("The labs were stopped from elsewhere.")
+    except LabError:
+        console.print("Stopping the others …")
+        lifecycle.down(stack)
+        raise
+
+
+def _up_table(apps: list[App], seconds: dict[str, float]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("app", "URL", "docs", "sidecar port", "ready after"):
+        table.add_column(column, no_wrap=True)
+    for app in apps:
+        docs = "-" if app.protocol == "grpc" else f"[link={app.url}/docs]/docs[/]"
+        table.add_row(app.app_id, app.url, docs, str(app.http_port), f"{seconds[app.app_id]:.1f} s")
+    return table
+
+
+def _print_whole(table: Table) -> None:
+    """Prints a table as wide as what is in it: on 80 columns a URL would lose its port."""
+    Console(width=max(console.width, 200), highlight=False).print(table)
+
+
+def down(
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Delete what Redis and the scheduler have kept too.")
+    ] = False,
+) -> None:
+    """Ends all that ./lab up started, in order: apps, sidecars, control plane, Redis."""
+    stack = remembered.present(Stack.from_environment())
+    ended = lifecycle.down(stack, lambda what: console.print(f"[dim]{what}[/]"))
+    console.print("Stopped." if ended else "Nothing of ./lab runs here.")
+    if forget:
+        kept = infrastructure.forget(stack)
+        nothing = "Nothing of ./lab was kept here; a Redis of your own keeps what it has."
+        console.print(f"Deleted what {' and '.join(kept)} had kept." if kept else nothing, soft_wrap=True)
+
+
+def status(json_: Json = False) -> None:
+    """Shows every app with its process, sidecar and readiness, and what runs below them."""
+    stack = remembered.present(Stack.from_environment())
+    rows = readiness.status(stack, runfile.read_apps(stack))
+    below = infrastructure.look(stack)
+    if json_:
+        apps = [
+            {
+                "app_id": row.app.app_id,
+                "lab": row.app.lab,
+                "pid": row.pid,
+                "sidecar_pid": row.sidecar_pid,
+                "app_port": row.app.app_port,
+                "dapr_http_port": row.app.http_port,
+                "ready": row.ready,
+            }
+            for row in rows
+        ]
+        print(json.dumps({"apps": apps, "infrastructure": [one.__dict__ for one in below]}, indent=2))
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("app", "URL", "pid", "sidecar pid", "ready"):
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        ready = "[green]yes[/]" if row.ready else "[red]no[/]" if row.pid or row.sidecar_pid else "not running"
+        pids = [str(pid or "-") for pid in (row.pid, row.sidecar_pid)]
+        table.add_row(row.app.app_id, row.app.url, *pids, ready)
+    _print_whole(table)
+    for one in below:
+        whose = "" if one.ours else " (not started by ./lab)"
+        console.print(f"{one.name}: port {one.port}, pid {one.pid or 'not visible'}{whose}")
+    for name in infrastructure.names(stack):
+        if name not in {one.name for one in below}:
+            console.print(f"{name}: not running")
+
+
+def logs(
+    app: Annotated[
+        str | None, typer.Argument(metavar="[APP]", help="An app id or redis, scheduler, placement.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come in; Ctrl-C ends it.")] = False,
+    sidecar: Sidecar = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines of each log.")] = 20,
+) -> None:
+    """Prints the last lines of an app's log, or of all apps' logs."""
+    stack = Stack.from_environment()
+    apps = runfile.read_apps(stack)
+    if app in infrastructure.names(Stack(secure=True)):
+        files = {str(app): stack.logs / f"{app}.log"}
+    else:
+        wanted = [runfile.find(apps, app)] if app else apps
+        kind = "daprd" if sidecar else "app"
+        if follow:
+            # The CLI opens a new file at each start; `tail -F` sees that the name leads elsewhere, and goes on there.
+            logfiles.link(stack, wanted)
+            linked = {one.app_id: logfiles.linked(stack, one, kind) for one in wanted}
+            found = {name: path for name, path in linked.items() if path.exists()}
+        else:
+            found = {one.app_id: logfiles.file(stack, one, kind) for one in wanted}
+        files = {name: path for name, path in found.items() if path}
+    if not [path for path in files.values() if path.exists()]:
+        raise LabError(f"There is no log of {app or 'any app'} yet. ./lab up writes them.")
+    command = ["tail", "-n", str(lines), *(["-F"] if follow else []), *(str(path) for path in files.values())]
+    sys.stdout.flush()
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+def dapr_cli(context: typer.Context) -> None:
+    """Runs the `dapr` CLI that the labs use: ./lab dapr list, invoke, publish, stop …"""
+    runtime = remembered.find_runtime(Stack.from_environment())
+    os.environ.update(runtime.environment)
+    os.execv(runtime.cli, [str(runtime.cli), *context.args])
+
+
+def kill(name: Name, sidecar: Sidecar = False) -> None:
+    """kill -9 of an app, its sidecar, Redis, scheduler or placement: break it, and see Dapr heal it."""
+    stack = remembered.present(Stack.from_environment())
+    pid = control.kill(stack, name, sidecar=sidecar)
+    what = f"{name}'s sidecar" if sidecar else name
+    option = " --sidecar" if sidecar else ""
+    console.print(f"Killed {what} (pid {pid}). Bring it back with: ./lab restart {name}{option}", soft_wrap=True)
+
+
+def restart(name: Name, sidecar: Sidecar = False, keep_sidecar: KeepSidecar = False) -> None:
+    """Restarts one app with its sidecar (or only one of them), Redis, scheduler or placement; nothing else moves."""
+    if sidecar and keep_sidecar:
+        raise LabError("--sidecar and --keep-sidecar exclude each other.")
+    stack = remembered.present(Stack.from_environment())
+    seconds = control.restart(stack, name, sidecar=sidecar, keep_sidecar=keep_sidecar)
+    console.print(f"{name}{' (sidecar)' if sidecar else ''} is ready again after {seconds:.1f} s.", soft_wrap=True)
+
+
+def serve(name: Name) -> None:
+    """Runs one app with its sidecar, or one infrastructure process, in the foreground (what the Tiltfile calls)."""
+    stack = Stack.from_environment()
+    signal.signal(signal.SIGTERM, _interrupt)
+    foreground.serve(stack, name, console)

@@ -1,0 +1,146 @@
+"""Every requirement of the labs: found or missing, and the one command that mends it."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from labctl import runfile
+from labctl.errors import LabError
+from labctl.make import build, installed, redis_server, uv
+from labctl.make import runtime as dapr
+from labctl.stack import HOME, ROOT, Stack
+from labctl.up import infrastructure, processes, readiness
+
+
+@dataclass(frozen=True)
+class Row:
+    """One requirement. state: `ok`, `missing` (the labs cannot run), or `note` (they can, and ./lab up sees to it)."""
+
+    state: Literal["ok", "missing", "note"]
+    what: str
+    found: str
+    fix: str = ""
+
+
+def examine(stack: Stack) -> list[Row]:
+    """All rows, in the order in which a newcomer would mend them."""
+    apps = runfile.read_apps(stack)
+    rows = [Row("ok", "Python 3.11 or newer", platform.python_version()), _uv(), *_dapr(), _go()]
+    rows += [_redis(stack), *_infrastructure(stack), *_environments(apps), *_ports(stack, apps), _disk()]
+    return rows
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def _uv() -> Row:
+    try:
+        path = uv.uv()
+    except LabError as error:
+        return Row("missing", "uv", str(error), "./lab setup")
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.split()
+    return Row("ok", "uv", f"{version[1] if len(version) > 1 else '?'} at {_short(path)}")
+
+
+def _dapr() -> list[Row]:
+    runtime = dapr.users_own() or dapr.pinned()
+    if runtime is None:
+        return [Row("note", "Dapr runtime and CLI", "not here yet", "./lab setup (builds them once, some minutes)")]
+    rows = [Row("ok", "Dapr runtime", f"{runtime.version()} ({runtime.origin}) at {_short(runtime.binary('daprd'))}")]
+    said = subprocess.run([runtime.cli, "--version"], capture_output=True, text=True, check=False).stdout
+    cli = re.search(r"CLI version:\s*(\S+)", said)
+    rows.append(Row("ok", "Dapr CLI", f"{cli[1] if cli else '?'} at {_short(runtime.cli)}"))
+    if build.is_older(runtime.version(), installed.RUNTIME_VERSION):
+        fix = f"dapr uninstall && dapr init --runtime-version {installed.RUNTIME_VERSION}"
+        rows.append(Row("note", "Dapr runtime version", f"the labs were tested with {installed.RUNTIME_VERSION}", fix))
+    return rows
+
+
+def _go() -> Row:
+    go = build.find_go()
+    if go:
+        return Row("ok", f"Go {build.GO_VERSION} or newer", f"{go[1]} at {_short(go[0])}")
+    if dapr.users_own() or dapr.pinned():
+        return Row("ok", "Go", "not needed: the runtime is there")
+    return Row("note", f"Go {build.GO_VERSION} or newer", "not on PATH", "./lab setup (fetches one into .lab/go)")
+
+
+def _redis(stack: Stack) -> Row:
+    redis = redis_server.find_redis()
+    if redis:
+        return Row("ok", "Redis", _short(redis))
+    if stack.offset == 0 and redis_server.speaks_redis(stack.ports["redis"]):
+        return Row("ok", "Redis", f"one answers on port {stack.ports['redis']}")
+    return Row("note", "Redis", "no redis-server on PATH", "./lab setup (fetches one into .lab/redis)")
+
+
+def _infrastructure(stack: Stack) -> list[Row]:
+    running = {one.name: one for one in infrastructure.look(stack)}
+    rows: list[Row] = []
+    for name in infrastructure.names(stack):
+        if one := running.get(name):
+            whose = "started by ./lab" if one.ours else "not started by ./lab, used as it is"
+            rows.append(Row("ok", f"{name} on port {one.port}", f"running, pid {one.pid or 'not visible'}, {whose}"))
+        else:
+            rows.append(Row("note", f"{name} on port {stack.ports[name]}", "not running", "./lab up starts it"))
+    return rows
+
+
+def _environments(apps: list[runfile.App]) -> list[Row]:
+    rows: list[Row] = []
+    for folder in dict.fromkeys(app.folder for app in apps):
+        name = folder.relative_to(ROOT).as_posix()
+        if uv.is_made(folder / ".venv", folder / "requirements-dev.txt"):
+            rows.append(Row("ok", f"environment of {name}", f"{name}/.venv"))
+        else:
+            rows.append(Row("note", f"environment of {name}", "not made from the present lock", "./lab setup"))
+    return rows
+
+
+def _ports(stack: Stack, apps: list[runfile.App]) -> list[Row]:
+    ours = {row.app.app_id for row in readiness.status(stack, apps) if row.pid or row.sidecar_pid}
+    rows: list[Row] = []
+    for app in apps:
+        if app.app_id not in ours:
+            rows += _held((f"{app.app_id}, {label}", port) for label, port in app.ports.items())
+    if not rows:
+        count = sum(len(app.ports) for app in apps)
+        rows.append(Row("ok", "ports of the apps and sidecars", f"all {count} free, or held by the running labs"))
+    return rows + _infrastructure_ports(stack)
+
+
+def _infrastructure_ports(stack: Stack) -> list[Row]:
+    # One that runs already, ours or of `dapr init`, is used as it is; what is still to be started needs all its ports.
+    running = {one.name for one in infrastructure.look(stack)}
+    rows: list[Row] = []
+    for name in infrastructure.names(stack):
+        if name not in running:
+            rows += _held((what, port) for what, port in stack.ports.items() if what.partition("-")[0] == name)
+    return rows
+
+
+def _held(ports: Iterable[tuple[str, int]]) -> list[Row]:
+    rows: list[Row] = []
+    for what, port in ports:
+        if who := processes.holder(port):
+            pid = processes.holder_pid(port)
+            # Who holds it is told to root alone where it is another user's.
+            fix = f"kill {pid}" if pid else f"sudo lsof -i :{port}"
+            rows.append(Row("missing", f"port {port} ({what})", f"held by {who}", fix))
+    return rows
+
+
+def _disk() -> Row:
+    free = shutil.disk_usage(HOME.parent if not HOME.exists() else HOME).free / 1e9
+    if free < build.BUILD_SPACE_GB and not (dapr.users_own() or dapr.pinned()):
+        fix = "make room, or set LAB_HOME to a folder on another disk"
+        return Row("missing", f"disk ({build.BUILD_SPACE_GB} GB to build the runtime)", f"{free:.1f} GB free", fix)
+    return Row("ok", "disk", f"{free:.1f} GB free")

@@ -1,0 +1,71 @@
+"""./lab serve: one process of a stack in the foreground, which is what the Tiltfile calls."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from labctl import runfile
+from labctl.errors import LabError
+from labctl.make import setup
+from labctl.progress import Steps
+from labctl.runfile import App
+from labctl.stack import Stack
+from labctl.up import infrastructure, lifecycle, logfiles, processes, readiness, remembered
+from labctl.up.watcher import watch
+
+
+def serve(stack: Stack, name: str, console: Console) -> None:
+    """One app with its sidecar, or one infrastructure process, until interrupted or ended. For Tilt.
+
+    An infrastructure process that somebody already runs is left alone, and waited for as long as it serves.
+    """
+    steps = Steps(console)
+    if name in infrastructure.names(stack):
+        runtime = remembered.find_runtime(stack)
+        started = infrastructure.start(stack, name, runtime)
+        console.print(f"{name} serves on port {stack.ports[name]}" + ("" if started else ": already running, using it"))
+        try:
+            while infrastructure.serves(stack, name) or not started:
+                time.sleep(1)
+        except KeyboardInterrupt:
+            if started:
+                processes.stop(stack, names=[name])
+            return
+        raise LabError(f"{name} ended.{logfiles.tail(stack.logs / f'{name}.log')}")
+    app = runfile.find(runfile.read_apps(stack), name)
+    runtime = setup.set_up(stack, [app], steps, own_runtime=not stack.shares_infrastructure)
+    lifecycle.refuse_held_ports([app])
+    for earlier in ("down", name):
+        remembered.intent(stack, earlier).unlink(missing_ok=True)
+    try:
+        lifecycle.dapr_run(stack, [app], runtime, remembered.Run(), name=f"{name}.yaml")
+        seconds = readiness.wait_ready(stack, [app], time.monotonic())[app.app_id]
+        console.print(f"{name} is ready at {app.url} after {seconds:.1f} s")
+        # Tilt sees to the infrastructure, each in a `serve` of its own.
+        watch(stack, [app], console.print, infrastructure_too=False)
+    except KeyboardInterrupt:
+        _stop(stack, app)
+    except LabError:
+        _stop(stack, app)  # else what is left of it holds the ports of the next
+        raise
+
+
+def _stop(stack: Stack, app: App) -> None:
+    """Ends an app that `serve` started, with its sidecar and CLI, and nothing else of the stack."""
+    processes.stop(stack, names=[app.app_id])
+    # Each `serve` has a `dapr run` of its own, on a run file named after the app, and so has each restart.
+    own = {f"{app.app_id}{restarted}.yaml" for restarted in ("", f"-{app.http_port}", f"-{app.http_port}-sidecar")}
+    clis = [one.process for one in processes.find(stack) if one.kind == "cli"]
+    processes.end([cli for cli in clis if _run_file(cli) in own], grace=3)
+
+
+def _run_file(cli: psutil.Process) -> str:
+    """The name of the run file of a `dapr run`; empty when it has just ended, as another `serve`'s may."""
+    try:
+        return Path(cli.cmdline()[-1]).name
+    except (psutil.NoSuchProcess, IndexError):
+        return ""

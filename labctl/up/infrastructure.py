@@ -1,0 +1,173 @@
+"""Redis, placement, scheduler and, for mTLS, sentry: found when somebody runs them, started when nobody does."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from labctl.errors import LabError
+from labctl.make import redis_server
+from labctl.make.runtime import Runtime
+from labctl.stack import Stack
+from labctl.up import processes
+
+READY_WITHIN = 40  # seconds; a scheduler that was killed waits some 22 s for its old leadership lease
+LENT_FOR = 65  # seconds; Linux keeps a port for 60 after its connection has ended
+
+
+@dataclass(frozen=True)
+class Infrastructure:
+    """One process below the labs: its name, port, pid where it can be seen, and whether this stack started it."""
+
+    name: str
+    pid: int | None
+    port: int
+    ours: bool
+
+
+def names(stack: Stack) -> list[str]:
+    """What a stack needs, in the order in which it starts."""
+    return ["redis", *(["sentry"] if stack.secure else []), "placement", "scheduler"]
+
+
+def is_shared(stack: Stack, name: str) -> bool:
+    """Whether this stack would use somebody else's process of that name."""
+    return stack.offset == 0 and (name == "redis" or stack.shares_infrastructure)
+
+
+def look(stack: Stack) -> list[Infrastructure]:
+    """What runs now, ours or not."""
+    ours = {one.name: one.pid for one in processes.find(stack) if one.kind == "infrastructure"}
+    seen: list[Infrastructure] = []
+    for name in names(stack):
+        port = stack.ports[name]
+        if name in ours:
+            seen.append(Infrastructure(name, ours[name], port, ours=True))
+        elif is_shared(stack, name) and (
+            redis_server.speaks_redis(port) if name == "redis" else processes.answers(port)
+        ):
+            seen.append(Infrastructure(name, processes.holder_pid(port), port, ours=False))
+    return seen
+
+
+def start(stack: Stack, name: str, runtime: Runtime) -> bool:
+    """Starts one of them unless it runs, and waits until it serves; whether it was started.
+
+    Raises LabError when its port is held by something else or it does not come up.
+    """
+    running = {one.name for one in look(stack)}
+    if name in running:
+        return False
+    for label in (one for one in stack.ports if one == name or one.startswith(f"{name}-")):
+        if who := processes.holder(stack.ports[label]):
+            raise LabError(
+                f"{name} needs port {stack.ports[label]}, which {who} holds. End that process and try again."
+            )
+        _wait_until_free(name, stack.ports[label])
+    log = stack.logs / f"{name}.log"
+    environment: dict[str, str] = {"NAMESPACE": "default"}
+    stack.state.mkdir(parents=True, exist_ok=True)
+    process = processes.spawn(stack, name, command(stack, name, runtime), env=environment, cwd=stack.state, log=log)
+    processes.wait_until(lambda: process.poll() is not None or serves(stack, name), READY_WITHIN)
+    if process.poll() is not None or not serves(stack, name):
+        tail = "".join(f"\n  {line}" for line in log.read_text(errors="replace").splitlines()[-5:])
+        raise LabError(f"{name} did not come up; the end of {log}:{tail}")
+    return True
+
+
+def _wait_until_free(name: str, port: int) -> None:
+    # The ports of `dapr init` lie among those that Linux gives to whoever connects to anything.
+    if not processes.wait_until(lambda: processes.is_free(port), LENT_FOR):
+        raise LabError(
+            f"{name} needs port {port}, and some program has a connection whose near end it is: the system gave it "
+            f"that port by chance. `ss -tanp | grep {port}` shows which; end it and try again."
+        )
+
+
+def serves(stack: Stack, name: str) -> bool:
+    """Whether it can be used now."""
+    if name == "redis":
+        return redis_server.speaks_redis(stack.ports["redis"])
+    return processes.http_status(stack.ports[f"{name}-health"], "/healthz") == 200 and processes.answers(
+        stack.ports[name]
+    )
+
+
+def forget(stack: Stack) -> list[str]:
+    """Deletes what Redis and the scheduler of a stack that is down have kept; the names of those that had kept any."""
+    kept = [name for name in ("redis", "scheduler") if _data(stack, name).exists()]
+    for name in kept:
+        shutil.rmtree(_data(stack, name))
+    return kept
+
+
+def _data(stack: Stack, name: str) -> Path:
+    return stack.state / name
+
+
+def command(stack: Stack, name: str, runtime: Runtime) -> list[str]:
+    """The command line of one of them for this stack. Raises LabError when its program is missing."""
+    if name == "redis":
+        redis = redis_server.find_redis()
+        if redis is None:
+            raise LabError("redis-server is missing: ./lab setup fetches it.")
+        data = _data(stack, "redis")
+        data.mkdir(parents=True, exist_ok=True)
+        port = str(stack.ports["redis"])
+        # Every acknowledged write is on disk before the answer: what the labs claim about kill -9 rests on it.
+        durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        # Streams give entries back one by one when their time is over; by default a hundred at a time.
+        streams = ["--stream-node-max-entries", "1"]
+        # Redis writes its title over its environment, by which a stack knows its processes.
+        plain = ["--set-proc-title", "no"]
+        return [str(redis), "--port", port, "--bind", "127.0.0.1", "--dir", str(data), *durable, *streams, *plain]
+    binary = runtime.binary(name)
+    if not binary.exists():
+        raise LabError(
+            f"{name} does not answer on port {stack.ports[name]} and {binary} does not exist. "
+            "Is Docker running? `dapr init` starts it in a container."
+        )
+    common = [str(binary), "--port", str(stack.ports[name]), "--listen-address", "127.0.0.1"]
+    common += ["--healthz-port", str(stack.ports[f"{name}-health"]), "--healthz-listen-address", "127.0.0.1"]
+    common += ["--metrics-port", str(stack.ports[f"{name}-metrics"]), "--metrics-listen-address", "127.0.0.1"]
+    return common + {"placement": _placement, "scheduler": _scheduler, "sentry": _sentry}[name](stack)
+
+
+def credentials(stack: Stack) -> Path:
+    """Folder in which sentry keeps the certificate authority of a secure stack."""
+    return stack.state / "sentry"
+
+
+def tls(stack: Stack) -> list[str]:
+    """Flags by which placement and scheduler take part in a secure stack."""
+    if not stack.secure:
+        return []
+    sentry = ["--tls-enabled", "--sentry-address", f"127.0.0.1:{stack.ports['sentry']}", "--trust-domain", "localhost"]
+    return [*sentry, "--trust-anchors-file", str(credentials(stack) / "ca.crt")]
+
+
+def _placement(stack: Stack) -> list[str]:
+    member = f"dapr-placement-0=127.0.0.1:{stack.ports['placement-raft']}"
+    return ["--id", "dapr-placement-0", "--initial-cluster", member, *tls(stack)]
+
+
+def _scheduler(stack: Stack) -> list[str]:
+    data = _data(stack, "scheduler")
+    data.mkdir(parents=True, exist_ok=True)
+    peer = f"dapr-scheduler-server-0=http://localhost:{stack.ports['scheduler-etcd-peer']}"
+    etcd = ["--etcd-data-dir", str(data), "--etcd-client-port", str(stack.ports["scheduler-etcd"])]
+    address = f"127.0.0.1:{stack.ports['scheduler']}"
+    return [*etcd, "--etcd-initial-cluster", peer, "--override-broadcast-host-port", address, *tls(stack)]
+
+
+def _sentry(stack: Stack) -> list[str]:
+    folder = credentials(stack)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    config = stack.state / "sentry.yaml"
+    mtls = {"enabled": True, "workloadCertTTL": "24h", "allowedClockSkew": "15m"}
+    document = {"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "metadata": {"name": "daprsystem"}}
+    config.write_text(yaml.safe_dump(document | {"spec": {"mtls": mtls}}))
+    return ["--issuer-credentials", str(folder), "--config", str(config), "--trust-domain", "localhost"]

@@ -1,0 +1,138 @@
+"""Start, extend and stop a stack. Everything runs under `dapr run -f`."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from labctl import runfile
+from labctl.errors import LabError
+from labctl.make import runtime as dapr
+from labctl.make import setup
+from labctl.progress import Steps
+from labctl.runfile import App
+from labctl.stack import ROOT, Stack, is_offline
+from labctl.up import infrastructure, logfiles, processes, readiness, remembered, secure
+from labctl.up.remembered import Run
+
+
+@contextmanager
+def starting(stack: Stack) -> Generator[None]:
+    """Held while a stack comes up. Raises LabError when another `./lab up` holds it."""
+    stack.state.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(stack.state / "up.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LabError("Another ./lab up is starting just now. See ./lab status, or end it with ./lab down.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def up(
+    stack: Stack,
+    apps: Sequence[App],
+    console: Console,
+    *,
+    resources: Sequence[Path] = (),
+    env: dict[str, str] | None = None,
+    own_runtime: bool = False,
+) -> dict[str, float]:
+    """Brings the apps up and returns seconds from the start to ready, by app id.
+
+    Raises LabError when they run already, a port is held, something does not come up, or an app ends while starting.
+    """
+    begin = time.monotonic()
+    steps = Steps(console)
+    own_runtime = own_runtime or stack.secure or not stack.shares_infrastructure
+    with starting(stack):
+        _refuse_second(stack)
+        runtime = setup.set_up(stack, apps, steps, own_runtime=own_runtime)
+        refuse_held_ports(apps)
+        for leftover in ("intents", "run"):
+            shutil.rmtree(stack.state / leftover, ignore_errors=True)
+        run = Run(stack.secure, [str(folder) for folder in resources], env or {}, own_runtime, stack.offline)
+        try:
+            for name in infrastructure.names(stack):
+                with steps.step(name):
+                    infrastructure.start(stack, name, runtime)
+            if stack.secure:
+                secure.make_tokens(stack)
+            remembered.write(stack, run)
+            logfiles.prune(apps)
+            dapr_run(stack, apps, runtime, run)
+            with steps.step(f"{', '.join(app.app_id for app in apps)}", total=len(apps)) as advance:
+                return readiness.wait_ready(stack, apps, begin, advance)
+        except BaseException:
+            down(stack)
+            raise
+
+
+def add(stack: Stack, apps: Sequence[App], name: str) -> dict[str, float]:
+    """Start more apps in a running stack, under a `dapr run` of their own called `name`. Return seconds until ready."""
+    begin = time.monotonic()
+    run = remembered.read(stack)
+    runtime = setup.set_up(stack, apps, Steps(Console(quiet=True)), own_runtime=run.own_runtime)
+    refuse_held_ports(apps)
+    dapr_run(stack, apps, runtime, run, name=f"{name}.yaml")
+    return readiness.wait_ready(stack, apps, begin)
+
+
+def _refuse_second(stack: Stack) -> None:
+    running = [one for one in processes.find(stack) if one.kind in ("app", "sidecar", "cli")]
+    if running:
+        apps = {one.name: one.pid for one in running if one.kind == "app"} or {one.name: one.pid for one in running}
+        what = ", ".join(f"{name} (pid {pid})" for name, pid in sorted(apps.items()))
+        raise LabError(f"The labs run already: {what}. See ./lab status, or end them first with ./lab down.")
+
+
+def refuse_held_ports(apps: Iterable[App]) -> None:
+    """Raises LabError when somebody holds a port of these apps."""
+    for app in apps:
+        for label, port in app.ports.items():
+            if who := processes.holder(port):
+                raise LabError(
+                    f"{app.app_id} needs port {port} ({label}), which {who} holds. End that process and try again."
+                )
+
+
+def dapr_run(
+    stack: Stack,
+    apps: Sequence[App],
+    runtime: dapr.Runtime,
+    run: Run,
+    *,
+    name: str = "dapr.yaml",
+    without_app: bool = False,
+    resources: Sequence[Path] | None = None,
+) -> None:
+    """Starts `dapr run -f` for these apps: on the root dapr.yaml when that says just what is wanted."""
+    folders = [Path(folder) for folder in run.resources] if resources is None else list(resources)
+    everything = [app.app_id for app in apps] == [app.app_id for app in runfile.read_apps(stack)]
+    plain = stack == Stack() and everything and not folders and not run.env and not without_app
+    file = (
+        runfile.RUN_FILE
+        if plain
+        else runfile.write_copy(stack, apps, name=name, resources=folders, without_app=without_app, env=run.env)
+    )
+    environment = {"NAMESPACE": "default"} | runtime.environment
+    if is_offline():
+        environment["DAPR_HOST_IP"] = "127.0.0.1"  # a sidecar that finds no address of its host does not start
+    if stack.secure:
+        environment |= secure.environment(stack, runtime)
+    command = [str(runtime.cli), "run", "--run-file", str(file)]
+    processes.spawn(stack, "run", command, env=environment, cwd=ROOT, log=stack.logs / "dapr-run.log")
+
+
+def down(stack: Stack, say: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Ends all processes of the stack, in order; returns their names. Raises LabError when one would not end."""
+    remembered.note(remembered.intent(stack, "down"), "down")
+    return processes.stop(stack, say)

@@ -1,0 +1,114 @@
+"""The logs of a stack: found where the Dapr CLI puts them, given names that stay, and quoted when something ends."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import psutil
+
+from labctl.runfile import App
+from labctl.stack import Stack
+from labctl.up import processes
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def file(stack: Stack, app: App, kind: str = "app") -> Path | None:
+    """The newest log that the CLI keeps of an app (kind "app") or its sidecar ("daprd")."""
+    return _newest(_opened(stack), app, kind)
+
+
+def _opened(stack: Stack) -> list[Path]:
+    # The CLI names a log by the second in which it starts; the processes of this stack tell which ones are its own.
+    return _held_by(one.process for one in processes.find(stack) if one.kind == "cli")
+
+
+def _held_by(clis: Iterable[psutil.Process]) -> list[Path]:
+    held: list[Path] = []
+    for cli in clis:
+        try:
+            held += [Path(file.path) for file in cli.open_files()]
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # gone meanwhile, or another user's
+    return held
+
+
+def _is_cli(process: psutil.Process) -> bool:
+    try:
+        return Path(next(iter(process.cmdline()), "")).name == "dapr"
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+
+
+def _newest(opened: Sequence[Path], app: App, kind: str) -> Path | None:
+    # A CLI that started several apps keeps the log open of an app that another one has restarted since.
+    mine = [path for path in opened if path.name.startswith(f"{app.app_id}_{kind}_")]
+    logs = mine or list((app.folder / ".dapr" / "logs").glob(f"{app.app_id}_{kind}_*.log"))
+    return max(logs, key=lambda path: path.name, default=None)
+
+
+def prune(apps: Sequence[App], keep: int = 40) -> None:
+    """The CLI writes two new logs at every start and never deletes one. What a living CLI writes to is kept."""
+    old: list[Path] = []
+    for folder in dict.fromkeys(app.folder for app in apps):
+        logs = sorted((folder / ".dapr" / "logs").glob("*.log"), key=_written)
+        old += logs[:-keep]
+    if not old:
+        return
+    # All stacks of a checkout share the folder, and so does a `dapr run` without ./lab: whoever starts often must not
+    # take the log from an app that has had nothing to say since this morning.
+    held = {path.resolve() for path in _held_by(filter(_is_cli, psutil.process_iter()))}
+    for path in old:
+        if path.resolve() not in held:
+            path.unlink(missing_ok=True)
+
+
+def _written(log: Path) -> float:
+    try:
+        return log.stat().st_mtime
+    except FileNotFoundError:
+        return 0  # another stack pruned it meanwhile
+
+
+def link(stack: Stack, apps: Sequence[App]) -> None:
+    """Gives each log a name that stays: <state>/logs/<app id>.log and <app id>.sidecar.log."""
+    opened = _opened(stack)
+    stack.logs.mkdir(parents=True, exist_ok=True)
+    for app in apps:
+        for kind in ("app", "daprd"):
+            name = linked(stack, app, kind)
+            if target := _newest(opened, app, kind):
+                # Put in its place at once: whoever follows the name never finds it missing.
+                new = name.with_suffix(f".{os.getpid()}.new")
+                new.unlink(missing_ok=True)
+                new.symlink_to(target)
+                new.replace(name)
+            else:
+                name.unlink(missing_ok=True)
+
+
+def linked(stack: Stack, app: App, kind: str = "app") -> Path:
+    """The name that stays of an app's log (kind "app") or its sidecar's ("daprd"): a restart leads it elsewhere."""
+    return stack.logs / f"{app.app_id}{'.sidecar' if kind == 'daprd' else ''}.log"
+
+
+def tail(path: Path, lines: int = 12) -> str:
+    """The last lines of a log without colours, indented, ready to print."""
+    if not path.exists():
+        return "\n  (no log)"
+    text = _COLOUR.sub("", path.read_text(errors="replace")).splitlines()[-lines:]
+    return "".join(f"\n  {line}" for line in text)
+
+
+def tail_of(stack: Stack, app: App) -> str:
+    """The last lines of an app's log, and of its sidecar's where that ends in an error, ready to print."""
+    text = ""
+    if path := file(stack, app):
+        text += f" The end of its log ({path}):{tail(path)}"
+    if path := file(stack, app, "daprd"):
+        fatal = [line for line in path.read_text(errors="replace").splitlines() if "level=fatal" in line][-3:]
+        text += "".join(f"\n  sidecar: {line}" for line in fatal)
+    return text or f" The end of what dapr run said:{tail(stack.logs / 'dapr-run.log')}"

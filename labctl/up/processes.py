@@ -1,0 +1,238 @@
+"""The processes of a stack: found by the variable they carry, stopped in order, ended by pid."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from labctl.errors import LabError
+from labctl.stack import ROLE_VARIABLE, STACK_VARIABLE, Stack
+
+Kind = Literal["app", "sidecar", "cli", "infrastructure"]
+# Apps before sidecars: a daprd waits without end for an app that still holds a workflow stream.
+_STOP_ORDER: tuple[tuple[Kind, str, float], ...] = (
+    ("app", "apps: ", 12),
+    ("sidecar", "sidecars of: ", 8),
+    ("cli", "the CLI: ", 3),
+    ("infrastructure", "", 8),
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One living process of a stack; `name` is the app id, or the name of the infrastructure process.
+
+    port: an app's own, or its sidecar's HTTP port: it tells the replicas of an app apart.
+    """
+
+    kind: Kind
+    name: str
+    process: psutil.Process
+    port: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+
+def wait_until(condition: Callable[[], bool], timeout: float, interval: float = 0.1) -> bool:
+    """Polls a condition; False when it has not come true within `timeout` seconds."""
+    retrying = Retrying(
+        retry=retry_if_result(lambda true: not true), stop=stop_after_delay(timeout), wait=wait_fixed(interval)
+    )
+    try:
+        return bool(retrying(condition))
+    except RetryError:
+        return False
+
+
+def spawn(
+    stack: Stack, role: str, command: Sequence[str], *, env: dict[str, str], cwd: Path, log: Path
+) -> subprocess.Popen[bytes]:
+    """Starts a process in a session of its own, marked as the stack's, output to a log file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    marks = {STACK_VARIABLE: str(stack.state), ROLE_VARIABLE: role}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            list(command),
+            env=os.environ | env | marks,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    # A new process has no environment to be seen for a moment: whoever looks for it next must find it.
+    seen = psutil.Process(process.pid)
+    wait_until(lambda: process.poll() is not None or STACK_VARIABLE in _environment(seen), 2, 0.005)
+    return process
+
+
+def find(stack: Stack) -> list[Found]:
+    """All living processes of the stack, whoever started them."""
+    found: list[Found] = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and (one := _identify(stack, process)):
+                found.append(one)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # gone meanwhile, or another user's
+    return found
+
+
+def _identify(stack: Stack, process: psutil.Process) -> Found | None:
+    environment = process.environ()
+    if environment.get(STACK_VARIABLE) != str(stack.state):
+        return None
+    role = environment.get(ROLE_VARIABLE, "")
+    if role != "run":
+        return Found("infrastructure", role, process)
+    command = process.cmdline()
+    program = Path(command[0]).name if command else ""
+    if program == "daprd":
+        if "--app-id" not in command:
+            return None  # the CLI asking for its version
+        return Found("sidecar", _option(command, "--app-id"), process, int(_option(command, "--dapr-http-port")))
+    if app_id := environment.get("APP_ID"):
+        # A worker that the app started carries the same environment: the app is the one at the top.
+        parent = process.parent()
+        nested = parent is not None and _environment(parent).get("APP_ID") == app_id
+        return None if nested else Found("app", app_id, process, int(environment.get("APP_PORT", 0)))
+    return Found("cli", program, process)
+
+
+def _option(command: Sequence[str], name: str) -> str:
+    return command[command.index(name) + 1]
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return {}
+
+
+def stop(stack: Stack, say: Callable[[str], None] = lambda _: None, *, names: Iterable[str] | None = None) -> list[str]:
+    """Ends the stack's processes in order (apps, sidecars, CLI, infrastructure); returns the names of what was ended.
+
+    names: only the apps (with their sidecars) or infrastructure of these names.
+    """
+    ended: list[str] = []
+    wanted = None if names is None else set(names)
+    # A CLI that was still starting apps may add one behind our back: look again until nothing is there.
+    for _ in range(5):
+        found = [one for one in find(stack) if wanted is None or one.name in wanted]
+        if not found:
+            return ended
+        for kind, what, grace in _STOP_ORDER:
+            group = [one for one in found if one.kind == kind]
+            if group:
+                say(f"stopping {what}{', '.join(sorted({one.name for one in group}))}")
+                end([one.process for one in group], grace)
+                ended += [one.name for one in group]
+    left = [one for one in find(stack) if wanted is None or one.name in wanted]
+    if left:
+        raise LabError(f"These would not end: {', '.join(f'{one.name} (pid {one.pid})' for one in left)}.")
+    return ended
+
+
+def end(processes: Sequence[psutil.Process], grace: float) -> None:
+    """SIGTERM with its children, and SIGKILL for what is still there after `grace` seconds."""
+    family = list(processes)
+    for process in processes:
+        try:
+            family += process.children(recursive=True)
+            process.terminate()
+        except psutil.NoSuchProcess:
+            continue
+    _, alive = psutil.wait_procs(processes, timeout=grace)
+    leftover = [process for process in {*alive, *family} if process.is_running() and not _is_ours_to_spare(process)]
+    for process in leftover:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(leftover, timeout=5)
+
+
+def _is_ours_to_spare(process: psutil.Process) -> bool:
+    return process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def holder(port: int) -> str | None:
+    """Who listens on a local port, as "program (pid N)"; None when nobody does."""
+    if not _listening(port):
+        return None
+    pid = holder_pid(port)
+    return _program(pid) if pid is not None else "another user's process"
+
+
+def holder_pid(port: int) -> int | None:
+    """Pid of who listens on a local port; None when nobody does or the system does not tell."""
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return None
+    listeners = [one for one in connections if one.laddr and one.laddr.port == port and one.status == "LISTEN"]
+    return next((one.pid for one in listeners if one.pid), None)
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on that local port now.
+
+    Not so, for up to a minute, after some program connected to anything from that port as its near end.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
+
+
+def _program(pid: int) -> str:
+    try:
+        return f"{' '.join(psutil.Process(pid).cmdline()[:2])[:60]} (pid {pid})"
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
+        return "another user's process"  # macOS shows other users' processes to root only
+
+
+def _listening(port: int) -> bool:
+    return any(answers(port, host) for host in ("127.0.0.1", "::1"))
+
+
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether something accepts connections on that port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((host, port)) == 0
+
+
+def http_status(port: int, path: str) -> int | None:
+    """Status of a GET on that local port, redirects not followed; None when nobody answers within 2 s.
+
+    http.client, because readiness is asked many times a second while the machine is busy starting what is asked.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

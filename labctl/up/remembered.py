@@ -1,0 +1,57 @@
+"""How a stack was brought up, and which of its parts were ended on purpose: files in its folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from labctl.errors import LabError
+from labctl.make import runtime as dapr
+from labctl.stack import Stack
+
+
+@dataclass
+class Run:
+    """What `up` was asked for, kept in the stack's folder so that a later `restart` does the same."""
+
+    secure: bool = False
+    resources: list[str] = field(default_factory=list[str])
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    own_runtime: bool = False
+    offline: bool = False
+
+
+def write(stack: Stack, run: Run) -> None:
+    (stack.state / "up.json").write_text(json.dumps(run.__dict__))
+
+
+def read(stack: Stack) -> Run:
+    path = stack.state / "up.json"
+    return Run(**json.loads(path.read_text())) if path.exists() else Run()
+
+
+def present(stack: Stack) -> Stack:
+    """The stack as it was brought up: secure or not, with a network or without."""
+    run = read(stack)
+    return replace(stack, secure=run.secure, offline=run.offline)
+
+
+def find_runtime(stack: Stack) -> dapr.Runtime:
+    """The runtime that this stack uses. Raises LabError when there is none yet."""
+    run = read(stack)
+    own = run.own_runtime or stack.offset != 0
+    runtime = dapr.pinned() if own else dapr.users_own() or dapr.pinned()
+    if runtime is None:
+        raise LabError("There is no Dapr runtime yet: ./lab setup makes it.")
+    return runtime
+
+
+def intent(stack: Stack, name: str) -> Path:
+    """The mark that this was ended on purpose, or with "down" all of it: nobody who watches starts it again."""
+    return stack.state / "intents" / name
+
+
+def note(mark: Path, what: str) -> None:
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text(what)

@@ -1,4 +1,4 @@
-"""callee's second process: the gRPC Greeter, which others reach through Dapr's gRPC proxying."""
+"""The gRPC Greeter: callee's second process, which others reach through Dapr's gRPC proxying."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
-import logs
-from attempts import Attempts
-from faults import Faults, SimulatedError
-from greeter_pb2 import GreetReply, GreetRequest
-from greeter_pb2_grpc import GreeterServicer, add_GreeterServicer_to_server
+from kit.edge import logs
+from kit.edge.attempts import Attempts
+from kit.edge.faults import Faults, SimulatedError
 from models import NAME_MAX
+from protos.greeter_pb2 import GreetReply, GreetRequest
+from protos.greeter_pb2_grpc import GreeterServicer, add_GreeterServicer_to_server
 from settings import Settings
 
 log = logging.getLogger("greeter")
@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # The stubs know these classes as generic; at run time they a
 
 
 class Greeter(GreeterServicer):
-    """Greets by name, and fails as SIMULATE_FAILURE says."""
+    """Greet by name, and fail if SIMULATE_FAILURE is set."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -50,13 +50,14 @@ class Greeter(GreeterServicer):
         try:
             await self._faults.strike()
         except SimulatedError as error:
-            # UNAVAILABLE says "try again", which INTERNAL does not.
+            log.warning("Simulating failure #%d", error.number)
+            # Dapr's policy retries UNAVAILABLE, but not INTERNAL.
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         return GreetReply(message=f"Hello, {request.name} from callee-grpc-app!")
 
 
 class AppToken(grpc.aio.ServerInterceptor):
-    """Refuses calls without the APP_API_TOKEN, which Dapr sends along and the platform's health checks do not."""
+    """Refuse calls without the APP_API_TOKEN. Dapr sends it with each call; the platform's health checks do not."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
@@ -66,9 +67,9 @@ class AppToken(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
-        given = dict(handler_call_details.invocation_metadata).get("dapr-api-token", "")
+        shown = dict(handler_call_details.invocation_metadata).get("dapr-api-token", "")
         is_health_check = handler_call_details.method.startswith("/grpc.health.v1.Health/")
-        if is_health_check or compare_digest(str(given).encode(), self._token):
+        if is_health_check or compare_digest(str(shown).encode(), self._token):
             return await continuation(handler_call_details)
         return grpc.unary_unary_rpc_method_handler(self._refuse)
 
@@ -77,7 +78,7 @@ class AppToken(grpc.aio.ServerInterceptor):
 
 
 async def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT, then lets the calls in flight finish."""
+    """Serve until SIGTERM or SIGINT, then let the calls in flight finish."""
     stopped, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(stopped.set))
@@ -86,12 +87,11 @@ async def serve(settings: Settings) -> None:
         interceptors=[AppToken(settings.app_api_token.get_secret_value())] if settings.app_api_token else [],
         options=[
             ("grpc.max_receive_message_length", settings.max_body_bytes),
-            # gRPC shares a held port with its holder by default; a second Greeter is to fail instead.
+            # By default gRPC shares a port that is held already; a second Greeter must fail instead.
             ("grpc.so_reuseport", 0),
         ],
     )
-    faults = Faults(settings.max_fails_before_success if settings.simulate_failure else 0)
-    add_GreeterServicer_to_server(Greeter(faults), server)
+    add_GreeterServicer_to_server(Greeter(Faults("callee-service", settings.fails_per_success)), server)
     health_service = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
     address = f"{settings.app_host}:{settings.app_port}"
@@ -100,11 +100,11 @@ async def serve(settings: Settings) -> None:
     except RuntimeError as error:
         sys.exit(f"The Greeter cannot listen at {address}: {error}")
     await server.start()
-    log.info("Greeter serves at %s", address)
+    log.info("greeter serving", extra={"address": address})
     await stopped.wait()
     await health_service.enter_graceful_shutdown()
     await server.stop(settings.shutdown_grace_seconds)
-    log.info("Greeter stopped")
+    log.info("greeter stopped")
 
 
 if __name__ == "__main__":

@@ -1,32 +1,19 @@
-"""Everything callee takes from its environment, in one place."""
+"""The settings of callee."""
 
-from typing import Literal
+from pydantic import Field
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from kit.edge.settings import ServiceSettings
 
 
-class Settings(BaseSettings):
-    """callee's settings: each field is the environment variable of that name, or a line of `.env`.
+class Settings(ServiceSettings):
+    """callee's settings: each field is the environment variable of that name."""
 
-    Dapr sets APP_PORT, DAPR_HTTP_PORT and the two tokens for the app; the defaults serve a start without Dapr.
-    """
-
-    # A deployment template that leaves a variable empty means "not set", not "the empty token".
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
-
-    app_host: str = "127.0.0.1"
     app_port: int = Field(default=8001, ge=1, le=65535)
-    dapr_http_port: int = Field(default=3500, ge=1, le=65535)
-    app_api_token: SecretStr | None = None
 
-    faults_enabled: bool = False
     simulate_failure: bool = False
     max_fails_before_success: int = Field(default=2, ge=0)
 
-    max_body_bytes: int = Field(default=65_536, ge=1)
-    max_body_seconds: float = Field(default=10.0, gt=0)
-    shutdown_grace_seconds: int = Field(default=10, ge=0)
-    # Longer than a sidecar waits between two tries: a call that comes just as a connection is closed is lost.
-    keep_alive_seconds: int = Field(default=120, ge=0)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    @property
+    def fails_per_success(self) -> int:
+        """Number of greetings that fail before each one that succeeds; 0 unless SIMULATE_FAILURE is set."""
+        return self.max_fails_before_success if self.simulate_failure else 0

@@ -1,14 +1,12 @@
-"""Tests of callee without Dapr: the service in this process, and stand-ins for its sidecar."""
+"""Fixtures of callee's tests, which need no Dapr: the service in this process, or as a process."""
 
 import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -42,26 +40,6 @@ def serve() -> Iterator[Callable[..., TestClient]]:
 def client(serve: Callable[..., TestClient]) -> TestClient:
     """A service with its fault switches on."""
     return serve(faults_enabled=True)
-
-
-@contextmanager
-def stand_in_sidecar(status: int) -> Iterator[tuple[int, list[str]]]:
-    """A server that answers every GET with `status`; yields its port and the paths it was asked for."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        yield server.server_port, asked
-        server.shutdown()
 
 
 def free_port() -> int:

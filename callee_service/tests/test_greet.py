@@ -4,8 +4,6 @@ from urllib.parse import quote
 
 import pytest
 
-from attempts import Attempts
-
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NO_TRACE = "00-00000000000000000000000000000000-0000000000000000-00"
 
@@ -56,18 +54,6 @@ def test_two_requests_of_one_trace_are_two_requests(client):
     for request_id in ("one", "other"):
         headers = {"x-request-id": request_id, "traceparent": TRACE}
         assert client.get("/greet/Ada", headers=headers).headers["x-attempt"] == "1"
-
-
-def test_attempts_forget_the_ids_that_came_longest_ago():
-    attempts = Attempts(kept=2)
-    assert [attempts.add(request_id) for request_id in ("a", "b", "a", "c")] == [1, 1, 2, 1]
-    assert [attempts.of("a"), attempts.of("b"), attempts.of("c")] == [2, None, 1]
-
-
-def test_attempts_keep_little_of_a_huge_id():
-    attempts = Attempts()
-    attempts.add("x" * 1_000_000)
-    assert attempts.of("x" * 200) == 1
 
 
 def test_the_welcome_names_the_main_routes(client):

@@ -10,8 +10,8 @@ from conftest import SERVICE, process
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from greeter_pb2 import GreetRequest
-from greeter_pb2_grpc import GreeterStub
+from protos.greeter_pb2 import GreetRequest
+from protos.greeter_pb2_grpc import GreeterStub
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,59 @@
+"""Fixtures of the kit's tests: a small service built by the kit, in this process."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from fastapi import APIRouter, Depends
+from fastapi.testclient import TestClient
+
+from kit.edge.faults import Faults, may_fail
+from kit.edge.service import build
+from kit.edge.settings import ServiceSettings
+from kit.edge.token import only_dapr
+
+story = APIRouter()
+
+
+@story.get("/greet/{name}", dependencies=[Depends(may_fail)])
+async def greet(name: str) -> dict[str, str]:
+    """Greet."""
+    return {"message": f"Hello, {name}!"}
+
+
+@story.post("/events", dependencies=[Depends(only_dapr)])
+async def on_event(event: dict[str, int]) -> dict[str, int]:
+    """Take an event that only Dapr may deliver."""
+    return event
+
+
+@pytest.fixture(autouse=True)
+def _only_the_settings_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ServiceSettings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., TestClient]]:
+    """Return a function that starts the service with these settings and returns its client."""
+    with ExitStack() as running:
+
+        def start(only_sidecar: bool = False, **settings: object) -> TestClient:
+            app = build(
+                ServiceSettings(_env_file=None, **settings),
+                title="greeter",
+                description="Greets.",
+                welcome="GET /greet/{name}",
+                routers=[story],
+                only_sidecar=only_sidecar,
+                faults=Faults("greeter"),
+            )
+            return running.enter_context(TestClient(app, raise_server_exceptions=False))
+
+        yield start
+
+
+@pytest.fixture
+def client(serve: Callable[..., TestClient]) -> TestClient:
+    """Return the client of a service with its fault switches on."""
+    return serve(faults_enabled=True)

@@ -1,0 +1,57 @@
+"""Logs are JSON lines that a trace can be followed in."""
+
+import json
+import logging
+
+import pytest
+
+from kit.edge import logs
+
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+
+
+def line_of(*args, msg="hello %s", **extra):
+    record = logging.makeLogRecord({"name": "greeter", "levelname": "INFO", "msg": msg, "args": args, **extra})
+    return json.loads(logs.JsonLines().format(record))
+
+
+def test_a_line_has_time_level_logger_and_message():
+    line = line_of("Ada")
+    assert (line["level"], line["logger"], line["message"]) == ("INFO", "greeter", "hello Ada")
+    assert line["time"].endswith("+00:00")
+
+
+def test_a_line_has_the_fields_of_its_call_and_the_stack_of_its_exception():
+    try:
+        raise ValueError("no")
+    except ValueError as error:
+        line = line_of(msg="hello", exc_info=(ValueError, error, error.__traceback__), app_id="callee-app")
+    assert line["app_id"] == "callee-app"
+    assert "ValueError: no" in line["exception"]
+
+
+def test_a_line_has_the_trace_id_of_its_request(capsys, serve):
+    client, log = serve(), logging.getLogger("story")
+
+    @client.app.get("/logged")
+    async def logged():
+        log.info("order placed", extra={"order_id": "123"})
+
+    client.get("/logged", headers={"traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01"})
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    line = next(line for line in lines if line["message"] == "order placed")
+    assert (line["trace_id"], line["order_id"]) == (TRACE_ID, "123")
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "trace_id"),
+    [
+        (f"00-{TRACE_ID}-b7ad6b7169203331-01", TRACE_ID),
+        ("00-00000000000000000000000000000000-0000000000000000-00", None),
+        (f"00-{TRACE_ID}-b7ad6b7169203331-01-and-more", None),
+        ("", None),
+        ("00-XYZ", None),
+    ],
+)
+def test_the_trace_id_is_the_one_in_traceparent(traceparent, trace_id):
+    assert logs.trace_id_of(traceparent) == trace_id

@@ -1,0 +1,61 @@
+"""With an APP_API_TOKEN only the sidecar, which knows it, may call."""
+
+import pytest
+
+from kit.edge.settings import ServiceSettings
+
+WRONG = [{}, {"dapr-api-token": "wrong"}, {"dapr-api-token": ""}, {"dapr-api-token": "s3crét"}]
+
+
+@pytest.fixture
+def guarded(serve):
+    return serve(only_sidecar=True, app_api_token="s3cret", faults_enabled=True)
+
+
+def encoded(headers):
+    return {name: value.encode() for name, value in headers.items()}
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/greet/Ada", "/faults", "/docs", "/openapi.json", "/nothing", "/healthz/", "//healthz"]
+)
+@pytest.mark.parametrize("headers", WRONG)
+def test_a_caller_without_the_token_is_refused(guarded, path, headers):
+    answer = guarded.get(path, headers=encoded(headers))
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "dapr-api-token" in answer.json()["detail"]
+
+
+def test_a_caller_with_the_token_is_admitted(guarded):
+    assert guarded.get("/greet/Ada", headers={"dapr-api-token": "s3cret"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_need_no_token(guarded, path):
+    assert guarded.get(path).status_code != 401
+
+
+@pytest.mark.parametrize("headers", WRONG)
+def test_a_route_for_dapr_alone_refuses_a_caller_without_the_token(serve, headers):
+    client = serve(app_api_token="s3cret")
+    assert client.post("/events", json={"a": 1}, headers=encoded(headers)).status_code == 401
+    assert client.get("/greet/Ada").status_code == 200
+
+
+def test_a_route_for_dapr_alone_admits_the_token(serve):
+    client = serve(app_api_token="s3cret")
+    assert client.post("/events", json={"a": 1}, headers={"dapr-api-token": "s3cret"}).json() == {"a": 1}
+
+
+@pytest.mark.parametrize("token", [None, ""])
+def test_without_a_token_set_everyone_is_admitted(serve, monkeypatch, token):
+    if token is not None:
+        monkeypatch.setenv("APP_API_TOKEN", token)
+    client = serve(only_sidecar=True)
+    assert client.get("/greet/Ada").status_code == 200
+    assert client.post("/events", json={"a": 1}).status_code == 200
+
+
+def test_the_token_does_not_show_in_the_settings():
+    assert "s3cret" not in repr(ServiceSettings(_env_file=None, app_api_token="s3cret"))

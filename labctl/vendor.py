@@ -1,0 +1,68 @@
+"""./lab vendor: copies the parts of kit/ that each service imports into the service's own folder.
+
+Services share no code at run time, so each has its copy. The source is the root's kit/, and a copy is never edited.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+KIT = "kit"
+
+
+def plan(root: Path, service: Path) -> dict[Path, Path]:
+    """Return the kit files that a service needs: the path in the service's folder, and the source.
+
+    These are the modules that its own files import, the modules that those import, and the packages around them.
+    """
+    own = [path for path in _python_files(service) if KIT not in path.relative_to(service).parts]
+    found: set[Path] = set()
+    pending = {source for path in own for source in _kit_imports(path, root)}
+    while pending:
+        source = pending.pop()
+        found.add(source)
+        around = {parent / "__init__.py" for parent in source.parents if parent.is_relative_to(root / KIT)}
+        pending |= (around | set(_kit_imports(source, root))) - found
+    return {service / source.relative_to(root): source for source in found}
+
+
+def stale(root: Path, service: Path) -> list[Path]:
+    """Return the paths in the service's copy that are missing, differ from their source, or are not needed."""
+    wanted = plan(root, service)
+    there = set(_python_files(service / KIT))
+    differing = {path for path, source in wanted.items() if path in there and path.read_bytes() != source.read_bytes()}
+    return sorted((wanted.keys() ^ there) | differing)
+
+
+def vendor(root: Path, service: Path) -> list[Path]:
+    """Bring the service's copy up to date; return the paths that changed."""
+    changed = stale(root, service)
+    wanted = plan(root, service)
+    for path in changed:
+        if path in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(wanted[path].read_bytes())
+        else:
+            path.unlink()
+    return changed
+
+
+def _python_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.py") if ".venv" not in path.parts)
+
+
+def _kit_imports(path: Path, root: Path) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(path.read_bytes(), path)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            # `from kit.edge import logs` names a module, `from kit.edge.logs import configure` a part of one.
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == KIT:
+                module = root.joinpath(*name.split("."))
+                yield from (each for each in (module.with_suffix(".py"), module / "__init__.py") if each.exists())

@@ -11,11 +11,14 @@ from tests.house import words
 # The paths that keep to the rules. The rules are younger than the code, which is rewritten folder by folder.
 # So this list may only grow. When everything is in it, it becomes [Path()].
 DONE = [
+    Path("README.md"),
+    Path("docs/glossary.md"),
     Path("tests/house/words.py"),
     Path("tests/house/test_words.py"),
     Path("tests/house/reading.py"),
     Path("tests/house/test_reading.py"),
     Path("tests/docs/quotes.py"),
+    Path("tests/docs/test_glossary.py"),
     Path("tests/docs/seen.py"),
     Path("tests/docs/test_quotes.py"),
 ]

@@ -1,0 +1,86 @@
+"""The glossary has ten words, and each page links a word of it at its first use."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from labctl.stack import ROOT
+from tests.docs.pages import Page, pages
+from tests.house.words import Prose
+
+GLOSSARY = Page(Path("docs/glossary.md"))
+# Each word by its anchor, as it may stand in a sentence.
+WORDS = {
+    "sidecar": r"sidecars?",
+    "app-id": r"app ids?",
+    "component": r"components?",
+    "building-block": r"building blocks?",
+    "actor": r"actors?",
+    "reminder": r"reminders?",
+    "turn": r"turns?",
+    "worker": r"workers?",
+    "dead-letter": r"dead[- ]letters?",
+    "idempotent": r"idempoten(?:t|ce|cy)",
+}
+# The pages that link. The older ones are rewritten one by one, so this list may only grow.
+LINKING = ["README.md"]
+PAGES = [pytest.param(page, id=str(page.path)) for page in pages() if str(page.path) in LINKING]
+
+
+def first_uses(text: str) -> dict[str, str | None]:
+    """Return each word that a page uses, with the link around its first use (None if there is none).
+
+    Headings, code and pictures do not count.
+    """
+    found: dict[str, str | None] = {}
+    heading = False
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        heading = token.type == "heading_open" or (heading and token.type == "inline")
+        if token.type == "inline" and not heading:
+            _note_uses(token, found)
+        heading = heading and token.type != "inline"
+    return found
+
+
+def _note_uses(inline: Token, found: dict[str, str | None]) -> None:
+    link: str | None = None
+    for child in inline.children or []:
+        if child.type == "link_open":
+            link = str(child.attrs.get("href"))
+        elif child.type == "link_close":
+            link = None
+        elif child.type == "text":
+            for anchor, pattern in WORDS.items():
+                if anchor not in found and re.search(rf"(?<![\w/.]){pattern}(?![\w/])", child.content, re.I):
+                    found[anchor] = link
+
+
+def test_the_glossary_has_ten_words_of_two_or_three_sentences() -> None:
+    assert GLOSSARY.headings - {"glossary"} == set(WORDS)
+    assert len(WORDS) == 10
+    for section in GLOSSARY.text.split("\n## ")[1:]:
+        word, _, text = section.partition("\n")
+        assert len(Prose(GLOSSARY.path, 1, text).sentences) in (2, 3, 4), word
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_links_a_word_at_its_first_use(page: Page) -> None:
+    glossary = os.path.relpath(ROOT / GLOSSARY.path, (ROOT / page.path).parent)
+    uses = first_uses(page.text)
+    assert uses, "a page that uses none of the words"
+    assert {anchor: link for anchor, link in uses.items() if link != f"{glossary}#{anchor}"} == {}
+
+
+def test_a_first_use_is_found_wherever_it_stands() -> None:
+    text = (
+        "# Sidecars\n\nA `sidecar` of [an app id](x.md#app-id), [components/a.yaml](z).\n\n- [Actors](y.md)\n\n"
+        "```text\nworker\n```\n\n| a |\n|---|\n| dead-letter topic, in turn |\n\nThe sidecar, the app id.\n"
+    )
+    uses = {"sidecar": None, "app-id": "x.md#app-id", "actor": "y.md", "dead-letter": None, "turn": None}
+    assert first_uses(text) == uses

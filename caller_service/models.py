@@ -1,10 +1,12 @@
-"""What goes over caller's wire, and what it expects of callee's."""
+"""The requests and answers of caller, and the answer that it expects of callee."""
 
 from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
+
+from kit.edge.models import Problem
 
 
 class Via(StrEnum):
@@ -29,13 +31,13 @@ ViaQuery = Annotated[
 
 
 class Greeting(BaseModel):
-    """callee's answer, as its contract has it (contracts/callee.openapi.json)."""
+    """callee's answer, by its contract (contracts/callee.openapi.json)."""
 
     message: str
 
 
 class CallResult(BaseModel):
-    """The greeting that callee gave, and what it took to get it."""
+    """The greeting of callee, with the attempts and the time that it took."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -49,33 +51,7 @@ class CallResult(BaseModel):
     elapsed_ms: float
 
 
-class Welcome(BaseModel):
-    """One line that names the main routes."""
+class CallProblem(Problem):
+    """A failed call: a problem (RFC 9457) with the attempts that are known."""
 
-    message: str
-
-
-class Health(BaseModel):
-    """The state of the process, or of what it needs before it can serve."""
-
-    status: str = Field(examples=["ok"])
-
-
-class FieldError(BaseModel):
-    """What is wrong with one field."""
-
-    field: str = Field(examples=["name"])
-    message: str = Field(examples=["String should have at most 100 characters"])
-
-
-class Problem(BaseModel):
-    """An error, as RFC 9457 has it; the last three fields tell of a failed call to another service."""
-
-    type: str = "about:blank"
-    title: str = Field(examples=["Bad Gateway"])
-    status: int = Field(examples=[502])
-    detail: str = Field(examples=["callee-app answered 500: Simulated temporary error from callee-service (attempt 4)"])
-    errors: list[FieldError] | None = Field(default=None, description="For invalid input: one entry a field")
-    dependency: str | None = Field(default=None, description="What failed", examples=["callee-app"])
-    errorCode: str | None = Field(default=None, description="Dapr's code for it", examples=["ERR_DIRECT_INVOKE"])
     attempts: int | None = Field(default=None, description="How often callee saw this request, if it said so")

@@ -1,4 +1,4 @@
-"""What `python main.py` does: one call for "Dapr User", or with TEST_RETRY=true five, two seconds apart."""
+"""The script `python main.py`: one call for "Dapr User", or with TEST_RETRY=true five, two seconds apart."""
 
 import asyncio
 import json
@@ -6,25 +6,31 @@ import sys
 from uuid import uuid4
 
 from callee import Callee, connected
-from failures import CallFailed
+from kit.edge.service import session_for
+from kit.sidecar.unavailable import Unavailable
 from models import Via
 from settings import Settings
-from sidecar import SidecarNotReady
 
 
 async def run(settings: Settings) -> None:
-    """Calls callee and prints each answer; exits with a sentence and status 1 when that cannot be done."""
-    names = [f"RetryTester_{number}" for number in range(1, 6)] if settings.test_retry else ["Dapr User"]
-    async with connected(settings) as callee:
+    """Call callee and print each answer; exit with a sentence and status 1 if a call fails."""
+    async with session_for(settings) as session, connected(settings, session) as callee:
         await _wait_for_sidecar(callee, settings.sidecar_wait_seconds)
-        for number, name in enumerate(names):
-            if number:
+        if not settings.test_retry:
+            print("Response from callee:", await _greeting(callee, "Dapr User"), flush=True)
+            return
+        for attempt in range(1, 6):
+            if attempt > 1:
                 await asyncio.sleep(settings.test_retry_pause_seconds)
-            try:
-                answer = await callee.greet(name, Via.url, {"x-request-id": uuid4().hex})
-            except CallFailed as failure:
-                sys.exit(f"The call for {name} failed: {failure}")
-            print("Response from callee:", json.dumps({"message": answer.message}, ensure_ascii=False), flush=True)
+            print(f"Attempt {attempt} response:", await _greeting(callee, f"RetryTester_{attempt}"), flush=True)
+
+
+async def _greeting(callee: Callee, name: str) -> str:
+    try:
+        answer = await callee.greet(name, Via.url, {"x-request-id": uuid4().hex})
+    except Unavailable as failure:
+        sys.exit(f"The call for {name} failed: {failure}")
+    return json.dumps({"message": answer.message}, ensure_ascii=False)
 
 
 async def _wait_for_sidecar(callee: Callee, seconds: float) -> None:
@@ -33,7 +39,7 @@ async def _wait_for_sidecar(callee: Callee, seconds: float) -> None:
     while True:
         try:
             return await callee.check_sidecar()
-        except SidecarNotReady as error:
+        except Unavailable as error:
             if asyncio.get_running_loop().time() >= deadline:
                 sys.exit(f"{error} Start this script with `dapr run`.")
         await asyncio.sleep(0.2)

@@ -12,10 +12,11 @@ from rich import box
 from rich.table import Table
 
 from labctl import runfile, testing
+from labctl import vendor as vendoring
 from labctl.make import runtime as dapr
 from labctl.make.setup import set_up
 from labctl.progress import Steps
-from labctl.stack import Stack
+from labctl.stack import ROOT, Stack
 from labctl.terminal import console, plain, run
 from labctl.up import commands, remembered
 from labctl.up import doctor as checks
@@ -58,19 +59,23 @@ cli.command(
 @cli.command()
 def setup(
     all_components: Annotated[
-        bool, typer.Option("--all-components", help="Build daprd with Dapr's whole component catalogue (slower).")
+        bool,
+        typer.Option(
+            "--all-components", help="Also when built from source: Dapr's whole component catalogue (slower)."
+        ),
     ] = False,
     own: Annotated[
-        bool, typer.Option("--own", help="Build the pinned runtime even beside your `dapr init`, as the tests need it.")
+        bool, typer.Option("--own", help="Make the pinned Dapr even beside your `dapr init`, as the tests need it.")
     ] = False,
+    build: commands.Build = False,
 ) -> None:
-    """Makes what is missing: the Dapr runtime, Redis, each service's environment. Does nothing when all is there."""
+    """Make what is missing: the Dapr runtime, Redis, each service's environment."""
     stack = Stack.from_environment()
     steps = Steps(console)
     begin = time.monotonic()
     if all_components:
-        dapr.ensure(steps, own=True, all_components=True)
-    runtime = set_up(stack, runfile.read_apps(stack), steps, own_runtime=own)
+        dapr.ensure(steps, own=True, all_components=True, from_source=build)
+    runtime = set_up(stack, runfile.read_apps(stack), steps, own_runtime=own, from_source=build)
     seconds = time.monotonic() - begin
     console.print(f"Ready to run: Dapr {runtime.version()} ({runtime.origin}), {seconds:.1f} s. Next: ./lab up")
 
@@ -89,6 +94,14 @@ def doctor(json_: Json = False) -> None:
         console.print(table)
     if any(row.state == "missing" for row in rows):
         raise typer.Exit(1)
+
+
+@cli.command()
+def vendor() -> None:
+    """Copy the parts of [bold]kit/[/] that each service imports into the service's folder."""
+    for folder in dict.fromkeys(app.folder for app in runfile.read_apps(Stack())):
+        for path in vendoring.vendor(ROOT, folder):
+            console.print(f"{'updated' if path.exists() else 'removed'} {path.relative_to(ROOT)}")
 
 
 @cli.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

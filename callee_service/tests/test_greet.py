@@ -1,4 +1,4 @@
-"""What a caller of callee notices: greetings, attempts, and what is said of bad names."""
+"""A caller of callee sees greetings, attempts, and the fault of a bad name."""
 
 from urllib.parse import quote
 

@@ -21,7 +21,7 @@ def channel():
 
 
 def greet(channel, name, *metadata):
-    """The reply, or the error, and its attempt."""
+    """Return the reply, or the error, and its attempt."""
     try:
         reply, call = GreeterStub(channel).Greet.with_call(GreetRequest(name=name), metadata=metadata, timeout=5)
     except grpc.RpcError as error:

@@ -20,9 +20,9 @@ import grpc
 import pytest
 from fastapi.testclient import TestClient
 
-from greeter_pb2 import GreetReply
-from greeter_pb2_grpc import GreeterServicer, add_GreeterServicer_to_server
 from main import create_app
+from protos.greeter_pb2 import GreetReply
+from protos.greeter_pb2_grpc import GreeterServicer, add_GreeterServicer_to_server
 from settings import Settings
 
 SERVICE = Path(__file__).parent.parent

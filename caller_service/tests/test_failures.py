@@ -1,4 +1,4 @@
-"""What caller's user is told when a call fails."""
+"""The answer to caller's user when a call fails."""
 
 import json
 import socket

@@ -47,7 +47,8 @@ def test_with_test_retry_calls_five_times_with_a_pause(sidecar, capsys):
     assert time.monotonic() - started >= 4 * 0.05
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
-        f'Response from callee: {{"message": "Hello, RetryTester_{number} from callee-app!"}}' for number in range(1, 6)
+        f'Attempt {number} response: {{"message": "Hello, RetryTester_{number} from callee-app!"}}'
+        for number in range(1, 6)
     ]
     # Each is a request of its own, so callee counts its attempts apart.
     assert len({headers["x-request-id"] for _, headers in sidecar.calls}) == 5

@@ -1,4 +1,4 @@
-"""The four ways to callee: what arrives at the sidecar, and what comes back."""
+"""The four ways to callee: the request at the sidecar, and the answer."""
 
 from urllib.parse import quote
 
@@ -9,7 +9,7 @@ VIAS = ["url", "header", "sdk", "grpc"]
 over_every_via = pytest.mark.parametrize("via", VIAS)
 
 
-# What has a meaning in a path, in a URL, or to one of the parsers on the way.
+# Characters with a meaning in a path, in a URL, or to one of the parsers on the way.
 NAMES = [
     "Dapr User", " x ", "Jürgen", "漢字 ✓", "a/b", "//", "../healthz", "a/../../faults", ".", "..", "...", "Dr. Who",
     "100%", "%", "%2F", "%252e", "a?b=c", "a#b", "a\\b", "a;b=c&d+e", "<>\"'^`{|}", "~!@$*()[],:", "a\tb", "\x7f",

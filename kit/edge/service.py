@@ -128,7 +128,7 @@ async def healthz() -> Health:
 
 @router.get("/readyz", responses=problems.documented(503))
 async def readyz(request: Request) -> Health:
-    """Check that the sidecar can carry calls, and whatever else this app needs to serve."""
+    """Check that the sidecar can carry calls, and that nothing else is missing to serve."""
     state = request.app.state
     await check_ready(state.session, state.settings.dapr_http_port)
     if state.ready:

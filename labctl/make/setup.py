@@ -21,11 +21,16 @@ _SECRETS = ROOT / "secrets"
 _GENERATED = ("STATE_ENCRYPTION_KEY", "USER_HASH_KEY")
 
 
-def set_up(stack: Stack, apps: Sequence[App], steps: Steps, *, own_runtime: bool = False) -> dapr.Runtime:
-    """Makes what is missing: runtime, Redis, the secrets file, each service's environment, side by side."""
+def set_up(
+    stack: Stack, apps: Sequence[App], steps: Steps, *, own_runtime: bool = False, from_source: bool = False
+) -> dapr.Runtime:
+    """Make what is missing in parallel: the runtime, Redis, the secrets file, each service's environment.
+
+    own_runtime, from_source: as `runtime.ensure` has them.
+    """
     ensure_secrets()
     with ThreadPoolExecutor() as pool:
-        runtime = pool.submit(dapr.ensure, steps, own=own_runtime)
+        runtime = pool.submit(dapr.ensure, steps, own=own_runtime, from_source=from_source)
         work = [pool.submit(redis_server.ensure_redis, stack, steps)]
         work.append(pool.submit(set_up_environments, apps, steps))
         for one in work:
@@ -52,11 +57,11 @@ def set_up_environments(apps: Sequence[App], steps: Steps) -> None:
     # A sidecar without an app, or an app that borrows another's environment, has no lock.
     folders = dict.fromkeys(app.folder for app in apps if (app.folder / "requirements-dev.txt").exists())
     with ThreadPoolExecutor(max_workers=4) as pool:
-        for made in [pool.submit(_make_environment, folder, steps) for folder in folders]:
+        for made in [pool.submit(make_environment, folder, steps) for folder in folders]:
             made.result()
 
 
-def _make_environment(folder: Path, steps: Steps) -> None:
+def make_environment(folder: Path, steps: Steps) -> None:
     lock = folder / "requirements-dev.txt"
     # Outside the service's folder: a lock file there would be a stranger in it.
     held = checkout_lock(f"{folder.relative_to(ROOT).as_posix().replace('/', '-')}-environment")

@@ -28,7 +28,7 @@ class TraceContext:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Each request runs in a context of its own, so nothing has to be reset after it.
+        # Each request runs in its own context, so nothing has to be reset after it.
         for name, value in scope.get("headers", ()):
             if name == b"traceparent":
                 trace_id.set(trace_id_of(value.decode("latin-1")))

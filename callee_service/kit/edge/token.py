@@ -14,7 +14,7 @@ from kit.edge.problems import problem
 
 HEADER = "dapr-api-token"
 REFUSAL = f"The {HEADER} header is missing or wrong: only this app's Dapr sidecar may call this."
-# Probes come from the platform, which does not have the token.
+# The platform sends probes, and it does not have the token.
 OPEN_PATHS = {"/healthz", "/readyz"}
 
 Token = Annotated[str, Header(alias=HEADER, include_in_schema=False)]

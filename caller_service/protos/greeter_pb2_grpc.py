@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-import greeter_pb2 as greeter__pb2
+from protos import greeter_pb2 as protos_dot_greeter__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in greeter_pb2_grpc.py depends on'
+        + ' but the generated code in protos/greeter_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -36,8 +36,8 @@ class GreeterStub:
         """
         self.Greet = channel.unary_unary(
                 '/lab.greeter.v1.Greeter/Greet',
-                request_serializer=greeter__pb2.GreetRequest.SerializeToString,
-                response_deserializer=greeter__pb2.GreetReply.FromString,
+                request_serializer=protos_dot_greeter__pb2.GreetRequest.SerializeToString,
+                response_deserializer=protos_dot_greeter__pb2.GreetReply.FromString,
                 _registered_method=True)
 
 
@@ -56,8 +56,8 @@ def add_GreeterServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Greet': grpc.unary_unary_rpc_method_handler(
                     servicer.Greet,
-                    request_deserializer=greeter__pb2.GreetRequest.FromString,
-                    response_serializer=greeter__pb2.GreetReply.SerializeToString,
+                    request_deserializer=protos_dot_greeter__pb2.GreetRequest.FromString,
+                    response_serializer=protos_dot_greeter__pb2.GreetReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -85,8 +85,8 @@ class Greeter:
             request,
             target,
             '/lab.greeter.v1.Greeter/Greet',
-            greeter__pb2.GreetRequest.SerializeToString,
-            greeter__pb2.GreetReply.FromString,
+            protos_dot_greeter__pb2.GreetRequest.SerializeToString,
+            protos_dot_greeter__pb2.GreetReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,8 +5,8 @@ The contract between callee-grpc-app, which serves Greeter, and everyone who cal
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from protos import greeter_pb2 as _greeter_pb2
 import abc as _abc_1
-import greeter_pb2 as _greeter_pb2
 import grpc as _grpc
 import sys
 import typing as _typing

@@ -122,9 +122,14 @@ def _names(node: ast.stmt) -> set[str]:
 
 
 def _range(lines: list[str], begin: str, end: str, first: int, last: int) -> tuple[int, int]:
-    """Return the numbers of the only line with `begin` and of the next one with `end`, between `first` and `last`."""
+    """Return the numbers of the only line with `begin` and of the next one with `end`, between `first` and `last`.
+
+    A line that is `begin` and nothing else counts before lines that contain it.
+    """
     begin, end = (re.sub(r"\\(.)", r"\1", one) for one in (begin, end))
-    starts = [number for number in range(first, last + 1) if begin in lines[number]]
+    within = range(first, last + 1)
+    starts = [number for number in within if lines[number].strip() == begin]
+    starts = starts or [number for number in within if begin in lines[number]]
     if len(starts) != 1:
         raise NoSuchQuote(f"{begin!r} is in {len(starts)} lines, not in one")
     for number in range(starts[0], last + 1):

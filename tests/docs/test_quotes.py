@@ -29,7 +29,15 @@ class Shop:
             raise ValueError(name)
         return name
 '''
-YAML = "spec:\n  retries:\n    mine:\n      policy: constant\n      duration: 5s\n      maxRetries: 3\n    other:\n"
+YAML = """spec:
+  retries:
+    mine:
+      policy: constant
+      duration: 5s
+      maxRetries: 3
+    other:
+    another:
+"""
 
 
 @pytest.fixture
@@ -79,6 +87,7 @@ def test_code_on_a_page_is_a_quote(page: Page) -> None:
             'policies.yaml lines "mine:" to "maxRetries" without "policy" to "duration"',
             "mine:\n  # …\n  maxRetries: 3\n",
         ),
+        ('policies.yaml lines "other:" to "other"', "other:\n"),
     ],
 )
 def test_a_part_of_a_file_is_quoted(root: Path, words: str, shown: str) -> None:
@@ -92,8 +101,8 @@ def test_a_part_of_a_file_is_quoted(root: Path, words: str, shown: str) -> None:
         ("shop.py::Shop.cook", "there is no Shop.cook"),
         ("kitchen.py::cook", "there is no file"),
         ('policies.yaml lines "nothing" to "3"', "in 0 lines"),
-        ('policies.yaml lines ":" to "3"', "in 7 lines"),
-        ('policies.yaml lines "other" to "maxRetries"', "does not follow"),
+        ('policies.yaml lines ":" to "3"', "in 8 lines"),
+        ('policies.yaml lines "other:" to "maxRetries"', "does not follow"),
         ('shop.py::LIMIT without "class" to "order"', "in 0 lines"),
     ],
 )

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+
+class Advance(Protocol):
+    """Move a step's bar on."""
+
+    def __call__(self, units: int = 1) -> None:
+        """Move it by that many units of the step's total."""
+        ...
 
 
 class Steps:
@@ -28,13 +37,17 @@ class Steps:
         self._running = 0
 
     @contextmanager
-    def step(self, what: str, total: int | None = None) -> Generator[Callable[[], None]]:
-        """Shows a step while its block runs; the block may call what it gets once per unit of `total`."""
+    def step(self, what: str, total: int | None = None) -> Generator[Advance]:
+        """Show a step while its block runs. The block moves the bar on by calling what it gets."""
         start = time.monotonic()
         task = self._bars.add_task(what, total=total)
         self._enter(what)
+
+        def advance(units: int = 1) -> None:
+            self._bars.advance(task, units)
+
         try:
-            yield lambda: self._bars.advance(task)
+            yield advance
             self.console.print(f"[green]✓[/] {what} [dim]{time.monotonic() - start:.1f} s[/]", highlight=False)
         finally:
             self._bars.remove_task(task)

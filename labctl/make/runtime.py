@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from labctl.errors import LabError
-from labctl.make import build, installed
+from labctl.make import build, installed, releases
 from labctl.progress import Steps
 from labctl.stack import HOME
 
@@ -52,19 +52,34 @@ def pinned() -> Runtime | None:
     return Runtime(installed.origin(), installed.OWN / "bin" / "dapr", installed.OWN)
 
 
-def ensure(steps: Steps, *, own: bool = False, all_components: bool = False) -> Runtime:
+def ensure(steps: Steps, *, own: bool = False, all_components: bool = False, from_source: bool = False) -> Runtime:
     """Return the runtime to use, and make it first if it is missing.
 
     own: the pinned one even beside a `dapr init` (tests and `--secure`, which needs sentry).
+    all_components: the pinned one with Dapr's whole component catalogue. from_source: the pinned one, built here.
     Raises LabError when there is no room, no toolchain, or the registry does not answer.
     """
-    if not own and not all_components and (found := users_own()):
+    if not (own or all_components or from_source) and (found := users_own()):
         return found
     HOME.mkdir(parents=True, exist_ok=True)
     with FileLock(HOME / "runtime.lock"):
-        if installed.pins(all_components) not in installed.made_from():
-            build.build(steps, all_components=all_components)
+        made = installed.pins(all_components) in installed.made_from()
+        if not made or (from_source and installed.origin() != "built from source"):
+            _make(steps, all_components, from_source)
         runtime = pinned()
     if runtime is None:
         raise LabError("The runtime was made, but its pins do not match: run ./lab setup again.")
     return runtime
+
+
+def _make(steps: Steps, all_components: bool, from_source: bool) -> None:
+    """Install the release archives, or build from source when they cannot be had or must not be used."""
+    if not from_source:
+        try:
+            releases.install(steps)
+        except releases.NotInstalledError as reason:
+            sentence = f"Dapr's release archives were not installed, because {reason}. Building from source instead …"
+            steps.console.print(sentence, markup=False, soft_wrap=True)
+        else:
+            return
+    build.build(steps, all_components=all_components)

@@ -27,6 +27,9 @@ Labs = Annotated[list[str] | None, typer.Argument(metavar="[LAB]…", help="Labs
 Name = Annotated[str, typer.Argument(metavar="APP|redis|scheduler|placement", help="An app id, or a part below it.")]
 Sidecar = Annotated[bool, typer.Option("--sidecar", help="Only the app's sidecar (daprd).")]
 KeepSidecar = Annotated[bool, typer.Option("--keep-sidecar", help="Only the app, under the sidecar that it had.")]
+Build = Annotated[
+    bool, typer.Option("--build", help="Build the pinned Dapr from source, without its release archives.")
+]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
@@ -35,6 +38,7 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when all is ready; ./lab down ends it.")
     ] = False,
+    build: Build = False,
     secure: Annotated[
         bool, typer.Option("--secure", help="mTLS, access control and API tokens, with a control plane of its own.")
     ] = False,
@@ -44,7 +48,7 @@ def up(
     apps = runfile.select(runfile.read_apps(stack), labs or [])
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        seconds = lifecycle.up(stack, apps, console)
+        seconds = lifecycle.up(stack, apps, console, from_source=build)
         _print_whole(_up_table(apps, seconds))
         if secure:
             console.print("mTLS is on: callers are known by certificate, callee lets caller-app's GET /greet/* in.")

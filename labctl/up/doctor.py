@@ -13,7 +13,7 @@ from typing import Literal
 
 from labctl import runfile
 from labctl.errors import LabError
-from labctl.make import build, installed, redis_server, uv
+from labctl.make import build, installed, redis_server, releases, uv
 from labctl.make import runtime as dapr
 from labctl.stack import HOME, ROOT, Stack
 from labctl.up import infrastructure, processes, readiness
@@ -53,7 +53,14 @@ def _uv() -> Row:
 def _dapr() -> list[Row]:
     runtime = dapr.users_own() or dapr.pinned()
     if runtime is None:
-        return [Row("note", "Dapr runtime and CLI", "not here yet", "./lab setup (builds them once, some minutes)")]
+        return [
+            Row(
+                "note",
+                "Dapr runtime and CLI",
+                "not here yet",
+                "./lab setup (downloads them, or builds them in some minutes)",
+            )
+        ]
     rows = [Row("ok", "Dapr runtime", f"{runtime.version()} ({runtime.origin}) at {_short(runtime.binary('daprd'))}")]
     said = subprocess.run([runtime.cli, "--version"], capture_output=True, text=True, check=False).stdout
     cli = re.search(r"CLI version:\s*(\S+)", said)
@@ -70,7 +77,12 @@ def _go() -> Row:
         return Row("ok", f"Go {build.GO_VERSION} or newer", f"{go[1]} at {_short(go[0])}")
     if dapr.users_own() or dapr.pinned():
         return Row("ok", "Go", "not needed: the runtime is there")
-    return Row("note", f"Go {build.GO_VERSION} or newer", "not on PATH", "./lab setup (fetches one into .lab/go)")
+    return Row(
+        "note",
+        f"Go {build.GO_VERSION} or newer",
+        "not on PATH",
+        "./lab setup (fetches one into .lab/go if it must build Dapr)",
+    )
 
 
 def _redis(stack: Stack) -> Row:
@@ -141,6 +153,8 @@ def _held(ports: Iterable[tuple[str, int]]) -> list[Row]:
 def _disk() -> Row:
     free = shutil.disk_usage(HOME.parent if not HOME.exists() else HOME).free / 1e9
     if free < build.BUILD_SPACE_GB and not (dapr.users_own() or dapr.pinned()):
-        fix = "make room, or set LAB_HOME to a folder on another disk"
-        return Row("missing", f"disk ({build.BUILD_SPACE_GB} GB to build the runtime)", f"{free:.1f} GB free", fix)
+        # Nobody knows before ./lab setup whether the release archives, which need less, can be had.
+        state = "missing" if free < releases.SPACE_GB else "note"
+        what = f"disk ({releases.SPACE_GB} GB to download Dapr, {build.BUILD_SPACE_GB} GB to build it)"
+        return Row(state, what, f"{free:.1f} GB free", "make room, or set LAB_HOME to a folder on another disk")
     return Row("ok", "disk", f"{free:.1f} GB free")

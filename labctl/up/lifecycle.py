@@ -45,17 +45,20 @@ def up(
     resources: Sequence[Path] = (),
     env: dict[str, str] | None = None,
     own_runtime: bool = False,
+    from_source: bool = False,
 ) -> dict[str, float]:
-    """Brings the apps up and returns seconds from the start to ready, by app id.
+    """Start the apps. Return the seconds from the start to ready, by app id.
+
+    own_runtime, from_source: as `runtime.ensure` has them.
 
     Raises LabError when they run already, a port is held, something does not come up, or an app ends while starting.
     """
     begin = time.monotonic()
     steps = Steps(console)
-    own_runtime = own_runtime or stack.secure or not stack.shares_infrastructure
+    own_runtime = own_runtime or from_source or stack.secure or not stack.shares_infrastructure
     with starting(stack):
         _refuse_second(stack)
-        runtime = setup.set_up(stack, apps, steps, own_runtime=own_runtime)
+        runtime = setup.set_up(stack, apps, steps, own_runtime=own_runtime, from_source=from_source)
         refuse_held_ports(apps)
         for leftover in ("intents", "run"):
             shutil.rmtree(stack.state / leftover, ignore_errors=True)

@@ -29,10 +29,10 @@ def home(tmp_path: Path) -> Path:
 
 
 def setup(home: Path, **env: str) -> subprocess.Popen[str]:
-    """./lab setup of the pinned runtime alone, in a session of its own."""
+    """./lab setup --build of the pinned runtime alone, in a session of its own."""
     code = (
         "from rich.console import Console; from labctl import terminal; from labctl.make import runtime;"
-        "from labctl.progress import Steps; terminal.run(lambda: runtime.ensure(Steps(Console()), own=True))"
+        "from labctl.progress import Steps; terminal.run(lambda: runtime.ensure(Steps(Console()), from_source=True))"
     )
     environment = os.environ | {"LAB_HOME": str(home), "LAB_ROOT": str(ROOT), "PYTHONPATH": str(ROOT)} | env
     return subprocess.Popen(
@@ -125,7 +125,7 @@ def test_too_little_room_is_said_before_building(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(build, "HOME", tmp_path)
     monkeypatch.setattr(installed, "OWN", tmp_path / "runtime")
     with pytest.raises(LabError, match=r"takes 9 GB for a while and .* has 2\.0 GB free"):
-        runtime.ensure(Steps(Console(quiet=True)), own=True)
+        runtime.ensure(Steps(Console(quiet=True)), from_source=True)
 
 
 def test_an_interrupted_build_leaves_nothing_half_installed(home: Path):

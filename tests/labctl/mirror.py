@@ -1,0 +1,103 @@
+"""A mirror of Dapr's release archives: a real HTTP server with github.com's paths, which can misbehave."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from labctl.make.releases import ARCHIVES, Archive
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+def program(version: str) -> bytes:
+    """A program that reports its version as Dapr's do."""
+    return f"#!/bin/sh\necho {version}\n".encode()
+
+
+def packed(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    """A .tar.gz of these members."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for member, content in members:
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+class Mirror:
+    """The server: what it answers for each path, and what it was asked for."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.answers: dict[str, Answer] = {}
+        self.asked: list[str] = []
+        self.closing = threading.Event()
+        for archive in ARCHIVES:
+            self.put(archive, packed((tarfile.TarInfo(archive.program), program(archive.version))))
+
+    def put(self, archive: Archive, content: bytes) -> None:
+        """Publish an archive with its checksum beside it."""
+        self.files[archive.path] = content
+        digest = hashlib.sha256(content).hexdigest()
+        self.files[f"{archive.path}.sha256"] = f"{digest}  {archive.name}\n".encode()
+
+    def cut_off(self, handler: BaseHTTPRequestHandler) -> None:
+        """Close the connection in the middle of a file."""
+        content = self.files[handler.path]
+        _begin(handler, len(content))
+        handler.wfile.write(content[: len(content) // 2])
+
+    def stall(self, handler: BaseHTTPRequestHandler) -> None:
+        """Send half a file and then nothing until the mirror is closed."""
+        self.cut_off(handler)
+        handler.wfile.flush()
+        self.closing.wait()
+
+    def be_silent(self, _: BaseHTTPRequestHandler) -> None:
+        """Accept a request and send nothing until the mirror is closed."""
+        self.closing.wait()
+
+    def serve(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer a request."""
+        self.asked.append(handler.path)
+        if answer := self.answers.get(handler.path):
+            answer(handler)
+        elif handler.path in self.files:
+            _begin(handler, len(self.files[handler.path]))
+            handler.wfile.write(self.files[handler.path])
+        else:
+            handler.send_error(404)
+
+
+def _begin(handler: BaseHTTPRequestHandler, length: int) -> None:
+    handler.send_response(200)
+    handler.send_header("content-length", str(length))
+    handler.end_headers()
+
+
+@contextmanager
+def running(mirror: Mirror) -> Iterator[str]:
+    """The address of the mirror while it runs."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            mirror.serve(self)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep the test's output to itself."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            mirror.closing.set()
+            server.shutdown()
+            thread.join()

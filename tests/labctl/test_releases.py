@@ -1,0 +1,312 @@
+"""Dapr's release archives, from a mirror with github.com's paths: installed whole, or not at all and then built."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import stat
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from labctl.make import build, installed, releases, runtime
+from labctl.make.releases import ARCHIVES
+from labctl.progress import Steps
+from labctl.stack import HOME, ROOT
+from labctl.up.processes import wait_until
+from tests.labctl.mirror import Mirror, packed, program, running
+
+BY_PROGRAM = {archive.program: archive for archive in ARCHIVES}
+SCHEDULER = BY_PROGRAM["scheduler"]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty LAB_HOME; nothing in the environment leads elsewhere."""
+    for module in (releases, runtime):
+        monkeypatch.setattr(module, "HOME", tmp_path)
+    monkeypatch.setattr(installed, "OWN", tmp_path / "runtime")
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    mirror = Mirror()
+    with running(mirror) as address:
+        monkeypatch.setenv(releases.MIRROR, address)
+        yield mirror
+
+
+@pytest.fixture
+def builds(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Stands in for the build, which takes minutes: the `all_components` of each time that it was entered."""
+    entered: list[bool] = []
+
+    def build_(_: Steps, *, all_components: bool) -> None:
+        entered.append(all_components)
+        folder = installed.new(home / "built")
+        installed.install(folder, "built from source", all_components=all_components)
+
+    monkeypatch.setattr(build, "build", build_)
+    return entered
+
+
+def ensure(**options: bool) -> str:
+    """Make the runtime, and return what the user was told meanwhile."""
+    output = io.StringIO()
+    runtime.ensure(Steps(Console(file=output, width=500)), own=True, **options)
+    return output.getvalue()
+
+
+def test_good_archives_are_installed_in_the_layout_of_a_build(home: Path, mirror: Mirror, builds: list[bool]):
+    output = ensure()
+    found = runtime.pinned()
+    assert found
+    assert (found.origin, found.version()) == ("release archives", installed.RUNTIME_VERSION)
+    for path in (*map(found.binary, installed.BINARIES), found.cli):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o755
+    assert (found.path / ".dapr/config.yaml").exists()
+    assert (found.path / ".dapr/components").is_dir()
+    assert sorted(path.name for path in home.iterdir()) == ["runtime", "runtime.lock"]
+    assert output.count("downloading its release archive") == 2 * len(ARCHIVES)  # where each begins, and where it ends
+    assert builds == []
+
+
+def test_what_is_installed_is_not_downloaded_again_and_has_all_components(mirror: Mirror, builds: list[bool]):
+    ensure()
+    asked = len(mirror.asked)
+    ensure(all_components=True)
+    assert (len(mirror.asked), builds) == (asked, [])
+
+
+def test_build_is_not_asked_to_download_and_replaces_what_was_downloaded(mirror: Mirror, builds: list[bool]):
+    ensure()
+    asked = len(mirror.asked)
+    ensure(from_source=True)
+    ensure(from_source=True)
+    assert (len(mirror.asked), builds) == (asked, [False])
+    assert installed.origin() == "built from source"
+
+
+def publish_wrong_checksum(mirror: Mirror) -> None:
+    mirror.files[f"{SCHEDULER.path}.sha256"] = f"{'0' * 64}  {SCHEDULER.name}\n".encode()
+
+
+def publish_no_checksum(mirror: Mirror) -> None:
+    mirror.files[f"{SCHEDULER.path}.sha256"] = b"<html>Log in to this network first</html>"
+
+
+def cut_off(mirror: Mirror) -> None:
+    mirror.answers[SCHEDULER.path] = mirror.cut_off
+
+
+def publish_no_archive(mirror: Mirror) -> None:
+    del mirror.files[SCHEDULER.path]
+
+
+def publish_nothing(mirror: Mirror) -> None:
+    mirror.files.clear()
+
+
+def be_silent(mirror: Mirror) -> None:
+    mirror.answers = dict.fromkeys(mirror.files, mirror.be_silent)
+
+
+def stall(mirror: Mirror) -> None:
+    mirror.answers[SCHEDULER.path] = mirror.stall
+
+
+def publish_no_tar(mirror: Mirror) -> None:
+    mirror.put(SCHEDULER, b"\x1f\x8b but no archive")
+
+
+def publish_half_a_tar(mirror: Mirror) -> None:
+    mirror.put(SCHEDULER, mirror.files[SCHEDULER.path][:60])
+
+
+def publish_another_program(mirror: Mirror) -> None:
+    mirror.put(SCHEDULER, packed((tarfile.TarInfo("placement"), program("1"))))
+
+
+def publish_a_link(mirror: Mirror) -> None:
+    link = tarfile.TarInfo(SCHEDULER.program)
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    mirror.put(SCHEDULER, packed((link, b"")))
+
+
+def publish_another_version(mirror: Mirror) -> None:
+    mirror.put(BY_PROGRAM["daprd"], packed((tarfile.TarInfo("daprd"), program("1.0.0"))))
+
+
+def publish_for_another_machine(mirror: Mirror) -> None:
+    mirror.put(BY_PROGRAM["dapr"], packed((tarfile.TarInfo("dapr"), b"\x7fELF of another machine")))
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "reason"),
+    [
+        (publish_wrong_checksum, r"scheduler_\w+\.tar\.gz does not have the checksum that is published beside it"),
+        (publish_no_checksum, r"http\S+/scheduler_\w+\.tar\.gz\.sha256 holds no checksum"),
+        (cut_off, r"the download of http\S+/scheduler_\w+\.tar\.gz broke off"),
+        (publish_no_archive, r"http\S+/scheduler_\w+\.tar\.gz answers 404"),
+        (publish_nothing, r"http\S+/daprd_\w+\.tar\.gz\.sha256 answers 404"),
+        (be_silent, r"http\S+/daprd_\w+\.tar\.gz\.sha256 stays silent"),
+        (stall, r"http\S+/scheduler_\w+\.tar\.gz stays silent"),
+        (publish_no_tar, r"scheduler_\w+\.tar\.gz cannot be unpacked \(.+\)"),
+        (publish_half_a_tar, r"scheduler_\w+\.tar\.gz cannot be unpacked \(.+\)"),
+        (publish_another_program, r"scheduler_\w+\.tar\.gz holds no scheduler"),
+        (publish_a_link, r"scheduler_\w+\.tar\.gz holds no scheduler"),
+        (publish_another_version, rf"the downloaded daprd is not {installed.RUNTIME_VERSION}, but '1\.0\.0'"),
+        (publish_for_another_machine, r"the downloaded dapr does not run here \(.+\)"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence_and_then_a_build(
+    home: Path,
+    mirror: Mirror,
+    builds: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+    misbehave: Callable[[Mirror], None],
+    reason: str,
+):
+    monkeypatch.setattr(releases, "SILENT_SECONDS", 0.3)
+    misbehave(mirror)
+    seen: list[list[str]] = []
+    stub = build.build
+
+    def look(steps: Steps, *, all_components: bool) -> None:
+        seen.append(sorted(path.name for path in home.iterdir()))
+        stub(steps, all_components=all_components)
+
+    monkeypatch.setattr(build, "build", look)
+    sentence = "Dapr's release archives were not installed, because"
+    told = [line for line in ensure().splitlines() if "not installed" in line]
+    assert len(told) == 1
+    assert re.fullmatch(rf"{sentence} {reason}\. Building from source instead …", told[0])
+    assert seen == [["runtime.lock"]], "nothing is half-installed when the build begins"
+    assert builds == [False]
+
+
+def test_a_host_that_does_not_answer_is_asked_once(mirror: Mirror, builds: list[bool], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(releases, "SILENT_SECONDS", 0.3)
+    be_silent(mirror)
+    ensure()
+    assert mirror.asked == [f"{ARCHIVES[0].path}.sha256"]
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("http://127.0.0.1:1", r"http://127\.0\.0\.1:1 cannot be reached \(.+\)"),
+        ("http://nobody.invalid", r"http://nobody\.invalid cannot be reached \(.+\)"),
+        ("nonsense", r"nonsense cannot be used \(.+\)"),
+    ],
+)
+def test_a_host_that_cannot_be_reached_costs_no_time(
+    builds: list[bool], monkeypatch: pytest.MonkeyPatch, address: str, reason: str
+):
+    monkeypatch.setenv(releases.MIRROR, address)
+    begin = time.monotonic()
+    output = ensure()
+    assert time.monotonic() - begin < 2 * releases.CONNECT_SECONDS
+    assert re.search(rf"because {reason}\. Building from source", output)
+    assert builds == [False]
+
+
+def test_only_the_one_program_leaves_an_archive(home: Path, mirror: Mirror, builds: list[bool]):
+    members = [tarfile.TarInfo(name) for name in ("../escaped", "/tmp/escaped", "LICENSE", "./scheduler")]
+    mirror.put(SCHEDULER, packed(*((one, program(SCHEDULER.version)) for one in members)))
+    ensure()
+    assert sorted(path.name for path in (home / "runtime/.dapr/bin").iterdir()) == sorted(installed.BINARIES)
+    assert not list(home.rglob("*escaped*"))
+    assert not Path("/tmp/escaped").exists()
+
+
+def test_a_failed_download_leaves_an_earlier_runtime_in_place(
+    home: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(build, "build", lambda *_, **__: None)
+    earlier = installed.new(home / "earlier")
+    installed.install(earlier, "release archives", all_components=False)
+    (installed.OWN / "made-from.txt").write_text("other pins\n")
+    cut_off(mirror)
+    with pytest.raises(releases.NotInstalledError):
+        releases.install(Steps(Console(quiet=True)))
+    assert (installed.OWN / "made-from.txt").read_text() == "other pins\n"
+
+
+@pytest.mark.parametrize(("system", "machine"), [("linux", "riscv64"), ("freebsd14", "amd64")])
+def test_a_machine_without_archives_builds(
+    builds: list[bool], mirror: Mirror, monkeypatch: pytest.MonkeyPatch, system: str, machine: str
+):
+    monkeypatch.setattr(releases.sys, "platform", system)
+    monkeypatch.setattr(releases.platform, "machine", lambda: machine)
+    assert f"because Dapr releases none for {system} on {machine}. Building" in ensure()
+    assert (builds, mirror.asked) == ([False], [])
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "name"),
+    [
+        ("linux", "x86_64", "daprd_linux_amd64.tar.gz"),
+        ("linux", "aarch64", "daprd_linux_arm64.tar.gz"),
+        ("darwin", "arm64", "daprd_darwin_arm64.tar.gz"),
+    ],
+)
+def test_an_archives_address_is_that_of_daprs_releases(
+    monkeypatch: pytest.MonkeyPatch, system: str, machine: str, name: str
+):
+    monkeypatch.setattr(releases.sys, "platform", system)
+    monkeypatch.setattr(releases.platform, "machine", lambda: machine)
+    version = installed.RUNTIME_VERSION
+    assert BY_PROGRAM["daprd"].path == f"/dapr/dapr/releases/download/v{version}/{name}"
+    cli = installed.CLI_VERSION
+    assert BY_PROGRAM["dapr"].path == f"/dapr/cli/releases/download/v{cli}/{name.replace('daprd', 'dapr')}"
+
+
+def test_an_interrupted_download_leaves_nothing_half_installed(mirror: Mirror, tmp_path: Path):
+    """kill -9 in the middle of an archive: no runtime, and the next start installs it."""
+    mirror.answers[SCHEDULER.path] = mirror.stall
+    first = in_a_process(tmp_path)
+    assert wait_until(lambda: SCHEDULER.path in mirror.asked, 30)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate(timeout=10)
+    assert not (tmp_path / "runtime").exists()
+
+    del mirror.answers[SCHEDULER.path]
+    output, errors = in_a_process(tmp_path).communicate(timeout=60)
+    assert output.splitlines()[-1] == "release archives", output + errors
+    assert not (tmp_path / "download").exists()
+
+
+def in_a_process(home: Path) -> subprocess.Popen[str]:
+    """Make the runtime in a process and a LAB_HOME of its own; the last line is where it is from."""
+    code = (
+        "from rich.console import Console; from labctl.make import runtime; from labctl.progress import Steps;"
+        "print(runtime.ensure(Steps(Console()), own=True).origin)"
+    )
+    environment = os.environ | {"LAB_HOME": str(home), "LAB_ROOT": str(ROOT), "PYTHONPATH": str(ROOT)}
+    python = [str(HOME / "venv/bin/python"), "-c", code]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(python, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+
+
+def test_the_versions_are_those_of_the_go_modules():
+    for version, module, file in (
+        (installed.RUNTIME_VERSION, "github.com/dapr/dapr", "runtime/go.mod"),
+        (installed.CLI_VERSION, "github.com/dapr/cli", "runtime/cli/go.mod"),
+    ):
+        assert set(re.findall(rf"{module} v(\S+)", (ROOT / file).read_text())) == {version}
+
+
+def test_what_dapr_reports_of_itself_is_understood():
+    """The check of a download, on the real programs that the tests run on."""
+    releases.refuse_other_versions(installed.OWN)

@@ -1,0 +1,36 @@
+"""Clients of kit.sidecar beside a stand-in sidecar, for its tests."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+from kit.edge.service import session_for
+from kit.edge.settings import ServiceSettings
+from kit.fakes.sidecar import Sidecar
+from kit.sidecar.client import SdkClient
+from kit.sidecar.store import StateStore
+
+
+def settings_of(sidecar: Sidecar, **more: Any) -> ServiceSettings:
+    """Return the settings of a service whose sidecar this is."""
+    ports = {"dapr_http_port": sidecar.http_port, "dapr_grpc_port": sidecar.grpc_port}
+    return ServiceSettings(_env_file=None, **(ports | more))
+
+
+@asynccontextmanager
+async def connected(sidecar: Sidecar, seconds: float = 5.0, **more: Any) -> AsyncGenerator[SdkClient]:
+    """Open a client beside this sidecar."""
+    settings = settings_of(sidecar, **more)
+    async with session_for(settings) as session, aclosing(SdkClient(settings, session, seconds)) as sdk:
+        yield sdk
+
+
+def with_stores(sidecar: Sidecar, story: Callable[..., Awaitable[Any]], count: int = 1) -> Any:
+    """Run a story with so many replicas' stores."""
+
+    async def running() -> Any:
+        async with connected(sidecar) as one, connected(sidecar) as other:
+            return await story(*[StateStore(sdk, "statestore") for sdk in (one, other)][:count])
+
+    return asyncio.run(running())

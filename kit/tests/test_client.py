@@ -1,0 +1,105 @@
+"""The SDK's client: made late, limited in time, and connected again at once after its sidecar was lost."""
+
+import asyncio
+import time
+
+import grpc
+import pytest
+
+from kit.fakes.sidecar import Sidecar, grpc_server
+from kit.fakes.waiting import free_port
+from kit.sidecar.unavailable import Unavailable
+from kit.tests.sidecar_lab import connected
+
+
+async def read(sdk, **limit):
+    async with sdk.calling("statestore", **limit) as client:
+        return (await client.get_state("statestore", "key")).data
+
+
+def failure(sidecar, **settings):
+    """The error of one read."""
+
+    async def story():
+        async with connected(sidecar, **settings) as sdk:
+            await read(sdk)
+
+    with pytest.raises(Unavailable) as raised:
+        asyncio.run(story())
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (grpc.StatusCode.INTERNAL, 503),
+        (grpc.StatusCode.UNKNOWN, 503),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, 503),
+        (grpc.StatusCode.INVALID_ARGUMENT, 502),
+        (grpc.StatusCode.FAILED_PRECONDITION, 502),
+    ],
+)
+def test_a_component_that_fails_is_named_and_its_words_stay_in_the_log(sidecar, code, status):
+    sidecar.refuse = lambda *_: (code, "dial tcp 10.0.0.7:6379")
+    error = failure(sidecar)
+    assert (error.status, error.dependency, error.error_code) == (status, "statestore", code.name)
+    assert "10.0.0.7" in error.reason
+    assert "10.0.0.7" not in error.detail
+
+
+def test_a_token_that_the_sidecar_refuses_is_the_apps_fault(sidecar):
+    sidecar.refuse = lambda *_: (grpc.StatusCode.UNAUTHENTICATED, "invalid api token")
+    error = failure(sidecar)
+    assert (error.status, error.dependency, "DAPR_API_TOKEN" in error.detail) == (502, "Dapr sidecar", True)
+
+
+def test_a_component_that_does_not_answer_is_given_up_in_time(sidecar):
+    sidecar.released.clear()
+    started = time.monotonic()
+    error = failure(sidecar, seconds=0.3)
+    assert (error.status, error.dependency) == (504, "statestore")
+    assert time.monotonic() - started < 3
+    sidecar.released.set()
+
+
+def test_without_a_sidecar_a_call_fails_at_once(sidecar):
+    error = failure(sidecar, dapr_http_port=free_port())
+    assert (error.status, error.dependency) == (503, "Dapr sidecar")
+    sidecar.ready = False
+    assert failure(sidecar).status == 503
+
+
+def test_a_sidecar_that_was_lost_and_is_back_is_used_at_once(sidecar):
+    # gRPC on its own would wait a second, and longer each time, before it looks for the sidecar again.
+    async def story():
+        lost = Sidecar(http_port=sidecar.http_port)
+        with grpc_server(lost):
+            async with connected(lost) as sdk:
+                assert await read(sdk) == b""
+        async with connected(lost) as sdk:
+            for _ in range(5):
+                with pytest.raises(Unavailable, match="sidecar"):
+                    await read(sdk)
+            with grpc_server(lost):
+                assert await read(sdk) == b""
+
+    asyncio.run(story())
+
+
+def test_the_sidecar_is_shown_its_token(sidecar):
+    async def story():
+        async with connected(sidecar, dapr_api_token="s3cret") as sdk:
+            await read(sdk)
+
+    asyncio.run(story())
+    assert sidecar.tokens == {"s3cret"}
+
+
+def test_calls_at_once_share_one_client(sidecar):
+    async def story():
+        async with connected(sidecar) as sdk:
+            await asyncio.gather(*(read(sdk) for _ in range(20)))
+            async with sdk.calling("a") as one, sdk.calling("b") as other:
+                assert one is other
+
+    asyncio.run(story())

@@ -1,0 +1,211 @@
+"""The append-only list: boundaries, bursts, writers that meet, crashes, and cursors."""
+
+import asyncio
+
+import grpc
+import pytest
+
+from kit.sidecar.pages import Pages
+from kit.sidecar.unavailable import Unavailable
+from kit.tests.sidecar_lab import with_stores
+
+
+def run(sidecar, story, count=1, **options):
+    async def telling(*stores):
+        await story(*(Pages(store, **({"size": 3} | options)) for store in stores))
+
+    with_stores(sidecar, telling, count)
+
+
+def ids(sidecar, key="list"):
+    """The ids of all entries, page by page, read from the store itself."""
+    head = sidecar.value(key)
+    return [[e["id"] for e in sidecar.value(f"{key}:{n}")["entries"]] for n in range(head["page"])] + [
+        [entry["id"] for entry in head["entries"]]
+    ]
+
+
+def entries(*numbers):
+    return [{"id": f"i{number}"} for number in numbers]
+
+
+def test_a_full_page_is_copied_and_the_head_goes_on(sidecar):
+    async def story(pages):
+        for number in range(7):
+            await pages.append({"list": entries(number)})
+
+    run(sidecar, story)
+    assert ids(sidecar) == [["i0", "i1", "i2"], ["i3", "i4", "i5"], ["i6"]]
+
+
+def test_an_append_costs_the_same_at_any_length(sidecar):
+    async def story(pages):
+        for number in range(60):
+            before = len(sidecar.calls)
+            await pages.append({"list": entries(number)})
+            assert len(sidecar.calls) - before <= 3
+
+    run(sidecar, story, size=10)
+
+
+def test_a_burst_of_several_lists_is_one_write(sidecar):
+    async def story(pages):
+        await pages.append({"all": entries(*range(8)), "a": entries(0, 1), "b": entries(2)})
+
+    run(sidecar, story, size=10)
+    assert (ids(sidecar, "all"), ids(sidecar, "a"), ids(sidecar, "b")) == (
+        [[f"i{n}" for n in range(8)]],
+        [["i0", "i1"]],
+        [["i2"]],
+    )
+    assert sidecar.saved("all") == 1
+
+
+def test_an_entry_is_not_added_to_the_newest_page_twice(sidecar):
+    async def story(pages):
+        await pages.append({"list": [*entries(1, 2), *entries(1)]})
+        await pages.append({"list": entries(2)})
+
+    run(sidecar, story)
+    assert ids(sidecar) == [["i1", "i2"]]
+
+
+def test_two_replicas_lose_nothing_and_repeat_nothing(sidecar):
+    async def story(one, other):
+        await asyncio.gather(*([one, other][n % 2].append({"list": entries(n)}) for n in range(40)))
+
+    run(sidecar, story, 2)
+    stored = [one for page in ids(sidecar) for one in page]
+    assert sorted(stored) == sorted(f"i{n}" for n in range(40))
+    assert [len(page) for page in ids(sidecar)] == [3] * 13 + [1]
+
+
+def test_single_entries_that_arrive_at_once_share_their_writes(sidecar):
+    async def story(pages):
+        await asyncio.gather(*(pages.add("list", {"id": f"i{n}"}) for n in range(30)))
+
+    run(sidecar, story, size=50)
+    assert len(ids(sidecar)[0]) == 30
+    assert sidecar.saved("list") <= 3
+
+
+def test_an_entry_that_cannot_be_stored_fails_its_caller_and_no_later_one(sidecar):
+    async def story(pages):
+        sidecar.is_down = True
+        with pytest.raises(Unavailable):
+            await pages.add("list", {"id": "lost"})
+        sidecar.is_down = False
+        await pages.add("list", {"id": "kept"})
+
+    run(sidecar, story)
+    assert ids(sidecar) == [["kept"]]
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+@pytest.mark.parametrize("applied", [False, True], ids=["write lost", "answer lost"])
+def test_a_crash_at_any_write_is_mended_by_the_repeated_append(sidecar, step, applied):
+    seen = 0
+
+    def crash(method, _):
+        nonlocal seen
+        seen += method == "SaveState"
+        return (grpc.StatusCode.UNKNOWN, "crash") if method == "SaveState" and seen == step else None
+
+    async def story(pages):
+        if applied:
+            sidecar.lose = crash
+        else:
+            sidecar.refuse = crash
+        for number in range(5):
+            try:
+                await pages.append({"list": entries(number)})
+            except Unavailable:
+                await pages.append({"list": entries(number)})
+        assert seen >= step
+
+    run(sidecar, story)
+    assert ids(sidecar) == [["i0", "i1", "i2"], ["i3", "i4"]]
+
+
+def test_a_head_does_not_move_on_while_its_full_page_cannot_be_copied(sidecar):
+    async def story(pages):
+        await pages.append({"list": entries(0, 1, 2)})
+        sidecar.refuse = lambda method, key: (
+            (grpc.StatusCode.INTERNAL, "failed to set key") if (method, key) == ("SaveState", "list:0") else None
+        )
+        with pytest.raises(Unavailable):
+            await pages.append({"list": entries(3)})
+
+    run(sidecar, story)
+    assert sidecar.value("list")["page"] == 0
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 7, 50])
+def test_reading_goes_back_and_on_through_all_pages(sidecar, limit):
+    async def story(pages):
+        await pages.append({"list": entries(*range(11))})
+        seen, before = [], None
+        while True:
+            some = await pages.newest("list", limit, before)
+            assert len(some.entries) <= limit
+            seen += [entry["id"] for _, entry in some.entries]
+            before = some.next
+            if before is None:
+                break
+        assert seen == [f"i{n}" for n in reversed(range(11))]
+        forward, position = [], 0
+        while some := await pages.after("list", position, limit):
+            forward += [number for number, _ in some.entries]
+            if some.next == position:
+                break
+            position = some.next
+        assert forward == list(range(11))
+
+    run(sidecar, story)
+
+
+@pytest.mark.parametrize("before", [11, 12, 1_000_000_000])
+def test_a_cursor_beyond_the_end_starts_at_the_end_and_reads_little(sidecar, before):
+    async def story(pages):
+        await pages.append({"list": entries(*range(11))})
+        reads = len(sidecar.calls)
+        some = await pages.newest("list", 2, before)
+        assert [number for number, _ in some.entries] == [10, 9]
+        assert len(sidecar.calls) - reads <= 2
+
+    run(sidecar, story)
+
+
+def test_following_begins_at_the_end_and_again_after_the_list_has_expired(sidecar):
+    async def story(pages):
+        await pages.append({"list": entries(0, 1)})
+        assert (await pages.after("list", None, 10)).next == 2
+        sidecar.reset()
+        await pages.append({"list": entries(5)})
+        assert [entry["id"] for _, entry in (await pages.after("list", 2, 10)).entries] == ["i5"]
+
+    run(sidecar, story)
+
+
+def test_what_the_owner_keeps_in_a_head_stays_there(sidecar):
+    async def story(pages):
+        await pages.change("list", lambda head: head | {"about": "x"})
+        await pages.append({"list": entries(*range(4))})
+        await pages.change("list", lambda head: head | {"about": head["about"] + "y"})
+        assert (await pages.head("list"))["about"] == "xy"
+        assert await pages.head("other") is None
+
+    run(sidecar, story)
+    assert ids(sidecar) == [["i0", "i1", "i2"], ["i3"]]
+
+
+def test_pages_expire_and_a_head_that_is_needed_longer_stays(sidecar):
+    async def story(pages):
+        await pages.append({"list": entries(*range(5))})
+        assert sidecar.values["statestore", "list:0"].ttl == 60
+        assert sidecar.values["statestore", "list"].ttl == 90
+        del sidecar.values["statestore", "list:0"]
+        some = await pages.newest("list", 5)
+        assert ([number for number, _ in some.entries], some.next) == ([4, 3], 3)
+
+    run(sidecar, story, retention=60, outlasting=lambda _: 30.5)

@@ -7,39 +7,45 @@ It stands for the quickstarts, posts and courses that call the sidecar from a ro
 
 so each request pays for a client of its own: its TLS context, its connection pool, and a new connection to the sidecar.
 That is the one thing put in caller's place here. All else is caller_service itself, imported from there: route,
-validation, limits, request id and trace passed on, names in paths, errors translated, the garbage collector's settings.
+validation, limits, request id and trace passed on, names in paths, errors translated.
 It runs on the same versions, under the same uvicorn, behind a sidecar of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 
 import httpx
 
 import callee
-import failures
 import main
 from callee import Answer, Callee
+from kit.sidecar.unavailable import sidecar_down
 
-# Were the method renamed, caller would be measured against itself.
+# If the method were renamed, caller would be measured against itself.
 assert "_get" in vars(Callee)
 
 
 class TaughtCallee(Callee):
-    """caller's Callee, except that each call by HTTP makes a client, uses it once and closes it."""
+    """Ask callee as caller does, except that each call by HTTP makes a client, uses it once and closes it."""
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncGenerator[httpx.AsyncClient]:
+        # caller's own time limit surrounds each call; httpx's 5 s would give up before Dapr's first retry.
+        async with httpx.AsyncClient(timeout=None) as client:
+            yield client
 
     async def _get(self, path: str, headers: Mapping[str, str]) -> Answer:
-        url = f"http://127.0.0.1:{self._port}{path}"
+        url = f"http://127.0.0.1:{self._settings.dapr_http_port}{path}"
         try:
-            # The time limit is caller's own, around this call; httpx's 5 s would give up before Dapr's first retry.
-            async with httpx.AsyncClient(timeout=None) as client:
-                response = await client.get(url, headers={**headers, **self._token})
+            async with self._client() as client:
+                response = await client.get(url, headers=headers)
         except httpx.TransportError as error:
-            raise failures.sidecar_down(error) from error
-        told = response.headers.get("x-attempt", "")
-        attempts = int(told) if told.isdecimal() else None
+            raise sidecar_down(error) from error
+        attempt = response.headers.get("x-attempt", "")
+        attempts = int(attempt) if attempt.isdecimal() else None
         if response.status_code != 200:
-            raise failures.from_http(self._app_id, response.status_code, response.content, attempts)
-        return self._answer(response.content, attempts)
+            raise self._answers.http_failure(response.status_code, response.content, attempts)
+        return self._answers.greeting(response.content, attempts)
 
 
 callee.Callee = TaughtCallee

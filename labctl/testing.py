@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from labctl import runfile
+from labctl import runfile, second_try
 from labctl.make import redis_server, setup, uv
 from labctl.make import runtime as dapr
 from labctl.progress import Steps
+from labctl.runfile import App
 from labctl.stack import HOME, ROOT, TEST_OFFSET, Stack
 
 ENVIRONMENT = HOME / "test-venv"
+KIT = ROOT / "kit"
 
 
 def ensure_environment(steps: Steps) -> Path:
@@ -49,35 +50,35 @@ def run(
         redis_server.ensure_redis(stack, steps)
     if not house_only:
         setup.set_up_environments(apps, steps)
-    parts: list[tuple[str, list[str], Path]] = []
-    # Otherwise tests/house/test_copied_out.py runs them, each in a copy of its service's folder.
-    if unit_only:
-        for folder in dict.fromkeys(app.folder for app in apps):
-            parts.append((f"{folder.relative_to(ROOT)}", [str(folder / ".venv/bin/python"), "-m", "pytest"], folder))
-    if not unit_only:
-        # What installs every service and runs its tests is no matter of seconds.
-        fast = ["tests/house", "--ignore=tests/house/test_copied_out.py"]
-        where = fast if house_only else ["tests"]
-        # In two halves side by side, see tests/halves.py.
-        options = ["-n", "2", *(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
-        parts.append(("tests", [str(python), "-m", "pytest", *where, *options], ROOT))
+        setup.make_environment(KIT, steps)
     failed: list[str] = []
-    for name, command, folder in parts:
+    for name, command, folder, retried in _parts(apps, labs, python, full, unit_only, house_only):
         begin = time.monotonic()
         console.rule(name)
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" or folder == ROOT}
-        if _run([*command, *pytest_options], folder, environment):
+        command += pytest_options
+        if retried:
+            code = second_try.run(command, folder, environment, console, second_try.ON_THE_RUNTIME)
+        else:
+            code = second_try.call(command, folder, environment)
+        if code:
             failed.append(name)
         console.print(f"[dim]{name}: {time.monotonic() - begin:.1f} s[/]")
     console.rule("[red]failed: " + ", ".join(failed) if failed else "[green]all passed")
     return 1 if failed else 0
 
 
-def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> int:
-    with subprocess.Popen(command, cwd=folder, env=environment) as process:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            # pytest has had the Ctrl-C too, and takes down what its tests have brought up.
-            process.wait()
-            raise
+def _parts(
+    apps: Sequence[App], labs: Sequence[str], python: Path, full: bool, unit_only: bool, house_only: bool
+) -> Iterator[tuple[str, list[str], Path, bool]]:
+    """Yield the name, command and folder of each run of pytest, and whether a failed test gets a second try."""
+    if unit_only:
+        for folder in dict.fromkeys([KIT, *(app.folder for app in apps)]):
+            yield f"{folder.relative_to(ROOT)}", [str(folder / ".venv/bin/python"), "-m", "pytest"], folder, False
+        return
+    # Otherwise tests/house runs the kit's tests, and the services' in copies of their folders. That takes minutes.
+    fast = ["tests/house", "--ignore=tests/house/test_copied_out.py"]
+    # In two halves side by side, see tests/halves.py.
+    options = ["-n", "2", *(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
+    command = [str(python), "-m", "pytest", *(fast if house_only else ["tests"]), *options]
+    yield "tests", command, ROOT, not house_only

@@ -1,0 +1,73 @@
+"""Run a failed test on the real runtime once more, alone, after all others.
+
+Such a test may fail for a race of the runtime that no code here can end. If it passes alone, the run passes, and its
+name and first failure are printed. A test that fails twice, or more than three such tests, fail the run.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+# Tests of code alone are deterministic: they get no second try.
+ON_THE_RUNTIME = ("tests/runtime/", "tests/docs/", "tests/tilt/")
+MOST = 3
+_TESTS_FAILED = 1  # pytest's exit code
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A test that failed, and the last lines of its failure."""
+
+    test: str
+    text: str
+
+
+def run(
+    command: Sequence[str], folder: Path, environment: dict[str, str], console: Console, prefixes: Sequence[str]
+) -> int:
+    """Run pytest by this command, and a second time for the failed tests under `prefixes`. Return the exit code."""
+    report = folder / ".lab" / "test-report.xml"
+    report.parent.mkdir(exist_ok=True)
+    code = call([*command, f"--junitxml={report}"], folder, environment)
+    if code != _TESTS_FAILED:
+        return code
+    failures = read(report)
+    alone = [failure for failure in failures if failure.test.startswith(tuple(prefixes))]
+    if not failures or len(alone) < len(failures) or len(alone) > MOST:
+        return code
+    console.rule(f"second try, alone: {len(alone)} of them")
+    options = ["-n", "0", "-p", "no:randomly", *(["--full"] if "--full" in command else [])]
+    if call([*command[:3], *options, *(failure.test for failure in alone)], folder, environment):
+        return code
+    console.rule("[yellow]passed on the second try")
+    for failure in alone:
+        console.print(f"[bold]{escape(failure.test)}[/] failed first with:\n{escape(failure.text)}\n")
+    return 0
+
+
+def call(command: Sequence[str], folder: Path, environment: dict[str, str]) -> int:
+    """Run a command and return its exit code. After Ctrl-C, wait until it has stopped what its tests started."""
+    with subprocess.Popen(command, cwd=folder, env=environment) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            raise
+
+
+def read(report: Path) -> list[Failure]:
+    """Return the failures in a JUnit report, each test once. A set-up that failed counts as a failure."""
+    found: dict[str, Failure] = {}
+    for case in ET.parse(report).iter("testcase"):
+        for outcome in (*case.iter("failure"), *case.iter("error")):
+            test = f"{case.attrib['classname'].replace('.', '/')}.py::{case.attrib['name']}"
+            lines = [line for line in (outcome.text or "").splitlines() if line.strip()]
+            found.setdefault(test, Failure(test, "\n".join(lines[-15:])))
+    return list(found.values())

@@ -5,6 +5,8 @@
 | `direct` | callee's app port | no Dapr at all |
 | `raw_sidecar` | the invoke URL of caller's sidecar | the limit: what any caller behind a sidecar could reach |
 | `caller_url` … `caller_grpc` | caller's `/call-greet/Ada?via=…` | the service of this lab, one row for each way |
+| `pooled_httpx` | `/call-greet/Ada` of bench/baselines/pooled_caller.py | caller with one pooled httpx client |
+| `pooled_httpx_aiohttp` | the same, with CLIENT=httpx-aiohttp | that client over aiohttp's connections |
 | `taught` | `/call-greet/Ada` of bench/baselines/taught_caller.py | a new HTTP client for each request |
 
 All rows run on one stack. Each row's time is cut into short slices and the rows take turns, so that a machine that
@@ -21,7 +23,6 @@ from statistics import median, quantiles
 
 from rich.console import Console
 
-from labctl import runfile
 from labctl.bench import load
 from labctl.bench.baselines import with_baselines
 from labctl.bench.load import Load
@@ -84,17 +85,20 @@ def measure(stack: Stack, console: Console, seconds: float, _full: bool) -> Resu
 
 
 def row_urls(stack: Stack) -> dict[str, str]:
-    """Row name → URL, in the order of the table."""
-    apps = with_baselines(stack, "invocation")
-    callee, caller, taught = (runfile.find(apps, name) for name in ("callee-app", "caller-app", "taught-caller"))
-    host = "http://127.0.0.1"
-    call = f"{host}:{caller.app_port}/call-greet/Ada"
-    ways = {f"caller_{via}": f"{call}?via={via}" for via in ("url", "header", "sdk", "grpc")}
+    """Return row name → URL, in the order of the table."""
+    apps = {app.app_id: app for app in with_baselines(stack, "invocation")}
+    host, callee, caller = "http://127.0.0.1", apps["callee-app"], apps["caller-app"]
+
+    def call(app_id: str) -> str:
+        return f"{host}:{apps[app_id].app_port}/call-greet/Ada"
+
     return {
         "direct": f"{host}:{callee.app_port}/greet/Ada",
         LIMIT: f"{host}:{caller.http_port}/v1.0/invoke/callee-app/method/greet/Ada",
-        **ways,
-        TAUGHT: f"{host}:{taught.app_port}/call-greet/Ada",
+        **{f"caller_{via}": f"{call('caller-app')}?via={via}" for via in ("url", "header", "sdk", "grpc")},
+        "pooled_httpx": call("pooled-caller"),
+        "pooled_httpx_aiohttp": call("pooled-aiohttp-caller"),
+        TAUGHT: call("taught-caller"),
     }
 
 

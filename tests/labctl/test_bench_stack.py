@@ -103,12 +103,29 @@ def test_the_baseline_runs_on_the_versions_of_caller() -> None:
     assert [line for line in pins if line not in baseline] == []
 
 
-def test_the_baseline_is_caller_but_for_its_client() -> None:
+@pytest.mark.parametrize(
+    ("module", "client", "expected"),
+    [
+        ("taught_caller", "", "TaughtCallee"),
+        ("pooled_caller", "httpx", "PooledCallee AsyncHTTPTransport"),
+        ("pooled_caller", "httpx-aiohttp", "PooledCallee AiohttpTransport"),
+    ],
+)
+def test_a_baseline_is_caller_but_for_its_client(module: str, client: str, expected: str) -> None:
     """It takes caller's place by the name of a method, so that a change of caller's must not pass it by."""
     folder = baselines.FOLDER
     setup.set_up_environments(runfile.read_apps(Stack(), baselines.RUN_FILE), Steps(Console(file=io.StringIO())))
-    told = "import callee, taught_caller as t; print(callee.Callee is t.TaughtCallee, t.app is t.main.app)"
-    command = [str(folder / ".venv/bin/python"), "-c", told]
-    environment = {"PYTHONPATH": str(folder.parents[1] / "caller_service")}
+    code = f"""if True:
+        import asyncio, callee, main, {module} as baseline
+        assert baseline.app is main.app
+        async def used():
+            async with main.lifespan(main.app) as state:
+                async with state["callee"]._client() as client:
+                    return type(state["callee"]).__name__, type(client._transport).__name__
+        main.app.state.session = None
+        print(*asyncio.run(used()))
+    """
+    command = [str(folder / ".venv/bin/python"), "-c", code]
+    environment = {"PYTHONPATH": str(folder.parents[1] / "caller_service"), "CLIENT": client}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("True True\n", "")
+    assert (done.stdout.startswith(expected), done.stderr) == (True, ""), done.stdout

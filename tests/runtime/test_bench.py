@@ -16,7 +16,8 @@ from labctl.up import processes
 # On a machine that others use too; the targets themselves are asserted by --full.
 OF_RAW_SIDECAR = 0.4
 TIMES_TAUGHT = 8.0
-ROWS = ["direct", "raw_sidecar", "caller_url", "caller_header", "caller_sdk", "caller_grpc", "taught"]
+CALLERS = [*(f"caller_{via}" for via in ("url", "header", "sdk", "grpc")), "pooled_httpx", "pooled_httpx_aiohttp"]
+ROWS = ["direct", "raw_sidecar", *CALLERS, "taught"]
 
 # A thousand firings go through the state store of a machine that others use too.
 JOBS_LATE_MS = 20_000

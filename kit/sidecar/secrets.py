@@ -32,6 +32,13 @@ class Secrets:
                     self._found[name] = secret
         return self._found.get(name)
 
+    async def need(self, name: str) -> SecretStr:
+        """Return the secret of that name. Raise Unavailable, which names the places for it, if there is none."""
+        if secret := await self.get(name):
+            return secret
+        detail = f"{name} is in none of {', '.join(self._stores)}."
+        raise Unavailable(502, "secret store", detail, "NOT_FOUND")
+
     async def _look_up(self, name: str) -> SecretStr | None:
         for store in self._stores:
             try:

@@ -50,3 +50,16 @@ def test_a_store_that_cannot_be_asked_is_a_failure(sidecar, code):
 def test_a_store_that_keeps_a_secret_from_this_app_is_passed_over(sidecar):
     sidecar.refuse = lambda *_: (grpc.StatusCode.PERMISSION_DENIED, "access denied by policy")
     assert get(sidecar, "API_KEY", api_key="mine") == ["mine"]
+
+
+def test_a_secret_that_is_needed_and_missing_is_named(sidecar):
+    async def story():
+        async with connected(sidecar) as sdk:
+            secrets = Secrets(sdk, ["secretstore", "envsecretstore"], Settings())
+            with pytest.raises(Unavailable, match="API_KEY is in none of secretstore, envsecretstore") as missing:
+                await secrets.need("API_KEY")
+            assert missing.value.status == 502
+            sidecar.secrets["envsecretstore"]["API_KEY"] = "late"
+            assert (await secrets.need("API_KEY")).get_secret_value() == "late"
+
+    asyncio.run(story())

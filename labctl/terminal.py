@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from rich.console import Console
+from rich.table import Table
 
 from labctl.errors import LabError
 
@@ -47,3 +48,11 @@ def _full_disk(error: OSError) -> str:
 def plain(text: str) -> str:
     """Return the text so that Rich prints its brackets as they are."""
     return text.replace("[", r"\[")
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """Print a table as wide as its content. On 80 columns a URL would lose its port, and a figure its digits."""
+    wide = Console(
+        file=console.file, force_terminal=console.is_terminal, width=max(console.width, 200), highlight=False
+    )
+    wide.print(table)

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from labctl.bench import chat, invocation, jobs, pizza, report, up
 from labctl.errors import LabError
+from labctl.terminal import print_whole
 from labctl.up.private_stack import private_stack
 
 BENCHES = {
@@ -38,7 +39,7 @@ def run(
         except KeyboardInterrupt:
             console.print("\nStopping …")
             return 130
-    console.print(result.table)
+    print_whole(console, result.table)
     for line in result.notes:
         console.print(line)
     met = report.say_targets(console, result.targets)

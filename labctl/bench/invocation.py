@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median, quantiles
 
 from rich.console import Console
@@ -81,7 +80,9 @@ def measure(stack: Stack, console: Console, seconds: float, _full: bool) -> Resu
                 advance()
     with steps.step("the load generator alone"):
         ceiling = load.ceiling(program, stack, max(CONNECTIONS), SLICE * FEWEST_ROUNDS)
-    return _result(stack, program, {key: Figures.of(measured) for key, measured in runs.items()}, ceiling)
+    runtime = remembered.find_runtime(stack)
+    versions = {"dapr": runtime.version(), "python": platform.python_version(), "load_generator": load.version(program)}
+    return result({key: Figures.of(measured) for key, measured in runs.items()}, ceiling, versions)
 
 
 def row_urls(stack: Stack) -> dict[str, str]:
@@ -102,7 +103,8 @@ def row_urls(stack: Stack) -> dict[str, str]:
     }
 
 
-def _result(stack: Stack, program: Path, figures: dict[tuple[str, int], Figures], ceiling: Load) -> Result:
+def result(figures: dict[tuple[str, int], Figures], ceiling: Load, versions: dict[str, str]) -> Result:
+    """Return the table, rows and targets of these figures, by row and number of connections."""
     columns = ("conn.", "req/s", "spread", "p50 ms", "p99 ms", "of raw", "taught")
     table = figures_table("of raw: of the raw sidecar; taught: times the taught way", "row", columns)
     rows: list[dict[str, object]] = []
@@ -126,6 +128,4 @@ def _result(stack: Stack, program: Path, figures: dict[tuple[str, int], Figures]
     alone = ceiling.requests_per_second
     note = f"The load generator alone: {alone:,.0f} requests/s against a server that does nothing, "
     note += f"{alone / fastest:.1f} times the fastest row."
-    runtime = remembered.find_runtime(stack)
-    versions = {"dapr": runtime.version(), "python": platform.python_version(), "load_generator": load.version(program)}
     return Result(table, rows, targets, versions, [note])

@@ -42,6 +42,7 @@ SECONDS_A_ROUND = 2.0  # of --seconds, whose default makes three rounds
 PENDING, PENDING_FULL = (1, 1_000), (1, 1_000, 50_000)
 BESIDE_PENDING = 200
 P99_AT_MOST_MS = 1_000.0
+OF_BARE = 0.18  # measured 0.20; to be raised to 0.5
 
 _HOST = "http://127.0.0.1"
 _SLOWEST = 20  # jobs a second that can be scheduled on any machine
@@ -161,7 +162,7 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
                     batches[way.name].append(_batch(program, http, way, AT_ONCE, rates[way.name]))
                     advance()
     versions = {"dapr": remembered.find_runtime(stack).version(), "python": platform.python_version()}
-    return _result(batches, grown, versions | {"load_generator": load.version(program)})
+    return result(batches, grown, versions | {"load_generator": load.version(program)})
 
 
 def _batch(program: Path, http: httpx.Client, way: Way, count: int, rate: float) -> Batch:
@@ -196,7 +197,8 @@ def _scheduler_mib(stack: Stack) -> float:
     return psutil.Process(pid).memory_info().rss / 2**20
 
 
-def _result(batches: dict[str, list[Batch]], grown: list[Grown], versions: dict[str, str]) -> Result:
+def result(batches: dict[str, list[Batch]], grown: list[Grown], versions: dict[str, str]) -> Result:
+    """Return the table, rows and targets of these batches, and of those beside waiting jobs."""
     columns = ("jobs/s", "p50 ms", "p99 ms", "of the limit", "scheduler MiB")
     table = figures_table("of the limit: of the bare row; pending: of the p50 of the first", "row", columns)
     rows: list[dict[str, Any]] = []
@@ -207,11 +209,12 @@ def _result(batches: dict[str, list[Batch]], grown: list[Grown], versions: dict[
         told = row_of(name, CONNECTIONS, p50, p99, ratio, jobs_per_second=rate)
         rows.append(told | ({"scheduler_mib": significant(mib)} if mib else {}))
 
-    limit = 0.0
+    limit, scheduled = 0.0, 0.0
     for name, done in batches.items():
         loads = [batch.scheduled for batch in done]
         rate = median(batch.rate for batch in done)
         limit = limit or rate
+        scheduled = rate / limit
         p50, p99 = median(one.p50_ms for one in loads), median(one.p99_ms for one in loads)
         row(f"schedule_{name}", rate, p50, p99, rate / limit)
     limit, slowest = 0.0, 0.0
@@ -226,5 +229,8 @@ def _result(batches: dict[str, list[Batch]], grown: list[Grown], versions: dict[
         p50, p99 = p50_p99(one.batch.late_ms)
         first = first or p50
         row(f"pending_{one.pending}", one.batch.fired_per_second, p50, p99, p50 / first, one.scheduler_mib)
-    targets = [Target(f"p99 ms of lateness, {AT_ONCE:,} jobs due at once", P99_AT_MOST_MS, slowest, at_most=True)]
+    targets = [
+        Target("scheduling a job through the app to the bare call", OF_BARE, scheduled),
+        Target(f"p99 ms of lateness, {AT_ONCE:,} jobs due at once", P99_AT_MOST_MS, slowest, at_most=True),
+    ]
     return Result(table, rows, targets, versions)

@@ -32,7 +32,7 @@ from labctl.up import infrastructure, lifecycle, processes, readiness, remembere
 
 LIMIT = "dapr_run"
 ROUNDS = 5
-TIMES_BARE = 1.3
+TIMES_BARE = 1.2
 _POLL = 0.05  # seconds; finer than the 0.1 of ./lab up, so that the bare start is not flattered by coarse waiting
 
 
@@ -57,7 +57,7 @@ def measure(stack: Stack, console: Console, _seconds: float, _full: bool) -> Res
                     _stop_apps(stack)
                 took[name].append(start())
                 advance()
-    return _result(stack, took)
+    return result(took, {"dapr": remembered.find_runtime(stack).version(), "python": platform.python_version()})
 
 
 def _stop_apps(stack: Stack) -> None:
@@ -106,7 +106,8 @@ def _lab_up(stack: Stack) -> float:
     return seconds
 
 
-def _result(stack: Stack, took: dict[str, list[float]]) -> Result:
+def result(took: dict[str, list[float]], versions: dict[str, str]) -> Result:
+    """Return the table, rows and target of these starts, in seconds by row."""
     middle = {name: median(seconds) for name, seconds in took.items()}
     columns = ("seconds to ready", "fastest", "slowest", "of dapr run")
     table = figures_table(f"median of {ROUNDS} rounds", "row", columns)
@@ -118,5 +119,4 @@ def _result(stack: Stack, took: dict[str, list[float]]) -> Result:
         p50, p99 = middle[name] * 1000, max(seconds) * 1000
         rows.append(row_of(name, 1, p50, p99, ratio, seconds_to_ready=middle[name]))
     targets = [Target("./lab up to bare dapr run -f", TIMES_BARE, middle["lab_up"] / middle[LIMIT], at_most=True)]
-    versions = {"dapr": remembered.find_runtime(stack).version(), "python": platform.python_version()}
     return Result(table, rows, targets, versions)

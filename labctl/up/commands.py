@@ -13,14 +13,13 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from labctl import runfile
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import HOME, Stack
-from labctl.terminal import console
+from labctl.terminal import console, print_whole
 from labctl.up import control, foreground, infrastructure, lifecycle, logfiles, readiness, remembered, watcher
 
 Labs = Annotated[list[str] | None, typer.Argument(metavar="[LAB]…", help="Labs; all that exist when none is named.")]
@@ -49,7 +48,7 @@ def up(
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         seconds = lifecycle.up(stack, apps, console, from_source=build)
-        _print_whole(_up_table(apps, seconds))
+        print_whole(console, _up_table(apps, seconds))
         if secure:
             console.print("mTLS is on: callers are known by certificate, callee lets caller-app's GET /greet/* in.")
             console.print(f"The API tokens are in {(stack.state / 'tokens.json').relative_to(HOME.parent)}")
@@ -90,11 +89,6 @@ def _up_table(apps: list[App], seconds: dict[str, float]) -> Table:
         docs = "-" if app.protocol == "grpc" else f"[link={app.url}/docs]/docs[/]"
         table.add_row(app.app_id, app.url, docs, str(app.http_port), f"{seconds[app.app_id]:.1f} s")
     return table
-
-
-def _print_whole(table: Table) -> None:
-    """Prints a table as wide as what is in it: on 80 columns a URL would lose its port."""
-    Console(width=max(console.width, 200), highlight=False).print(table)
 
 
 def down(
@@ -139,7 +133,7 @@ def status(json_: Json = False) -> None:
         ready = "[green]yes[/]" if row.ready else "[red]no[/]" if row.pid or row.sidecar_pid else "not running"
         pids = [str(pid or "-") for pid in (row.pid, row.sidecar_pid)]
         table.add_row(row.app.app_id, row.app.url, *pids, ready)
-    _print_whole(table)
+    print_whole(console, table)
     for one in below:
         whose = "" if one.ours else " (not started by ./lab)"
         console.print(f"{one.name}: port {one.port}, pid {one.pid or 'not visible'}{whose}")

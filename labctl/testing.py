@@ -78,7 +78,7 @@ def _parts(
         return
     # Otherwise tests/house runs the kit's tests, and the services' in copies of their folders. That takes minutes.
     fast = ["tests/house", "--ignore=tests/house/test_copied_out.py"]
-    # In two halves side by side, see tests/halves.py.
-    options = ["-n", "2", *(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
+    # In groups side by side, see tests/side_by_side.py.
+    options = ["-n", "3", *(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
     command = [str(python), "-m", "pytest", *(fast if house_only else ["tests"]), *options]
     yield "tests", command, ROOT, not house_only

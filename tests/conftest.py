@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.halves import Halves, move_stacks
+from tests.side_by_side import SideBySide, move_stacks
 
 move_stacks()
 
@@ -40,8 +40,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = keep
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Halves:
-    return Halves(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SideBySide:
+    return SideBySide(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -14,8 +14,8 @@ from labctl.runfile import ZIPKIN
 from labctl.stack import infrastructure_ports
 from tests.docs.ports import APART as DOCS_APART
 from tests.docs.ports import planned
-from tests.halves import APART
 from tests.house.repository import PORT_KEYS, ROOT, apps, below, manifests, named, plan, services, table
+from tests.side_by_side import APART, COUNT
 
 # What `dapr init` chose, which cannot be moved; all else stays below the range from which systems lend ports.
 DAPR_INIT = {50001, 50005, 50006}
@@ -23,9 +23,12 @@ LENT_FROM = 32768
 # Dapr's own choice where nobody pins one: a sidecar on Kubernetes, and in what else is taught.
 DAPR_DEFAULT = {3500}
 OLLAMA = 11434
-# Where the tests of two checkouts may be (CONTRIBUTING.md): for each half of them, tests/runtime and tests/docs.
-CHECKOUTS = (10000, 13100)
-STACKS = [0, *(first + half + docs for first in CHECKOUTS for half in (0, APART) for docs in (0, DOCS_APART))]
+# The stacks of two checkouts (CONTRIBUTING.md): those of tests/runtime and tests/docs, for each group of tests.
+CHECKOUTS = (10000, 11150)
+STACKS = [
+    0,
+    *(first + group * APART + docs for first in CHECKOUTS for group in range(COUNT) for docs in (0, DOCS_APART)),
+]
 # Programs of the reader that are named: a web page under development (CORS), Tilt's own page, Ollama.
 READERS = {3000, 10350, OLLAMA}
 

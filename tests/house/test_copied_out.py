@@ -57,8 +57,10 @@ def own_tests(copy: Copy) -> None:
 
 
 def modules(copy: Copy) -> None:
-    """Fails unless every module can be imported with what the image installs."""
-    names = ", ".join(sorted(path.stem for path in copy.folder.glob("*.py")))
+    """Fail unless every module of the image can be imported with the packages that the image installs."""
+    paths = [path.relative_to(copy.folder) for path in copy.folder.rglob("*.py")]
+    shipped = [path for path in paths if not {".venv", "tests", "fakes"} & set(path.parts)]
+    names = ", ".join(sorted(".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in shipped))
     copy.run(copy.install("requirements.txt"), "-c", f"import {names}")
 
 

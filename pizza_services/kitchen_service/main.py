@@ -1,120 +1,75 @@
-"""The kitchen: cooks pizzas and throws them away by HTTP, and checks them as an activity of another app's workflow."""
+"""The kitchen: cooks pizzas, checks them for the workflow, and discards them when it compensates."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from typing import Annotated, Any
 
-import aiohttp
-import uvicorn
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 
-import logs
-import problems
-import refusals
-from app_token import AppToken
-from faults import Faults, switches
-from health import check_worker
-from ledger import Ledger, Step
-from limits import BodyLimits
-from models import Before, Done, Health, LedgerPage, Limit, OrderIdPath, OrderLedger, OrderTask, Task, Welcome
-from pages import Pages
-from quality import QualityCheck
+import kit.ledger
+import steps
+from kit.edge.faults import Faults, may_fail
+from kit.edge.problems import documented
+from kit.edge.service import build, from_state, serve
+from kit.engine.health import check_worker
+from kit.engine.worker import Worker, running
+from kit.ledger import Done, Ledger, Task, Used
+from kit.sidecar.client import SdkClient
+from models import OrderDone, OrderTask
 from settings import Settings
-from sidecar import SidecarNotReady
-from state_store import StateStore, connected
-from steps import COOK, DISCARD
-from worker import Worker
+from steps import QualityCheck
 
-WELCOME = "pizza-kitchen cooks: POST /cook, /discard. Also GET /ledger, /docs, /healthz and /readyz."
+StepSeconds = Annotated[float, Depends(from_state("step_seconds"))]
+
+router = APIRouter(dependencies=[Depends(may_fail)])
+
+
+@router.post("/cook", responses=documented(409, 413, 422, 502, 503, 504))
+async def cook_pizza(task: OrderTask, ledger: Used, seconds: StepSeconds) -> OrderDone:
+    """Cook the pizza, once an attempt. Refuse it (409) if that attempt was discarded."""
+    entry = await ledger.do(steps.COOK, task, seconds)
+    return OrderDone(**task.model_dump(), status=entry.status)
+
+
+@router.post("/discard", responses=documented(413, 422, 502, 503, 504))
+async def discard_pizza(task: Task, ledger: Used) -> Done:
+    """Discard the pizza of one attempt, once, even if it is not cooked yet. The next one may be cooked."""
+    return await ledger.do(steps.DISCARD, task)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
+    """Open the ledger, run the worker that does quality checks, and yield what the routes share."""
+    settings: Settings = app.state.settings
+    async with aclosing(SdkClient(settings, app.state.session, settings.store_timeout_seconds)) as sdk:
+        ledger = Ledger(sdk, settings.ledger_store, settings.orders_per_page)
+        quality = QualityCheck(ledger, settings.quality_refuses)
+        async with running(Worker(settings, [], [quality.quality_check])):
+            yield {"ledger": ledger, "step_seconds": settings.step_seconds}
+
+
+async def has_worker(request: Request) -> None:
+    """Check that the sidecar has a worker of this app to dispatch quality checks to."""
+    await check_worker(request.app.state.session, request.app.state.settings.dapr_http_port)
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Builds the service. uvicorn serves the one made from the environment; tests make their own."""
-    logs.configure(settings.log_level)
-    faults = Faults("pizza-kitchen")
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, object]]:
-        async with connected(settings.ledger_store, settings) as store, aiohttp.ClientSession() as session:
-            ledger = Ledger(store, Pages(store, settings.orders_per_page))
-            worker = Worker(settings, QualityCheck(ledger, settings.quality_refuses))
-            worker.start()
-            try:
-                yield {"store": store, "ledger": ledger, "session": session}
-            finally:
-                await worker.stop()
-
-    app = FastAPI(title="pizza-kitchen", version="1.0.0", description="Cooks pizzas.", lifespan=lifespan)
-    problems.install(app)
-    refusals.install(app)
-    app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes, max_seconds=settings.max_body_seconds)
-    if settings.app_api_token:
-        app.add_middleware(AppToken, token=settings.app_api_token.get_secret_value())
-    app.add_middleware(logs.TraceContext)
-    if settings.faults_enabled:
-        app.include_router(switches(faults))
-    may_fail = [Depends(faults.strike)]
-
-    async def do(request: Request, step: Step, task: Task, seconds: float = 0) -> Done:
-        ledger: Ledger = request.state.ledger
-        entry = await ledger.do(step, task, seconds)
-        return Done(order_id=entry.order_id, run=entry.run, attempt=entry.attempt, status=entry.status)
-
-    @app.get("/")
-    async def welcome() -> Welcome:
-        """What is here."""
-        return Welcome(message=WELCOME)
-
-    @app.post("/cook", dependencies=may_fail, responses=problems.documented(409, 413, 422, 502, 503, 504))
-    async def cook_pizza(task: OrderTask, request: Request) -> Done:
-        """Cooks the pizza, once an attempt; refused (409) when that attempt was discarded."""
-        return await do(request, COOK, task, settings.step_seconds)
-
-    @app.post("/discard", dependencies=may_fail, responses=problems.documented(413, 422, 502, 503, 504))
-    async def discard_pizza(task: Task, request: Request) -> Done:
-        """Throws away the pizza of one attempt, once, also if it was not cooked yet; the next one may be cooked."""
-        return await do(request, DISCARD, task)
-
-    @app.get("/ledger", responses=problems.documented(422, 502, 503, 504))
-    async def get_ledger(request: Request, limit: Limit = 20, before: Before = None) -> LedgerPage:
-        """What was done, the orders that came last first; all entries of an order together."""
-        ledger: Ledger = request.state.ledger
-        return await ledger.newest(limit, before)
-
-    @app.get("/ledger/{order_id}", responses=problems.documented(404, 422, 502, 503, 504))
-    async def get_ledger_of(order_id: OrderIdPath, request: Request) -> OrderLedger:
-        """What was done for one order, in the order in which it was first asked for."""
-        ledger: Ledger = request.state.ledger
-        return await ledger.of(order_id)
-
-    @app.get("/healthz")
-    async def healthz() -> Health:
-        """The process is alive."""
-        return Health(status="ok")
-
-    @app.get("/readyz", responses=problems.documented(503))
-    async def readyz(request: Request) -> Health:
-        """The sidecar can carry calls out and has activities for this app's worker, so this app can do its part."""
-        store: StateStore = request.state.store
-        try:
-            await store.check_sidecar()
-            await check_worker(request.state.session, settings)
-        except SidecarNotReady as error:
-            raise HTTPException(503, str(error)) from error
-        return Health(status="ready")
-
-    return app
+    """Build the service. uvicorn serves the one made from the environment; tests make their own."""
+    return build(
+        settings,
+        title="pizza-kitchen",
+        description="Cooks pizzas.",
+        welcome="pizza-kitchen cooks: POST /cook, /discard. Also GET /ledger, /docs, /healthz and /readyz.",
+        routers=[router, kit.ledger.router],
+        lifespan=lifespan,
+        ready=has_worker,
+        exception_handlers=kit.ledger.refusals,
+        only_sidecar=True,
+        faults=Faults("pizza-kitchen"),
+    )
 
 
-settings = Settings()
-app = create_app(settings)
+app = create_app(Settings())
 
 if __name__ == "__main__":
-    # No `log_config`: uvicorn would replace the logging that create_app set up.
-    uvicorn.run(
-        app,
-        host=settings.app_host,
-        port=settings.app_port,
-        timeout_graceful_shutdown=settings.shutdown_grace_seconds,
-        timeout_keep_alive=settings.keep_alive_seconds,
-        log_config=None,
-    )
+    serve(app)

@@ -1,18 +1,20 @@
-"""What is particular to delivery: a recall is for the whole run of an order, whichever pizza is on its way."""
+"""Delivery brings each pizza once, and a recall is for the whole run of an order, whichever pizza is on its way."""
 
 import pytest
-from story import ORDER, UNDO, ledger
+from story import ORDER, TASK, done, ledger, order_done
 
 
-def test_each_attempt_is_a_delivery_of_its_own(client):
+def test_each_attempt_is_a_delivery_and_is_answered_with_its_status(client):
     answers = [client.post("/deliver", json={**ORDER, "attempt": attempt}).json() for attempt in (1, 2, 2)]
-    assert [answer["attempt"] for answer in answers] == [1, 2, 2]
+    assert answers == [order_done("delivered", attempt=attempt) for attempt in (1, 2, 2)]
     assert [(entry[2], entry[4]) for entry in ledger(client)] == [(1, 1), (2, 2)]
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 1000])
 def test_a_recall_refuses_every_attempt_of_its_run_and_none_of_another(client, attempt):
-    client.post("/recall", json=UNDO)
+    assert client.post("/recall", json=TASK).json() == done("recalled")
     late = {**ORDER, "attempt": attempt}
-    assert client.post("/deliver", json=late).json()["code"] == "ALREADY_CANCELLED"
+    answer = client.post("/deliver", json=late)
+    assert (answer.status_code, answer.json()["code"]) == (409, "ALREADY_CANCELLED")
+    assert answer.json()["detail"] == "order_id: order 123 was recalled and can no longer be delivered."
     assert client.post("/deliver", json={**late, "run": "2"}).status_code == 200

@@ -1,9 +1,4 @@
-"""The part of the story that this service plays; the tests that are the same in three services read it here."""
-
-APP_ID = "pizza-storefront"
-ACTION, STATUS = "order", "confirmed"
-# What undoes the action, and the status that it answers.
-UNDOINGS = {"refund": "refunded", "cancel": "cancelled"}
+"""The orders of these tests, and how they read the ledger."""
 
 ORDER = {
     "order_id": "123",
@@ -11,15 +6,20 @@ ORDER = {
     "size": "large",
     "customer": {"name": "Ada", "address": "12 St James's Square", "phone": "+44 20 7946 0018"},
 }
-UNDO = {"order_id": "123"}
+TASK = {"order_id": "123"}
 
 
-def done(status=STATUS, **key):
-    """The answer to a task of ORDER's run and attempt, or of those in `key`."""
+def done(status, **key):
+    """Return the answer to a compensation of ORDER, or of the run and attempt in `key`."""
     return {"order_id": "123", "run": "1", "attempt": 1, "status": status, **key}
 
 
+def order_done(status, **key):
+    """Return the answer to the action: the order and its status."""
+    return {**ORDER, **done(status, **key)}
+
+
 def ledger(client, order_id="123"):
-    """Step, run, attempt, status and times asked of each entry of an order."""
+    """Return step, run, attempt, status and times asked of each entry of an order."""
     entries = client.get(f"/ledger/{order_id}").json()["entries"]
     return [(e["step"], e["run"], e["attempt"], e["status"], e["times_asked"]) for e in entries]

@@ -1,0 +1,203 @@
+"""The ledger of a service: each step of an order is done once, however often and by however many replicas.
+
+All entries of an order are one key, because on Redis an ETag guards one key and a transaction does not roll back. The
+entry is the deed, so there is no moment at which only one of them exists. The first write wins: of two replicas that
+are asked at once, one does the step and the other finds it done. Entries hold no data of the customer.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, StringConstraints
+
+from kit.edge.problems import documented, problem
+from kit.edge.service import from_state
+from kit.sidecar.client import SdkClient
+from kit.sidecar.pages import Pages
+from kit.sidecar.store import StateStore
+
+ID = r"^[A-Za-z0-9_-]{1,64}$"
+# Both become parts of keys, so characters with a meaning there or in a URL are refused.
+OrderId = Annotated[str, StringConstraints(pattern=ID)]
+Run = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
+OrderIdPath = Annotated[str, Path(pattern=ID, description="The order", examples=["123"])]
+Limit = Annotated[int, Query(ge=1, le=100, description="Page size, in orders")]
+Before = Annotated[
+    str | None, Query(pattern=r"^\d{1,9}\.\d{1,5}$", description="`next` of the page before", examples=["0.42"])
+]
+LIST = "orders"
+KEY = {"order_id", "run", "attempt"}
+
+
+class Task(BaseModel):
+    """The idempotency key of a step: order, run and attempt."""
+
+    order_id: OrderId = Field(description="The order", examples=["123"])
+    run: Run = Field(default="1", description="The run of the order; an order that was deleted gets another run")
+    attempt: int = Field(default=1, ge=1, le=1000, strict=True, description="The pizza of the order; 2 is the remake")
+
+
+class Done(BaseModel):
+    """A step that is done."""
+
+    order_id: str = Field(examples=["123"])
+    run: str = Field(examples=["1"])
+    attempt: int = Field(examples=[1])
+    status: str = Field(examples=["confirmed"])
+
+
+class Entry(Done):
+    """A step in the ledger. Asking for it again only counts."""
+
+    step: str = Field(examples=["order"])
+    times_asked: int = Field(description="Number of requests for the step, which was done once", examples=[1])
+    at: datetime = Field(description="When the step was or will be done", examples=["2026-01-02T03:04:05.678Z"])
+
+
+class OrderLedger(BaseModel):
+    """All steps that were done for one order."""
+
+    order_id: str = Field(examples=["123"])
+    entries: list[Entry]
+
+
+class LedgerPage(BaseModel):
+    """All steps that were done for some orders, the newest order first."""
+
+    entries: list[Entry]
+    next: str | None = Field(default=None, description="The `before` of the next page", examples=["0.42"])
+
+
+@dataclass(frozen=True)
+class Step:
+    """An action of this service. A step in `compensated_by` takes it back, and refuses it from then on.
+
+    by_attempt: only in the same attempt of the run, otherwise in the whole run.
+    """
+
+    name: str
+    status: str
+    compensated_by: frozenset[str] = frozenset()
+    by_attempt: bool = False
+
+
+class AlreadyCancelled(Exception):
+    """The step was compensated before it was asked for, or while it was being done."""
+
+    def __init__(self, order_id: str, step: Step, compensated: str) -> None:
+        super().__init__(f"order_id: order {order_id} was {compensated} and can no longer be {step.status}.")
+
+
+class UnknownOrder(Exception):
+    """No step was ever done for this order."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"order_id: no step was done for order {order_id}.")
+
+
+class Ledger:
+    """Do the steps of this service, and list them. Methods raise Unavailable."""
+
+    def __init__(self, sdk: SdkClient, store: str, orders_per_page: int) -> None:
+        self._orders = StateStore(sdk, store, OrderLedger)
+        self._pages = Pages(StateStore(sdk, store), orders_per_page)
+
+    async def do(self, step: Step, task: Task, seconds: float = 0) -> Entry:
+        """Carry out a step that takes `seconds`, unless it is done already. Return its entry. Raise AlreadyCancelled.
+
+        The entry exists from the beginning, with the time at which the step will be done. So a pizza in the oven goes
+        on baking when this process dies, and a repeated request waits for the rest only.
+        """
+        order = await self._orders.change(_key(task.order_id), _enter(step, task, seconds), first=self._listing(task))
+        entry = order and _find(order, step, task)
+        assert entry
+        remaining = (entry.at - datetime.now(UTC)).total_seconds()
+        if remaining > 0:
+            await asyncio.sleep(min(remaining, seconds))
+            # It may have been compensated in that time.
+            _refuse_if_compensated(await self.of(task.order_id), step, task)
+        return entry
+
+    async def of(self, order_id: str) -> OrderLedger:
+        """Return all steps that were done for an order. Raise UnknownOrder."""
+        found = (await self._orders.get(_key(order_id))).value
+        if found is None:
+            raise UnknownOrder(order_id)
+        return found
+
+    async def newest(self, limit: int, before: str | None) -> LedgerPage:
+        """Return the steps of up to `limit` orders, newest order first."""
+        size = self._pages.size
+        page, index = (int(part) for part in before.split(".")) if before else (0, 0)
+        found = await self._pages.newest(LIST, limit, page * size + index if before else None)
+        keys = [_key(order["id"]) for _, order in found.entries]
+        orders = [stored.value for stored in await self._orders.get_many(list(dict.fromkeys(keys)))]
+        following = None if found.next is None else f"{found.next // size}.{found.next % size}"
+        return LedgerPage(entries=[entry for order in orders if order for entry in order.entries], next=following)
+
+    def _listing(self, task: Task) -> Callable[[], Any]:
+        # Before the order itself: a crash in between leaves a listed id without entries, not entries that no list has.
+        return lambda: self._pages.add(LIST, {"id": task.order_id})
+
+
+def _enter(step: Step, task: Task, seconds: float) -> Callable[[OrderLedger | None], OrderLedger]:
+    def enter(order: OrderLedger | None) -> OrderLedger:
+        order = order or OrderLedger(order_id=task.order_id, entries=[])
+        _refuse_if_compensated(order, step, task)
+        entry = _find(order, step, task)
+        if entry is None:
+            at = datetime.now(UTC) + timedelta(seconds=seconds)
+            entry = Entry(**task.model_dump(include=KEY), step=step.name, status=step.status, times_asked=0, at=at)
+            order.entries.append(entry)
+        entry.times_asked += 1
+        return order
+
+    return enter
+
+
+def _find(order: OrderLedger, step: Step, task: Task) -> Entry | None:
+    same = (entry for entry in order.entries if (entry.run, entry.attempt) == (task.run, task.attempt))
+    return next((entry for entry in same if entry.step == step.name), None)
+
+
+def _refuse_if_compensated(order: OrderLedger, step: Step, task: Task) -> None:
+    for entry in order.entries:
+        same = entry.run == task.run and (entry.attempt == task.attempt or not step.by_attempt)
+        if same and entry.step in step.compensated_by:
+            raise AlreadyCancelled(task.order_id, step, entry.status)
+
+
+def _key(order_id: str) -> str:
+    return f"order:{order_id}"
+
+
+Used = Annotated[Ledger, Depends(from_state("ledger"))]
+router = APIRouter()
+
+
+@router.get("/ledger", responses=documented(422, 502, 503, 504))
+async def get_ledger(ledger: Used, limit: Limit = 20, before: Before = None) -> LedgerPage:
+    """List the steps that were done, newest order first, all entries of an order together."""
+    return await ledger.newest(limit, before)
+
+
+@router.get("/ledger/{order_id}", responses=documented(404, 422, 502, 503, 504))
+async def get_ledger_of(order_id: OrderIdPath, ledger: Used) -> OrderLedger:
+    """Return the steps that were done for one order, in the order in which they were first asked for."""
+    return await ledger.of(order_id)
+
+
+async def _cancelled(_: Request, error: Exception) -> JSONResponse:
+    return problem(409, str(error), code="ALREADY_CANCELLED")
+
+
+async def _unknown(_: Request, error: Exception) -> JSONResponse:
+    return problem(404, str(error))
+
+
+refusals: Mapping[type[Exception], Callable[..., Any]] = {AlreadyCancelled: _cancelled, UnknownOrder: _unknown}

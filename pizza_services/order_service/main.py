@@ -1,42 +1,43 @@
-"""The order service: stores orders, follows what happens to them, and tells of it."""
+"""The order service: stores orders, and follows each one by the events of the pizza workflow."""
 
+import json
 import logging
+import re
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from typing import Annotated, Any
 
-import uvicorn
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
-import logs
-import problems
-import refusals
-from app_token import AppToken
-from dead_letters import DeadLetterBox
-from limits import BodyLimits
+from kit.edge.problems import documented, problem
+from kit.edge.service import build, from_state, serve
+from kit.edge.token import only_dapr
+from kit.sidecar import events
+from kit.sidecar.client import SdkClient
+from kit.sidecar.dead_letters import DeadLetters
+from kit.sidecar.store import StateStore
 from models import (
-    AnyEvent,
+    EVENT_BODY,
     Before,
-    DeadLetters,
+    DeadLetter,
+    DeadLetterList,
     EventAnswer,
-    Health,
     LetterIdPath,
     Limit,
     Order,
     OrderEvent,
     OrderIdPath,
     OrderList,
+    OrderProblem,
     OrderState,
     Replayed,
-    Welcome,
-)
-from orders import OrderConflict, Orders
-from pages import Pages
+)  # fmt: skip
+from orders import OrderError, Orders
 from settings import Settings
-from sidecar import SidecarNotReady
-from state_store import StateStore, connected
-from timeline import RunUnderWay
+from timeline import AnotherRun
 
 log = logging.getLogger("pizza-order")
 
@@ -44,138 +45,132 @@ WELCOME = (
     "pizza-order keeps orders: POST and GET /orders, GET and DELETE /orders/{order_id}, GET /dead-letters. "
     "Also /docs, /healthz and /readyz."
 )
+LETTERS_SHOWN, CHARACTERS_SHOWN = 100, 16_000
+# An event id that may be part of a key and of a URL. Publishers choose it.
+LETTER_ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
+
+Book = Annotated[Orders, Depends(from_state("orders"))]
+Letters = Annotated[DeadLetters, Depends(from_state("dead_letters"))]
+STORED = {200: {"description": "The same order is stored already"}}
+NO_ORDER = documented(404, model=OrderProblem)
+EVENT: dict[str, Any] = {
+    "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": EVENT_BODY}}}},
+    "responses": documented(413, 422, 502, 503, 504),
+}
+Event = Annotated[events.CloudEvent, Depends(events.read)]
+
+router = APIRouter()
+for_dapr = APIRouter(prefix="/events", tags=["events"], dependencies=[Depends(only_dapr)])
+
+
+@router.post("/orders", status_code=201, responses={**STORED, **documented(409, 413, 422, 502, 503, 504)})
+async def store_order(order: Order, orders: Book, response: Response) -> OrderState:
+    """Store an order. It starts no workflow: POST /start-order of pizza-workflow does."""
+    if not await orders.put(order):
+        response.status_code = 200
+    return await orders.get(order.order_id)
+
+
+@router.get("/orders", responses=documented(422, 502, 503, 504))
+async def list_orders(orders: Book, limit: Limit = 20, before: Before = None) -> OrderList:
+    """List orders, newest first."""
+    return await orders.newest(limit, before)
+
+
+@router.get("/orders/{order_id}", responses={**NO_ORDER, **documented(422, 502, 503, 504)})
+async def get_order(order_id: OrderIdPath, orders: Book) -> OrderState:
+    """Return an order with its timeline, also after Dapr has purged its workflow."""
+    return await orders.get(order_id)
+
+
+@router.delete("/orders/{order_id}", status_code=204, responses={**NO_ORDER, **documented(409, 422, 502, 503, 504)})
+async def delete_order(order_id: OrderIdPath, orders: Book) -> None:
+    """Delete an order whose run has ended, with the customer's data. It may then be started again."""
+    await orders.delete(order_id)
+
+
+@for_dapr.post("/orders", **EVENT)
+async def on_order_event(event: Event, orders: Book) -> EventAnswer:
+    """Enter an event of the topic `orders`. One that can never be used is dropped, and becomes a dead letter."""
+    try:
+        await orders.enter(OrderEvent.model_validate(event))
+    except (ValidationError, AnotherRun) as error:
+        reason = str(error) if isinstance(error, AnotherRun) else events.why(error, event)
+        log.warning("event dropped", extra={"event_id": events.id_of(event), "reason": reason})
+        return EventAnswer(status="DROP")
+    return EventAnswer(status="SUCCESS")
+
+
+@for_dapr.post("/orders-dead", **EVENT)
+async def on_dead_letter(event: Event, letters: Letters) -> EventAnswer:
+    """Keep an event that could not be used, from the topic `orders-dead`."""
+    event_id = events.id_of(event)
+    letter_id = event_id if LETTER_ID.fullmatch(event_id) else events.digest(event)
+    await letters.keep(event, "", letter_id)
+    return EventAnswer(status="SUCCESS")
+
+
+@router.get("/dead-letters", tags=["events"], responses=documented(502, 503, 504))
+async def list_dead_letters(letters: Letters) -> DeadLetterList:
+    """List the last hundred events that could not be used, newest first."""
+    found = [letter for _, letter in (await letters.newest(LETTERS_SHOWN)).entries]
+    shown = [{**letter, "event": json.dumps(letter["event"])[:CHARACTERS_SHOWN]} for letter in found]
+    return DeadLetterList(dead_letters=[DeadLetter.model_validate(letter) for letter in shown])
+
+
+@router.post(
+    "/dead-letters/{letter_id}/replay",
+    status_code=202,
+    tags=["events"],
+    responses=documented(404, 409, 422, 502, 503, 504),
+)
+async def replay(letter_id: LetterIdPath, letters: Letters, orders: Book) -> Replayed:
+    """Enter a dead letter after all, and remove it from the list. One that still cannot be used stays."""
+
+    async def enter(event: object) -> None:
+        await orders.enter(OrderEvent.model_validate(event))
+
+    try:
+        if not LETTER_ID.fullmatch(letter_id) or not await letters.replay(letter_id, enter):
+            raise HTTPException(404, "letter_id: there is no such dead letter.")
+    except ValidationError as error:
+        # The answer names the fields, as for a bad request.
+        faults = [{**fault, "loc": ("event", *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from error
+    except AnotherRun as error:
+        raise OrderError(409, str(error), code="RUN_UNDER_WAY") from error
+    return Replayed(id=letter_id)
+
+
+async def refused(_: Request, error: OrderError) -> JSONResponse:
+    """Answer with the problem details of an OrderError."""
+    return problem(error.status, str(error), None, **error.members)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
+    """Open the store, and yield what the routes share."""
+    settings: Settings = app.state.settings
+    async with aclosing(SdkClient(settings, app.state.session, settings.store_timeout_seconds)) as sdk:
+        store, retention = StateStore(sdk, settings.order_store), settings.order_retention_seconds
+        orders = Orders(store, settings.orders_per_page, retention)
+        yield {"orders": orders, "dead_letters": DeadLetters(store, retention)}
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Builds the service. uvicorn serves the one made from the environment; tests make their own."""
-    logs.configure(settings.log_level)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, object]]:
-        async with connected(settings.order_store, settings) as store:
-            orders = Orders(store, Pages(store, settings.orders_per_page))
-            yield {"store": store, "orders": orders, "dead_letters": DeadLetterBox(store)}
-
-    app = FastAPI(title="pizza-order", version="1.0.0", description="Keeps orders.", lifespan=lifespan)
-    problems.install(app)
-    refusals.install(app)
-    app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes, max_seconds=settings.max_body_seconds)
-    if settings.app_api_token:
-        app.add_middleware(AppToken, token=settings.app_api_token.get_secret_value())
-    app.add_middleware(logs.TraceContext)
-
-    @app.get("/")
-    async def welcome() -> Welcome:
-        """What is here."""
-        return Welcome(message=WELCOME)
-
-    stored = {200: {"description": "The same order is here already"}}
-
-    @app.post("/orders", status_code=201, responses={**stored, **problems.documented(409, 413, 422, 502, 503, 504)})
-    async def store_order(order: Order, request: Request, response: Response) -> OrderState:
-        """Stores an order, and starts nothing: that is what POST /start-order of pizza-workflow does."""
-        orders: Orders = request.state.orders
-        if not await orders.put(order):
-            response.status_code = 200
-        return await orders.get(order.order_id)
-
-    @app.get("/orders", responses=problems.documented(422, 502, 503, 504))
-    async def list_orders(request: Request, limit: Limit = 20, before: Before = None) -> OrderList:
-        """Orders, those that came last first."""
-        orders: Orders = request.state.orders
-        return await orders.newest(limit, before)
-
-    @app.get("/orders/{order_id}", responses=problems.documented(404, 422, 502, 503, 504))
-    async def get_order(order_id: OrderIdPath, request: Request) -> OrderState:
-        """An order with its timeline, also after the instance of its workflow was purged."""
-        orders: Orders = request.state.orders
-        return await orders.get(order_id)
-
-    @app.delete("/orders/{order_id}", status_code=204, responses=problems.documented(404, 409, 422, 502, 503, 504))
-    async def delete_order(order_id: OrderIdPath, request: Request) -> None:
-        """Deletes an order whose run has come to its end, so that it may be started anew."""
-        orders: Orders = request.state.orders
-        await orders.delete(order_id)
-
-    @app.post("/events/orders", tags=["events"], responses=problems.documented(413, 422, 502, 503, 504))
-    async def hear_of_order(event: AnyEvent, request: Request) -> EventAnswer:
-        """For Dapr: an event of the topic `orders`. What can never be used is dropped, and becomes a dead letter."""
-        orders: Orders = request.state.orders
-        try:
-            await orders.hear(OrderEvent.model_validate(event))
-        except (ValidationError, RunUnderWay) as error:
-            # Not the words of a ValidationError: they have the customer's data in them.
-            why = str(error) if isinstance(error, RunUnderWay) else f"{error.error_count()} fields are not as agreed"
-            log.warning("event dropped", extra={"fields": {"event_id": str(event.get("id"))[:200], "reason": why}})
-            return EventAnswer(status="DROP")
-        return EventAnswer(status="SUCCESS")
-
-    @app.post("/events/orders-dead", tags=["events"], responses=problems.documented(413, 422, 502, 503, 504))
-    async def keep_dead_letter(event: AnyEvent, request: Request) -> EventAnswer:
-        """For Dapr: an event that could not be used, from the topic `orders-dead`."""
-        dead_letters: DeadLetterBox = request.state.dead_letters
-        await dead_letters.put(event)
-        return EventAnswer(status="SUCCESS")
-
-    @app.get("/dead-letters", tags=["events"], responses=problems.documented(502, 503, 504))
-    async def list_dead_letters(request: Request) -> DeadLetters:
-        """The last hundred events that could not be used, the last one first."""
-        dead_letters: DeadLetterBox = request.state.dead_letters
-        return await dead_letters.all()
-
-    @app.post(
-        "/dead-letters/{letter_id}/replay",
-        status_code=202,
-        tags=["events"],
-        responses=problems.documented(404, 409, 422, 502, 503, 504),
+    """Build the service. uvicorn serves the one made from the environment; tests make their own."""
+    return build(
+        settings,
+        title="pizza-order",
+        description="Keeps orders.",
+        welcome=WELCOME,
+        routers=[router, for_dapr],
+        lifespan=lifespan,
+        exception_handlers={OrderError: refused},
     )
-    async def replay(letter_id: LetterIdPath, request: Request) -> Replayed:
-        """Uses a dead letter after all, and takes it off the list; one that still cannot be used stays there."""
-        dead_letters: DeadLetterBox = request.state.dead_letters
-        orders: Orders = request.state.orders
-        letter = await dead_letters.find(letter_id)
-        if letter is None:
-            raise HTTPException(404, "letter_id: there is no such dead letter.")
-        try:
-            await orders.hear(OrderEvent.model_validate_json(letter.event))
-        except ValidationError as error:
-            # Told as a bad request is: field by field.
-            faults = [{**fault, "loc": ("event", *fault["loc"])} for fault in error.errors()]
-            raise RequestValidationError(faults) from error
-        except RunUnderWay as error:
-            raise OrderConflict("RUN_UNDER_WAY", str(error)) from error
-        # Only now: a crash in between leaves it to be used again, which changes nothing.
-        await dead_letters.remove(letter_id)
-        return Replayed(id=letter_id)
-
-    @app.get("/healthz")
-    async def healthz() -> Health:
-        """The process is alive."""
-        return Health(status="ok")
-
-    @app.get("/readyz", responses=problems.documented(503))
-    async def readyz(request: Request) -> Health:
-        """The sidecar can carry calls out, so this app can serve."""
-        store: StateStore = request.state.store
-        try:
-            await store.check_sidecar()
-        except SidecarNotReady as error:
-            raise HTTPException(503, str(error)) from error
-        return Health(status="ready")
-
-    return app
 
 
-settings = Settings()
-app = create_app(settings)
+app = create_app(Settings())
 
 if __name__ == "__main__":
-    # No `log_config`: uvicorn would replace the logging that create_app set up.
-    uvicorn.run(
-        app,
-        host=settings.app_host,
-        port=settings.app_port,
-        timeout_graceful_shutdown=settings.shutdown_grace_seconds,
-        timeout_keep_alive=settings.keep_alive_seconds,
-        log_config=None,
-    )
+    serve(app)

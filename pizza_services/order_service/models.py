@@ -1,31 +1,33 @@
-"""What goes over the order service's wire, what it hears on the topic `orders`, and what it keeps of an order."""
+"""The orders and answers of the order service, the events of the topic `orders`, and the record of an order."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import Body, Path, Query
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
+from kit.edge.models import Problem
+
 ID = r"^[A-Za-z0-9_-]{1,64}$"
-# These become parts of keys, so what has a meaning there, or in a URL, is not let in.
+# Both become parts of keys, so characters with a meaning there or in a URL are refused.
 OrderId = Annotated[str, StringConstraints(pattern=ID)]
 Run = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
 # Free text, but no control characters: it ends up in logs and terminals.
 LINE = r"^[^\x00-\x1f\x7f]*$"
 
-OrderIdPath = Annotated[str, Path(pattern=ID, description="Which order", examples=["123"])]
+OrderIdPath = Annotated[str, Path(pattern=ID, description="The order", examples=["123"])]
 LetterIdPath = Annotated[
-    str, Path(max_length=200, description="As the list gives it", examples=["pizza-order-123-9f1c2ab4-3"])
+    str, Path(max_length=200, description="As the list has it", examples=["pizza-order-123-9f1c2ab4-3"])
 ]
-Limit = Annotated[int, Query(ge=1, le=100, description="How many orders")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Page size, in orders")]
 Before = Annotated[
-    str | None, Query(pattern=r"^\d{1,9}\.\d{1,5}$", description="`next` of the answer before", examples=["0.42"])
+    str | None, Query(pattern=r"^\d{1,9}\.\d{1,5}$", description="`next` of the page before", examples=["0.42"])
 ]
 
 ADA: dict[str, JsonValue] = {"name": "Ada", "address": "12 St James's Square", "phone": "+44 20 7946 0018"}
 ORDER: dict[str, JsonValue] = {"order_id": "123", "pizza_type": "pepperoni", "size": "large", "customer": ADA}
 AT = "2026-01-02T03:04:05.678Z"
-TOLD: dict[str, JsonValue] = {"sequence": 3, "status": "cooked", "step": "cook_pizza", "attempt": 1, "at": AT}
+CHANGE: dict[str, JsonValue] = {"sequence": 3, "status": "cooked", "step": "cook_pizza", "attempt": 1, "at": AT}
 EVENT: dict[str, JsonValue] = {
     "specversion": "1.0",
     "id": "pizza-order-123-9f1c2ab4-3",
@@ -34,47 +36,55 @@ EVENT: dict[str, JsonValue] = {
     "subject": "123",
     "time": AT,
     "datacontenttype": "application/json",
-    "data": {"order_id": "123", "run": "9f1c2ab4", "final": False, **TOLD},
+    "data": {"order_id": "123", "run": "9f1c2ab4", "final": False, **CHANGE},
 }
-# Any object: what is no event of ours is dropped by an answer to Dapr (main.py), which a 422 would not be everywhere.
-AnyEvent = Annotated[dict[str, Any], Body(description="A CloudEvent 1.0, as Dapr delivers it", examples=[EVENT])]
+# Read by kit.sidecar.events: any body is answered, as Dapr would deliver the event again after some errors.
+EVENT_BODY: dict[str, JsonValue] = {
+    "type": "object",
+    "additionalProperties": True,
+    "title": "Event",
+    "description": "A CloudEvent 1.0, as Dapr delivers it",
+    "examples": [EVENT],
+}
 
 Status = Literal[
-    "confirmed",
-    "cooking",
-    "cooked",
-    "pending_validation",
-    "approved",
-    "delivering",
-    "delivered",
-    "rejected",
-    "failed",
-    "cancelled",
-    "expired",
-]
+    "confirmed", "cooking", "cooked", "pending_validation", "approved", "delivering", "delivered",
+    "rejected", "failed", "cancelled", "expired",
+]  # fmt: skip
 
 
 class Customer(BaseModel):
-    """Who gets the pizza."""
+    """The customer of an order."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=LINE)]
     address: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=LINE)]
     phone: Annotated[str, StringConstraints(pattern=r"^[0-9+() -]{3,30}$")]
 
 
-class Order(BaseModel):
-    """What was ordered, and by whom."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [ORDER]})
+class Pizza(BaseModel):
+    """An order without its customer, as events have it."""
 
     order_id: OrderId
     pizza_type: Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=LINE)]
     size: Literal["small", "medium", "large"]
+
+
+class Order(Pizza):
+    """An order, as the customer gives it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ORDER]})
+
     customer: Customer
 
 
+class KnownOrder(Pizza):
+    """An order, as far as this service knows it."""
+
+    customer: Customer | None = Field(default=None, description="None if only the workflow's events have the order")
+
+
 class StatusChange(BaseModel):
-    """A change of an order's status, as the workflow told it."""
+    """A change of an order's status."""
 
     sequence: int = Field(ge=1, strict=True)
     status: Status
@@ -90,35 +100,35 @@ class OrderStatusChanged(StatusChange):
 
     order_id: OrderId
     run: Run
-    order: Order | None = None
+    order: Pizza | None = None
 
 
 class OrderEvent(BaseModel):
-    """Of a CloudEvent, what this service reads."""
+    """The members of a CloudEvent that this service reads."""
 
     id: str = Field(min_length=1, max_length=200)
     type: Literal["OrderStatusChanged"]
     data: OrderStatusChanged
 
 
-class Heard(StatusChange):
-    """A change with the id of the event that told it, by which a repetition is known."""
+class RecordedChange(StatusChange):
+    """A change with the id of its event, by which a duplicate is recognized."""
 
     event_id: str
 
 
 class OrderRecord(BaseModel):
-    """All that is kept of an order, under one key; of a deleted one, the runs whose late events are dropped."""
+    """All that is stored of an order, under one key. Of a deleted order only its runs are left, to drop late events."""
 
     order_id: str
-    order: Order | None = None
+    order: KnownOrder | None = None
     run: str | None = None
-    heard: list[Heard] = []
+    changes: list[RecordedChange] = []
     deleted: bool = False
     ended_runs: list[str] = []
 
 
-class Moment(BaseModel):
+class StatusEntry(BaseModel):
     """One line of an order's timeline."""
 
     status: str = Field(examples=["cooked"])
@@ -129,36 +139,36 @@ class Moment(BaseModel):
 
 
 class OrderState(BaseModel):
-    """An order and what has happened to it."""
+    """An order and its timeline."""
 
     order_id: str = Field(examples=["123"])
-    status: str = Field(description="`stored` until the workflow has told of it", examples=["cooked"])
-    step: str | None = Field(description="The step of the workflow that told it", examples=["cook_pizza"])
+    status: str = Field(description="`stored` until the workflow publishes a status", examples=["cooked"])
+    step: str | None = Field(description="The step of the workflow that caused it", examples=["cook_pizza"])
     attempt: int | None = Field(examples=[1])
-    run: str | None = Field(description="Which run of the order; none before the workflow", examples=["9f1c2ab4"])
+    run: str | None = Field(description="The run of the order; none before the workflow", examples=["9f1c2ab4"])
     ended_run: str | None = Field(description="The run before it, which was deleted", examples=["07aa31c8"])
-    final: bool = Field(description="Whether this run has come to its end")
-    order: Order | None = Field(description="None until an event of the workflow has brought it")
-    timeline: list[Moment]
+    final: bool = Field(description="Whether this run has ended")
+    order: KnownOrder | None = Field(description="None until it is stored or an event has it")
+    timeline: list[StatusEntry]
 
 
 class OrderList(BaseModel):
-    """Some orders, those that came last first."""
+    """Some orders, newest first."""
 
     orders: list[OrderState]
-    next: str | None = Field(default=None, description="The `before` that goes on from here", examples=["0.42"])
+    next: str | None = Field(default=None, description="The `before` of the next page", examples=["0.42"])
 
 
 class DeadLetter(BaseModel):
-    """An event that could not be used."""
+    """An event that could not be processed."""
 
     id: str = Field(examples=["pizza-order-123-9f1c2ab4-3"])
     received_at: datetime = Field(examples=[AT])
     event: str = Field(description="The event as JSON, its first 16000 characters")
 
 
-class DeadLetters(BaseModel):
-    """The events that could not be used, the last one first."""
+class DeadLetterList(BaseModel):
+    """The events that could not be processed, newest first."""
 
     dead_letters: list[DeadLetter] = Field(
         examples=[[{"id": "pizza-order-123-9f1c2ab4-3", "received_at": AT, "event": '{"data": "not an order"}'}]]
@@ -166,46 +176,19 @@ class DeadLetters(BaseModel):
 
 
 class Replayed(BaseModel):
-    """A dead letter was used after all, and is off the list."""
+    """A dead letter was processed after all, and is off the list."""
 
     id: str = Field(examples=["pizza-order-123-9f1c2ab4-3"])
     status: Literal["processed"] = "processed"
 
 
 class EventAnswer(BaseModel):
-    """What Dapr is told of an event: SUCCESS, or DROP, which sends it to the dead-letter topic."""
+    """The answer to Dapr: SUCCESS, or DROP, which sends the event to the dead-letter topic."""
 
     status: Literal["SUCCESS", "DROP"] = Field(examples=["SUCCESS"])
 
 
-class Welcome(BaseModel):
-    """One line that names the main routes."""
+class OrderProblem(Problem):
+    """An error about an order."""
 
-    message: str
-
-
-class Health(BaseModel):
-    """The state of the process, or of what it needs before it can serve."""
-
-    status: str = Field(examples=["ok"])
-
-
-class FieldError(BaseModel):
-    """What is wrong with one field."""
-
-    field: str = Field(examples=["order_id"])
-    message: str = Field(examples=["Field required"])
-
-
-class Problem(BaseModel):
-    """An error, as RFC 9457 has it."""
-
-    type: str = "about:blank"
-    title: str = Field(examples=["Conflict"])
-    status: int = Field(examples=[409])
-    detail: str = Field(examples=["order_id: order 123 is still running."])
-    errors: list[FieldError] | None = Field(default=None, description="For invalid input: one entry a field")
-    code: str | None = Field(default=None, description="Which conflict it is", examples=["ORDER_RUNNING"])
     run: str | None = Field(default=None, description="With ORDER_DELETED: the last run that was deleted")
-    dependency: str | None = Field(default=None, description="What failed", examples=["pizzastatestore"])
-    errorCode: str | None = Field(default=None, description="Dapr's code for it", examples=["INTERNAL"])

@@ -1,71 +1,64 @@
-"""The orders in the state store, each under one key: what comes at once is entered one after the other."""
+"""The orders in the state store, each under one key, so that changes at once are made one after the other."""
 
-import asyncio
-import random
 from collections.abc import Callable
 
-from models import Order, OrderEvent, OrderList, OrderRecord, OrderState
-from pages import Pages
-from state_store import StateStore, StoreFailed
-from timeline import end_run, hear, is_final, state
+from kit.sidecar.pages import Pages
+from kit.sidecar.store import Object, StateStore
+from models import KnownOrder, Order, OrderEvent, OrderList, OrderRecord, OrderState
+from timeline import end_run, enter, is_final, state_of
 
-TRIES = 50
-
-
-class UnknownOrder(Exception):
-    """There is no such order, or there is none any more."""
-
-    def __init__(self, order_id: str, *, deleted: bool = False, run: str | None = None) -> None:
-        super().__init__(f"order_id: there is no order {order_id}{' any more' if deleted else ''}.")
-        self.deleted = deleted
-        self.run = run
+LIST = "orders"
 
 
-class OrderConflict(Exception):
-    """What is asked does not go with the order that is there; `code` says why."""
+class OrderError(Exception):
+    """The request does not fit the order as it is. `members` are further fields of the answer."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
+    def __init__(self, status: int, detail: str, **members: str | None) -> None:
+        super().__init__(f"order_id: {detail}")
+        self.status, self.members = status, members
 
 
 class Orders:
-    """Keeps the orders. All methods raise StoreFailed when the store cannot be used."""
+    """Store orders, and enter the events of the workflow. Methods raise Unavailable.
 
-    def __init__(self, store: StateStore, pages: Pages) -> None:
-        self._store = store
-        self._pages = pages
+    retention: seconds after its last change in which an order is kept.
+    """
+
+    def __init__(self, store: StateStore[Object], orders_per_page: int, retention: int) -> None:
+        self._records, self._retention = store.of(OrderRecord), retention
+        self._pages = Pages(store, orders_per_page, retention)
 
     async def put(self, order: Order) -> bool:
-        """Stores an order; True if it is new. Raises OrderConflict if there is a different one with its id."""
-        new = False
+        """Store an order. Return whether it is new. Raise OrderError if a different one has its id."""
+        is_new = False
 
-        def store(record: OrderRecord) -> bool:
-            nonlocal new
-            if record.order not in (None, order):
-                raise OrderConflict("ORDER_DIFFERS", f"order_id: there is another order {order.order_id} already.")
-            new = record.run is None and record.order is None
-            changed = record.order is None
-            record.order, record.deleted = order, False
-            return changed
+        def put(record: OrderRecord) -> bool:
+            nonlocal is_new
+            before, after = record.order, KnownOrder.model_validate(order, from_attributes=True)
+            # An order that is known from events only has no customer yet.
+            if before and before.model_copy(update={"customer": before.customer or order.customer}) != after:
+                raise OrderError(409, f"another order has the id {order.order_id}.", code="ORDER_DIFFERS")
+            is_new = record.run is None and before is None
+            record.order, record.deleted = after, False
+            return before != after
 
-        await self._change(order.order_id, store)
-        return new
+        await self._change(order.order_id, put)
+        return is_new
 
-    async def hear(self, event: OrderEvent) -> None:
-        """Enters an event into its order, once. Raises RunUnderWay."""
-        await self._change(event.data.order_id, lambda record: hear(record, event))
+    async def enter(self, event: OrderEvent) -> None:
+        """Enter an event into its order, once. Raise AnotherRun."""
+        await self._change(event.data.order_id, lambda record: enter(record, event))
 
     async def delete(self, order_id: str) -> None:
-        """Deletes an order; what is left keeps late events from bringing it back.
+        """Delete an order with the customer's data. Late events cannot bring it back.
 
-        Raises UnknownOrder, and OrderConflict while the workflow still drives the order.
+        Raise OrderError if it is unknown, or while the workflow still drives it.
         """
 
         def delete(record: OrderRecord) -> bool:
             _refuse_if_gone(record)
             if record.run is not None and not is_final(record):
-                raise OrderConflict("ORDER_RUNNING", f"order_id: order {order_id} is still running.")
+                raise OrderError(409, f"order {order_id} is still running.", code="ORDER_RUNNING")
             end_run(record)
             record.deleted = True
             return True
@@ -73,41 +66,42 @@ class Orders:
         await self._change(order_id, delete)
 
     async def get(self, order_id: str) -> OrderState:
-        """An order. Raises UnknownOrder."""
-        record = _parsed(order_id, (await self._store.read(_key(order_id))).value)
+        """Return an order. Raise OrderError if it is unknown."""
+        record = (await self._records.get(_key(order_id))).value or OrderRecord(order_id=order_id)
         _refuse_if_gone(record)
-        return state(record)
+        return state_of(record)
 
     async def newest(self, limit: int, before: str | None) -> OrderList:
-        """Up to `limit` orders, those that came first last. One that was deleted and came again keeps its place."""
-        order_ids, following = await self._pages.newest(limit, before)
-        values = await self._store.read_many([_key(order_id) for order_id in dict.fromkeys(order_ids)])
-        records = [OrderRecord.model_validate_json(value) for value in values]
-        return OrderList(orders=[state(record) for record in records if not record.deleted], next=following)
+        """Return up to `limit` orders, newest first. An order that was deleted and stored again keeps its place."""
+        size = self._pages.size
+        page, index = (int(part) for part in before.split(".")) if before else (0, 0)
+        found = await self._pages.newest(LIST, limit, page * size + index if before else None)
+        keys = [_key(order["id"]) for _, order in found.entries]
+        records = [stored.value for stored in await self._records.get_many(list(dict.fromkeys(keys)))]
+        following = None if found.next is None else f"{found.next // size}.{found.next % size}"
+        return OrderList(orders=[state_of(one) for one in records if one and not one.deleted], next=following)
 
     async def _change(self, order_id: str, change: Callable[[OrderRecord], bool]) -> None:
-        for attempt in range(TRIES):
-            stored = await self._store.read(_key(order_id))
-            record = _parsed(order_id, stored.value)
-            if not change(record):
-                return
-            if not stored.value:
-                # Before the order itself: a crash in between leaves a listed id without an order, not the reverse.
-                await self._pages.add(order_id)
-            if await self._store.save(_key(order_id), record.model_dump_json().encode(), stored.etag):
-                return
-            await asyncio.sleep(random.uniform(0, 0.01 * (attempt + 1)))
-        raise StoreFailed(503, "state store", f"Order {order_id} is written by too many at once.")
+        """Store what `change` makes of an order, unless it returns False. It may be called more than once."""
+
+        def edit(record: OrderRecord | None) -> OrderRecord | None:
+            record = record or OrderRecord(order_id=order_id)
+            return record if change(record) else None
+
+        async def listing() -> None:
+            # Before the order itself: a crash in between leaves a listed id without an order, not the reverse.
+            await self._pages.add(LIST, {"id": order_id})
+
+        await self._records.change(_key(order_id), edit, self._retention, first=listing)
 
 
 def _refuse_if_gone(record: OrderRecord) -> None:
-    if record.deleted or (record.run is None and record.order is None):
+    if record.deleted:
+        # pizza-workflow lets an order start again only when it sees that its run was deleted.
         run = record.ended_runs[-1] if record.ended_runs else None
-        raise UnknownOrder(record.order_id, deleted=record.deleted, run=run)
-
-
-def _parsed(order_id: str, value: bytes) -> OrderRecord:
-    return OrderRecord.model_validate_json(value) if value else OrderRecord(order_id=order_id)
+        raise OrderError(404, f"order {record.order_id} was deleted.", code="ORDER_DELETED", run=run)
+    if record.run is None and record.order is None:
+        raise OrderError(404, f"order {record.order_id} does not exist.")
 
 
 def _key(order_id: str) -> str:

@@ -1,56 +1,59 @@
-"""What an event means for an order: pure rules, of which nothing is saved here."""
+"""The rules by which events change an order. Nothing is stored here."""
 
-from models import Heard, Moment, OrderEvent, OrderRecord, OrderState, StatusChange
+from models import KnownOrder, OrderEvent, OrderRecord, OrderState, RecordedChange, StatusChange, StatusEntry
 
-# How many earlier runs of one order id are remembered, for events that come late.
+# Number of earlier runs of one order id that are remembered, to drop their late events.
 RUNS_KEPT = 50
 
 
-class RunUnderWay(Exception):
-    """An event of another run, while one is under way: one of the two is wrong, and this service cannot tell which."""
+class AnotherRun(Exception):
+    """An event of one run arrived during another. One of them is wrong, and this service cannot know which."""
 
     def __init__(self, record: OrderRecord, run: str) -> None:
-        super().__init__(f"Order {record.order_id} is in run {record.run}; an event of run {run} has no place in it.")
+        super().__init__(f"order {record.order_id} is in run {record.run}; an event of run {run} has no place in it.")
 
 
 def is_final(record: OrderRecord) -> bool:
-    """Whether the run has told its end."""
-    return any(heard.final for heard in record.heard)
+    """Return whether the run has ended."""
+    return any(change.final for change in record.changes)
 
 
-def hear(record: OrderRecord, event: OrderEvent) -> bool:
-    """Enters an event into its order; False if there is nothing to change. Raises RunUnderWay.
+def enter(record: OrderRecord, event: OrderEvent) -> bool:
+    """Enter an event into its order. Return False if it changes nothing. Raise AnotherRun.
 
-    Events come repeatedly and in any order: the id tells repetitions, the sequence the order. Those of a run that was
-    deleted, or followed by another, came too late.
+    Events arrive repeatedly and out of order: the id shows a duplicate, the sequence gives the order. Events of a run
+    that was deleted, or that another run has followed, are too late.
     """
-    told = event.data
-    if told.run in record.ended_runs or any(heard.event_id == event.id for heard in record.heard):
+    data = event.data
+    if data.run in record.ended_runs or any(change.event_id == event.id for change in record.changes):
         return False
-    if record.run != told.run:
+    if record.run != data.run:
         if record.run is not None:
             if not is_final(record):
-                raise RunUnderWay(record, told.run)
+                raise AnotherRun(record, data.run)
             end_run(record)
-        record.run = told.run
+        record.run = data.run
         record.deleted = False
-    change = StatusChange.model_validate(told, from_attributes=True)
-    record.heard.append(Heard(event_id=event.id, **change.model_dump()))
-    record.heard.sort(key=lambda heard: heard.sequence)
-    record.order = told.order or record.order
+    change = StatusChange.model_validate(data, from_attributes=True)
+    record.changes.append(RecordedChange(event_id=event.id, **change.model_dump()))
+    record.changes.sort(key=lambda change: change.sequence)
+    if data.order:
+        # Events have no customer. It is known if the order was stored before.
+        customer = record.order.customer if record.order else None
+        record.order = KnownOrder(**data.order.model_dump(), customer=customer)
     return True
 
 
 def end_run(record: OrderRecord) -> None:
-    """Forgets a run and what was ordered, but for the run's name, so that its late events change nothing any more."""
+    """Remove a run and its order, with the customer's data. Keep the run's name, to drop its late events."""
     if record.run is not None:
         record.ended_runs = [*record.ended_runs, record.run][-RUNS_KEPT:]
-    record.run, record.order, record.heard = None, None, []
+    record.run, record.order, record.changes = None, None, []
 
 
-def state(record: OrderRecord) -> OrderState:
-    """An order as its readers see it."""
-    last = record.heard[-1] if record.heard else None
+def state_of(record: OrderRecord) -> OrderState:
+    """Return an order as the API shows it."""
+    last = record.changes[-1] if record.changes else None
     return OrderState(
         order_id=record.order_id,
         status=last.status if last else "stored",
@@ -60,8 +63,5 @@ def state(record: OrderRecord) -> OrderState:
         ended_run=record.ended_runs[-1] if record.ended_runs else None,
         final=is_final(record),
         order=record.order,
-        timeline=[
-            Moment(status=heard.status, at=heard.at, attempt=heard.attempt, step=heard.step, note=heard.note)
-            for heard in record.heard
-        ],
+        timeline=[StatusEntry.model_validate(change, from_attributes=True) for change in record.changes],
     )

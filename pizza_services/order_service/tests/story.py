@@ -1,6 +1,4 @@
-"""Orders and events, as the workflow tells them."""
-
-import copy
+"""Orders, and events as the workflow publishes them."""
 
 ORDER = {
     "order_id": "123",
@@ -9,13 +7,16 @@ ORDER = {
     "customer": {"name": "Ada", "address": "12 St James's Square", "phone": "+44 20 7946 0018"},
 }
 AT = "2026-01-02T03:04:{:02}Z"
+# An order as events have it, and as this service knows it from them.
+PIZZA = {name: value for name, value in ORDER.items() if name != "customer"}
+KNOWN = {**PIZZA, "customer": None}
 STORY = ["confirmed", "cooking", "cooked", "pending_validation", "approved", "delivering", "delivered"]
 
 
 def event(sequence, status=None, *, run="a1", order_id="123", final=None, **data):
-    """An event of the topic `orders`; without a status the one that STORY has at this place."""
+    """Return an event of the topic `orders`; the status is the one at this place of STORY unless it is given."""
     status = status or STORY[sequence - 1]
-    told = {
+    change = {
         "order_id": order_id,
         "run": run,
         "sequence": sequence,
@@ -24,7 +25,7 @@ def event(sequence, status=None, *, run="a1", order_id="123", final=None, **data
         "attempt": 1,
         "at": AT.format(sequence % 60),
         "final": status == "delivered" if final is None else final,
-        **({"order": {**copy.deepcopy(ORDER), "order_id": order_id}} if sequence == 1 else {}),
+        **({"order": {**PIZZA, "order_id": order_id}} if sequence == 1 else {}),
         **data,
     }
     return {
@@ -33,19 +34,19 @@ def event(sequence, status=None, *, run="a1", order_id="123", final=None, **data
         "source": "pizza-workflow",
         "type": "OrderStatusChanged",
         "subject": order_id,
-        "time": told["at"],
+        "time": change["at"],
         "datacontenttype": "application/json",
-        "data": told,
+        "data": change,
     }
 
 
-def tell(client, *events):
-    """Delivers events as Dapr does, and returns what Dapr is told of each."""
+def deliver(client, *events):
+    """Deliver events as Dapr does, and return the answer to each."""
     answers = [client.post("/events/orders", json=each) for each in events]
     assert {answer.status_code for answer in answers} == {200}
     return [answer.json()["status"] for answer in answers]
 
 
 def statuses(client, order_id="123"):
-    """The timeline of an order."""
-    return [moment["status"] for moment in client.get(f"/orders/{order_id}").json()["timeline"]]
+    """Return the statuses in an order's timeline."""
+    return [entry["status"] for entry in client.get(f"/orders/{order_id}").json()["timeline"]]

@@ -1,4 +1,4 @@
-"""openapi.json says what the code does, and what is heard is what pizza-workflow promises to tell."""
+"""openapi.json equals the code, and the events that this service reads are those that pizza-workflow promises."""
 
 import json
 
@@ -6,14 +6,14 @@ import pytest
 import yaml
 from conftest import SERVICE
 from jsonschema import Draft202012Validator
-from story import STORY, event, tell
+from story import STORY, deliver, event
 
 from main import create_app
 from models import EVENT, OrderEvent
 from settings import Settings
 
 CONTRACT = json.loads((SERVICE / "openapi.json").read_text())
-TOLD = yaml.safe_load((SERVICE / "contracts" / "workflow.asyncapi.yaml").read_text())
+PROMISED = yaml.safe_load((SERVICE / "contracts" / "workflow.asyncapi.yaml").read_text())
 
 
 def test_openapi_json_is_what_the_service_serves():
@@ -30,8 +30,8 @@ def test_every_error_in_the_contract_is_a_problem():
 
 
 def promised(document):
-    """The faults of an event by pizza-workflow's contract."""
-    schema = {"$ref": "#/components/schemas/OrderStatusChangedEvent", "components": TOLD["components"]}
+    """Return the faults of an event by pizza-workflow's contract."""
+    schema = {"$ref": "#/components/schemas/OrderStatusChangedEvent", "components": PROMISED["components"]}
     return [fault.message for fault in Draft202012Validator(schema).iter_errors(document)]
 
 
@@ -41,21 +41,21 @@ def test_the_events_of_these_tests_and_of_the_docs_are_as_promised(number):
     assert promised(EVENT) == []
 
 
-def test_the_contract_refuses_what_this_service_drops():
+def test_the_contract_refuses_an_event_that_this_service_drops():
     bad = event(1)
     bad["data"]["status"] = "burnt"
     assert promised(bad)
 
 
 def test_every_status_that_is_promised_is_understood(client):
-    schema = TOLD["components"]["schemas"]["OrderStatusChanged"]
+    schema = PROMISED["components"]["schemas"]["OrderStatusChanged"]
     assert set(STORY) < set(schema["properties"]["status"]["enum"])
     for number, status in enumerate(schema["properties"]["status"]["enum"], 1):
-        assert tell(client, event(number, status, final=False)) == ["SUCCESS"]
+        assert deliver(client, event(number, status, final=False)) == ["SUCCESS"]
 
 
 def test_every_field_that_is_required_here_is_promised():
-    schema = TOLD["components"]["schemas"]
+    schema = PROMISED["components"]["schemas"]
     of_event = OrderEvent.model_json_schema()
     assert set(of_event["required"]) <= set(schema["OrderStatusChangedEvent"]["required"])
     assert set(of_event["$defs"]["OrderStatusChanged"]["required"]) <= set(schema["OrderStatusChanged"]["required"])

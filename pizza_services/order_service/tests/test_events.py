@@ -1,14 +1,14 @@
-"""What the events of the workflow make of an order: once each, in their order, whichever way they come."""
+"""Events change an order once each, in the order of their sequence, however they arrive."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from story import AT, ORDER, STORY, event, statuses, tell
+from story import AT, KNOWN, ORDER, STORY, deliver, event, statuses
 
 
 def test_an_order_follows_its_events(client):
-    assert tell(client, event(1), event(2)) == ["SUCCESS"] * 2
+    assert deliver(client, event(1), event(2)) == ["SUCCESS"] * 2
     assert client.get("/orders/123").json() == {
         "order_id": "123",
         "status": "cooking",
@@ -17,7 +17,7 @@ def test_an_order_follows_its_events(client):
         "run": "a1",
         "ended_run": None,
         "final": False,
-        "order": ORDER,
+        "order": KNOWN,
         "timeline": [
             {"status": "confirmed", "at": AT.format(1), "attempt": 1, "step": "a_step", "note": None},
             {"status": "cooking", "at": AT.format(2), "attempt": 1, "step": "a_step", "note": None},
@@ -25,10 +25,10 @@ def test_an_order_follows_its_events(client):
     }
 
 
-def test_an_event_that_comes_again_changes_nothing(client, sidecar):
-    tell(client, event(1), event(2))
+def test_a_duplicate_changes_nothing(client, sidecar):
+    deliver(client, event(1), event(2))
     before = dict(sidecar.values)
-    assert tell(client, event(2), event(1), event(2)) == ["SUCCESS"] * 3
+    assert deliver(client, event(2), event(1), event(2)) == ["SUCCESS"] * 3
     assert sidecar.values == before
 
 
@@ -36,9 +36,9 @@ def test_an_event_that_comes_again_changes_nothing(client, sidecar):
 def test_events_out_of_order_and_repeated_make_the_same_timeline(client, seed):
     events = [event(number) for number in range(1, 8)] * 2
     random.Random(seed).shuffle(events)
-    tell(client, *events)
+    deliver(client, *events)
     assert statuses(client) == STORY
-    assert client.get("/orders/123").json()["order"] == ORDER
+    assert client.get("/orders/123").json()["order"] == KNOWN
     assert client.get("/orders/123").json()["final"] is True
 
 
@@ -46,8 +46,8 @@ def test_all_events_at_once_and_twice_at_two_replicas_lose_none(serve):
     replicas = [serve(), serve()]
     events = [event(number) for number in range(1, 8)]
     with ThreadPoolExecutor(14) as pool:
-        told = list(pool.map(lambda number: tell(replicas[number % 2], events[number // 2]), range(14)))
-    assert told == [["SUCCESS"]] * 14
+        answers = list(pool.map(lambda number: deliver(replicas[number % 2], events[number // 2]), range(14)))
+    assert answers == [["SUCCESS"]] * 14
     assert statuses(replicas[0]) == STORY
     assert len(client_list(replicas[0])) == 1
 
@@ -56,52 +56,61 @@ def client_list(client):
     return client.get("/orders").json()["orders"]
 
 
-def test_the_order_is_taken_from_whichever_event_has_it(client):
-    tell(client, event(2), event(1, "failed", final=True, note="no storefront"))
-    told = client.get("/orders/123").json()
-    assert (told["order"], told["status"], told["final"]) == (ORDER, "cooking", True)
+def test_the_order_is_taken_from_the_event_that_has_it(client):
+    deliver(client, event(2), event(1, "failed", final=True, note="no storefront"))
+    found = client.get("/orders/123").json()
+    assert (found["order"], found["status"], found["final"]) == (KNOWN, "cooking", True)
 
 
-def test_a_forced_cancellation_comes_last_whatever_it_overtakes(client):
-    tell(client, event(1), event(1001, "cancelled", final=True), event(2))
+def test_the_customer_of_an_event_is_not_stored_and_that_of_the_stored_order_is_kept(client, sidecar):
+    deliver(client, event(1, order=ORDER))
+    assert "Ada" not in sidecar.everything()
+    assert client.get("/orders/123").json()["order"] == KNOWN
+    assert client.post("/orders", json=ORDER).status_code == 200
+    deliver(client, event(2, order=KNOWN))
+    assert client.get("/orders/123").json()["order"] == ORDER
+
+
+def test_a_forced_cancellation_is_last_even_if_it_overtakes_other_events(client):
+    deliver(client, event(1), event(1001, "cancelled", final=True), event(2))
     assert statuses(client) == ["confirmed", "cooking", "cancelled"]
     assert client.get("/orders/123").json()["status"] == "cancelled"
 
 
-def test_a_remake_tells_its_attempt_and_notes_are_kept(client):
-    tell(client, event(1), event(2, "rejected", note="burnt"), event(3, "cooking", attempt=2))
+def test_a_remake_has_its_attempt_and_notes_are_kept(client):
+    deliver(client, event(1), event(2, "rejected", note="burnt"), event(3, "cooking", attempt=2))
     timeline = client.get("/orders/123").json()["timeline"]
-    assert [(moment["attempt"], moment["note"]) for moment in timeline] == [(1, None), (1, "burnt"), (2, None)]
+    assert [(entry["attempt"], entry["note"]) for entry in timeline] == [(1, None), (1, "burnt"), (2, None)]
 
 
 def test_late_events_of_a_deleted_run_do_not_bring_it_back(client, sidecar):
-    tell(client, event(1), event(7))
+    deliver(client, event(1), event(7))
     assert client.delete("/orders/123").status_code == 204
     before = dict(sidecar.values)
-    assert tell(client, event(2), event(7), event(1)) == ["SUCCESS"] * 3
+    assert deliver(client, event(2), event(7), event(1)) == ["SUCCESS"] * 3
     assert sidecar.values == before
     assert client.get("/orders/123").status_code == 404
     assert client_list(client) == []
 
 
 def test_a_new_run_after_the_deletion_is_a_new_order(client):
-    tell(client, event(1), event(7))
+    deliver(client, event(1), event(7))
     client.delete("/orders/123")
-    tell(client, event(2, run="b2"), event(3), event(1, run="b2"))
+    deliver(client, event(2, run="b2"), event(3), event(1, run="b2"))
     assert statuses(client) == ["confirmed", "cooking"]
     assert client.get("/orders/123").json()["run"] == "b2"
     assert [order["order_id"] for order in client_list(client)] == ["123"]
 
 
 def test_a_run_that_follows_a_finished_one_takes_its_place(client):
-    tell(client, event(1), event(7))
-    assert tell(client, event(1, run="b2"), event(2)) == ["SUCCESS"] * 2
+    deliver(client, event(1), event(7))
+    assert deliver(client, event(1, run="b2"), event(2)) == ["SUCCESS"] * 2
     assert statuses(client) == ["confirmed"]
 
 
-def test_an_event_of_another_run_while_one_is_under_way_is_dropped(client):
-    tell(client, event(1))
-    assert tell(client, event(1, run="b2")) == ["DROP"]
+def test_an_event_of_another_run_during_another_is_dropped(client):
+    deliver(client, event(1))
+    assert deliver(client, event(1, run="b2")) == ["DROP"]
     assert client.get("/orders/123").json()["run"] == "a1"
 
 
@@ -134,19 +143,22 @@ BAD = [
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_what_can_never_be_used_is_dropped_and_nothing_is_stored(client, sidecar, bad, caplog):
-    assert tell(client, {**event(1), **bad}) == ["DROP"]
+def test_an_event_that_can_never_be_used_is_dropped_and_nothing_is_stored(client, sidecar, bad, caplog):
+    assert deliver(client, {**event(1, order=ORDER), **bad}) == ["DROP"]
     assert sidecar.calls == []
     assert "Ada" not in caplog.text
+    assert "burnt" not in caplog.text
 
 
 @pytest.mark.parametrize("missing", ["id", "type", "data"])
-def test_an_event_that_lacks_what_is_read_is_dropped(client, missing):
-    assert tell(client, {name: value for name, value in event(1).items() if name != missing}) == ["DROP"]
+def test_an_event_without_a_member_that_is_read_is_dropped(client, missing):
+    assert deliver(client, {name: value for name, value in event(1).items() if name != missing}) == ["DROP"]
 
 
 def test_unknown_members_are_let_through(client):
-    assert tell(client, {**event(1), "traceid": "00-x", "pubsubname": "pizzapubsub", "topic": "orders"}) == ["SUCCESS"]
+    assert deliver(client, {**event(1), "traceid": "00-x", "pubsubname": "pizzapubsub", "topic": "orders"}) == [
+        "SUCCESS"
+    ]
 
 
 @pytest.mark.parametrize("headers", [{}, {"dapr-api-token": "wrong"}])
@@ -155,5 +167,5 @@ def test_with_an_app_token_events_come_from_the_sidecar_only_and_users_need_none
     for route in ("/events/orders", "/events/orders-dead"):
         assert guarded.post(route, json=event(1), headers=headers).status_code == 401
     assert guarded.get("/orders/123").status_code == 404
-    told = guarded.post("/events/orders", json=event(1), headers={"dapr-api-token": "s3cret"})
-    assert told.json() == {"status": "SUCCESS"}
+    answer = guarded.post("/events/orders", json=event(1), headers={"dapr-api-token": "s3cret"})
+    assert answer.json() == {"status": "SUCCESS"}

@@ -1,11 +1,12 @@
-"""Orders as their readers see them: stored, read, listed and deleted."""
+"""Orders are stored, read, listed and deleted."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
-from conftest import free_port
-from story import ORDER, event, tell
+from story import KNOWN, ORDER, deliver, event
+
+from kit.fakes.waiting import free_port
 
 STORED = {"order_id": "123", "status": "stored", "step": None, "attempt": None, "run": None, "final": False}
 STORED |= {"ended_run": None, "order": ORDER, "timeline": []}
@@ -42,41 +43,44 @@ def test_two_different_orders_with_one_id_at_once_make_one_order(serve):
     assert replicas[0].get("/orders/123").json()["order"] == orders[winner]
 
 
-def test_the_events_of_a_stored_order_are_heard(client):
+def test_the_events_of_a_stored_order_are_entered_and_its_customer_is_kept(client):
     client.post("/orders", json=ORDER)
-    tell(client, event(2))
-    told = client.get("/orders/123").json()
-    assert (told["status"], told["run"], told["order"]) == ("cooking", "a1", ORDER)
+    deliver(client, event(2), event(1))
+    found = client.get("/orders/123").json()
+    assert (found["status"], found["run"], found["order"]) == ("cooking", "a1", ORDER)
 
 
-def test_an_order_that_was_started_is_stored_already(client):
-    tell(client, event(1))
-    assert client.post("/orders", json=ORDER).status_code == 200
+def test_storing_an_order_that_was_started_adds_its_customer(client):
+    deliver(client, event(1))
+    assert client.get("/orders/123").json()["order"] == KNOWN
+    assert client.post("/orders", json={**ORDER, "size": "small"}).status_code == 409
+    assert [client.post("/orders", json=ORDER).status_code for _ in range(2)] == [200, 200]
     assert client.get("/orders/123").json()["status"] == "confirmed"
+    assert client.get("/orders/123").json()["order"] == ORDER
 
 
-def test_an_unknown_order_is_404_and_nothing_is_said_of_a_deletion(client):
+def test_an_unknown_order_is_404_without_the_code_of_a_deletion(client):
     for answer in (client.get("/orders/nope"), client.delete("/orders/nope")):
         assert "code" not in problem_of(answer, 404)
         assert "nope" in answer.json()["detail"]
 
 
 def test_a_running_order_is_not_deleted(client):
-    tell(client, event(1), event(5))
+    deliver(client, event(1), event(5))
     assert problem_of(client.delete("/orders/123"), 409)["code"] == "ORDER_RUNNING"
     assert client.get("/orders/123").status_code == 200
 
 
-def test_a_deleted_order_tells_which_run_went_with_it(client):
-    tell(client, event(1), event(7))
+def test_a_deleted_order_names_the_run_that_was_deleted(client):
+    deliver(client, event(1), event(7))
     assert client.delete("/orders/123").status_code == 204
     for answer in (client.get("/orders/123"), client.delete("/orders/123")):
-        told = problem_of(answer, 404)
-        assert (told["code"], told["run"]) == ("ORDER_DELETED", "a1")
+        found = problem_of(answer, 404)
+        assert (found["code"], found["run"]) == ("ORDER_DELETED", "a1")
 
 
-def test_an_order_that_is_stored_again_tells_which_run_was_deleted(client):
-    tell(client, event(1), event(7))
+def test_an_order_that_is_stored_again_names_the_run_that_was_deleted(client):
+    deliver(client, event(1), event(7))
     client.delete("/orders/123")
     client.post("/orders", json=ORDER)
     assert client.get("/orders/123").json() == {**STORED, "ended_run": "a1"}
@@ -85,15 +89,16 @@ def test_an_order_that_is_stored_again_tells_which_run_was_deleted(client):
 def test_an_order_that_was_only_stored_is_deleted_without_a_run(client):
     client.post("/orders", json=ORDER)
     client.delete("/orders/123")
-    assert problem_of(client.get("/orders/123"), 404)["run"] is None
+    found = problem_of(client.get("/orders/123"), 404)
+    assert (found["code"], found.get("run")) == ("ORDER_DELETED", None)
     assert client.post("/orders", json={**ORDER, "size": "small"}).status_code == 201
 
 
 def test_many_runs_of_one_id_are_forgotten_one_by_one_and_not_all(client):
     for number in range(60):
-        tell(client, event(1, run=f"r{number}"), event(7, run=f"r{number}"))
+        deliver(client, event(1, run=f"r{number}"), event(7, run=f"r{number}"))
         assert client.delete("/orders/123").status_code == 204
-    assert tell(client, event(2, run="r59"), event(2, run="r20")) == ["SUCCESS"] * 2
+    assert deliver(client, event(2, run="r59"), event(2, run="r20")) == ["SUCCESS"] * 2
     assert client.get("/orders/123").json()["run"] == "r59"
 
 
@@ -175,11 +180,11 @@ def test_without_a_sidecar_the_service_starts_and_says_so(serve, method, path, b
     assert "cannot be reached" in problem_of(client.get("/readyz"), 503)["detail"]
 
 
-def test_an_event_whose_save_was_lost_is_entered_when_it_comes_again(client, sidecar):
+def test_an_event_whose_save_was_lost_is_entered_at_its_next_delivery(client, sidecar):
     sidecar.refuse = lambda method, _: (grpc.StatusCode.INTERNAL, "lost") if method == "SaveState" else None
     assert client.post("/events/orders", json=event(1)).status_code == 503
     sidecar.refuse = lambda *_: None
-    assert tell(client, event(1)) == ["SUCCESS"]
+    assert deliver(client, event(1)) == ["SUCCESS"]
     assert len(client.get("/orders").json()["orders"]) == 1
 
 
@@ -189,3 +194,32 @@ def test_ready_and_welcome(client, sidecar):
     assert client.get("/docs").status_code == 200
     sidecar.ready = False
     problem_of(client.get("/readyz"), 503)
+
+
+def test_a_deletion_removes_every_trace_of_the_customer(client, sidecar, caplog):
+    client.post("/orders", json=ORDER)
+    deliver(client, event(1), event(7))
+    assert ORDER["customer"]["phone"] in sidecar.everything()
+    client.delete("/orders/123")
+    for kept in (sidecar.everything(), caplog.text):
+        assert [one for one in ORDER["customer"].values() if one in kept] == []
+
+
+def test_an_order_expires_with_the_retention_and_every_key_does(client, sidecar):
+    client.post("/orders", json=ORDER)
+    deliver(client, event(1), event(7))
+    assert {value.ttl for value in sidecar.values.values()} == {7_776_000}
+    sidecar.expire()
+    assert client.get("/orders").json() == {"orders": [], "next": None}
+    problem_of(client.get("/orders/123"), 404)
+
+
+@pytest.mark.parametrize("before", ["999999999.1", "7.0"])
+def test_a_cursor_beyond_the_newest_page_starts_at_the_newest(serve, sidecar, before):
+    client = serve(orders_per_page=2)
+    for order_id in "abc":
+        client.post("/orders", json={**ORDER, "order_id": order_id})
+    calls = len(sidecar.calls)
+    orders = client.get("/orders", params={"before": before}).json()["orders"]
+    assert [order["order_id"] for order in orders] == ["c", "b", "a"]
+    assert len(sidecar.calls) - calls <= 3

@@ -152,10 +152,13 @@ def _shown(lines: list[str], part: range, hidden: set[int], marks: set[int], mar
 
 
 def rewrite(page: Page) -> int:
-    """Rewrite the quotes of a page from their files and return how many changed. Raise NoSuchQuote for a lost one."""
+    """Rewrite the quotes of a page from their files and return how many changed. A lost one stays as it is."""
     changed = 0
     for quote in reversed(quotes(page)):
-        real = quote.real()
+        try:
+            real = quote.real()
+        except NoSuchQuote:
+            continue
         if real == quote.block.text:
             continue
         lines = page.text.splitlines(keepends=True)
@@ -183,10 +186,7 @@ def main(arguments: list[str]) -> int:
                 print(f"{quote.where}: {error}")
                 status = 1
         if "--write" in arguments:
-            try:
-                rewrite(page)
-            except NoSuchQuote:
-                status = 1
+            rewrite(page)
     return status
 
 

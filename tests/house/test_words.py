@@ -11,8 +11,14 @@ from tests.house import words
 # The paths that keep to the rules. The rules are younger than the code, which is rewritten folder by folder.
 # So this list may only grow. When everything is in it, it becomes [Path()].
 DONE = [
+    Path("CHANGELOG.md"),
+    Path("CONTRIBUTING.md"),
     Path("README.md"),
+    Path("SECURITY.md"),
     Path("docs/glossary.md"),
+    Path("docs/labs/2-jobs.md"),
+    Path("docs/labs/3-chat-memory.md"),
+    Path("docs/labs/1-service-invocation.md"),
     Path("tests/house/words.py"),
     Path("tests/house/test_words.py"),
     Path("tests/house/reading.py"),

@@ -25,10 +25,6 @@ SECTIONS = [
 LONGEST_PARAGRAPH = 5 * 120  # characters: five lines
 FEWEST_QUOTES = 4
 
-# Pages that still have their older form. This set may only shrink.
-TO_COME = {
-    "docs/labs/4-pizza.md",
-}
 PAGES = [pytest.param(page, id=str(page.path)) for page in pages() if page.is_executed]
 LABS = [pytest.param(page, id=str(page.path)) for page in pages() if page.path.match("docs/labs/*.md")]
 
@@ -56,14 +52,10 @@ def long_paragraphs(text: str) -> list[str]:
 
 @pytest.mark.parametrize("page", LABS)
 def test_a_lab_page_has_the_form(page: Page) -> None:
-    found = faults_of_form(page)
-    if str(page.path) in TO_COME:
-        assert found, "it has the form now: take it out of TO_COME"
-    else:
-        assert found == []
+    assert faults_of_form(page) == []
 
 
-@pytest.mark.parametrize("page", [one for one in PAGES if one.id not in TO_COME])
+@pytest.mark.parametrize("page", PAGES)
 def test_no_paragraph_is_over_five_lines(page: Page) -> None:
     assert long_paragraphs(page.text) == []
 

@@ -1,79 +1,56 @@
-"""The events that chat publishes (asyncapi.yaml), and how the streams behind them lose what is forgotten."""
+"""The events that chat publishes (asyncapi.yaml), and the trimming of their stream after a user was forgotten."""
 
-import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import uuid4
 
-import aiohttp
-import grpc
-from dapr.clients.exceptions import DaprGrpcError
-
-from failures import NonRetryableError, Unreachable
+from kit.sidecar.events import Publisher
+from kit.sidecar.jobs import Jobs
+from messages import Message
 from models import Leftovers
-from sdk_client import SdkClient
-from settings import Settings
-from turn import ChatTurn
 
 TRIM_JOB = "trim-conversations"
-# More than once: a step that its ended workflow left running may publish a moment later.
+# More than once: a step that was in flight when its workflow ended may publish a moment later.
 TRIM_SCHEDULE, TRIM_TIMES = "@every 3s", 3
 # A stream is trimmed when something is added to it, and with `stream-node-max-entries 1` of at most a hundred entries.
-# These are enough for the 30,000 turns that 50 a second come to in ten minutes.
+# That is enough for the 30,000 turns that 50 a second make in ten minutes.
 MARKERS = 100
 
 
 class Events:
-    """Publishes on chat's one topic; raises Unreachable or NonRetryableError, which name the pubsub component."""
+    """Publish on chat's one topic. Methods raise Unavailable, which names the component or the scheduler."""
 
-    def __init__(self, settings: Settings, client: SdkClient, session: aiohttp.ClientSession) -> None:
-        self._settings, self._client, self._session = settings, client, session
+    def __init__(self, publisher: Publisher, topic: str, jobs: Jobs, stream_ttl_seconds: int) -> None:
+        self._publisher, self._topic = publisher, topic
+        self._jobs, self._stream_ttl = jobs, stream_ttl_seconds
 
-    async def conversation_updated(self, turn: ChatTurn, reply: str) -> None:
-        """Tells of a turn. Its event id is the message id, so that a turn told twice is kept once."""
+    async def conversation_updated(self, message: Message, reply: str) -> None:
+        """Publish a turn. Its event id is the message id, so a turn that is published twice is kept once."""
         data = {
-            "user_id": turn.user_id,
-            "session_id": turn.session_id,
+            "user_id": message.user_id,
+            "session_id": message.session_id,
             "event_type": "ConversationUpdated",
-            "user_message": turn.text,
+            "user_message": message.text,
             "assistant_reply": reply,
-            "message_id": turn.message_id,
+            "message_id": message.message_id,
             # Of arrival: a client's clock that runs ahead must not bring a forgotten user back.
-            "timestamp": turn.received_at.isoformat(),
+            "timestamp": message.received_at.isoformat(),
         }
-        metadata = {"cloudevent.id": turn.message_id, "cloudevent.type": "ConversationUpdated"}
-        if turn.traceparent:
-            metadata["cloudevent.traceparent"] = turn.traceparent
-        await self._publish(data, metadata)
+        ids = {"id": message.message_id, "traceparent": message.traceparent}
+        await self._publisher.publish(self._topic, "ConversationUpdated", data, **ids)
 
     async def stream_trimmed(self) -> None:
-        """Adds events that say nothing, for Redis trims what is too old when something new comes."""
+        """Add events without content, because Redis drops old entries when a new one is added."""
         data = {"event_type": "StreamTrimmed", "timestamp": datetime.now(UTC).isoformat()}
         for _ in range(MARKERS):
-            await self._publish(data, {"cloudevent.type": "StreamTrimmed"})
+            await self._publisher.publish(self._topic, "StreamTrimmed", data)
 
     async def trim_later(self, leftovers: Leftovers) -> None:
-        """Has a Dapr job call back (`POST /job/{name}`) when what was published by now is old enough to be trimmed."""
-        data = leftovers.model_dump(mode="json")
-        due = f"{self._settings.stream_ttl_seconds + 2}s"
-        job = {"dueTime": due, "schedule": TRIM_SCHEDULE, "repeats": TRIM_TIMES, "data": data}
-        # A name of its own: a try before this one may have found what this one did not.
-        url = f"http://127.0.0.1:{self._settings.dapr_http_port}/v1.0/jobs/{TRIM_JOB}-{uuid4().hex[:16]}"
-        try:
-            async with self._session.post(url, json=job) as response:
-                if not response.ok:
-                    raise Unreachable("Dapr scheduler", f"it answered {response.status}.")
-        except aiohttp.ClientError as error:
-            raise Unreachable("Dapr scheduler", "the Dapr sidecar cannot be reached.") from error
-
-    async def _publish(self, data: Mapping[str, object], metadata: dict[str, str]) -> None:
-        name, topic = self._settings.pubsub_name, self._settings.conversations_topic
-        client = await self._client.get()
-        try:
-            await client.publish_event(
-                name, topic, json.dumps(data), publish_metadata=metadata, data_content_type="application/json"
-            )
-        except DaprGrpcError as error:
-            if error.code() in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT):
-                raise NonRetryableError(name, f"Dapr answers {error.code().name} for {topic}.") from error
-            raise Unreachable(name, f"Dapr answers {error.code().name} for {topic}.") from error
+        """Schedule a job (`POST /job/{name}`) for the time when all events of now are old enough to be dropped."""
+        # No name twice: an attempt before this one may have found other leftovers.
+        await self._jobs.schedule(
+            f"{TRIM_JOB}-{uuid4().hex[:16]}",
+            f"{self._stream_ttl + 2}s",
+            schedule=TRIM_SCHEDULE,
+            repeats=TRIM_TIMES,
+            data=leftovers.model_dump(mode="json"),
+        )

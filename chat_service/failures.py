@@ -1,74 +1,140 @@
-"""What can go wrong in a step, as exceptions that survive the way through the workflow engine.
+"""Failed steps: how a failure passes through the workflow engine, and switches that cause one.
 
-Of an exception in an activity Dapr keeps the class name and the message. The name says what kind of failure it was, and
-the message begins with the dependency. 502: it answered badly; 503: it cannot be reached now; 504: it took too long.
+The switches give the workflow's retries something to do in labs and tests. Never use them in production. They live in
+this process, so each replica has its own.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+import functools
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Annotated, Literal, Protocol, TypeVar, cast
 
 from dapr.ext.workflow import TaskFailedError
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
 
-from turn import Failure
+from kit.edge.problems import documented
+from kit.edge.service import from_state
+from kit.sidecar.unavailable import Unavailable, too_slow
+from messages import Failure
+
+Steps = TypeVar("Steps", bound="HasFaults")
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+# A defect of this service: the log has its words, the user gets none of them.
+DEFECT = Failure(step="", dependency="chat-service", status=502, detail="The workflow failed unexpectedly.")
+# Dapr's codes for a component that this app cannot use as it is set up, and the kit's for a missing secret.
+SET_UP_WRONGLY = {"FAILED_PRECONDITION", "INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED"}
+
+
+class Refused(Unavailable):
+    """A dependency refused a call. Another attempt would fail alike."""
 
 
 class StepFailed(Exception):
-    """A dependency failed; `detail` never holds what the user wrote, a key, or an address."""
-
-    status = 502
-
-    def __init__(self, dependency: str, detail: str) -> None:
-        super().__init__(f"{dependency}: {detail}")
-        self.dependency = dependency
-
-
-class BadAnswer(StepFailed):
-    """It answered, but not with what its contract promises."""
-
-
-class Unreachable(StepFailed):
-    """It cannot be reached, or says that it cannot serve now."""
-
-    status = 503
-
-
-class TooSlow(StepFailed):
-    """It did not answer in time."""
-
-    status = 504
+    """A step failed. Of an exception in an activity Dapr keeps the class name, and the message: a Failure as JSON."""
 
 
 class NonRetryableError(StepFailed):
-    """Another attempt would fail alike. The SDK knows errors of this name and does not retry them."""
+    """A step failed, and another attempt would fail alike. The SDK retries no error of this name."""
 
 
-KINDS = {kind.__name__: kind.status for kind in (BadAnswer, Unreachable, TooSlow, NonRetryableError)}
+# pass_turn is the second half of save_conversation, after the turn was published.
+StepName = Literal["fetch_context", "generate_response", "save_conversation", "pass_turn"]
 
 
-class ChatFailed(Exception):
-    """The turn has no reply; ends the workflow as failed."""
+class FaultOrder(BaseModel):
+    """The faults of one step of the workflow."""
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(f"{failure.step}: {failure.dependency}: {failure.detail}")
-        self.failure = failure
+    model_config = ConfigDict(extra="forbid")
+
+    fail_next: int = Field(default=0, ge=0, le=1_000_000, description="Number of attempts that fail", examples=[2])
+    delay_ms: int = Field(
+        default=0, ge=0, le=60_000, description="Delay before each attempt, in milliseconds", examples=[0]
+    )
 
 
-def failure_of(step: str, error: TaskFailedError) -> Failure:
-    """What a failed activity said, once its retries are used up."""
-    kind, message = error.details.error_type, error.details.message
-    if kind not in KINDS:
-        # A defect here, not in a dependency: the log has its words, the user gets none of them.
-        return Failure(step=step, dependency="chat-service", status=502, detail=f"{step} failed unexpectedly.")
-    dependency, _, detail = message.partition(": ")
-    return Failure(step=step, dependency=dependency, status=KINDS[kind], detail=detail)
+class Faults:
+    """The faults that are on, step by step."""
+
+    def __init__(self) -> None:
+        self.orders: dict[StepName, FaultOrder] = {}
+
+    async def strike(self, step: str) -> None:
+        """Wait for the ordered delay, then raise Unavailable if this attempt is to fail."""
+        order = self.orders.get(cast("StepName", step))
+        if order is None:
+            return
+        # Decided before the delay: of two attempts at once, the first to arrive is the first to fail.
+        fails = order.fail_next > 0
+        order.fail_next -= fails
+        if order.delay_ms:
+            await asyncio.sleep(order.delay_ms / 1000)
+        if fails:
+            raise Unavailable(503, "simulated fault", f"simulated fault: {step} fails on purpose.")
+
+
+class HasFaults(Protocol):
+    """An object with fault switches."""
+
+    @property
+    def faults(self) -> Faults: ...
+
+
+def step(activity: Callable[[Steps, In], Awaitable[Out]]) -> Callable[[Steps, In], Awaitable[Out]]:
+    """Fail on purpose if a switch says so, and let each failure of an activity survive the way through the engine."""
+    name = getattr(activity, "__name__")  # noqa: B009
+
+    @functools.wraps(activity)
+    async def run(self: Steps, argument: In) -> Out:
+        try:
+            await self.faults.strike(name)
+            return await activity(self, argument)
+        except Unavailable as error:
+            failure = Failure(step=name, dependency=error.dependency, status=error.status, detail=error.detail)
+            is_final = isinstance(error, Refused) or error.error_code in SET_UP_WRONGLY
+            raise (NonRetryableError if is_final else StepFailed)(failure.model_dump_json()) from error
+
+    return run
+
+
+def failure_of(error: TaskFailedError) -> Failure:
+    """Return the failure of an activity whose retries are used up."""
+    if error.details.error_type in (StepFailed.__name__, NonRetryableError.__name__):
+        return Failure.model_validate_json(error.details.message)
+    return DEFECT
 
 
 @asynccontextmanager
 async def within(dependency: str, seconds: float) -> AsyncGenerator[None]:
-    """A time limit on what is awaited inside; raises TooSlow. Activities have none of their own in Dapr."""
+    """Limit the time of the block; raise Unavailable, which names the dependency. Dapr limits no activity."""
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        raise TooSlow(dependency, f"it did not answer within {seconds:g} s.") from error
+        raise too_slow(dependency, seconds) from error
+
+
+Switches = Annotated[Faults, Depends(from_state("faults"))]
+router = APIRouter(prefix="/faults", tags=["faults"])
+
+
+@router.put("/{step}", responses=documented(413, 422))
+async def set_fault(step: StepName, order: FaultOrder, faults: Switches) -> FaultOrder:
+    """Replace the faults of one step."""
+    faults.orders[step] = order
+    return order
+
+
+@router.get("")
+async def get_faults(faults: Switches) -> dict[StepName, FaultOrder]:
+    """Return the faults that are still on."""
+    return faults.orders
+
+
+@router.delete("", status_code=204)
+async def clear_faults(faults: Switches) -> None:
+    """Turn all faults off."""
+    faults.orders.clear()

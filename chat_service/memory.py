@@ -1,69 +1,45 @@
-"""agent-memory-service, invoked through this app's sidecar: what is known of a user, and what was said."""
+"""agent-memory-service, invoked through this app's sidecar: the facts about a user, and the history of a session."""
 
-import aiohttp
-from pydantic import BaseModel, ValidationError
-from yarl import URL
+from pydantic import ValidationError
 
-from failures import BadAnswer, NonRetryableError, Unreachable
-from settings import Settings
-from turn import Memory, Said
-
-
-class DaprError(BaseModel):
-    """An error of the sidecar's own; those of memory, which it passes on, have no such code."""
-
-    errorCode: str
-
-    @classmethod
-    def code(cls, body: bytes) -> str | None:
-        """The code in an answer, if the answer is Dapr's."""
-        try:
-            return cls.model_validate_json(body).errorCode
-        except ValidationError:
-            return None
+from failures import Refused
+from kit.sidecar.invoke import Invoker
+from kit.sidecar.unavailable import Unavailable
+from messages import Memory, Message, Said
 
 
 class Recalled(Memory):
-    """What memory tells in one call: what is known of the user, and what was said last, oldest first."""
+    """The answer of memory: the facts about a user, and the last messages of a session, oldest first."""
 
     history: list[Said]
 
 
 class MemoryService:
-    """Asks agent-memory-service; raises BadAnswer, Unreachable or NonRetryableError, which name it."""
+    """Ask agent-memory-service."""
 
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
-        self._app_id, self._port, self._session = settings.memory_app_id, settings.dapr_http_port, session
+    def __init__(self, invoker: Invoker, app_id: str, seconds: float) -> None:
+        self._invoker, self._app_id, self._seconds = invoker, app_id, seconds
 
-    async def recall(self, user_id: str, session_id: str, limit: int, trace: str) -> Recalled:
-        """The memory of a user, with the last `limit` messages of a session.
+    async def recall(self, message: Message, limit: int) -> Recalled:
+        """Return the memory of a user, with the last `limit` messages of a session. Raise Unavailable or Refused.
 
-        One that nobody has told of is new, and gets the defaults of the lab.
+        An unknown user is a new one, and gets the defaults of the lab.
         """
-        found = await self._get(f"/memories/{user_id}?session_id={session_id}&limit={limit}", trace)
-        if found is None:
+        user_id, trace = message.user_id, message.traceparent
+        path = f"/memories/{user_id}?session_id={message.session_id}&limit={limit}"
+        try:
+            answer = await self._invoker.get(self._app_id, path, seconds=self._seconds, trace=trace)
+        except Unavailable as error:
+            # Memory's own words, after the colon, are for the log.
+            error.detail, error.reason = f"{error.detail.partition(':')[0].rstrip('.')}.", error.reason or error.detail
+            raise
+        if answer.status == 404:
             summary = f"{user_id} is a new user."
             return Recalled(name=user_id, preferred_style="casual", user_summary=summary, history=[])
+        if answer.status != 200:
+            raise Refused(502, self._app_id, f"{self._app_id} answered {answer.status}.", reason=answer.reason)
         try:
-            return Recalled.model_validate_json(found)
+            return Recalled.model_validate_json(answer.body)
         except ValidationError as error:
-            raise BadAnswer(self._app_id, "its answer is not what its contract promises.") from error
-
-    async def _get(self, path: str, trace: str) -> bytes | None:
-        # `encoded`, so that the path goes out as it is written: ids hold nothing that Dapr reads as more (models.py).
-        url = URL(f"http://127.0.0.1:{self._port}/v1.0/invoke/{self._app_id}/method{path}", encoded=True)
-        headers = {"traceparent": trace} if trace else {}
-        try:
-            async with self._session.get(url, headers=headers, allow_redirects=False) as response:
-                status, body = response.status, await response.read()
-        except aiohttp.ClientError as error:
-            raise Unreachable("Dapr sidecar", "it cannot be reached.") from error
-        if status == 200:
-            return body
-        if code := DaprError.code(body):
-            raise Unreachable(self._app_id, f"it cannot be reached ({code}).")
-        if status == 404:
-            return None
-        if status in (400, 401, 403, 422):
-            raise NonRetryableError(self._app_id, f"it answered {status}.")
-        raise (Unreachable if status in (429, 503) else BadAnswer)(self._app_id, f"it answered {status}.")
+            detail = f"The answer of {self._app_id} is not the one that its contract promises."
+            raise Unavailable(502, self._app_id, detail) from error

@@ -1,10 +1,13 @@
-"""What goes over chat's wire."""
+"""The requests and answers of chat."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Body, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from kit.edge.models import Problem
+from messages import Answered
 
 # At least one character that is no dot: `.` and `..` are steps in a path.
 USER_ID = r"^[.]*[A-Za-z0-9_@~-][A-Za-z0-9._@~-]*$"
@@ -16,12 +19,12 @@ SessionId = Annotated[str, Field(min_length=1, max_length=64, pattern=WORD, exam
 MessageId = Annotated[str, Field(min_length=1, max_length=64, pattern=WORD, examples=["m-1"])]
 Tag = Annotated[str, Field(min_length=1, max_length=64)]
 Tags = Annotated[list[Tag], Field(max_length=20)]
-InstancePath = Annotated[str, Path(pattern=INSTANCE_ID, max_length=64, description="As POST /chat/ told it")]
+InstancePath = Annotated[str, Path(pattern=INSTANCE_ID, max_length=64, description="As POST /chat/ returned it")]
 WaitQuery = Annotated[bool, Query(description="`false`: answer 202 at once")]
 
 
 class MessageMetadata(BaseModel):
-    """What identifies a message; each part is made here when it is not given."""
+    """The ids and the time of a message. Each is made here if it is not given."""
 
     session_id: SessionId | None = None
     timestamp: datetime | None = None
@@ -44,17 +47,26 @@ class ChatMessage(BaseModel):
 
 
 class AnswerMetadata(BaseModel):
-    """Which message was answered, and by which engine."""
+    """The message that was answered, and the model that answered it."""
 
     session_id: str
     message_id: str
     timestamp: datetime
-    model: str | None = Field(default=None, description="The engine that answered; null until then")
+    model: str | None = Field(default=None, description="The model that answered; null until then")
     tags: list[str] = []
 
 
+class WorkflowState(BaseModel):
+    """The state of the workflow that answers a message, as far as chat shows it."""
+
+    instance_id: str
+    name: str
+    runtime_status: str = Field(description="RUNNING, COMPLETED, FAILED or TERMINATED")
+    serialized_output: str | None = Field(description="The workflow's output as JSON text")
+
+
 class ChatAnswer(BaseModel):
-    """The reply to a message, or how far it is."""
+    """The reply to a message, or the state of its workflow until there is one."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -71,6 +83,13 @@ class ChatAnswer(BaseModel):
                         "model": "offline",
                         "tags": [],
                     },
+                    "error": None,
+                    "state": {
+                        "instance_id": "chat-0f343b0931126a20f133d67c2b018a3b-1",
+                        "name": "chat_workflow",
+                        "runtime_status": "COMPLETED",
+                        "serialized_output": '{"reply":"Greetings, Junaid! …","model":"offline"}',
+                    },
                 }
             ]
         }
@@ -81,13 +100,25 @@ class ChatAnswer(BaseModel):
     status: Literal["running", "completed", "failed", "terminated"]
     instance_id: str
     metadata: AnswerMetadata
-    error: str | None = Field(default=None, description="What failed, when `status` says so")
+    error: str | None = Field(default=None, description="The failure, if `status` is failed")
+
+    @computed_field(description="The workflow's state")
+    @property
+    def state(self) -> WorkflowState:
+        """Return the state of the workflow."""
+        output = None if self.reply is None else Answered(reply=self.reply, model=self.metadata.model or "")
+        return WorkflowState(
+            instance_id=self.instance_id,
+            name="chat_workflow",
+            runtime_status=self.status.upper(),
+            serialized_output=output and output.model_dump_json(),
+        )
 
 
 UserForgottenEvent = Annotated[
     dict[str, object],
     Body(
-        description="A CloudEvent: UserForgotten, or StreamTrimmed, which says nothing",
+        description="A CloudEvent: UserForgotten, or StreamTrimmed, which has no content",
         examples=[
             {
                 "specversion": "1.0",
@@ -107,7 +138,7 @@ UserForgottenEvent = Annotated[
 
 
 class UserForgottenData(BaseModel):
-    """Whom memory forgot, told without the user id (agent-memory-service's asyncapi.yaml)."""
+    """The user that memory forgot, without the user id (agent-memory-service's asyncapi.yaml)."""
 
     event_type: Literal["UserForgotten"]
     user_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -116,7 +147,7 @@ class UserForgottenData(BaseModel):
 
 
 class Leftovers(BaseModel):
-    """What an activity or a request in flight may write once more (forgetting.py). Names nobody."""
+    """The keys that a step or a request in flight may write again (forgetting.py). No name is among them."""
 
     user_hash: str = Field(examples=["d7143e629738875304bfcc23ae2ae1f87ae7e941f57f0046385b92e422989b02"])
     forgotten_at: datetime
@@ -125,46 +156,12 @@ class Leftovers(BaseModel):
 
 
 class EventStatus(BaseModel):
-    """What Dapr shall do with an event: forget it, bring it again, or give it up."""
+    """The answer to an event: Dapr takes it for done, delivers it again, or drops it."""
 
     status: Literal["SUCCESS", "RETRY", "DROP"] = Field(examples=["SUCCESS"])
 
 
-class FaultOrder(BaseModel):
-    """What goes wrong on purpose in one step of the workflow."""
+class ChatProblem(Problem):
+    """An error in the form of RFC 9457, also of a chat that failed."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    fail_next: int = Field(default=0, ge=0, le=1_000_000, description="So many attempts fail", examples=[2])
-    delay_ms: int = Field(default=0, ge=0, le=60_000, description="Each attempt first waits", examples=[0])
-
-
-class Welcome(BaseModel):
-    """One line that names the main routes."""
-
-    message: str
-
-
-class Health(BaseModel):
-    """The state of the process, or of what it needs before it can serve."""
-
-    status: str = Field(examples=["ok"])
-
-
-class FieldError(BaseModel):
-    """What is wrong with one field."""
-
-    field: str = Field(examples=["user_id"])
-    message: str = Field(examples=["Field required"])
-
-
-class Problem(BaseModel):
-    """An error, as RFC 9457 has it; the last two fields tell of a chat that failed."""
-
-    type: str = "about:blank"
-    title: str = Field(examples=["Service Unavailable"])
-    status: int = Field(examples=[503])
-    detail: str = Field(examples=["agent-memory-service: it cannot be reached."])
-    errors: list[FieldError] | None = Field(default=None, description="For invalid input: one entry a field")
-    dependency: str | None = Field(default=None, description="What failed", examples=["agent-memory-service"])
     instance_id: str | None = Field(default=None, description="The workflow that was to answer")

@@ -1,101 +1,80 @@
-"""The workflow that answers one message: every step is an activity, so a crash between two loses and repeats nothing.
+"""The workflow that answers one message. Each step is an activity, so a crash between two loses and repeats nothing.
 
-It is replayed from its history after each step, so it reads no clock, makes no ids and touches nothing outside: times
-and ids come with the message.
+It is replayed from its history after each step. So it reads no clock, makes no ids and does no I/O: times and ids are
+part of the message.
 """
 
-# The SDK does not say of what its tasks are made.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-
-from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from dapr.ext.workflow import DaprWorkflowContext, RetryPolicy, TaskFailedError, when_any
+from dapr.ext.workflow import RetryPolicy, TaskFailedError
 
-from failures import ChatFailed, failure_of
+from failures import failure_of
+from kit.engine.context import Context, Steps, retry, when_any
+from messages import Context as ChatContext
+from messages import Generated, Message, Outcome, Prompt, TurnCheck
 from settings import Settings
-from turn import Answered, ChatTurn, Context, Failure, Generated, MyTurn, Outcome, Prompt
 
 YOUR_TURN = "YourTurn"
 
-Steps = Generator[Any, Any, Any]
+
+class ChatFailed(Exception):
+    """The message has no reply. The workflow ends as failed."""
 
 
-def chat_workflow_with(settings: Settings) -> Callable[[DaprWorkflowContext, ChatTurn], Steps]:
-    """chat_workflow with the retry policies of these settings."""
+@dataclass(frozen=True)
+class ChatWorkflow:
+    """The workflow with the retry policies of these settings."""
 
-    def policy(step: str) -> RetryPolicy:
-        return RetryPolicy(
-            first_retry_interval=timedelta(seconds=getattr(settings, f"{step}_retry_seconds")),
-            max_number_of_attempts=getattr(settings, f"{step}_attempts"),
-            backoff_coefficient=2,
-            max_retry_interval=timedelta(seconds=settings.max_retry_seconds),
-        )
+    settings: Settings
 
-    fetch, generate, save, turns = policy("fetch"), policy("generate"), policy("save"), policy("turn")
-
-    def chat_workflow(ctx: DaprWorkflowContext, turn: ChatTurn) -> Steps:
-        """Answers a message. Returns an Answered; fails as ChatFailed, with the Failure as its custom status."""
-        step = "wait_for_turn"
+    def chat_workflow(self, ctx: Context, message: Message) -> Steps:
+        """Answer a message. Return an Answered, or fail as ChatFailed with the Failure as the custom status."""
         try:
-            if not turn.is_head:
-                yield from wait_for_turn(ctx, turn)
-
-            step = "fetch_context"
-            context = Context.model_validate((yield ctx.call_activity(step, input=turn, retry_policy=fetch)))
-
-            # Only a second workflow for the same message finds it answered; it ends with the same reply.
-            answered = context.answered
-            if answered is None:
-                step = "generate_response"
-                answered = yield from generate_response(ctx, turn, context)
-
-            step = "save_conversation"
+            if not message.is_head:
+                yield from self._wait_for_turn(ctx, message)
+            found = yield ctx.call_activity("fetch_context", input=message, retry_policy=self._retry("fetch"))
+            context = ChatContext.model_validate(found)
+            # Only a second workflow of the same message finds it answered. It ends with the same reply.
+            answered = context.answered or (yield from self._generate_response(ctx, message, context))
             outcome = Outcome(
-                turn=turn,
+                message=message,
                 instance_id=ctx.instance_id,
                 answered=answered,
                 published=context.answered is not None,
                 remembered=context.remembered,
             )
-            yield ctx.call_activity(step, input=outcome, retry_policy=save)
+            yield ctx.call_activity("save_conversation", input=outcome, retry_policy=self._retry("save"))
         except TaskFailedError as error:
-            failure = failure_of(step, error)
-            yield from handle_error(ctx, turn, failure)
-            raise ChatFailed(failure) from error
+            failure = failure_of(error)
+            ctx.set_custom_status(failure.model_dump_json())
+            outcome = Outcome(message=message, instance_id=ctx.instance_id, failure=failure)
+            yield ctx.call_activity("handle_error", input=outcome, retry_policy=self._retry("turn"))
+            raise ChatFailed(failure.detail) from error
         return answered.model_dump()
 
-    def wait_for_turn(ctx: DaprWorkflowContext, turn: ChatTurn) -> Steps:
-        # Asked first, because the one before may have ended between this message's queueing and this workflow's start:
-        # the event would have found nobody. From here on it finds this workflow, waiting or not.
-        while not (yield from is_my_turn(ctx, turn)):
+    def _wait_for_turn(self, ctx: Context, message: Message) -> Steps:
+        # The check is first, because the message before may have ended before this workflow started: its event then
+        # found no workflow. From here on the event finds this one, waiting or not.
+        waiting = Outcome(message=message, instance_id=ctx.instance_id)
+        while True:
+            checked = yield ctx.call_activity("take_turn", input=waiting, retry_policy=self._retry("turn"))
+            if TurnCheck.model_validate(checked).is_next:
+                return
             called = ctx.wait_for_external_event(YOUR_TURN)
-            yield when_any([called, ctx.create_timer(timedelta(seconds=settings.turn_check_seconds))])
+            yield when_any([called, ctx.create_timer(timedelta(seconds=self.settings.turn_check_seconds))])
 
-    def is_my_turn(ctx: DaprWorkflowContext, turn: ChatTurn) -> Steps:
-        waiting = Outcome(turn=turn, instance_id=ctx.instance_id)
-        return MyTurn.model_validate((yield ctx.call_activity("take_turn", input=waiting, retry_policy=turns))).yours
-
-    def generate_response(ctx: DaprWorkflowContext, turn: ChatTurn, context: Context) -> Steps:
-        for waits_left in reversed(range(settings.model_busy_waits + 1)):
-            prompt = Prompt(turn=turn, context=context, may_wait=waits_left > 0)
-            result = yield ctx.call_activity("generate_response", input=prompt, retry_policy=generate)
+    def _generate_response(self, ctx: Context, message: Message, context: ChatContext) -> Steps:
+        for waits_left in reversed(range(self.settings.model_busy_waits + 1)):
+            prompt = Prompt(message=message, context=context, may_wait=waits_left > 0)
+            result = yield ctx.call_activity("generate_response", input=prompt, retry_policy=self._retry("generate"))
             generated = Generated.model_validate(result)
             if generated.answered is not None:
                 return generated.answered
-            # The model said when to come again. A durable timer waits without holding anything meanwhile.
+            # The model said when to ask again. A durable timer holds no thread and no connection until then.
             yield ctx.create_timer(timedelta(seconds=generated.retry_after_seconds or 0))
         raise AssertionError("without waits left the activity answers or raises")
 
-    def handle_error(ctx: DaprWorkflowContext, turn: ChatTurn, failure: Failure) -> Steps:
-        ctx.set_custom_status(failure.model_dump_json())
-        outcome = Outcome(turn=turn, instance_id=ctx.instance_id, failure=failure)
-        yield ctx.call_activity("handle_error", input=outcome, retry_policy=turns)
-
-    return chat_workflow
-
-
-def answered_of(output: Any) -> Answered:
-    """The result of a finished chat_workflow."""
-    return Answered.model_validate(output)
+    def _retry(self, step: str) -> RetryPolicy:
+        attempts, first = (getattr(self.settings, f"{step}_{name}") for name in ("attempts", "retry_seconds"))
+        return retry(attempts, first, self.settings.max_retry_seconds)

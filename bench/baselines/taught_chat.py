@@ -15,8 +15,8 @@ client for each call (`asyncio.run` of an `async with httpx.AsyncClient()`); and
 (taught_memory.py). To make the route a plain `def`, which FastAPI runs in threads, is no way out: with sixteen runtimes
 started and shut down side by side, the process ended with a segmentation fault in gRPC.
 
-It is better off than what it stands for: it has the offline engine of chat_service, imported from there, and no model;
-and each function is registered anew, as today's SDK takes one only once.
+It is better off than those: it has the offline replies of chat_service, imported from there, and no model. Each
+function is registered again for each request, because the SDK takes one only once.
 """
 
 import asyncio
@@ -28,10 +28,11 @@ from uuid import uuid4
 
 import httpx
 from dapr.ext.workflow import DaprWorkflowClient, DaprWorkflowContext, WorkflowActivityContext, WorkflowRuntime
-from engine_offline import Offline
 from fastapi import FastAPI
+from messages import Context, Memory, Prompt, Said
+from messages import Message as UserMessage
 from pydantic import BaseModel
-from turn import ChatTurn, Context, Memory, Prompt, Said
+from replies.offline import Offline
 
 SIDECAR = f"http://127.0.0.1:{os.environ['DAPR_HTTP_PORT']}/v1.0"
 MEMORY = f"{SIDECAR}/invoke/taught-memory/method"
@@ -66,10 +67,10 @@ def fetch_context(_: WorkflowActivityContext, turn: dict[str, Any]) -> dict[str,
 
 def generate_response(_: WorkflowActivityContext, given: dict[str, Any]) -> str:
     turn, now = given["turn"], datetime.now(UTC)
-    asked = ChatTurn(**turn, user_hash="", message_id=uuid4().hex, timestamp=now, received_at=now)
+    asked = UserMessage(**turn, user_hash="", message_id=uuid4().hex, timestamp=now, received_at=now)
     history = [Said.model_validate(one) for one in given["context"]["history"]]
     context = Context(memory=Memory.model_validate(given["context"]["memory"]), history=history)
-    return asyncio.run(Offline().reply(Prompt(turn=asked, context=context, may_wait=False)))
+    return asyncio.run(Offline().reply(Prompt(message=asked, context=context, may_wait=False)))
 
 
 def save_conversation(_: WorkflowActivityContext, given: dict[str, Any]) -> None:

@@ -1,10 +1,9 @@
-"""Tests of chat without Dapr: the service in this process, and a stand-in for its sidecar (stand_in.py).
+"""Tests of chat without Dapr: the service in this process, beside the kit's stand-ins of the sidecar and the engine.
 
-The workflow runs in the SDK's own worker against a stand-in of the engine (workflow_engine.py), so steps, retries,
-timers and events are the real ones. That the real runtime does the same is shown by the repository's tests against it.
+The workflow runs in the SDK's own worker, so steps, retries, timers and events are the real ones. The repository's
+tests show the same on the real runtime.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,9 +13,12 @@ import grpc
 import pytest
 from dapr.ext.workflow._durabletask.internal import protos as pb
 from dapr.ext.workflow._durabletask.internal.orchestrator_service_pb2_grpc import TaskHubSidecarServiceStub
+from fake_memory import FakeMemory
 from fastapi.testclient import TestClient
-from stand_in import Sidecar, running_sidecar
 
+from kit.fakes.engine import Engine
+from kit.fakes.sidecar import Sidecar, running_sidecar
+from kit.fakes.waiting import eventually
 from main import create_app
 from settings import Settings
 
@@ -38,24 +40,32 @@ def _only_the_settings_of_the_tests() -> Iterator[None]:
 
 
 @pytest.fixture
-def sidecar() -> Iterator[Sidecar]:
-    """A healthy stand-in sidecar, for this test alone."""
-    with running_sidecar() as running:
-        yield running
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 10) -> Any:
-    """Polls until the condition holds, and returns what it gave."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.01)
-    return found
+def engine() -> Engine:
+    """Return the workflow engine of the sidecar."""
+    return Engine(real_time=True)
 
 
 @pytest.fixture
-def serve(sidecar: Sidecar) -> Iterator[Callable[..., TestClient]]:
-    """Makes a client of a service beside the stand-in sidecar, ready unless told not to wait for that."""
+def sidecar(engine: Engine) -> Iterator[Sidecar]:
+    """Run a healthy stand-in sidecar, for this test alone."""
+    with running_sidecar(engine.add_to) as running:
+        running.connected_workers = engine.connected
+        running.secrets["secretstore"]["USER_HASH_KEY"] = "lab-key"
+        yield running
+        engine.holds_starts.clear()
+
+
+@pytest.fixture
+def memory(sidecar: Sidecar) -> FakeMemory:
+    """Return the agent-memory-service that the sidecar invokes."""
+    made = FakeMemory(sidecar)
+    sidecar.apps["agent-memory-service"] = made.answer
+    return made
+
+
+@pytest.fixture
+def serve(sidecar: Sidecar, memory: FakeMemory) -> Iterator[Callable[..., TestClient]]:
+    """Return a function that starts a service beside the sidecar, and usually waits until it is ready."""
     with ExitStack() as running:
 
         def start(wait_until_ready: bool = True, **settings: object) -> TestClient:
@@ -71,24 +81,41 @@ def serve(sidecar: Sidecar) -> Iterator[Callable[..., TestClient]]:
 
 @pytest.fixture
 def client(serve: Callable[..., TestClient]) -> TestClient:
-    """A ready service with the offline engine and its fault switches on."""
+    """Return the client of a ready service without a model and with its fault switches on."""
     return serve(faults_enabled=True)
 
 
 def say(client: TestClient, text: str = "Hello", user: str = "Junaid", wait: bool = True, **metadata: str) -> Any:
-    """Posts a message."""
+    """Post a message."""
     body = {"user_id": user, "text": text, "metadata": metadata}
     return client.post("/chat/", json=body, params={} if wait else {"wait": "false"})
 
 
+def steps_of(engine: Engine) -> list[tuple[str, str]]:
+    """Return the steps that were scheduled, in order: the message id of each, and its name."""
+
+    def message_id(argument: dict[str, Any]) -> str:
+        return argument.get("message", argument)["message_id"]
+
+    return [(message_id(argument), name) for name, argument in engine.activities]
+
+
 def engine_call(sidecar: Sidecar, method: str, **request: Any) -> None:
-    """Calls the engine past chat, as an operator could."""
+    """Call the engine past chat, as an operator could."""
     requests = {"StartInstance": pb.CreateInstanceRequest, "TerminateInstance": pb.TerminateRequest}
     with grpc.insecure_channel(f"127.0.0.1:{sidecar.grpc_port}") as channel:
         getattr(TaskHubSidecarServiceStub(channel), method)(requests[method](**request))
 
 
-def start_again(sidecar: Sidecar, instance_id: str) -> None:
-    """Starts a finished workflow once more under its id, as Dapr would without a word."""
-    known = sidecar.engine.instances[instance_id]
-    engine_call(sidecar, "StartInstance", instanceId=instance_id, name=known.name, input=known.input)
+def start_again(sidecar: Sidecar, engine: Engine, instance_id: str) -> None:
+    """Start a finished workflow again under its id, which Dapr does without a word."""
+    known = engine.instances[instance_id]
+    request = pb.CreateInstanceRequest(instanceId=instance_id, name=known.name)
+    request.input.value = known.input
+    with grpc.insecure_channel(f"127.0.0.1:{sidecar.grpc_port}") as channel:
+        TaskHubSidecarServiceStub(channel).StartInstance(request)
+
+
+def stored(sidecar: Sidecar, prefix: str) -> dict[str, Any]:
+    """Return the state under keys that begin so."""
+    return {key: sidecar.value(key) for key in sidecar.keys(prefix)}

@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class ModelServer:
-    """Answers (status, body, headers) in their order, the last one again and again; and what was asked."""
+    """Its answers (status, body, headers) in order, the last one repeatedly, and the requests that it got."""
 
     base_url: str = ""
     answers: list[tuple[int, Any, dict[str, str]]] = field(default_factory=list)
@@ -20,11 +20,11 @@ class ModelServer:
     hang: threading.Event | None = None
 
     def will_say(self, text: str) -> None:
-        """Then it answers with a text."""
+        """Answer the next request with a text."""
         self._completion({"role": "assistant", "content": text}, "stop")
 
     def will_call(self, name: str, arguments: str = "{}") -> None:
-        """Then it wants a tool called."""
+        """Answer the next request with the call of a tool."""
         call = {
             "id": f"call-{len(self.answers)}",
             "type": "function",
@@ -33,9 +33,9 @@ class ModelServer:
         self._completion({"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls")
 
     def will_fail(self, status: int, body: Any = None, **headers: str) -> None:
-        """Then it answers with an error, or with a body that is none of the protocol's."""
-        told = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.answers.append((status, {"error": {"message": "no"}} if body is None else body, told))
+        """Answer the next request with an error, or with a body that breaks the protocol."""
+        dashed = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers.append((status, {"error": {"message": "no"}} if body is None else body, dashed))
 
     def _completion(self, message: dict[str, Any], reason: str) -> None:
         body = {
@@ -51,7 +51,7 @@ class ModelServer:
 
 @contextmanager
 def running_model(port: int = 0) -> Iterator[ModelServer]:
-    """A model server, on a port of its own unless one is given."""
+    """Run a model server, on a free port unless one is given."""
     model = ModelServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -70,7 +70,7 @@ def running_model(port: int = 0) -> Iterator[ModelServer]:
                 self.send_header(name, value)
             self.send_header("content-length", str(len(raw)))
             self.end_headers()
-            with suppress(ConnectionError):  # whoever asked may have given up
+            with suppress(ConnectionError):  # the caller may have given up
                 self.wfile.write(raw)
 
         def log_message(self, *_: object) -> None:

@@ -1,10 +1,11 @@
 """A message and its reply: the contract of POST /chat/ and GET /chat/{instance_id}."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import eventually, say, start_again
+from conftest import eventually, say, start_again, steps_of, stored
 
 INSTANCE = re.compile(r"chat-[0-9a-f]{32}-1")
 
@@ -20,7 +21,7 @@ def test_a_message_is_answered(client):
     assert (body["metadata"]["session_id"], body["metadata"]["message_id"]) == ("s1", "m1")
 
 
-def test_what_was_not_given_is_made(client):
+def test_ids_that_were_not_given_are_made(client):
     first, second = say(client).json(), say(client).json()
     for name in ("session_id", "message_id"):
         assert re.fullmatch(r"[0-9a-f]{32}", first["metadata"][name])
@@ -34,17 +35,26 @@ def test_timestamp_and_tags_come_back(client):
     assert (metadata["timestamp"], metadata["tags"]) == ("2026-03-01T09:30:00Z", ["a", "b"])
 
 
-def test_the_steps_run_once_and_in_order(client, sidecar):
-    instance = say(client).json()["instance_id"]
+def test_the_steps_run_once_and_in_order(client, engine):
+    say(client, message_id="m1")
     steps = ["fetch_context", "generate_response", "save_conversation"]
-    assert sidecar.engine.activities == [(instance, step) for step in steps]
+    assert steps_of(engine) == [("m1", step) for step in steps]
 
 
-def test_the_event_tells_the_turn(client, sidecar):
+def test_the_event_has_the_turn(client, sidecar):
     say(client, "I like tea", session_id="s1", message_id="m1")
-    ((topic, data, metadata),) = sidecar.published
-    assert topic == "conversations"
-    assert metadata == {"cloudevent.id": "m1", "cloudevent.type": "ConversationUpdated"}
+    (published,) = sidecar.published
+    assert (published.pubsub, published.topic) == ("pubsub", "conversations")
+    event = dict(published.event)
+    data = event.pop("data")
+    assert event.pop("time").endswith("+00:00")
+    assert event == {
+        "specversion": "1.0",
+        "id": "m1",
+        "source": "chat-service",
+        "type": "ConversationUpdated",
+        "datacontenttype": "application/json",
+    }
     assert data.pop("timestamp").endswith("+00:00")
     assert data == {
         "user_id": "Junaid",
@@ -56,23 +66,31 @@ def test_the_event_tells_the_turn(client, sidecar):
     }
 
 
-def test_the_event_has_the_time_of_arrival_whatever_the_client_says(client, sidecar):
+def test_the_event_has_the_time_of_arrival_and_not_the_clients(client, sidecar):
     body = {"user_id": "Junaid", "text": "Hello", "metadata": {"timestamp": "2999-01-01T00:00:00Z"}}
     assert client.post("/chat/", json=body).status_code == 200
-    assert sidecar.published[0][1]["timestamp"] < "2999"
+    assert sidecar.published[0].data["timestamp"] < "2999"
 
 
 def test_the_trace_goes_along(client, sidecar):
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     body = {"user_id": "Junaid", "text": "Hello"}
     assert client.post("/chat/", json=body, headers={"traceparent": trace}).status_code == 200
-    assert [headers.get("traceparent") for _, headers in sidecar.invoked] == [trace]
-    assert sidecar.published[0][2]["cloudevent.traceparent"] == trace
+    assert [call.headers.get("traceparent") for call in sidecar.invoked] == [trace]
+    assert sidecar.published[0].event["traceparent"] == trace
+
+
+@pytest.mark.parametrize("trace", ["nonsense", "00-" + "a" * 20_000, "00-" + "0" * 32 + "-b7ad6b7169203331-01"])
+def test_a_trace_that_is_none_is_not_passed_on(client, sidecar, trace):
+    body = {"user_id": "Junaid", "text": "Hello"}
+    assert client.post("/chat/", json=body, headers={"traceparent": trace}).status_code == 200
+    assert [call.headers.get("traceparent") for call in sidecar.invoked] == [None]
+    assert "traceparent" not in sidecar.published[0].event
 
 
 def test_memory_is_asked_for_the_user_and_the_session(client, sidecar):
     say(client, user="a.b_c~d@e-f", session_id="s1")
-    assert [path for path, _ in sidecar.invoked] == ["/memories/a.b_c~d@e-f?session_id=s1&limit=20"]
+    assert [call.path for call in sidecar.invoked] == ["/memories/a.b_c~d@e-f?session_id=s1&limit=20"]
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t "])
@@ -80,7 +98,7 @@ def test_an_empty_text_is_refused(client, sidecar, text):
     answer = say(client, text)
     assert answer.status_code == 400
     assert answer.json()["detail"].startswith("text: ")
-    assert not sidecar.state
+    assert not sidecar.keys()
 
 
 def body_with(**changed):
@@ -113,31 +131,31 @@ def body_with(**changed):
         (body_with(tags=["x" * 65]), "tags"),
     ],
 )
-def test_a_bad_message_is_refused_and_its_field_named(client, sidecar, body, field):
+def test_a_bad_message_is_refused_and_its_field_named(client, sidecar, body, field, engine):
     answer = client.post("/chat/", json=body)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
-    assert not sidecar.state
-    assert not sidecar.engine.started
+    assert not sidecar.keys()
+    assert not engine.scheduled
 
 
 @pytest.mark.parametrize("text", ["漢字 ✓ 🫖", "'; DROP TABLE users; --", "<script>", "a\u0000b", "x" * 4000])
 def test_any_text_is_carried_as_it_is(client, sidecar, text):
     assert say(client, text).status_code == 200
-    assert sidecar.published[0][1]["user_message"] == text
+    assert sidecar.published[0].data["user_message"] == text
 
 
-def test_the_same_message_twice_is_answered_once(client, sidecar):
+def test_the_same_message_twice_is_answered_once(client, sidecar, engine):
     first = say(client, "I like tea", session_id="s1", message_id="m1").json()
     again = say(client, "I like coffee", session_id="s1", message_id="m1")
     assert (again.status_code, again.json()) == (200, first)
-    assert len(sidecar.engine.started) == len(sidecar.published) == 1
+    assert len(engine.scheduled) == len(sidecar.published) == 1
 
 
-def test_a_repeat_needs_no_session_id(client, sidecar):
+def test_a_repeat_needs_no_session_id(client, engine):
     first = say(client, message_id="m1").json()
     assert say(client, message_id="m1").json() == first
-    assert len(sidecar.engine.started) == 1
+    assert len(engine.scheduled) == 1
 
 
 def test_the_same_message_at_once_is_answered_once(client, sidecar):
@@ -161,35 +179,34 @@ def test_a_message_id_of_another_session_is_a_conflict(client):
     assert answer.json()["detail"].startswith("metadata.message_id: ")
 
 
-def test_a_reply_outlives_its_workflow(client, sidecar):
+def test_a_reply_outlives_its_workflow(client, engine):
     first = say(client, session_id="s1", message_id="m1").json()
-    sidecar.engine.instances.clear()
+    engine.instances.clear()
     assert say(client, session_id="s1", message_id="m1").json() == first
     assert client.get(f"/chat/{first['instance_id']}").json() == first
-    assert len(sidecar.engine.started) == 1
+    assert len(engine.scheduled) == 1
 
 
-def test_a_crash_between_claim_and_start_is_mended_by_the_repeat(client, sidecar):
+def test_a_repeat_starts_the_workflow_after_a_crash_between_claim_and_start(client, sidecar, engine):
     first = say(client, session_id="s1", message_id="m1").json()
     # As if the process had died right after the claim.
-    (key,) = sidecar.values("message:")
-    value, etag, metadata = sidecar.state[key]
-    sidecar.state[key] = (re.sub(rb'"answered":\{[^}]*\}', b'"answered":null', value), etag, metadata)
-    sidecar.state.pop("session:s1")
-    sidecar.engine.instances.clear()
+    ((key, claim),) = stored(sidecar, "message:").items()
+    sidecar.put(key, {**claim, "answered": None}, ttl=86_400)
+    del sidecar.values["statestore", "session:s1"]
+    engine.instances.clear()
     again = say(client, session_id="s1", message_id="m1").json()
     assert again["instance_id"] == first["instance_id"]
     assert again["status"] == "completed"
 
 
-def test_a_second_workflow_of_an_answered_message_repeats_nothing(client, sidecar):
-    """As when two requests that find a claim without a workflow both start it."""
+def test_a_second_workflow_of_an_answered_message_repeats_nothing(client, sidecar, engine):
+    """Two requests that find a claim without a workflow may both start it."""
     first = say(client, session_id="s1", message_id="m1").json()
-    start_again(sidecar, first["instance_id"])
-    eventually(lambda: sidecar.engine.runs("save_conversation") == 2)
+    start_again(sidecar, engine, first["instance_id"])
+    eventually(lambda: engine.runs("save_conversation") == 2)
     eventually(lambda: client.get(f"/chat/{first['instance_id']}").json() == first)
-    assert sidecar.engine.runs("generate_response") == len(sidecar.published) == 1
-    assert sidecar.values("session:")["session:s1"]["queue"] == []
+    assert engine.runs("generate_response") == len(sidecar.published) == 1
+    assert stored(sidecar, "session:")["session:s1"]["queue"] == []
 
 
 def test_no_waiting_is_a_202_and_the_reply_is_fetched_later(client):
@@ -221,14 +238,38 @@ def test_an_unknown_chat(client, instance, status):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_nothing_of_a_user_is_in_a_key_or_an_id(client, sidecar):
+def test_nothing_of_a_user_is_in_a_key_or_an_id(client, sidecar, engine):
     say(client, user="Junaid", session_id="s1", message_id="m1")
-    names = [*sidecar.state, *sidecar.engine.instances]
+    names = [*sidecar.keys(), *engine.instances]
     assert len(names) == 4
     assert not [name for name in names if "Junaid" in name or "m1" in name]
 
 
 def test_claims_expire_and_sessions_do_not(client, sidecar):
     say(client, session_id="s1")
-    told = {key.partition(":")[0]: metadata for key, (_, _, metadata) in sidecar.state.items()}
-    assert told == {"message": {"ttlInSeconds": "86400"}, "session": {}, "user": {}}
+    ttls = {key.partition(":")[0]: value.ttl for (_, key), value in sidecar.values.items()}
+    assert ttls == {"message": 86_400, "session": None, "user": None}
+
+
+def test_a_message_costs_few_calls_of_the_sidecar(client, sidecar):
+    say(client, session_id="s1")
+    sidecar.calls.clear()
+    say(client, session_id="s1")
+    methods = [method for method, _ in sidecar.calls]
+    # The claim and the session are read and saved together: when the message arrives, and when it is answered.
+    assert (methods.count("GetBulkState"), methods.count("GetState"), methods.count("PublishEvent")) == (3, 0, 1)
+    assert methods.count("SaveState") == 4, "two calls with two keys each"
+
+
+def test_the_answer_has_the_state_of_its_workflow(client):
+    answer = say(client, "I like tea", session_id="s1", message_id="m1").json()
+    state = answer["state"]
+    output = json.loads(state.pop("serialized_output"))
+    assert output == {"reply": answer["reply"], "model": "offline"}
+    assert state == {
+        "instance_id": answer["instance_id"],
+        "name": "chat_workflow",
+        "runtime_status": "COMPLETED",
+    }
+    running = say(client, wait=False, session_id="s1").json()["state"]
+    assert (running["runtime_status"], running["serialized_output"]) == ("RUNNING", None)

@@ -1,4 +1,4 @@
-"""The contract files say what the code does, and what it expects of agent-memory-service."""
+"""The contract files equal the code, and so does the part of memory's contract that chat relies on."""
 
 import json
 
@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from main import create_app
 from memory import Recalled
+from messages import Memory, Said
+from once.hashes import user_hash
 from settings import Settings
-from turn import Memory, Said
-from user_hash import user_hash
 
 REGENERATE = "the README says how to regenerate it"
 EVENTS = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())
@@ -42,14 +42,14 @@ def test_the_examples_of_the_events_are_valid(name):
 
 
 @pytest.mark.parametrize("text", ["Hello", "x" * 4000, "漢字"])
-def test_what_is_published_is_what_the_contract_says(client, sidecar, text):
+def test_published_events_follow_the_contract(client, sidecar, text):
     say(client, text, session_id="s1")
     client.post("/job/trim-conversations-x", json={"user_hash": "0" * 64, "forgotten_at": "2026-01-01T00:00:00Z"})
-    told = {data["event_type"]: (topic, data) for topic, data, _ in sidecar.published}
-    assert set(told) == {"ConversationUpdated", "StreamTrimmed"}
-    for name, (topic, data) in told.items():
-        assert topic == EVENTS["channels"]["conversations"]["address"]
-        jsonschema.validate(data, SCHEMAS[name], format_checker=jsonschema.FormatChecker())
+    published = {each.data["event_type"]: each for each in sidecar.published}
+    assert set(published) == {"ConversationUpdated", "StreamTrimmed"}
+    for name, event in published.items():
+        assert event.topic == EVENTS["channels"]["conversations"]["address"]
+        jsonschema.validate(event.data, SCHEMAS[name], format_checker=jsonschema.FormatChecker())
 
 
 def test_the_hash_in_the_contract_is_ours():
@@ -58,16 +58,16 @@ def test_the_hash_in_the_contract_is_ours():
 
 def test_ids_are_bounded_alike_in_requests_and_events():
     schemas = create_app(Settings(_env_file=None)).openapi()["components"]["schemas"]
-    asked, told = schemas["MessageMetadata"]["properties"], SCHEMAS["ConversationUpdated"]["properties"]
+    posted, published = schemas["MessageMetadata"]["properties"], SCHEMAS["ConversationUpdated"]["properties"]
     for name in ("session_id", "message_id"):
-        (bounds, _) = asked[name]["anyOf"]
+        (bounds, _) = posted[name]["anyOf"]
         assert {key: bounds[key] for key in ("minLength", "maxLength", "pattern")} == {
-            key: told[name][key] for key in ("minLength", "maxLength", "pattern")
+            key: published[name][key] for key in ("minLength", "maxLength", "pattern")
         }
-    assert schemas["ChatMessage"]["properties"]["text"]["maxLength"] == told["user_message"]["maxLength"]
+    assert schemas["ChatMessage"]["properties"]["text"]["maxLength"] == published["user_message"]["maxLength"]
 
 
-def test_memory_needs_all_that_is_read_of_it():
+def test_an_incomplete_answer_of_memory_is_invalid():
     with pytest.raises(ValidationError):
         Memory.model_validate({"name": "Junaid", "preferred_style": "formal"})
 
@@ -83,7 +83,7 @@ def test_memory_promises_the_answer_that_is_read():
         Recalled.model_validate(example)
 
 
-def test_memory_promises_what_is_read_of_a_message():
+def test_memory_promises_the_fields_of_a_message_that_are_read():
     schema = MEMORY["components"]["schemas"]["Message"]
     assert set(Said.model_fields) <= set(schema["required"])
 

@@ -1,4 +1,4 @@
-"""Dialogues with the offline engine, which has no model: what memory and history do for a reply."""
+"""Dialogues without a model: the effect of memory and history on a reply."""
 
 import re
 
@@ -11,7 +11,7 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
 
 @pytest.fixture
 def chat(client):
-    """Says something, and returns the reply."""
+    """Return a function that says something and returns the reply."""
 
     def reply(text, user="Junaid", session="s1"):
         answer = say(client, text, user=user, session_id=session)
@@ -22,24 +22,24 @@ def chat(client):
     return reply
 
 
-def test_formal_style(chat, sidecar):
-    sidecar.memories["Junaid"] = FORMAL
+def test_formal_style(chat, memory):
+    memory.memories["Junaid"] = FORMAL
     assert chat("Hello there") == "Greetings, Junaid! I noted “Hello there”."
 
 
-def test_casual_style(chat, sidecar):
-    sidecar.memories["Junaid"] = {**FORMAL, "preferred_style": "casual"}
+def test_casual_style(chat, memory):
+    memory.memories["Junaid"] = {**FORMAL, "preferred_style": "casual"}
     assert chat("Hello there") == "Hi Junaid! I noted “Hello there”."
 
 
-def test_a_style_that_changes(chat, sidecar):
+def test_a_style_that_changes(chat, memory):
     assert chat("Hello").startswith("Hi Junaid!")
-    sidecar.memories["Junaid"] = FORMAL
+    memory.memories["Junaid"] = FORMAL
     assert chat("Hello").startswith("Greetings, Junaid!")
 
 
-def test_the_name(chat, sidecar):
-    sidecar.memories["u-17"] = {**FORMAL, "name": "Junaid Khan"}
+def test_the_name(chat, memory):
+    memory.memories["u-17"] = {**FORMAL, "name": "Junaid Khan"}
     assert chat("What is my name?", user="u-17") == "Greetings, Junaid Khan! Your name is Junaid Khan."
 
 
@@ -58,10 +58,10 @@ def test_no_topic_yet(chat):
     assert chat("What did we talk about?") == "Hi Junaid! We have not talked about anything yet."
 
 
-def test_a_summary_that_changes(chat, sidecar):
-    sidecar.memories["Junaid"] = FORMAL
+def test_a_summary_that_changes(chat, memory):
+    memory.memories["Junaid"] = FORMAL
     assert chat("What do you know about me?") == "Greetings, Junaid! This is what I know of you: Junaid likes tea."
-    sidecar.memories["Junaid"] = {**FORMAL, "user_summary": "Junaid likes coffee now."}
+    memory.memories["Junaid"] = {**FORMAL, "user_summary": "Junaid likes coffee now."}
     assert chat("What do you know about me?").endswith("Junaid likes coffee now.")
 
 
@@ -69,17 +69,17 @@ def test_an_unknown_user_is_a_new_one(chat):
     assert chat("What do you know about me?", user="ada") == "Hi ada! This is what I know of you: ada is a new user."
 
 
-def test_a_long_history(chat, sidecar):
-    sidecar.memories["Junaid"] = {**FORMAL, "preferred_style": "casual"}
+def test_a_long_history(chat, sidecar, memory):
+    memory.memories["Junaid"] = {**FORMAL, "preferred_style": "casual"}
     said = [("user", f"message {n} " + "x" * 500) for n in range(400)]
-    sidecar.conversations["s1"] = [
+    memory.conversations["s1"] = [
         {"role": role, "content": text, "message_id": f"m{n}", "timestamp": "2026-01-01T00:00:00Z"}
         for n, (role, text) in enumerate(said)
     ]
     reply = chat("What did we talk about?")
     assert reply.startswith("Hi Junaid! Last we talked about “message 399 xxx")
     assert len(reply) < 200
-    assert sidecar.invoked[-1][0] == "/memories/Junaid?session_id=s1&limit=20"
+    assert sidecar.invoked[-1].path == "/memories/Junaid?session_id=s1&limit=20"
 
 
 def test_two_sessions_of_one_user(chat):
@@ -117,8 +117,8 @@ def test_an_injection_is_only_text(chat, text):
     assert "You are a helpful assistant" not in reply
 
 
-def test_a_name_with_braces_is_only_a_name(chat, sidecar):
-    sidecar.memories["Junaid"] = {**FORMAL, "name": "{0}{name}"}
+def test_a_name_with_braces_is_only_a_name(chat, memory):
+    memory.memories["Junaid"] = {**FORMAL, "name": "{0}{name}"}
     assert chat("Hello") == "Greetings, {0}{name}! I noted “Hello”."
 
 

@@ -1,7 +1,10 @@
-"""When a step fails: it is tried again, and when that does not help the user learns what failed, and where."""
+"""A step that fails is retried. When its retries are used up, the answer names the dependency that failed."""
 
+import time
+
+import grpc
 import pytest
-from conftest import engine_call, say
+from conftest import engine_call, say, stored
 
 
 def failed(answer, status, dependency):
@@ -12,90 +15,92 @@ def failed(answer, status, dependency):
     return body
 
 
+def fail_publishing(sidecar, times):
+    left = [(grpc.StatusCode.INTERNAL, "error when publish to topic conversations in pubsub pubsub")] * times
+    sidecar.refuse = lambda method, _: left.pop() if method == "PublishEvent" and left else None
+
+
 @pytest.mark.parametrize("step", ["fetch_context", "generate_response", "save_conversation", "pass_turn"])
-def test_a_step_that_fails_twice_is_tried_again(client, sidecar, step):
+def test_a_step_that_fails_twice_is_retried(client, sidecar, step, engine):
     client.put(f"/faults/{step}", json={"fail_next": 2})
     assert say(client, message_id="m1").json()["status"] == "completed"
-    # A retry is the same task for the engine's history, started anew.
-    assert sidecar.engine.runs("save_conversation" if step == "pass_turn" else step) == 3
-    # What was published before a second half that failed is published again, under the same id.
-    assert [metadata["cloudevent.id"] for _, _, metadata in sidecar.published] == ["m1"] * (
-        3 if step == "pass_turn" else 1
-    )
+    assert engine.runs("save_conversation" if step == "pass_turn" else step) == 3
+    # When the second half fails, the first one publishes again, under the same id.
+    assert [each.event["id"] for each in sidecar.published] == ["m1"] * (3 if step == "pass_turn" else 1)
 
 
-def test_memory_that_comes_back_is_not_noticed(client, sidecar):
-    sidecar.memory_fails = 2
-    sidecar.memories["Junaid"] = {"name": "Junaid", "preferred_style": "formal", "user_summary": "Likes tea."}
+def test_memory_that_comes_back_is_not_noticed(client, memory):
+    memory.fails = 2
+    memory.memories["Junaid"] = {"name": "Junaid", "preferred_style": "formal", "user_summary": "Likes tea."}
     assert say(client).json()["reply"].startswith("Greetings, Junaid!")
 
 
 @pytest.mark.parametrize(
-    ("told", "status", "detail"),
+    ("failure", "status", "detail"),
     [
-        ((503, b'{"detail": "secret reason"}'), 503, "it answered 503."),
-        ((500, b"<html>"), 502, "it answered 500."),
+        ((503, {"detail": "secret reason"}), 503, "agent-memory-service answered 503."),
+        ((500, "<html>"), 502, "agent-memory-service answered 500."),
         (
-            (500, b'{"errorCode": "ERR_DIRECT_INVOKE", "message": "10.1.2.3"}'),
+            (500, {"errorCode": "ERR_DIRECT_INVOKE", "message": "10.1.2.3"}),
             503,
-            "it cannot be reached (ERR_DIRECT_INVOKE).",
+            "agent-memory-service cannot be reached.",
         ),
-        ((200, b"{}"), 502, "its answer is not what its contract promises."),
-        ((200, b"not json"), 502, "its answer is not what its contract promises."),
-        ((403, b"{}"), 502, "it answered 403."),
+        ((200, {}), 502, "The answer of agent-memory-service is not the one that its contract promises."),
+        ((200, "not an object"), 502, "The answer of agent-memory-service is not the one that its contract promises."),
+        ((403, {}), 502, "agent-memory-service answered 403."),
     ],
 )
-def test_memory_that_stays_away_is_named(client, sidecar, told, status, detail):
-    sidecar.memory_fails, sidecar.memory_status = 99, told
+def test_memory_that_stays_away_is_named(client, sidecar, failure, status, detail, memory):
+    memory.fails, memory.failure = 99, failure
     body = failed(say(client, session_id="s1", message_id="m1"), status, "agent-memory-service")
-    assert body["detail"] == f"agent-memory-service: {detail}"
+    assert body["detail"] == detail
     assert body["instance_id"].startswith("chat-")
     assert not sidecar.published
-    assert sidecar.values("session:")["session:s1"]["queue"] == []
+    assert stored(sidecar, "session:")["session:s1"]["queue"] == []
 
 
-def test_what_another_attempt_would_not_mend_is_not_tried_again(client, sidecar):
-    sidecar.memory_fails, sidecar.memory_status = 99, (422, b"{}")
+def test_a_refusal_is_not_retried(client, engine, memory):
+    memory.fails, memory.failure = 99, (422, {})
     failed(say(client), 502, "agent-memory-service")
-    assert sidecar.engine.runs("fetch_context") == 1
+    assert engine.runs("fetch_context") == 1
 
 
-def test_a_step_past_its_time_limit_is_a_504(serve, sidecar):
+def test_a_step_past_its_time_limit_is_a_504(serve, engine, memory):
     client = serve(fetch_seconds=0.1)
-    sidecar.memory_delay = 0.3
+    memory.delay = 0.3
     body = failed(say(client), 504, "agent-memory-service")
-    assert body["detail"] == "agent-memory-service: it did not answer within 0.1 s."
-    assert sidecar.engine.runs("fetch_context") == 3
+    assert body["detail"] == "agent-memory-service did not answer within 0.1 s."
+    assert engine.runs("fetch_context") == 3
 
 
 @pytest.mark.parametrize(
-    ("limit", "hangs", "dependency"),
-    [("save_seconds", "publish_delay", "pubsub"), ("turn_seconds", "state_delay", "statestore")],
+    ("limit", "method", "dependency"),
+    [("save_seconds", "PublishEvent", "pubsub"), ("turn_seconds", "SaveState", "statestore")],
 )
-def test_saving_has_a_time_limit_for_each_of_its_parts(serve, sidecar, limit, hangs, dependency):
+def test_saving_has_a_time_limit_for_each_of_its_parts(serve, sidecar, engine, limit, method, dependency):
     client = serve(**{limit: 0.1, "turn_attempts": 1})
-    setattr(sidecar, hangs, 0.3)
+    sidecar.before = lambda called, _: time.sleep(0.3) if called == method else None
     body = failed(say(client), 504, dependency)
-    assert body["detail"] == f"{dependency}: it did not answer within 0.1 s."
-    assert sidecar.engine.runs("save_conversation") == 4
+    assert body["detail"] == f"{dependency} did not answer within 0.1 s."
+    assert engine.runs("save_conversation") == 4
 
 
-def test_the_failed_chat_can_be_asked_for(client, sidecar):
-    sidecar.memory_fails = 99
+def test_the_failed_chat_can_be_asked_for(client, memory):
+    memory.fails = 99
     instance = say(client).json()["instance_id"]
     body = client.get(f"/chat/{instance}").json()
     assert (body["status"], body["reply"]) == ("failed", None)
-    assert body["error"] == "agent-memory-service: it answered 503."
+    assert body["error"] == "agent-memory-service answered 503."
 
 
-def test_a_failed_chat_stays_failed_when_dapr_has_removed_its_workflow(client, sidecar):
+def test_a_failed_chat_stays_failed_when_dapr_has_removed_its_workflow(client, engine):
     client.put("/faults/fetch_context", json={"fail_next": 3})
     first = say(client, session_id="s1", message_id="m1").json()["instance_id"]
-    sidecar.engine.instances.clear()
+    engine.instances.clear()
     body = client.get(f"/chat/{first}").json()
     assert (body["status"], body["reply"]) == ("failed", None)
     assert body["error"] == "It failed; the details of that are no longer kept."
-    # Sent again it is another workflow; the first one's end is what it was.
+    # Sent again it is another workflow, and the first one stays failed.
     client.put("/faults/generate_response", json={"delay_ms": 60_000})
     second = say(client, wait=False, session_id="s1", message_id="m1").json()["instance_id"]
     assert client.get(f"/chat/{first}").json()["status"] == "failed"
@@ -110,10 +115,10 @@ def test_a_failed_message_may_be_sent_again(client, sidecar):
     assert again["status"] == "completed"
     assert again["instance_id"] == first.json()["instance_id"].replace("-1", "-2")
     assert say(client, session_id="s1", message_id="m1").json() == again
-    assert [data["message_id"] for _, data, _ in sidecar.published] == ["m1"]
+    assert [each.data["message_id"] for each in sidecar.published] == ["m1"]
 
 
-def test_a_failure_does_not_hold_up_the_next_message(client, sidecar):
+def test_a_failure_does_not_hold_up_the_next_message(client):
     client.put("/faults/generate_response", json={"delay_ms": 200, "fail_next": 3})
     first = say(client, wait=False, session_id="s1").json()["instance_id"]
     assert say(client, session_id="s1").status_code == 200
@@ -121,49 +126,50 @@ def test_a_failure_does_not_hold_up_the_next_message(client, sidecar):
 
 
 def test_publishing_that_fails_for_a_while(client, sidecar):
-    sidecar.publish_fails = 2
+    fail_publishing(sidecar, 2)
     assert say(client).status_code == 200
     assert len(sidecar.published) == 1
 
 
 def test_publishing_that_goes_on_failing(client, sidecar):
-    sidecar.publish_fails = 99
+    fail_publishing(sidecar, 99)
     body = failed(say(client, session_id="s1", message_id="m1"), 503, "pubsub")
-    assert body["detail"] == "pubsub: Dapr answers INTERNAL for conversations."
-    sidecar.publish_fails = 0
+    assert body["detail"] == "pubsub cannot be used now."
+    fail_publishing(sidecar, 0)
     assert say(client, session_id="s1", message_id="m1").status_code == 200
     assert len(sidecar.published) == 1
 
 
-def test_a_topic_that_is_not_ours_is_not_tried_again(serve, sidecar):
+def test_a_topic_of_another_app_is_not_retried(serve, sidecar, engine):
     client = serve(conversations_topic="other")
+    denial = (grpc.StatusCode.PERMISSION_DENIED, "topic other is not allowed for app id chat-service")
+    sidecar.refuse = lambda _, key: denial if key == "other" else None
     failed(say(client), 502, "pubsub")
-    assert sidecar.engine.runs("save_conversation") == 1
+    assert engine.runs("save_conversation") == 1
 
 
-def test_the_state_store_is_down(client, sidecar):
-    sidecar.state_is_down = True
+def test_the_state_store_is_down(client, sidecar, engine):
+    sidecar.is_down = True
     failed(say(client, session_id="s1", message_id="m1"), 503, "statestore")
-    assert not sidecar.engine.started
-    sidecar.state_is_down = False
+    assert not engine.scheduled
+    sidecar.is_down = False
     assert say(client, session_id="s1", message_id="m1").status_code == 200
 
 
-def test_an_engine_that_does_not_start_workflows(serve, sidecar):
-    """So it is with Dapr while its scheduler is down: the call hangs."""
+def test_an_engine_that_does_not_start_workflows(serve, engine):
+    """While its scheduler is down, Dapr keeps the call waiting."""
     client = serve(schedule_seconds=0.2)
-    sidecar.engine.hold_starts = True
+    engine.holds_starts.set()
     failed(say(client, session_id="s1", message_id="m1"), 504, "Dapr workflow engine")
-    sidecar.engine.release_starts()
+    engine.holds_starts.clear()
     assert say(client, session_id="s1", message_id="m1").status_code == 200
 
 
-def test_an_instance_that_is_read_while_it_is_written(client, sidecar):
-    """Dapr then answers UNKNOWN; a moment later it does not."""
+def test_an_instance_that_is_read_while_it_is_written(client, engine):
     instance = say(client).json()["instance_id"]
-    sidecar.engine.torn_reads = 2
+    engine.half_saved = 2
     assert client.get(f"/chat/{instance}").json()["status"] == "completed"
-    assert sidecar.engine.torn_reads == 0
+    assert engine.half_saved == 0
 
 
 def test_a_terminated_chat_is_a_conflict(client, sidecar):
@@ -173,15 +179,16 @@ def test_a_terminated_chat_is_a_conflict(client, sidecar):
     assert client.get(f"/chat/{instance}").json()["status"] == "terminated"
 
 
-def test_neither_texts_nor_keys_are_logged(serve, sidecar, capsys):
+def test_neither_texts_nor_keys_are_logged(serve, sidecar, capsys, memory):
     sidecar.secrets["secretstore"]["USER_HASH_KEY"] = "hash-secret"
     client = serve(log_level="DEBUG", gemini_api_key="gemini-secret", dapr_api_token="token-secret")
-    sidecar.memories["Junaid"] = {"name": "Junaid", "preferred_style": "formal", "user_summary": "summary-secret"}
+    memory.memories["Junaid"] = {"name": "Junaid", "preferred_style": "formal", "user_summary": "summary-secret"}
     say(client, "text-secret", session_id="s1")
-    sidecar.memory_fails = 99
+    memory.fails = 99
     assert say(client, "text-secret", session_id="s1").status_code == 503
-    sidecar.memory_fails, sidecar.publish_fails = 0, 99
+    memory.fails = 0
+    fail_publishing(sidecar, 99)
     assert say(client, "text-secret", session_id="s1").status_code >= 500
     captured = capsys.readouterr()
-    assert "A chat failed." in captured.out
+    assert "chat failed" in captured.out
     assert "secret" not in (captured.out + captured.err).replace("secretstore", "").replace("secret store", "")

@@ -3,11 +3,12 @@
 import re
 from datetime import UTC, datetime
 
+import grpc
 import pytest
-from conftest import eventually, say
+from conftest import eventually, say, stored
 
-import sessions
-from user_hash import user_hash
+from once import sessions
+from once.hashes import user_hash
 
 JUNAID = user_hash("lab-key", "Junaid")
 
@@ -22,76 +23,76 @@ def forget(client, body):
     return client.post("/events/user-forgotten", json=body, headers={"content-type": "application/cloudevents+json"})
 
 
-def test_nothing_of_the_user_stays_and_all_of_the_others_does(client, sidecar):
+def test_nothing_of_the_user_stays_and_all_of_the_others_does(client, sidecar, engine):
     mine = [say(client, "my text", session_id=f"s{n % 2}").json()["instance_id"] for n in range(4)]
     other = say(client, "other text", user="Ada", session_id="s9").json()
     answer = forget(client, event())
     assert (answer.status_code, answer.json()) == (200, {"status": "SUCCESS"})
-    assert list(sidecar.engine.instances) == [other["instance_id"]]
-    assert not [key for key, (value, *_) in sidecar.state.items() if b"Junaid" in value or JUNAID in key]
-    assert {key.partition(":")[0] for key in sidecar.state} == {"message", "session", "user"}
-    assert len(sidecar.state) == 3
+    assert list(engine.instances) == [other["instance_id"]]
+    assert "Junaid" not in sidecar.everything()
+    assert JUNAID not in sidecar.everything()
+    assert sorted(key.partition(":")[0] for _, key in sidecar.values) == ["message", "session", "user"]
     assert {client.get(f"/chat/{instance}").status_code for instance in mine} == {404}
     assert client.get(f"/chat/{other['instance_id']}").json() == other
 
 
-def test_pages_of_a_session_go_too(client, sidecar, monkeypatch):
+def test_pages_of_a_session_go_too(client, sidecar, monkeypatch, engine):
     monkeypatch.setattr(sessions, "PAGE_SIZE", 2)
     for _ in range(7):
         say(client, session_id="s1")
-    assert len(sidecar.values("session:")) == 4
+    assert len(stored(sidecar, "session:")) == 4
     assert forget(client, event()).json() == {"status": "SUCCESS"}
-    assert not sidecar.state
-    assert not sidecar.engine.instances
+    assert not sidecar.keys()
+    assert not engine.instances
 
 
 def test_sessions_that_only_memory_names(client, sidecar):
     say(client, session_id="s1")
-    del sidecar.state[f"user:{JUNAID}"]
+    del sidecar.values["statestore", f"user:{JUNAID}"]
     forget(client, event(session_ids=["s1", "never-heard-of"]))
-    assert not sidecar.state
+    assert not sidecar.keys()
 
 
-def test_a_session_of_somebody_else_stays_whoever_names_it(client, sidecar):
+def test_a_session_of_another_user_stays_although_the_event_names_it(client, sidecar):
     say(client, user="Ada", session_id="s1")
-    before = dict(sidecar.state)
+    before = dict(sidecar.values)
     forget(client, event(session_ids=["s1"]))
-    assert sidecar.state == before
+    assert sidecar.values == before
 
 
-def test_a_chat_in_flight_is_ended(client, sidecar):
+def test_a_chat_in_flight_is_ended(client, sidecar, engine):
     client.put("/faults/generate_response", json={"delay_ms": 400})
     instance = say(client, wait=False, session_id="s1").json()["instance_id"]
-    eventually(lambda: sidecar.engine.runs("generate_response"))
+    eventually(lambda: engine.runs("generate_response"))
     assert forget(client, event()).json() == {"status": "SUCCESS"}
-    assert instance not in sidecar.engine.instances
-    assert not sidecar.state
+    assert instance not in engine.instances
+    assert not sidecar.keys()
     (job,) = sidecar.jobs.values()
     assert job["data"]["session_ids"] == ["s1"]
 
 
-def test_a_workflow_that_the_engine_has_lost_holds_nothing_else_back(client, sidecar):
+def test_a_workflow_that_the_engine_has_lost_holds_nothing_else_back(client, sidecar, engine):
     lost = say(client, session_id="s1").json()["instance_id"]
     say(client, session_id="s1")
-    sidecar.engine.lost.add(lost)
+    engine.lost.add(lost)
     assert forget(client, event()).json() == {"status": "SUCCESS"}
-    assert not sidecar.state
-    assert list(sidecar.engine.instances) == [lost]
+    assert not sidecar.keys()
+    assert list(engine.instances) == [lost]
 
 
 def test_the_same_event_twice(client, sidecar):
     say(client, session_id="s1")
     assert forget(client, event()).json() == forget(client, event()).json() == {"status": "SUCCESS"}
-    assert not sidecar.state
+    assert not sidecar.keys()
 
 
-def test_what_fails_half_way_is_brought_again(client, sidecar):
+def test_an_event_that_fails_half_way_is_delivered_again(client, sidecar):
     say(client, session_id="s1")
-    sidecar.state_is_down = True
+    sidecar.is_down = True
     assert forget(client, event()).json() == {"status": "RETRY"}
-    sidecar.state_is_down = False
+    sidecar.is_down = False
     assert forget(client, event()).json() == {"status": "SUCCESS"}
-    assert not sidecar.state
+    assert not sidecar.keys()
 
 
 def test_the_user_may_come_back(client):
@@ -113,58 +114,59 @@ def test_the_stream_is_trimmed_by_a_job_that_names_nobody(serve, sidecar):
     assert client.post(f"/job/{name}", json=job["data"]).status_code == 200
     # Enough for all that 50 turns a second add to the stream in the ten minutes of its TTL.
     assert len(sidecar.published) * job["repeats"] * 100 >= 30_000
-    for topic, data, metadata in sidecar.published:
-        assert (topic, metadata) == ("conversations", {"cloudevent.type": "StreamTrimmed"})
-        assert sorted(data) == ["event_type", "timestamp"]
+    for published in sidecar.published:
+        assert (published.topic, published.event["type"]) == ("conversations", "StreamTrimmed")
+        assert sorted(published.data) == ["event_type", "timestamp"]
 
 
-def test_what_an_activity_in_flight_wrote_is_swept_up(client, sidecar):
+def test_a_write_of_an_activity_in_flight_is_swept_up(client, sidecar):
     client.put("/faults/pass_turn", json={"delay_ms": 10_000})
     say(client, wait=False, session_id="s1")
     eventually(lambda: sidecar.published)
-    before = {key: value for key, value in sidecar.state.items() if not key.startswith("user:")}
+    before = {at: value for at, value in sidecar.values.items() if not at[1].startswith("user:")}
     forget(client, event())
     ((name, job),) = sidecar.jobs.items()
-    # As Redis does it: a write with the ETag of a key that is gone makes the key again.
-    sidecar.state.update(before)
+    # On Redis a write with the ETag of a deleted key creates the key again.
+    sidecar.values.update(before)
     assert client.post(f"/job/{name}", json=job["data"]).status_code == 200
-    assert not sidecar.state
+    assert not sidecar.keys()
 
 
-def test_what_an_activity_in_flight_wrote_is_swept_up_although_the_first_try_failed(client, sidecar):
+def test_a_write_of_an_activity_in_flight_is_swept_up_although_the_first_attempt_failed(client, sidecar):
     client.put("/faults/pass_turn", json={"delay_ms": 10_000})
     say(client, wait=False, session_id="s1")
     eventually(lambda: sidecar.published)
-    before = {key: value for key, value in sidecar.state.items() if not key.startswith("user:")}
-    sidecar.jobs_fail = 1
+    before = {at: value for at, value in sidecar.values.items() if not at[1].startswith("user:")}
+    failures = [(grpc.StatusCode.UNAVAILABLE, "no scheduler")]
+    sidecar.refuse = lambda method, _: failures.pop() if method == "ScheduleJob" and failures else None
     assert forget(client, event()).json() == {"status": "RETRY"}
     assert forget(client, event()).json() == {"status": "SUCCESS"}
     ((name, job),) = sidecar.jobs.items()
-    sidecar.state.update(before)
+    sidecar.values.update(before)
     assert client.post(f"/job/{name}", json=job["data"]).status_code == 200
-    assert not sidecar.state
+    assert not sidecar.keys()
 
 
 def test_a_session_that_a_request_in_flight_had_read_is_swept_up(client, sidecar):
     say(client, "I like tea", session_id="s1")
-    before = {key: value for key, value in sidecar.state.items() if key.startswith("session:")}
+    before = {at: value for at, value in sidecar.values.items() if at[1].startswith("session:")}
     forget(client, event())
     ((name, job),) = sidecar.jobs.items()
-    sidecar.state.update(before)
+    sidecar.values.update(before)
     assert client.post(f"/job/{name}", json=job["data"]).status_code == 200
-    assert not sidecar.state
+    assert not sidecar.keys()
 
 
-def test_who_came_back_is_not_swept_up(client, sidecar):
+def test_a_user_that_is_back_is_not_swept_up(client, sidecar, engine):
     client.put("/faults/generate_response", json={"delay_ms": 60_000})
     say(client, wait=False, session_id="s1", message_id="m1")
-    eventually(lambda: sidecar.engine.runs("generate_response"))
+    eventually(lambda: engine.runs("generate_response"))
     forget(client, event())
     client.delete("/faults")
     say(client, session_id="s1", message_id="m1")
     ((name, job),) = sidecar.jobs.items()
     client.post(f"/job/{name}", json=job["data"])
-    assert {key.partition(":")[0] for key in sidecar.state} == {"message", "session", "user"}
+    assert {key.partition(":")[0] for _, key in sidecar.values} == {"message", "session", "user"}
 
 
 def test_a_marker_is_acknowledged(client, sidecar):
@@ -186,12 +188,12 @@ def test_a_marker_is_acknowledged(client, sidecar):
         event(session_ids=["x"] * 10_001),
     ],
 )
-def test_an_event_that_is_none_is_dropped(client, sidecar, body):
+def test_an_invalid_event_is_dropped(client, sidecar, body):
     assert forget(client, body).json() == {"status": "DROP"}
     assert not sidecar.jobs
 
 
-def test_a_job_that_is_not_ours(client):
+def test_an_unknown_job(client):
     body = {"user_hash": JUNAID, "forgotten_at": "2026-01-01T00:00:00Z"}
     assert client.post("/job/other", json=body).status_code == 404
     assert client.post("/job/trim-conversations-x", json={}).status_code == 422
@@ -206,7 +208,7 @@ def test_hashes_are_those_of_memory():
 
 @pytest.mark.parametrize("headers", [{}, {"dapr-api-token": "wrong"}, {"dapr-api-token": "s3crét"}])
 @pytest.mark.parametrize("path", ["/events/user-forgotten", "/job/trim-conversations-x"])
-def test_only_dapr_may_call_these(serve, sidecar, path, headers):
+def test_only_dapr_may_call_these(serve, path, headers):
     client = serve(app_api_token="s3cret")
     body = event() if "events" in path else {"user_hash": JUNAID, "forgotten_at": "2026-01-01T00:00:00Z"}
     sent = {name: value.encode() for name, value in headers.items()}

@@ -3,57 +3,57 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import engine_call, eventually, say
+from conftest import engine_call, eventually, say, steps_of, stored
 
-import sessions
+from once import sessions
 
 
 def queue_of(sidecar, session_id="s1"):
-    return sidecar.values("session:").get(f"session:{session_id}", {}).get("queue")
+    return stored(sidecar, "session:").get(f"session:{session_id}", {}).get("queue")
 
 
-def test_two_at_once_are_answered_one_after_the_other(client, sidecar):
+def test_two_at_once_are_answered_one_after_the_other(client, sidecar, engine):
     client.put("/faults/generate_response", json={"delay_ms": 300})
-    first = say(client, "I like tea", wait=False, session_id="s1", message_id="m1").json()["instance_id"]
+    say(client, "I like tea", wait=False, session_id="s1", message_id="m1")
     second = say(client, "What did we talk about?", session_id="s1", message_id="m2").json()
     assert second["reply"] == "Hi Junaid! Last we talked about “I like tea”."
-    steps = [(instance == first, step) for instance, step in sidecar.engine.activities]
-    assert steps.index((True, "save_conversation")) < steps.index((False, "fetch_context"))
-    assert [data["message_id"] for _, data, _ in sidecar.published] == ["m1", "m2"]
+    steps = steps_of(engine)
+    assert steps.index(("m1", "save_conversation")) < steps.index(("m2", "fetch_context"))
+    assert [each.data["message_id"] for each in sidecar.published] == ["m1", "m2"]
 
 
-def test_the_second_sees_the_first_before_memory_does(client, sidecar):
-    sidecar.delivers = False
+def test_the_second_sees_the_first_before_memory_does(client, memory):
+    memory.delivers = False
     say(client, "I like tea", session_id="s1")
     assert say(client, "What did we talk about?", session_id="s1").json()["reply"].endswith("“I like tea”.")
-    assert not sidecar.conversations
+    assert not [key for key in memory.conversations if key == "s1"]
 
 
-def test_what_memory_has_is_not_seen_twice_and_no_longer_kept(client, sidecar):
+def test_turns_that_memory_has_are_not_seen_twice_and_no_longer_kept(client, sidecar):
     for number in range(3):
         say(client, f"message {number}", session_id="s1", message_id=f"m{number}")
-    session = sidecar.values("session:")["session:s1"]
-    # The last is what nobody has asked memory about since.
+    session = stored(sidecar, "session:")["session:s1"]
+    # Memory was not asked since the last one was said.
     assert [turn["message_id"] for turn in session["recent"]] == ["m2"]
 
 
-def test_only_the_last_turns_are_kept_when_memory_learns_nothing(client, sidecar):
-    sidecar.delivers = False
+def test_only_the_last_turns_are_kept_when_memory_learns_nothing(client, sidecar, memory):
+    memory.delivers = False
     for number in range(sessions.RECENT_TURNS + 3):
         say(client, f"message {number}", session_id="s1")
-    kept = [turn["user_message"] for turn in sidecar.values("session:")["session:s1"]["recent"]]
+    kept = [turn["user_message"] for turn in stored(sidecar, "session:")["session:s1"]["recent"]]
     assert kept == [f"message {number}" for number in range(3, sessions.RECENT_TURNS + 3)]
 
 
-def test_many_at_once_are_all_answered_in_the_order_of_their_queue(client, sidecar):
+def test_many_at_once_are_all_answered_in_the_order_of_their_queue(client, sidecar, engine):
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda n: say(client, f"number {n}", session_id="s1", message_id=f"m{n}"), range(12)))
     assert {answer.status_code for answer in answers} == {200}
     assert queue_of(sidecar) == []
-    # Each was answered before the next began to look at what was said.
-    steps = [step for _, step in sidecar.engine.activities if step in ("fetch_context", "save_conversation")]
+    # Each was answered before the next began to read the history.
+    steps = [step for step, _ in engine.activities if step in ("fetch_context", "save_conversation")]
     assert steps == ["fetch_context", "save_conversation"] * 12
-    assert len({data["message_id"] for _, data, _ in sidecar.published}) == 12
+    assert len({each.data["message_id"] for each in sidecar.published}) == 12
 
 
 def test_sessions_do_not_wait_for_each_other(client):
@@ -64,12 +64,12 @@ def test_sessions_do_not_wait_for_each_other(client):
     eventually(lambda: client.get(f"/chat/{slow}").json()["status"] == "completed")
 
 
-def test_a_session_belongs_to_the_user_that_opened_it(client, sidecar):
+def test_a_session_belongs_to_the_user_that_opened_it(client, engine):
     say(client, session_id="s1")
     answer = say(client, user="Ada", session_id="s1", message_id="m2")
     assert answer.status_code == 409
     assert answer.json()["detail"] == "metadata.session_id: this session belongs to another user."
-    assert len(sidecar.engine.started) == 1
+    assert len(engine.scheduled) == 1
 
 
 def test_of_two_users_that_open_a_session_at_once_one_has_it(client):
@@ -79,27 +79,27 @@ def test_of_two_users_that_open_a_session_at_once_one_has_it(client):
 
 
 @pytest.mark.parametrize("fate", ["terminated", "purged"])
-def test_a_message_behind_a_dead_one_is_answered(serve, sidecar, fate):
+def test_a_message_behind_a_dead_one_is_answered(serve, sidecar, fate, engine):
     client = serve(faults_enabled=True, unstarted_seconds=0.5)
     client.put("/faults/generate_response", json={"delay_ms": 60_000})
     dead = say(client, wait=False, session_id="s1").json()["instance_id"]
-    eventually(lambda: sidecar.engine.runs("generate_response"))
+    eventually(lambda: engine.runs("generate_response"))
     client.delete("/faults")
     waiting = say(client, wait=False, session_id="s1").json()["instance_id"]
-    eventually(lambda: sidecar.engine.runs("take_turn"))
+    eventually(lambda: engine.runs("take_turn"))
     if fate == "terminated":
         engine_call(sidecar, "TerminateInstance", instanceId=dead)
     else:
-        sidecar.engine.instances.pop(dead)
+        engine.instances.pop(dead)
     eventually(lambda: client.get(f"/chat/{waiting}").json()["status"] == "completed")
     assert queue_of(sidecar) == []
 
 
-def test_a_message_behind_one_that_the_engine_has_lost_is_answered(client, sidecar):
+def test_a_message_behind_one_that_the_engine_has_lost_is_answered(client, engine):
     client.put("/faults/generate_response", json={"delay_ms": 300})
     lost = say(client, session_id="s1", wait=False).json()["instance_id"]
-    eventually(lambda: sidecar.engine.runs("generate_response") == 1)
-    sidecar.engine.lost.add(lost)
+    eventually(lambda: engine.runs("generate_response") == 1)
+    engine.lost.add(lost)
     client.delete("/faults")
     assert say(client, session_id="s1").json()["status"] == "completed"
     answer = client.get(f"/chat/{lost}")
@@ -107,12 +107,12 @@ def test_a_message_behind_one_that_the_engine_has_lost_is_answered(client, sidec
     assert "has lost a part" in answer.json()["detail"]
 
 
-def test_a_message_is_called_when_its_turn_has_come_and_need_not_wait_for_the_timer(serve, sidecar):
+def test_a_message_is_called_at_its_turn_and_need_not_wait_for_the_timer(serve, engine):
     client = serve(faults_enabled=True, turn_check_seconds=60)
     client.put("/faults/generate_response", json={"delay_ms": 200})
     say(client, wait=False, session_id="s1")
     assert say(client, session_id="s1").status_code == 200
-    assert sidecar.engine.runs("take_turn") == 2
+    assert engine.runs("take_turn") == 2
 
 
 def test_a_queue_has_an_end(client, sidecar, monkeypatch):
@@ -128,9 +128,9 @@ def test_a_queue_has_an_end(client, sidecar, monkeypatch):
 
 def test_the_head_of_a_session_does_not_grow(client, sidecar, monkeypatch):
     monkeypatch.setattr(sessions, "PAGE_SIZE", 3)
-    told = [say(client, session_id="s1").json()["instance_id"] for _ in range(8)]
-    values = sidecar.values("session:")
-    assert values["session:s1:0"]["instances"] == told[:3]
-    assert values["session:s1:1"]["instances"] == told[3:6]
-    assert (values["session:s1"]["instances"], values["session:s1"]["pages"]) == (told[6:], 2)
-    assert sidecar.state["session:s1:0"][2] == {"ttlInSeconds": "86400"}
+    ids = [say(client, session_id="s1").json()["instance_id"] for _ in range(8)]
+    values = stored(sidecar, "session:")
+    assert values["session:s1:0"]["instances"] == ids[:3]
+    assert values["session:s1:1"]["instances"] == ids[3:6]
+    assert (values["session:s1"]["instances"], values["session:s1"]["pages"]) == (ids[6:], 2)
+    assert sidecar.values["statestore", "session:s1:0"].ttl == 86_400

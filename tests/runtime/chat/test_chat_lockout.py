@@ -13,7 +13,7 @@ pytestmark = pytest.mark.lab("chat")
 def test_a_message_outlives_a_sidecar_that_lets_no_worker_in(lab):
     user, session, message = fresh("ada"), fresh("s"), fresh("m")
     lab.know(user)
-    settings = {"STANDSTILL_EVERY_SECONDS": "0.2", "LOCKOUT_SECONDS": "10"}
+    settings = {"ENGINE_CHECK_SECONDS": "0.2", "WORKER_LOCKOUT_SECONDS": "10"}
     with beside_a_gate(lab, CHAT, FAULTS_ENABLED="true", **settings) as gate:
         lab.http.put(lab.url(CHAT, "/faults/generate_response"), json={"delay_ms": 3000}).raise_for_status()
         instance = lab.start(user, "Hello", session, message)

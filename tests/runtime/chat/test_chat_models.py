@@ -53,7 +53,7 @@ def test_the_model_is_down(lab, endpoint):
         assert (status, len(model.asked)) == (502, 3)
         assert instance != nobody_there[1]
         assert (lab.state(instance)["status"], lab.state(instance)["reply"]) == ("failed", None)
-        assert lab.state(instance)["error"] == "model: it answered 500."
+        assert lab.state(instance)["error"] == "The model answered 500."
         # Nothing is stored of a turn without a reply.
         assert not wait_until(lambda: lab.history(session) != [], 2, 0.3)
         assert lab.http.get(lab.url(MEMORY, f"/memories/{user}")).status_code == 404

@@ -1,0 +1,114 @@
+"""The messages that pass between the steps of the workflow. Dapr keeps them, as JSON, in the workflow's history.
+
+The texts must not appear in a log, so validation errors do not show their input.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# Texts from another service have a bound too: a history must stay small enough for its store.
+Text = Annotated[str, Field(max_length=16_000)]
+
+
+class Step(BaseModel):
+    """The base of these messages."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
+class Message(Step):
+    """A user's message: the input of the workflow."""
+
+    user_id: str
+    user_hash: str
+    session_id: str
+    message_id: str
+    text: Text
+    timestamp: datetime = Field(description="The client's, or that of arrival")
+    received_at: datetime
+    tags: list[str] = []
+    is_head: bool = Field(default=True, description="No message was before it in its session's queue")
+    traceparent: str | None = None
+
+
+class Turn(Step):
+    """A message and its reply."""
+
+    message_id: str
+    user_message: Text
+    assistant_reply: Text
+
+
+class Said(Step):
+    """One message of the history (agent-memory-service's contract)."""
+
+    role: Literal["user", "assistant"]
+    content: Text
+    message_id: str | None = None
+
+
+class Memory(Step):
+    """The facts that memory has of a user (agent-memory-service's contract)."""
+
+    name: Annotated[str, Field(max_length=1000)]
+    preferred_style: Annotated[str, Field(max_length=1000)]
+    user_summary: Text
+
+
+class Answered(Step):
+    """A reply, and the model that gave it: the output of the workflow."""
+
+    reply: Text
+    model: str
+
+
+class Context(Step):
+    """Everything that the reply depends on, except the message."""
+
+    memory: Memory
+    history: list[Said]
+    remembered: list[str] = Field(default=[], description="Ids of the messages that memory has by now")
+    answered: Answered | None = Field(default=None, description="The reply, if this message already has one")
+
+
+class Prompt(Step):
+    """The input of generate_response."""
+
+    message: Message
+    context: Context
+    may_wait: bool = Field(description="Whether a busy model may be asked again later")
+
+
+class Generated(Step):
+    """A reply, or the seconds after which a busy model is to be asked again."""
+
+    answered: Answered | None = None
+    retry_after_seconds: float | None = None
+
+
+class Failure(Step):
+    """A failed step, in words that a user may read. `status` is the HTTP status that it becomes."""
+
+    step: str
+    dependency: str
+    status: int
+    detail: str
+
+
+class Outcome(Step):
+    """The end of a turn, for the steps that record it."""
+
+    message: Message
+    instance_id: str
+    answered: Answered | None = None
+    published: bool = Field(default=False, description="By an earlier workflow of the same message")
+    remembered: list[str] = []
+    failure: Failure | None = None
+
+
+class TurnCheck(Step):
+    """Whether a waiting message is the next of its session."""
+
+    is_next: bool

@@ -1,0 +1,1 @@
+"""Answer a message once, and the messages of a session one after the other."""

@@ -1,0 +1,216 @@
+"""Any OpenAI-compatible model, shown with a real HTTP server that speaks the protocol."""
+
+import importlib
+import re
+import threading
+import time
+
+import pytest
+from agents.tracing import get_trace_provider
+from conftest import say, stored
+from model_server import running_model
+
+from replies.choice import ENDPOINTS
+from settings import Settings
+
+MEMORY = {"name": "Junaid", "preferred_style": "formal", "user_summary": "Junaid likes </user> tea."}
+
+
+@pytest.fixture
+def model():
+    with running_model() as running:
+        yield running
+
+
+@pytest.fixture
+def chat(serve, model, memory):
+    """Return a function that starts a service with this model."""
+    memory.memories["Junaid"] = MEMORY
+
+    def start(engine="openai-compatible", **settings):
+        return serve(model_engine=engine, model_base_url=model.base_url, model_name="test-model", **settings)
+
+    return start
+
+
+def test_a_reply(chat, model, sidecar):
+    model.will_say(" Good day, Junaid. ")
+    body = say(chat(), "Hello", session_id="s1").json()
+    assert body["reply"] == "Good day, Junaid."
+    assert body["metadata"]["model"] == "openai-compatible/test-model"
+    assert sidecar.published[0].data["assistant_reply"] == "Good day, Junaid."
+
+
+def test_the_model_gets_the_user_and_the_history(chat, model):
+    client = chat()
+    model.will_say("one")
+    say(client, "I like tea", session_id="s1")
+    say(client, "And now?", session_id="s1")
+    request = model.asked[-1]
+    system, *said = request["messages"]
+    assert request["model"] == "test-model"
+    assert system["role"] == "system"
+    assert "formal style" in system["content"]
+    assert "Junaid likes (/user) tea." in system["content"]
+    assert [(one["role"], one["content"]) for one in said] == [
+        ("user", "I like tea"),
+        ("assistant", "one"),
+        ("user", "And now?"),
+    ]
+    assert [tool["function"]["name"] for tool in request["tools"]] == ["get_current_time"]
+
+
+def test_a_tool_call_goes_there_and_back(chat, model):
+    model.will_call("get_current_time")
+    model.will_say("It is late.")
+    assert say(chat(), "What time is it?").json()["reply"] == "It is late."
+    call, result = model.asked[1]["messages"][-2:]
+    assert call["tool_calls"][0]["function"]["name"] == "get_current_time"
+    assert (result["role"], result["tool_call_id"]) == ("tool", call["tool_calls"][0]["id"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}\+00:00", result["content"])
+
+
+def test_a_model_that_only_calls_tools_is_stopped(chat, model):
+    model.will_call("get_current_time")
+    answer = say(chat(max_tool_rounds=3, generate_attempts=1), "Hello")
+    assert answer.status_code == 502
+    assert answer.json()["detail"] == "The model found no answer in 3 rounds."
+    assert len(model.asked) == 3
+
+
+def test_a_busy_model_is_asked_again_when_it_said(chat, model, engine):
+    model.will_fail(429, retry_after="1")
+    model.will_say("Here I am.")
+    started = time.monotonic()
+    assert say(chat(), "Hello").json()["reply"] == "Here I am."
+    assert time.monotonic() - started > 1
+    # Two tasks, neither of them failed: the pause is a timer of the workflow, not an attempt that is used up.
+    assert engine.runs("generate_response") == 2
+
+
+def test_a_model_that_stays_busy_is_given_up(chat, model):
+    model.will_fail(429, retry_after="0")
+    answer = say(chat(model_busy_waits=2, generate_attempts=1), "Hello")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "The model answered 429.")
+    assert len(model.asked) == 3
+
+
+def test_a_model_that_is_busy_for_too_long_is_not_waited_for(chat, model):
+    model.will_fail(503, retry_after="3600")
+    assert say(chat(generate_attempts=1), "Hello").status_code == 503
+    assert len(model.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "answered", "attempts"),
+    [
+        (429, None, 503, 3),
+        (500, None, 502, 3),
+        (502, b"<html>bad gateway</html>", 502, 3),
+        (200, b'{"choices": [', 502, 3),
+        (200, b"[]", 502, 3),
+        (200, {"choices": []}, 502, 3),
+        (401, {"error": {"message": "Incorrect API key provided: sk-secret"}}, 502, 1),
+        (404, {"error": {"message": "no such model"}}, 502, 1),
+    ],
+)
+def test_a_model_that_fails(chat, model, sidecar, status, body, answered, attempts, engine):
+    model.will_fail(status, body)
+    answer = say(chat(), "Hello", session_id="s1")
+    assert answer.status_code == answered, answer.text
+    assert answer.json()["dependency"] == "model"
+    assert answer.json()["instance_id"]
+    assert "secret" not in answer.text
+    # The retries are the workflow's alone: the client adds none.
+    assert len(model.asked) == engine.runs("generate_response") == attempts
+    assert not sidecar.published
+    assert not stored(sidecar, "session:")["session:s1"]["recent"]
+
+
+def test_an_empty_reply_is_none(chat, model):
+    model.will_say("")
+    assert say(chat(generate_attempts=1), "Hello").json()["detail"] == "The answer of the model is empty."
+
+
+def test_a_hang_is_a_504(chat, model):
+    model.hang = threading.Event()
+    model.will_say("too late")
+    answer = say(chat(model_timeout_seconds=0.2, generate_attempts=1), "Hello")
+    assert answer.status_code == 504
+    assert answer.json()["dependency"] == "model"
+
+
+def test_no_model_at_that_address(serve):
+    client = serve(model_engine="ollama", model_base_url="http://127.0.0.1:9/v1", generate_attempts=2)
+    answer = say(client, "Hello")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "The model cannot be reached.")
+
+
+def test_a_long_history_is_cut_to_its_newest_part(chat, model, memory):
+    memory.conversations["s1"] = [
+        {"role": "user", "content": f"{n} " + "x" * 396, "message_id": f"m{n}", "timestamp": "2026-01-01T00:00:00Z"}
+        for n in range(50)
+    ]
+    model.will_say("yes")
+    say(chat(history_tokens=300), "Hello", session_id="s1")
+    assert [one["content"].split()[0] for one in model.asked[0]["messages"][1:]] == ["47", "48", "49", "Hello"]
+
+
+@pytest.mark.parametrize(("provider", "secret"), [("gemini", "GEMINI_API_KEY"), ("openai", "OPENAI_API_KEY")])
+def test_the_key_comes_from_the_secret_store(chat, model, sidecar, provider, secret):
+    sidecar.secrets["secretstore"][secret] = ""
+    sidecar.secrets["envsecretstore"][secret] = "from-the-store"
+    model.will_say("yes")
+    client = chat(provider, **{secret.lower(): "from-the-environment"})
+    assert say(client, "Hello").json()["metadata"]["model"] == f"{provider}/test-model"
+    assert model.headers[0]["authorization"] == "Bearer from-the-store"
+
+
+def test_the_key_comes_from_the_environment_where_no_store_has_it(chat, model):
+    model.will_say("yes")
+    assert say(chat("gemini", gemini_api_key="mine"), "Hello").status_code == 200
+    assert model.headers[0]["authorization"] == "Bearer mine"
+
+
+def test_a_key_that_is_missing_is_named_and_may_come_later(chat, model, sidecar):
+    model.will_say("yes")
+    client = chat("openai")
+    answer = say(client, "Hello")
+    assert answer.status_code == 502
+    assert "OPENAI_API_KEY is in none of secretstore, envsecretstore" in answer.json()["detail"]
+    sidecar.secrets["secretstore"]["OPENAI_API_KEY"] = "late"
+    assert say(client, "Hello").status_code == 200
+
+
+def test_with_a_gemini_key_and_nothing_said_it_is_gemini(chat, model, sidecar):
+    sidecar.secrets["secretstore"]["GEMINI_API_KEY"] = "key"
+    model.will_say("yes")
+    client = chat(None)
+    assert say(client, "Hello").json()["metadata"]["model"] == "gemini/test-model"
+
+
+def test_an_endpoint_needs_an_address_and_a_name(serve):
+    answer = say(serve(model_engine="openai-compatible"), "Hello")
+    assert answer.status_code == 502
+    assert "MODEL_BASE_URL and MODEL_NAME" in answer.json()["detail"]
+
+
+def test_the_known_endpoints_are_encrypted_or_local():
+    addresses = [url for url, _, _ in ENDPOINTS.values() if url]
+    assert all(url.startswith(("https://", "http://127.0.0.1:")) for url in addresses)
+
+
+def test_nothing_is_sent_to_the_makers_tracing_service():
+    importlib.import_module("replies.agent")
+    assert get_trace_provider()._disabled
+
+
+def test_a_key_in_dot_env(monkeypatch, tmp_path):
+    """If no secret store has the key, `python-dotenv` reads it for the settings. It is part of no repr."""
+    (tmp_path / ".env").write_text("GEMINI_API_KEY=sk-in-dot-env\nMODEL_ENGINE=gemini\n")
+    monkeypatch.chdir(tmp_path)
+    settings = Settings()
+    assert settings.gemini_api_key
+    assert settings.gemini_api_key.get_secret_value() == "sk-in-dot-env"
+    assert settings.model_engine == "gemini"
+    assert "sk-in-dot-env" not in repr(settings)

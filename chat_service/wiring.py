@@ -1,0 +1,107 @@
+"""The collaborators of a running chat-service, made once, in its lifespan."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+
+import aiohttp
+
+from activities import Activities
+from chat import Chat
+from events import Events
+from failures import Faults
+from forgetting import Forgetting
+from kit.engine.health import check_worker
+from kit.engine.instances import Instances
+from kit.engine.stalled_engine import StalledEngine
+from kit.engine.worker import Worker, running
+from kit.engine.worker_lockout import WorkerLockout
+from kit.sidecar.client import SdkClient
+from kit.sidecar.events import Publisher
+from kit.sidecar.invoke import Invoker
+from kit.sidecar.jobs import Jobs
+from kit.sidecar.ready import check_ready
+from kit.sidecar.secrets import Secrets
+from kit.sidecar.store import StateStore
+from kit.sidecar.unavailable import Unavailable
+from memory import MemoryService
+from once.claims import Claims
+from once.register import Register
+from once.sessions import Sessions
+from replies.choice import LanguageModels
+from settings import Settings
+from workflow import ChatWorkflow
+
+POLL_SECONDS = 0.2
+log = logging.getLogger("chat")
+
+
+@dataclass(frozen=True)
+class Services:
+    """The collaborators that the routes use."""
+
+    settings: Settings
+    session: aiohttp.ClientSession
+    secrets: Secrets
+    models: LanguageModels
+    chat: Chat
+    forgetting: Forgetting
+
+    async def check_ready(self) -> None:
+        """Return if messages can be answered. Raise Unavailable if the worker or the users' hash key is missing."""
+        await check_worker(self.session, self.settings.dapr_http_port)
+        try:
+            await self.secrets.need("USER_HASH_KEY")
+        except Unavailable as error:
+            raise replace(error, status=503) from error
+
+    async def announce(self) -> None:
+        """Log which model answers, or why none can, once the sidecar is there."""
+        while not await self._has_sidecar():  # noqa: ASYNC110 (a sidecar has to be asked)
+            await asyncio.sleep(POLL_SECONDS)
+        # Read now, so that a missing key shows at the start. At its first use it is looked up again.
+        try:
+            await self.secrets.need("USER_HASH_KEY")
+            model = await self.models.get()
+        except Unavailable as error:
+            log.warning("cannot answer yet", extra={"detail": error.detail, "reason": error.reason})
+        else:
+            log.info("ready to answer", extra={"model": model.name})
+
+    async def _has_sidecar(self) -> bool:
+        try:
+            await check_ready(self.session, self.settings.dapr_http_port)
+        except Unavailable:
+            return False
+        return True
+
+
+@asynccontextmanager
+async def opened(settings: Settings, session: aiohttp.ClientSession, faults: Faults) -> AsyncGenerator[Services]:
+    """Make the collaborators and run the workflow worker. None of them needs the sidecar yet."""
+    async with AsyncExitStack() as stack:
+        sdk = await stack.enter_async_context(aclosing(SdkClient(settings, session, settings.state_seconds)))
+        secrets = Secrets(sdk, settings.secret_stores, settings)
+        models = await stack.enter_async_context(aclosing(LanguageModels(settings, secrets, sdk)))
+        instances = Instances(settings, settings.schedule_seconds)
+        store = StateStore[dict[str, object]](sdk, settings.state_store_name)
+        claims = Claims(store, settings.claim_ttl_seconds)
+        sessions = Sessions(store, settings.claim_ttl_seconds, settings.unstarted_seconds)
+        register = Register(store, claims, sessions, settings.claim_ttl_seconds)
+        publisher = Publisher(sdk, settings.pubsub_name, "chat-service", settings.save_seconds)
+        events = Events(publisher, settings.conversations_topic, Jobs(sdk), settings.stream_ttl_seconds)
+        memory = MemoryService(
+            Invoker(session, settings.dapr_http_port), settings.memory_app_id, settings.fetch_seconds
+        )
+        activities = Activities(settings, memory, models, events, register, instances, faults)
+        worker = Worker(settings, [ChatWorkflow(settings).chat_workflow], activities.all())
+        every = settings.engine_check_seconds
+        stalled = StalledEngine(settings, instances, worker, session, every)
+        lockout = WorkerLockout(settings, session, every, settings.worker_lockout_seconds, settings.schedule_seconds)
+        chat = Chat(settings, secrets, register, instances)
+        forgetting = Forgetting(instances, claims, sessions, events)
+        services = Services(settings, session, secrets, models, chat, forgetting)
+        await stack.enter_async_context(running(worker, services.announce, stalled.watch, lockout.watch))
+        yield services

@@ -1,6 +1,7 @@
 """The gRPC API of the stand-in sidecar."""
 
 import json
+import threading
 from typing import Any
 
 import grpc
@@ -110,6 +111,9 @@ class DaprApi(DaprServicer):
         answer = self._sidecar.converse.pop(0)
         if isinstance(answer, grpc.StatusCode):
             context.abort(answer, "no")
+        if isinstance(answer, threading.Event):
+            answer.wait(5)
+            context.abort(grpc.StatusCode.UNAVAILABLE, "late")
         return answer
 
     def Shutdown(self, request: Any, context: Any) -> Any:

@@ -80,7 +80,7 @@ class Sidecar:
     # The apps that can be invoked: app id → a function that returns status and JSON.
     apps: dict[str, Callable[[Invocation], tuple[int, Any]]] = field(default_factory=dict[Any, Any])
     invoked: list[Invocation] = field(default_factory=list[Any])
-    # What the conversation component answers, one after the other; a status is an error.
+    # What the conversation component answers, one after the other. A status is an error, an event is waited for.
     converse: list[Any] = field(default_factory=list[Any])
     asked: list[Any] = field(default_factory=list[Any])
 
@@ -131,6 +131,11 @@ class Sidecar:
     def events(self, topic: str) -> list[Any]:
         """Return the data of the events of a topic."""
         return [one.data for one in self.published if one.topic == topic]
+
+    def ttls(self) -> dict[str, int]:
+        """Return the TTLs of the keys that were given one."""
+        with self.lock:
+            return {key: one.ttl for (_, key), one in self.values.items() if one.ttl is not None}
 
     def saved(self, key: str) -> int:
         """Return how many calls tried to save this key."""

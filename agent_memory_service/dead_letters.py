@@ -1,124 +1,58 @@
-"""Events that could not be processed: kept, listed, and processed again when somebody asks for it."""
+"""The routes of events that could not be processed: Dapr delivers them, and a person lists, replays or removes them."""
 
-import hashlib
-import json
-from contextlib import suppress
-from datetime import datetime
-from typing import Any, cast
+from fastapi import APIRouter, HTTPException
+from pydantic import ValidationError
 
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from conversations import NotTheirs
+from kit.edge.problems import documented
+from kit.sidecar import events
+from kit.sidecar.store import Object
+from models import BeforeQuery, DeadLetter, DeadLetterPath, DeadLetters, EventAnswer, LimitQuery, Replayed
+from recording import is_marker, reason
+from wiring import Event, Used, from_dapr
 
-import cloud_events
-from models import ConversationUpdated, DeadLetter, now
-from pages import PagedLog
-from store import StateStore
-from tombstones import Tombstone, Tombstones
-from user_hash import UserHashes
+NO_LETTER = "letter_id: there is no such dead letter."
 
-PER_PAGE = 10
-# A page must stay well below the 4 MiB that Dapr takes in one call.
-LARGEST = 250_000
-TIME = TypeAdapter[datetime](AwareDatetime)
-RETRIES_USED_UP = "The event is valid; whatever it needed failed until the retries were used up."
+router = APIRouter()
 
 
-class DeadLetters:
-    """The list `dead-letters`, newest last. An event that is dead-lettered twice is on it once."""
-
-    def __init__(self, store: StateStore, hashes: UserHashes, tombstones: Tombstones) -> None:
-        self._log = PagedLog(store, "dead-letters", PER_PAGE)
-        self._hashes = hashes
-        self._tombstones = tombstones
-
-    async def add(self, event: dict[str, Any]) -> None:
-        """Keeps an event as it came, unless its user is forgotten."""
-        user_hash = await self._user_hash(event)
-        if not await self._may_be_kept(user_hash, event):
-            return
-        letter_id = _id_of(event)
-        letter = {
-            "id": letter_id,
-            "event_id": str(event.get("id", ""))[:200],
-            "received_at": now().isoformat(),
-            "reason": reason(event),
-            "event": event if len(json.dumps(event)) <= LARGEST else None,
-            "user_hash": user_hash,
-        }
-        await self._log.open({})
-        await self._log.append(letter_id, letter)
-        if not await self._may_be_kept(user_hash, event):
-            await self._log.remove(letter_id)
-
-    async def newest(self, limit: int, before: int | None) -> tuple[list[DeadLetter], str | None]:
-        """Newest first, and where the rest begins."""
-        letters = await self._log.read(limit + 1, before)
-        page = letters[-limit:]
-        return [DeadLetter(**letter) for _, letter in reversed(page)], str(page[0][0]) if len(letters) > limit else None
-
-    async def get(self, letter_id: str) -> DeadLetter | None:
-        """One of them."""
-        letter = await self._log.find(letter_id)
-        return DeadLetter(**letter) if letter else None
-
-    async def remove(self, letter_id: str) -> None:
-        """Takes one off the list."""
-        await self._log.remove(letter_id)
-
-    async def forget(self, user_hash: str, tombstone: Tombstone) -> None:
-        """Deletes a forgotten user's. It reads the whole list, which is short where somebody looks after it."""
-        before: int | None = None
-        while some := await self._log.read(PER_PAGE, before):
-            before = some[0][0]
-            for letter in (letter for _, letter in some if letter["user_hash"] == user_hash):
-                if not _is_admitted(tombstone, letter["event"]):
-                    await self._log.remove(letter["id"])
-
-    async def _user_hash(self, event: dict[str, Any]) -> str | None:
-        about = cloud_events.data(event)
-        user_id = cast("dict[str, Any]", about).get("user_id") if isinstance(about, dict) else None
-        return await self._hashes.of(user_id) if isinstance(user_id, str) else None
-
-    async def _may_be_kept(self, user_hash: str | None, event: dict[str, Any]) -> bool:
-        return user_hash is None or _is_admitted(await self._tombstones.get(user_hash), event)
+@router.post("/events/conversations-dead", dependencies=from_dapr, responses=documented(401, 413, 503, 504))
+async def on_dead_letter(event: Event, services: Used) -> EventAnswer:
+    """Keep an event that Dapr gave up."""
+    if not is_marker(event):
+        await services.user_letters.keep(event, reason(event))
+    return EventAnswer(status="SUCCESS")
 
 
-def _is_admitted(tombstone: Tombstone | None, event: dict[str, Any] | None) -> bool:
-    if tombstone is None:
-        return True
-    at = _said_at(event) if event else None
-    return at is not None and tombstone.admits(at)
+@router.get("/dead-letters", response_model_exclude_none=True, responses=documented(422, 503, 504))
+async def get_dead_letters(services: Used, limit: LimitQuery = 20, before: BeforeQuery = None) -> DeadLetters:
+    """List events that could not be processed, newest first."""
+    some = await services.letters.newest(limit, None if before is None else int(before))
+    letters = [_shown(letter) for _, letter in some.entries]
+    return DeadLetters(dead_letters=letters, next=None if some.next is None else str(some.next))
 
 
-def _said_at(event: dict[str, Any]) -> datetime | None:
-    """When it was said or, in an event that does not tell, sent."""
-    about = cloud_events.data(event)
-    said = cast("dict[str, Any]", about).get("timestamp") if isinstance(about, dict) else None
-    for told in (said, event.get("time")):
-        with suppress(ValidationError):
-            return TIME.validate_python(told)
-    return None
-
-
-def _id_of(event: dict[str, Any]) -> str:
-    """A letter's id, as part of keys and of URLs: the same for the same event, however often it comes.
-
-    The event's own id is its client's choice, so two users may have the same: what the event says counts too. Its time
-    and trace do not, for chat may publish a turn twice.
-    """
-    told = [event.get("source"), event["id"], event.get("data")] if event.get("id") else event
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def reason(event: dict[str, Any]) -> str:
-    """Why an event could not be processed, without what is in it."""
+@router.post("/dead-letters/{letter_id}/replay", status_code=202, responses=documented(404, 409, 422, 503, 504))
+async def replay(letter_id: DeadLetterPath, services: Used) -> Replayed:
+    """Process a dead letter again; one that is still no valid event stays on the list (422)."""
     try:
-        ConversationUpdated.model_validate(event.get("data"))
+        if not await services.letters.replay(letter_id, services.recorder.replay):
+            raise HTTPException(404, NO_LETTER)
     except ValidationError as error:
-        return told(error)
-    return RETRIES_USED_UP
+        raise HTTPException(422, events.why(error, {})) from error
+    except NotTheirs as error:
+        raise HTTPException(409, "session_id: the session belongs to another user.") from error
+    return Replayed(id=letter_id)
 
 
-def told(error: ValidationError) -> str:
-    """What is wrong, field by field, without the values."""
-    faults = error.errors(include_input=False, include_url=False)[:20]
-    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'data'}: {fault['msg']}" for fault in faults)[:1000]
+@router.delete("/dead-letters/{letter_id}", status_code=204, responses=documented(404, 422, 503, 504))
+async def delete_dead_letter(letter_id: DeadLetterPath, services: Used) -> None:
+    """Remove a dead letter for good."""
+    if not await services.letters.remove(letter_id):
+        raise HTTPException(404, NO_LETTER)
+
+
+def _shown(letter: Object) -> DeadLetter:
+    # Of a huge event the list keeps the beginning as text, which is no event.
+    event = letter["event"]
+    return DeadLetter.model_validate({**letter, "event": event if isinstance(event, dict) else None})

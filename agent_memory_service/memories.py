@@ -1,138 +1,162 @@
-"""What is known of each user, one key a user: `memory:{user_hash}`."""
+"""The memory of each user, one key a user: `memory:{user_hash}`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from failures import Forgotten
+from pydantic import BaseModel, Field
+
+from forgetting.tombstones import Tombstone, Tombstones, admits
+from kit.sidecar.store import Object, StateStore
 from models import ConversationUpdated, Memory, MemoryDraft, MemoryPatch, now
-from store import Object, StateStore
-from tombstones import Tombstone, Tombstones, admits
 
 
-@dataclass(frozen=True)
-class Due:
-    """The turn since which the summary is out of date."""
+class Forgotten(Exception):
+    """The user is being forgotten, and nothing of this was kept."""
+
+
+class Due(BaseModel):
+    """The turn since which a summary is out of date."""
 
     session_id: str
     message_id: str
     since: datetime
 
+    def is_stale(self, seconds: float) -> bool:
+        """Check whether the summary could have been refreshed by now."""
+        return now() - self.since >= timedelta(seconds=seconds)
+
+
+class StoredMemory(BaseModel):
+    """A memory as it is stored: without the user id, which must not be in clear in the store."""
+
+    name: str
+    preferred_style: str = "casual"
+    user_summary: str
+    created_at: datetime = Field(default_factory=now)
+    updated_at: datetime = Field(default_factory=now)
+    # Made by `initialize` or `patch`, and not by a conversation only.
+    given: bool = False
+    due: Due | None = None
+    # When the user last gave the summary themselves: it tells equal summaries apart.
+    corrected_at: datetime | None = None
+
+    def shown(self, user_id: str) -> Memory:
+        """Return the memory for the API."""
+        return Memory(user_id=user_id, **self.model_dump(include=set(Memory.model_fields)))
+
 
 class Memories:
-    """Reads and writes memories. Whatever it writes it takes back when the user was forgotten meanwhile."""
+    """Read and write memories. A write is taken back if the user was forgotten since."""
 
-    def __init__(self, store: StateStore, tombstones: Tombstones) -> None:
-        self._store = store
+    def __init__(self, store: StateStore[Object], tombstones: Tombstones) -> None:
+        self._store = store.of(StoredMemory)
         self._tombstones = tombstones
 
-    async def get(self, user_hash: str) -> Object | None:
-        """A user's memory as it is stored."""
+    async def get(self, user_hash: str) -> StoredMemory | None:
+        """Return a user's memory, or None."""
         return (await self._store.get(key_of(user_hash))).value
 
-    async def initialize(self, user_hash: str, draft: MemoryDraft) -> tuple[Object, bool]:
-        """Makes a memory, or fills in one that only a conversation made; the memory, and whether it did either.
+    async def initialize(self, user_hash: str, draft: MemoryDraft) -> tuple[StoredMemory, bool]:
+        """Create a memory, or fill in one that a conversation made. Return it, and whether this did either.
 
-        Raises Forgotten.
+        It allows events of a forgotten user again. Raise Forgotten while the forgetting is not done.
         """
-        fresh = False
+        tombstone = await self._tombstones.get(user_hash)
+        if tombstone and tombstone.again_since is None:
+            if not tombstone.done:
+                raise Forgotten
+            await self._tombstones.lift(user_hash)
+        is_fresh = False
 
-        def given(memory: Object | None) -> Object | None:
-            nonlocal fresh
-            fresh = memory is None or not memory["given"]
-            if memory is not None and memory["given"]:
-                return memory
-            summary = draft.user_summary or (memory or {}).get("user_summary", "")
-            told = draft.model_dump() | {"user_summary": summary, "given": True}
-            return _new() | (memory or {}) | told | _corrected(draft.user_summary != "") | _touched()
+        def edit(memory: StoredMemory | None) -> StoredMemory | None:
+            nonlocal is_fresh
+            is_fresh = memory is None or not memory.given
+            return _given(memory, draft) if is_fresh else None
 
-        memory, _ = await self._change(user_hash, given)
+        memory, _ = await self._change(user_hash, edit)
         assert memory is not None
-        return memory, fresh
+        return memory, is_fresh
 
-    async def patch(self, user_hash: str, patch: MemoryPatch) -> Object | None:
-        """Changes the fields that are given; None when there is no such memory."""
+    async def patch(self, user_hash: str, patch: MemoryPatch) -> StoredMemory | None:
+        """Change the given fields. Return None if the user is unknown or was forgotten."""
         fields = patch.model_dump(exclude_none=True)
-        told = {**fields, "given": True, **_corrected("user_summary" in fields)}
-        memory, _ = await self._change(user_hash, lambda memory: memory and {**memory, **told, **_touched()})
-        return memory
 
-    async def mark_due(self, user_hash: str, event: ConversationUpdated) -> Tombstone | None:
-        """Says that the summary has to be made again; a user of whom only this conversation is known gets a memory.
+        def edit(memory: StoredMemory | None) -> StoredMemory | None:
+            at = now()
+            corrected = {"corrected_at": at} if "user_summary" in fields else {}
+            return memory and memory.model_copy(update={**fields, **corrected, "given": True, "updated_at": at})
 
-        Returns the user's tombstone as it was after that. Raises Forgotten.
+        try:
+            return (await self._change(user_hash, edit))[0]
+        except Forgotten:
+            return None
+
+    async def mark_due(self, user_hash: str, turn: ConversationUpdated) -> Tombstone | None:
+        """Note that the summary lacks this turn. A user known only by this conversation gets a memory.
+
+        Return the user's tombstone as it was after that. Raise Forgotten.
         """
-        due = {"session_id": event.session_id, "message_id": event.message_id, "since": now().isoformat()}
-        # As old as what it is made of: an event that comes late must not make a memory that is young.
-        new = _new() | {"created_at": event.timestamp.isoformat()}
-        new |= {"name": event.user_id[:100], "user_summary": f"{event.user_id} is a new user."}
-        _, tombstone = await self._change(user_hash, lambda memory: {**(memory or new), "due": due})
+        due = Due(session_id=turn.session_id, message_id=turn.message_id, since=now())
+        new = StoredMemory(
+            name=turn.user_id[:100],
+            user_summary=f"{turn.user_id} is a new user.",
+            # As old as its turn: a late event must not make a memory that is young.
+            created_at=turn.timestamp,
+        )
+        _, tombstone = await self._change(user_hash, lambda memory: (memory or new).model_copy(update={"due": due}))
         return tombstone
 
-    async def refreshed(self, user_hash: str, read: Object, summary: str | None) -> bool:
-        """Stores the summary made of the memory `read`; whether it is still due, because a turn came meanwhile.
+    async def refreshed(self, user_hash: str, read: StoredMemory, summary: str | None) -> bool:
+        """Store the summary that was made of the memory `read`. Return whether a turn since makes it due again.
 
-        What a user said of themselves meanwhile stays; of one who was forgotten meanwhile nothing is stored.
+        A summary that the user has given since stays, and nothing is stored of a user forgotten since.
         """
 
-        def renewed(memory: Object | None) -> Object | None:
-            if memory is None or memory["created_at"] != read["created_at"]:
+        def edit(memory: StoredMemory | None) -> StoredMemory | None:
+            if memory is None or memory.created_at != read.created_at:
                 return None
-            is_corrected = memory.get("corrected_at") != read.get("corrected_at")
-            told = {} if summary is None or is_corrected else {"user_summary": summary, **_touched()}
-            return {**memory, **told, "due": None if memory["due"] == read["due"] else memory["due"]}
+            is_ours = summary is not None and memory.corrected_at == read.corrected_at
+            fields = {"user_summary": summary, "updated_at": now()} if is_ours else {}
+            due = None if memory.due == read.due else memory.due
+            return memory.model_copy(update={**fields, "due": due})
 
-        memory, _ = await self._change(user_hash, renewed)
-        return memory is not None and memory["due"] is not None
+        memory, _ = await self._change(user_hash, edit)
+        return memory is not None and memory.created_at == read.created_at and memory.due is not None
 
     async def forget(self, user_hash: str) -> None:
-        """Deletes the memory, unless it was made after the user had come back."""
+        """Delete the memory, unless it is younger than the user's return."""
         tombstone = await self._tombstones.get(user_hash)
-        stored = await self._store.get(key_of(user_hash))
-        if stored.value and stored.etag and not admits(tombstone, datetime.fromisoformat(stored.value["created_at"])):
-            await self._store.delete_all([stored.key])
+        memory = await self.get(user_hash)
+        if memory and not admits(tombstone, memory.created_at):
+            await self._store.delete(key_of(user_hash))
 
     async def _change(
-        self, user_hash: str, edit: Callable[[Object | None], Object | None]
-    ) -> tuple[Object | None, Tombstone | None]:
+        self, user_hash: str, edit: Callable[[StoredMemory | None], StoredMemory | None]
+    ) -> tuple[StoredMemory | None, Tombstone | None]:
         memory = await self._store.change(key_of(user_hash), edit)
-        # The write may have brought back what was deleted after it was read: see store.py.
-        tombstone = await self._tombstones.get(user_hash)
-        if memory is not None and not admits(tombstone, datetime.fromisoformat(memory["created_at"])):
-            await self._store.delete_all([key_of(user_hash)])
+        # The write may have brought back a memory that was deleted after it was read: see kit/sidecar/store.py.
+        tombstone = await self._tombstones.get(user_hash, fresh=True)
+        if memory is not None and not admits(tombstone, memory.created_at):
+            await self._store.delete(key_of(user_hash))
             raise Forgotten
         return memory, tombstone
 
 
-def due_of(memory: Object) -> Due | None:
-    """What a memory's summary does not have yet."""
-    due = memory["due"]
-    return due and Due(due["session_id"], due["message_id"], datetime.fromisoformat(due["since"]))
-
-
-def is_stale(due: Due, seconds: float) -> bool:
-    """Whether whoever was to refresh the summary had the time to."""
-    return now() - due.since >= timedelta(seconds=seconds)
-
-
-def shown(user_id: str, memory: Object) -> Memory:
-    """A stored memory as the API tells it; the id comes from the one who asks, for it is not stored."""
-    return Memory(user_id=user_id, **{name: memory[name] for name in Memory.model_fields if name != "user_id"})
+def _given(memory: StoredMemory | None, draft: MemoryDraft) -> StoredMemory:
+    at = now()
+    given = StoredMemory(
+        name=draft.name,
+        preferred_style=draft.preferred_style,
+        user_summary=draft.user_summary or (memory.user_summary if memory else ""),
+        created_at=memory.created_at if memory else at,
+        updated_at=at,
+        given=True,
+        due=memory.due if memory else None,
+    )
+    given.corrected_at = at if draft.user_summary else memory.corrected_at if memory else None
+    return given
 
 
 def key_of(user_hash: str) -> str:
-    """Where a user's memory is."""
+    """Return the key of a user's memory."""
     return f"memory:{user_hash}"
-
-
-def _new() -> Object:
-    return {"preferred_style": "casual", "created_at": now().isoformat(), "given": False, "due": None, **_touched()}
-
-
-def _corrected(is_given: bool) -> Object:
-    """The mark of a summary that was given, not made: its time, which tells two that say the same apart."""
-    return {"corrected_at": now().isoformat()} if is_given else {}
-
-
-def _touched() -> Object:
-    return {"updated_at": now().isoformat()}

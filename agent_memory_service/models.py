@@ -1,4 +1,4 @@
-"""What goes over agent-memory's wire: its API, and the events that it reads and writes."""
+"""The bodies of agent-memory's API, and of the events that it reads and writes."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -21,16 +21,14 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)]
 Style = Annotated[str, StringConstraints(min_length=1, max_length=STYLE_MAX)]
 Summary = Annotated[str, StringConstraints(max_length=SUMMARY_MAX)]
 
-UserPath = Annotated[UserId, Path(description="Who is remembered", examples=["junaid"])]
+UserPath = Annotated[UserId, Path(description="The user", examples=["junaid"])]
 SessionPath = Annotated[KeyPart, Path(description="The conversation", examples=["session-1"])]
-DeadLetterPath = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As the list gives it")]
-LimitQuery = Annotated[int, Query(ge=1, le=100, description="At most so many")]
+DeadLetterPath = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The id of a letter on the list")]
+LimitQuery = Annotated[int, Query(ge=1, le=100, description="Page size")]
 SessionQuery = Annotated[
-    KeyPart | None, Query(description="Has the newest messages of this conversation, if it is the user's, told as well")
+    KeyPart | None, Query(description="Include the newest messages of this conversation, if it is the user's")
 ]
-BeforeQuery = Annotated[
-    str | None, Query(pattern="^[0-9]{1,15}$", description="The `next` of the answer before: what is older than that")
-]
+BeforeQuery = Annotated[str | None, Query(pattern="^[0-9]{1,15}$", description="The `next` of the previous page")]
 
 INITIALIZE: dict[str, JsonValue] = {
     "name": "Junaid",
@@ -41,7 +39,7 @@ UPDATED_AT = "2026-01-05T09:30:00Z"
 
 
 class MemoryDraft(BaseModel):
-    """What is known of a user from the start."""
+    """The memory of a new user."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [INITIALIZE]})
 
@@ -51,7 +49,7 @@ class MemoryDraft(BaseModel):
 
 
 class MemoryPatch(BaseModel):
-    """What is to change; a field that is left out stays."""
+    """The fields to change; a field that is left out stays."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"preferred_style": "casual"}]})
 
@@ -61,7 +59,7 @@ class MemoryPatch(BaseModel):
 
 
 class Memory(BaseModel):
-    """What is known of a user."""
+    """The memory of a user."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"user_id": "junaid", **INITIALIZE, "updated_at": UPDATED_AT}]}
@@ -86,7 +84,7 @@ class Forgetting(BaseModel):
     user_id: str
     status: Literal["forgetting"] = "forgetting"
     gone_by: datetime = Field(
-        description="When nothing of what there is of the user now is readable any more, in streams neither"
+        description="From then on nothing that is stored of the user now can be read, not even in streams"
     )
 
 
@@ -100,7 +98,7 @@ class Message(BaseModel):
 
 
 class Recalled(Memory):
-    """What is known of a user, and, when a conversation was asked for, its newest messages, oldest first."""
+    """The memory of a user and, if a conversation was named, its newest messages, oldest first."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -122,7 +120,7 @@ class Recalled(Memory):
 
 
 class History(BaseModel):
-    """A stretch of a conversation, oldest first."""
+    """A page of a conversation, oldest first."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -141,7 +139,7 @@ class History(BaseModel):
 
     session_id: str
     history: list[Message]
-    next: str | None = Field(default=None, description="`before=` of the page before this; none at the beginning")
+    next: str | None = Field(default=None, description="The `before` of the next older page")
 
 
 class ConversationUpdated(BaseModel):
@@ -157,7 +155,7 @@ class ConversationUpdated(BaseModel):
 
 
 class UserForgotten(BaseModel):
-    """The data of an event on `user-forgotten`. It does not say in clear who was forgotten."""
+    """The data of an event on `user-forgotten`. It names the user only by hash."""
 
     user_hash: str
     event_type: Literal["UserForgotten"] = "UserForgotten"
@@ -166,14 +164,14 @@ class UserForgotten(BaseModel):
 
 
 class StreamTrimmed(BaseModel):
-    """The data of an event that nobody acts on: writing it has Redis drop what is older than the stream's TTL."""
+    """The data of an event that readers ignore: writing it makes Redis drop events older than the stream's TTL."""
 
     event_type: Literal["StreamTrimmed"] = "StreamTrimmed"
     timestamp: datetime
 
 
 class EventAnswer(BaseModel):
-    """What Dapr is told of an event: done with it, or never to be tried again."""
+    """The answer to Dapr: the event is done, or must not be retried."""
 
     status: Literal["SUCCESS", "DROP"] = Field(examples=["SUCCESS"])
 
@@ -185,7 +183,7 @@ class DeadLetter(BaseModel):
     event_id: str = Field(description="The CloudEvent's own id", examples=["m-7"])
     received_at: datetime
     reason: str = Field(examples=["user_message: Field required"])
-    event: object = Field(description="The CloudEvent; none when it was too large to keep")
+    event: object = Field(description="The CloudEvent; none if it was too large to keep")
 
 
 class DeadLetters(BaseModel):
@@ -211,11 +209,11 @@ class DeadLetters(BaseModel):
     )
 
     dead_letters: list[DeadLetter]
-    next: str | None = Field(default=None, description="`before=` of what is older")
+    next: str | None = Field(default=None, description="The `before` of the next older page")
 
 
 class Replayed(BaseModel):
-    """A dead letter was processed after all, and is off the list."""
+    """A dead letter was processed, and is off the list."""
 
     id: str = Field(examples=["0a1b2c3d4e5f60718293a4b5c6d7e8f9"])
     status: Literal["processed"] = "processed"
@@ -227,59 +225,13 @@ class JobAnswer(BaseModel):
     status: Literal["done"] = Field(default="done", examples=["done"])
 
 
-class Welcome(BaseModel):
-    """One line that names the main routes."""
-
-    message: str
-
-
-class Health(BaseModel):
-    """The state of the process, or of what it needs before it can serve."""
-
-    status: str = Field(examples=["ok"])
-
-
-class FaultOrder(BaseModel):
-    """The faults to switch on; a field that is left out is off."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"fail_next": 2}]})
-
-    fail_next: int = Field(default=0, ge=0, le=1_000_000, description="How many of the next events fail")
-    delay_ms: int = Field(default=0, ge=0, le=30_000, description="How long every event waits, in milliseconds")
-
-
-class FaultState(FaultOrder):
-    """The faults that are on, and how many events came since the start."""
-
-    calls: int = Field(description="Events delivered since the process started, failed ones too")
-
-
 class DeliveryCount(BaseModel):
-    """How often one event was delivered to this process."""
+    """The number of deliveries of one event to this process."""
 
     event_id: str = Field(examples=["m-1"])
     deliveries: int
 
 
-class FieldError(BaseModel):
-    """What is wrong with one field."""
-
-    field: str = Field(examples=["name"])
-    message: str = Field(examples=["String should have at most 100 characters"])
-
-
-class Problem(BaseModel):
-    """An error, as RFC 9457 has it; the last two fields tell of something that this service needs."""
-
-    type: str = "about:blank"
-    title: str = Field(examples=["Service Unavailable"])
-    status: int = Field(examples=[503])
-    detail: str = Field(examples=["The state store statestore cannot be used now."])
-    errors: list[FieldError] | None = Field(default=None, description="For invalid input: one entry a field")
-    dependency: str | None = Field(default=None, description="What failed", examples=["statestore"])
-    errorCode: str | None = Field(default=None, description="Dapr's code for it", examples=["INTERNAL"])
-
-
 def now() -> datetime:
-    """The time, with its zone."""
+    """Return the time, with its zone."""
     return datetime.now(UTC)

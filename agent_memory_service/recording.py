@@ -1,30 +1,65 @@
-"""What happens to a turn that was announced: it is kept once, and the user's summary becomes due."""
+"""Record each announced turn once, and mark the user's summary as due."""
 
 import asyncio
 import logging
+import re
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
+from pydantic import ValidationError
+
 import memories
-import tombstones
 from conversations import Conversations
-from failures import Forgotten
-from forgetting import Forgetter
-from memories import Memories
-from models import ConversationUpdated
-from store import StateStore
-from summaries import Summaries
-from tombstones import Tombstones, admits
-from user_hash import UserHashes
+from forgetting import tombstones
+from forgetting.forgetter import Forgetter
+from forgetting.tombstones import Tombstones, admits
+from kit.sidecar import events
+from kit.sidecar.events import CloudEvent
+from kit.sidecar.store import Object, StateStore
+from memories import Forgotten, Memories
+from models import KEY_PART, ConversationUpdated
+from summaries.refresher import Summaries
+from users import UserHashes
 
 log = logging.getLogger("memory.recording")
 
+VALID = "The event is valid. Its session is another user's, or a dependency failed until the retries were used up."
+
+
+def turn_of(event: CloudEvent) -> ConversationUpdated:
+    """Return the turn that an event announces. Raise ValidationError.
+
+    The taught event has neither message_id nor timestamp: then the event's own id and time count.
+    """
+    data = events.data_of(event)
+    if isinstance(data, dict):
+        event_id = events.id_of(event)
+        fits = re.fullmatch(KEY_PART, event_id) and len(event_id) <= 64
+        known = {"message_id": event_id if fits else event_id and events.digest(event), "timestamp": event.get("time")}
+        data = {name: value for name, value in known.items() if value} | cast("dict[str, Any]", data)
+    return ConversationUpdated.model_validate(data)
+
+
+def is_marker(event: CloudEvent) -> bool:
+    """Check for an event that was written only to have its stream trimmed."""
+    return event.get("type") == "StreamTrimmed"
+
+
+def reason(event: CloudEvent) -> str:
+    """Return why an event became a dead letter, which Dapr does not say."""
+    try:
+        turn_of(event)
+    except ValidationError as error:
+        return events.why(error, event)
+    return VALID
+
 
 class Recorder:
-    """Processes ConversationUpdated events. Any of them may come twice, late, or to two replicas at once."""
+    """Record turns. Any of them may arrive twice, late, or at two replicas at once."""
 
     def __init__(
         self,
-        store: StateStore,
+        store: StateStore[Object],
         hashes: UserHashes,
         stones: Tombstones,
         conversations: Conversations,
@@ -32,40 +67,41 @@ class Recorder:
         forgetter: Forgetter,
         summaries: Summaries,
     ) -> None:
-        self._store = store
-        self._hashes = hashes
-        self._tombstones = stones
-        self._conversations = conversations
-        self._memories = known
-        self._forgetter = forgetter
-        self._summaries = summaries
+        self._store, self._hashes, self._tombstones = store, hashes, stones
+        self._conversations, self._memories = conversations, known
+        self._forgetter, self._summaries = forgetter, summaries
         self._turns_of: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def record(self, event: ConversationUpdated) -> None:
-        """Keeps the turn and marks the summary as due; the refresh itself is left to summaries.py.
+    async def record(self, turn: ConversationUpdated) -> None:
+        """Store a turn, and have the summary refreshed later.
 
-        Raises NotTheirs for another user's session, and DependencyFailed or Conflict, after which it can be repeated.
+        Raise NotTheirs for another user's session, and Unavailable, after which it can be repeated.
         """
-        user_hash = await self._hashes.of(event.user_id)
-        # For speed only: events of one user write the same keys, and would only lose against each other.
+        user_hash = await self._hashes.of(turn.user_id)
+        # For speed only: turns of one user write the same keys, and would lose against each other.
         async with self._turns_of.setdefault(user_hash, asyncio.Lock()):
-            keys = self._conversations.keys_of(event.session_id, event.message_id)
+            keys = self._conversations.keys_of(turn.session_id, turn.message_id)
             async with self._store.read_ahead(tombstones.key_of(user_hash), *keys, memories.key_of(user_hash)):
-                await self._record(user_hash, event)
+                if admits(await self._tombstones.get(user_hash), turn.timestamp):
+                    page = await self._conversations.append(user_hash, turn)
+                    is_admitted = await self._mark_due(user_hash, turn)
+                else:
+                    # An earlier delivery of the same event may have died before it could clean up.
+                    page, is_admitted = 0, False
+            if is_admitted:
+                self._summaries.request(user_hash)
+            else:
+                # Another replica may have forgotten the user since the first look, so the turn may be stored by now.
+                await self._forgetter.clean(user_hash, turn.session_id, page)
+                log.info("turn of a forgotten user dropped")
 
-    async def _record(self, user_hash: str, event: ConversationUpdated) -> None:
-        if not admits(await self._tombstones.get(user_hash), event.timestamp):
-            # An earlier delivery of the same event may have died before it could clean up.
-            await self._forgetter.clean(user_hash, event.session_id)
-            log.info("An event of a forgotten user was dropped", extra={"fields": {"user_hash": user_hash}})
-            return
-        page = await self._conversations.append(user_hash, event)
+    async def replay(self, event: CloudEvent) -> None:
+        """Record the turn of a dead letter. Raise ValidationError too."""
+        await self.record(turn_of(event))
+
+    async def _mark_due(self, user_hash: str, turn: ConversationUpdated) -> bool:
         try:
-            tombstone = await self._memories.mark_due(user_hash, event)
+            tombstone = await self._memories.mark_due(user_hash, turn)
         except Forgotten:
-            tombstone = await self._tombstones.get(user_hash)
-        if admits(tombstone, event.timestamp):
-            self._summaries.request(user_hash)
-        else:
-            await self._forgetter.clean(user_hash, event.session_id, page)
-            log.info("A user was forgotten while an event was in hand", extra={"fields": {"user_hash": user_hash}})
+            tombstone = await self._tombstones.get(user_hash, fresh=True)
+        return admits(tombstone, turn.timestamp)

@@ -1,89 +1,88 @@
-"""What a running agent-memory is made of: one client for the process, and the parts that share it."""
+"""Build agent-memory's collaborators: one client for the process, and the parts that share it."""
 
-import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Annotated
 
 import aiohttp
+from fastapi import Depends
 
 import memories
 from conversations import Conversations
-from dapr_calls import DaprCalls
-from dead_letters import DeadLetters
-from forgetting import Forgetter
-from memories import Memories
+from forgetting.dead_letters import UserLetters
+from forgetting.forgetter import Forgetter
+from forgetting.tombstones import Tombstones
+from kit.edge.service import from_state
+from kit.edge.token import only_dapr
+from kit.sidecar import events
+from kit.sidecar.client import SdkClient
+from kit.sidecar.dead_letters import DeadLetters
+from kit.sidecar.events import CloudEvent, Publisher
+from kit.sidecar.jobs import Jobs
+from kit.sidecar.secrets import Secrets
+from kit.sidecar.store import Object, StateStore
+from memories import Memories, StoredMemory
 from models import Message
 from recording import Recorder
-from sdk_client import SdkClient
-from secret_store import SecretStore
 from settings import Settings
-from store import Object, StateStore
-from summaries import Summaries
-from summarizer import Chosen
-from tombstones import Tombstones
-from user_hash import UserHashes
+from summaries.refresher import Summaries
+from summaries.summarizer import Chosen
+from users import UserHashes
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What the routes use."""
+class Services:
+    """The collaborators of the routes."""
 
-    session: aiohttp.ClientSession
-    store: StateStore
-    hashes: UserHashes
-    tombstones: Tombstones
+    settings: Settings
+    store: StateStore[Object]
+    users: UserHashes
     memories: Memories
     conversations: Conversations
-    dead_letters: DeadLetters
+    letters: DeadLetters
+    user_letters: UserLetters
     forgetter: Forgetter
     recorder: Recorder
     summaries: Summaries
 
     async def recall(
         self, user_hash: str, session_id: str | None, limit: int
-    ) -> tuple[Object | None, list[Message] | None]:
-        """A user's memory, and the newest messages of a session if one is named."""
-        if session_id is None:
-            return await self.memories.get(user_hash), None
-        async with self.store.read_ahead(memories.key_of(user_hash), self.conversations.key_of(session_id)):
+    ) -> tuple[StoredMemory | None, list[Message] | None]:
+        """Return a user's memory and, if a session is named, its newest messages. Refresh a stale summary later."""
+        keys = [memories.key_of(user_hash), *([self.conversations.key_of(session_id)] if session_id else [])]
+        async with self.store.read_ahead(*keys):
             memory = await self.memories.get(user_hash)
-            return memory, await self.conversations.newest(user_hash, session_id, limit) if memory else None
+            history = await self.conversations.newest(user_hash, session_id, limit) if memory and session_id else None
+        if memory and memory.due and memory.due.is_stale(self.settings.summary_stale_seconds):
+            self.summaries.request(user_hash)
+        return memory, history
+
+
+Used = Annotated[Services, Depends(from_state("services"))]
+Event = Annotated[CloudEvent, Depends(events.read)]
+from_dapr = [Depends(only_dapr)]
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncGenerator[Parts]:
-    """Makes the parts, and keeps the summaries refreshed while they are in use."""
-    seconds = settings.sidecar_timeout_seconds
-    async with aiohttp.ClientSession() as session, aclosing(SdkClient(settings, session)) as sdk:
-        secrets = SecretStore(settings, sdk)
-        hashes = UserHashes(secrets)
-        store = StateStore(sdk, settings.state_store_name, seconds)
-        tombstones = Tombstones(
-            store, timedelta(seconds=settings.stream_ttl_seconds + settings.forgetting_slack_seconds)
-        )
-        known = Memories(store, tombstones)
-        conversations = Conversations(store)
-        dead_letters = DeadLetters(store, hashes, tombstones)
-        dapr = DaprCalls(sdk, settings.pubsub_name, seconds)
-        forgetter = Forgetter(settings, dapr, tombstones, known, conversations, dead_letters)
+async def running(settings: Settings, session: aiohttp.ClientSession) -> AsyncGenerator[Services]:
+    """Build the collaborators, and keep the summaries refreshed while they are in use."""
+    async with aclosing(SdkClient(settings, session, settings.sidecar_timeout_seconds)) as sdk:
+        secrets = Secrets(sdk, settings.secret_stores, settings)
         async with aclosing(Chosen(settings, secrets, sdk)) as summarizer:
-            summaries = Summaries(settings, known, conversations, summarizer)
-            recorder = Recorder(store, hashes, tombstones, conversations, known, forgetter, summaries)
-            refreshing = asyncio.create_task(summaries.run())
-            yield Parts(
-                session,
-                store,
-                hashes,
-                tombstones,
-                known,
-                conversations,
-                dead_letters,
-                forgetter,
-                recorder,
-                summaries,
-            )
-            refreshing.cancel()
-            with suppress(asyncio.CancelledError):
-                await refreshing
+            services = _services(settings, sdk, secrets, summarizer)
+            async with services.summaries.refreshing():
+                yield services
+
+
+def _services(settings: Settings, sdk: SdkClient, secrets: Secrets, summarizer: Chosen) -> Services:
+    users, store = UserHashes(secrets), StateStore(sdk, settings.state_store_name)
+    until_gone = timedelta(seconds=settings.stream_ttl_seconds + settings.forgetting_slack_seconds)
+    tombstones, conversations, letters = Tombstones(store, until_gone), Conversations(store), DeadLetters(store)
+    known, user_letters = Memories(store, tombstones), UserLetters(letters, users, tombstones)
+    publisher, jobs = Publisher(sdk, settings.pubsub_name, "agent-memory-service"), Jobs(sdk)
+    forgetter = Forgetter(settings, publisher, jobs, tombstones, known, conversations, user_letters)
+    summaries = Summaries(settings, known, conversations, summarizer)
+    recorder = Recorder(store, users, tombstones, conversations, known, forgetter, summaries)
+    return Services(settings, store, users, known, conversations, letters, user_letters, forgetter, recorder, summaries)

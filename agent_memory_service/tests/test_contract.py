@@ -1,4 +1,4 @@
-"""The contract files say what the code does, and what it expects of chat-service."""
+"""The contract files agree with the code, and with chat-service."""
 
 import json
 
@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from main import create_app
 from models import ConversationUpdated, StreamTrimmed
 from settings import Settings
-from user_hash import user_hash
+from users import user_hash
 
 OURS = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())
 CHATS = yaml.safe_load((SERVICE / "contracts" / "chat.asyncapi.yaml").read_text())
@@ -44,9 +44,9 @@ def test_what_is_published_is_what_the_contract_says(client):
     client.fire("trim-")
     topics = {topic for topic, _, _ in client.sidecar.published}
     assert topics == {channel["address"] for channel in OURS["channels"].values()}
-    for topic, metadata, data in client.sidecar.published:
-        assert metadata["cloudevent.type"] in OURS["channels"][topic]["messages"]
-        schema(OURS, metadata["cloudevent.type"]).validate(data)
+    for topic, event, _ in client.sidecar.published:
+        assert event["type"] in OURS["channels"][topic]["messages"]
+        schema(OURS, event["type"]).validate(event["data"])
 
 
 def test_a_user_id_in_clear_would_break_the_contract():
@@ -72,7 +72,7 @@ def test_events_have_the_same_fields_and_bounds_on_both_sides():
     for name, field in theirs["properties"].items():
         bounds = {key: field[key] for key in ("maxLength", "pattern", "format") if key in field}
         assert bounds.items() <= ours["properties"][name].items(), name
-        # What chat sends may be narrower than what is taken.
+        # The bounds of chat may be narrower.
         assert ours["properties"][name].get("minLength", 0) <= field.get("minLength", 0)
 
 

@@ -85,9 +85,9 @@ def test_a_replay_into_another_users_session_is_409(client):
 def test_a_replay_while_the_store_is_down_is_503_and_it_stays(client):
     bury(client, cloud_event(turn(1)))
     letter_id = listed(client)[0]["id"]
-    client.sidecar.down = True
+    client.sidecar.is_down = True
     assert client.post(f"/dead-letters/{letter_id}/replay").status_code == 503
-    client.sidecar.down = False
+    client.sidecar.is_down = False
     assert len(listed(client)) == 1
 
 

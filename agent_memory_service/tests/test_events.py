@@ -1,11 +1,14 @@
-"""Each announced turn is kept once, whatever happens to its event."""
+"""Each announced turn is kept once, also if its event is repeated, late, or interrupted."""
 
 import asyncio
+import json
 import random
 from datetime import UTC, datetime
 
 import pytest
 from conftest import an_event, at_once, cloud_event, hash_of, replicas, turn
+
+from kit.fakes.waiting import eventually
 
 
 def contents(client, session_id="s-1", limit=100):
@@ -96,8 +99,8 @@ def test_a_session_takes_no_turn_of_another_user(client):
 def test_no_key_holds_a_user_id(client):
     client.deliver(turn(1, user_id="ada@example.org"))
     client.post("/memories/ada@example.org/initialize", json={"name": "Ada"})
-    assert [key for key in client.sidecar.state if "ada@" in key] == []
-    assert f"memory:{hash_of('ada@example.org')}" in client.sidecar.state
+    assert [key for key in client.sidecar.keys("") if "ada@" in key] == []
+    assert f"memory:{hash_of('ada@example.org')}" in client.sidecar.keys("")
 
 
 LONGEST = {"user_message": "\U0001f600" * 4000, "assistant_reply": "ß" * 16_000, "session_id": "s" * 64}
@@ -121,13 +124,16 @@ def test_what_is_allowed_is_kept_as_it_is(client, fields):
     assert contents(client, event["session_id"]) == [event["user_message"], event["assistant_reply"]]
 
 
-@pytest.mark.parametrize("missing", list(turn(1)))
+TAUGHT = ("user_id", "session_id", "event_type", "user_message", "assistant_reply")
+
+
+@pytest.mark.parametrize("missing", [*TAUGHT, "timestamp"])
 def test_an_event_without_a_field_is_dropped_at_once(client, missing):
     event = turn(1)
     del event[missing]
     answer = client.deliver(event)
     assert (answer.status_code, answer.json()) == (200, {"status": "DROP"})
-    assert client.sidecar.state == {}
+    assert client.sidecar.keys("") == []
 
 
 @pytest.mark.parametrize(
@@ -159,7 +165,7 @@ def test_an_event_without_a_field_is_dropped_at_once(client, missing):
 def test_an_invalid_event_is_dropped_at_once_and_leaves_nothing(client, fields):
     answer = client.deliver(turn(1, **fields))
     assert (answer.status_code, answer.json()) == (200, {"status": "DROP"})
-    assert client.sidecar.state == {}
+    assert client.sidecar.keys("") == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"17", b'"text"', b"\xff\xfe", b'{"data": []}', b'{"id": {}}'])
@@ -169,10 +175,10 @@ def test_a_body_that_is_no_event_is_dropped_at_once(client, body):
 
 
 def test_a_store_that_is_down_has_the_event_sent_again(client):
-    client.sidecar.down = True
+    client.sidecar.is_down = True
     answer = client.deliver(turn(1))
     assert answer.status_code == 503
-    client.sidecar.down = False
+    client.sidecar.is_down = False
     assert client.deliver(turn(1)).json() == {"status": "SUCCESS"}
     assert contents(client) == ["question 1", "answer 1"]
 
@@ -181,20 +187,61 @@ def test_the_marker_by_which_a_stream_is_trimmed_is_nothing_to_act_on(client):
     marker = cloud_event({"event_type": "StreamTrimmed"}, type="StreamTrimmed")
     for path in ("/events/conversations", "/events/conversations-dead"):
         assert client.post(path, json=marker).json() == {"status": "SUCCESS"}
-    assert client.sidecar.state == {}
+    assert client.sidecar.keys("") == []
 
 
 def test_the_cost_of_a_turn_does_not_grow(client):
     def writes_of(numbers):
-        before = len(client.sidecar.writes)
+        before = sum(method == "SaveState" for method, _ in client.sidecar.calls)
         client.deliver(*(turn(number) for number in numbers))
-        client.wait(lambda: not client.sidecar.value(f"memory:{hash_of('ada')}")["due"])
-        return len(client.sidecar.writes) - before
+        eventually(lambda: client.is_summarized())
+        return sum(method == "SaveState" for method, _ in client.sidecar.calls) - before
 
     client.deliver(turn(0))
     early, late = writes_of(range(1, 6)), None
     client.deliver(*(turn(number) for number in range(6, 130)))
-    client.wait(lambda: not client.sidecar.value(f"memory:{hash_of('ada')}")["due"])
+    eventually(lambda: client.is_summarized())
     late = writes_of(range(130, 135))
     assert abs(late - early) <= 5  # refreshes of the summary coalesce differently
-    assert max(len(data) for data, _, _ in client.sidecar.state.values()) < 25 * 400
+    assert max(len(one.data) for one in client.sidecar.values.values()) < 25 * 400
+
+
+def taught(**fields):
+    """Return an event with the five fields of the taught material, in the envelope that Dapr gives it."""
+    data = {name: value for name, value in turn(1).items() if name in TAUGHT}
+    return cloud_event(data, id="0f2b9c1e-77aa-4d1b-9c55-0123456789ab", time="2026-01-05T09:00:07Z") | fields
+
+
+def test_the_taught_event_is_kept_under_its_own_id_and_time(client):
+    for _ in range(2):
+        assert client.post("/events/conversations", json=taught()).json() == {"status": "SUCCESS"}
+    question, answer = client.get("/conversations/s-1").json()["history"]
+    assert (question["content"], answer["content"]) == ("question 1", "answer 1")
+    assert question["message_id"] == "0f2b9c1e-77aa-4d1b-9c55-0123456789ab"
+    assert question["timestamp"] == "2026-01-05T09:00:07Z"
+
+
+def test_an_event_id_that_cannot_be_part_of_a_key_still_makes_one(client):
+    for event_id in ("a:b", "a||b", "x" * 65):
+        for _ in range(2):
+            assert client.post("/events/conversations", json=taught(id=event_id)).json() == {"status": "SUCCESS"}
+    assert len(client.get("/conversations/s-1").json()["history"]) == 6
+
+
+@pytest.mark.parametrize("fields", [{"id": ""}, {"id": None}, {"time": None}, {"time": "yesterday"}], ids=str)
+def test_an_event_that_nothing_names_or_dates_is_dropped(client, fields):
+    assert client.post("/events/conversations", json=taught(**fields)).json() == {"status": "DROP"}
+    assert client.sidecar.keys("") == []
+
+
+def test_a_taught_event_of_a_forgotten_user_is_dropped(client):
+    client.post("/memories/ada/initialize", json={"name": "Ada"})
+    client.forget("ada")
+    assert client.post("/events/conversations", json=taught()).json() == {"status": "SUCCESS"}
+    assert client.get("/conversations/s-1").status_code == 404
+
+
+def test_json_of_another_json_type_is_read(client):
+    event = cloud_event(json.dumps(turn(1)), datacontenttype="application/vnd.chat+json")
+    assert client.post("/events/conversations", json=event).json() == {"status": "SUCCESS"}
+    assert contents(client) == ["question 1", "answer 1"]

@@ -1,12 +1,15 @@
-"""Who is forgotten stays forgotten, also for what was under way meanwhile."""
+"""A forgotten user stays forgotten, also by events in flight."""
 
 import asyncio
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
 from conftest import an_event, cloud_event, hash_of, replicas, turn
+
+from kit.fakes.waiting import eventually
 
 TEXTS = ("ada", "question", "answer", "Ada", "m-", "s-1", "s-2")
 
@@ -15,21 +18,21 @@ def tell(client):
     client.post("/memories/ada/initialize", json={"name": "Ada", "user_summary": "Ada is a secret agent."})
     client.deliver(*(turn(number) for number in range(30)), turn(1, session_id="s-2"))
     client.post("/events/conversations-dead", json=cloud_event(turn(7, user_message=""), id="poison"))
-    client.wait(lambda: not client.sidecar.value(f"memory:{hash_of('ada')}")["due"])
+    eventually(lambda: client.is_summarized())
 
 
 def nothing_left(sidecar):
     everything = sidecar.everything()
     assert [text for text in TEXTS if text in everything] == []
     # The tombstone, and the empty slots of the dead letters, which are everybody's.
-    kinds = sorted({key.split(":")[0] for key in sidecar.state})
+    kinds = sorted({key.split(":")[0] for key in sidecar.keys("")})
     assert [kind for kind in kinds if kind not in ("dead-letters", "forgotten")] == []
 
 
 def test_forgetting_leaves_no_key_with_the_users_text_or_id(client):
     tell(client)
     client.deliver(turn(1, user_id="bob", session_id="s-3", user_message="mine"))
-    client.wait(lambda: not client.sidecar.value(f"memory:{hash_of('bob')}")["due"])
+    eventually(lambda: client.is_summarized("bob"))
     answer = client.delete("/memories/ada")
     assert (answer.status_code, answer.json()["status"]) == (202, "forgetting")
     assert client.get("/memories/ada").status_code == 404
@@ -48,9 +51,9 @@ def test_the_stated_time_covers_the_streams(client):
     before = datetime.now(UTC)
     gone_by = datetime.fromisoformat(client.delete("/memories/ada").json()["gone_by"])
     assert timedelta(seconds=734) < gone_by - before < timedelta(seconds=740)
-    # Ordered at once: the job that forgets may come late.
+    # Ordered at once: the job that forgets may be late.
     trim = client.sidecar.jobs[f"trim-{hash_of('ada')}-1"]
-    assert (trim.due_time, trim.schedule, trim.repeats) == ("605s", "@every 120s", 2)
+    assert (trim["dueTime"], trim["schedule"], trim["repeats"]) == ("605s", "@every 120s", 2)
     client.fire("forget-")
     client.fire("trim-")
     told = [data["event_type"] for data in client.sidecar.events("user-forgotten")]
@@ -63,14 +66,14 @@ def test_chat_is_told_by_hash_which_sessions_to_purge(client):
     tell(client)
     client.forget("ada")
     (published,) = client.sidecar.published
-    topic, metadata, data = published
-    assert (topic, metadata["cloudevent.type"]) == ("user-forgotten", "UserForgotten")
+    data = published.data
+    assert (published.topic, published.event["type"]) == ("user-forgotten", "UserForgotten")
     assert (data["user_hash"], sorted(data["session_ids"])) == (hash_of("ada"), ["s-1", "s-2"])
-    assert "ada" not in json.dumps(published)
+    assert "ada" not in json.dumps(published.event | {"id": ""})
 
 
 def told(client):
-    """Of whom chat was told, each time."""
+    """Return the users that chat was to forget, each time."""
     return [data["user_hash"] for data in client.sidecar.events("user-forgotten") if "user_hash" in data]
 
 
@@ -78,7 +81,7 @@ def test_what_a_forgotten_user_told_chat_since_then_is_forgotten_when_asked_agai
     tell(client)
     first = client.delete("/memories/ada").json()
     client.fire("forget-")
-    # Chat answers, and keeps what it answered; memory drops the event.
+    # Chat answers, and keeps its answer; memory drops the event.
     client.deliver(turn(61, timestamp=datetime.now(UTC).isoformat()))
     again = client.delete("/memories/ada")
     assert again.status_code == 202
@@ -91,7 +94,7 @@ def test_what_a_forgotten_user_told_chat_since_then_is_forgotten_when_asked_agai
 
 
 def test_asked_again_while_it_is_under_way_it_is_done_again(sidecar):
-    """What a user tells chat between the two is forgotten too, although the first one says later that it is done."""
+    """A turn between the two requests is forgotten too, although the first one says later that it is done."""
 
     async def story():
         async with replicas(sidecar, 2) as (slow, other):
@@ -99,14 +102,14 @@ def test_asked_again_while_it_is_under_way_it_is_done_again(sidecar):
             await slow.forgetter.begin(hash_of("ada"))
             (job,) = [name for name in sidecar.jobs if name.startswith("forget-")]
             reached, go_on = asyncio.Event(), asyncio.Event()
-            finish = slow.tombstones.finish
+            finish = slow.forgetter._tombstones.finish
 
             async def held(*about):
                 reached.set()
                 await go_on.wait()
                 await finish(*about)
 
-            slow.tombstones.finish = held
+            slow.forgetter._tombstones.finish = held
             first = asyncio.create_task(slow.forgetter.run_job(job))
             await asyncio.wait_for(reached.wait(), 5)
             await other.forgetter.begin(hash_of("ada"))
@@ -130,7 +133,7 @@ def test_of_a_user_whom_memory_does_not_know_chat_is_told(client):
 def test_who_was_unknown_and_forgotten_can_be_known_from_then_on(client):
     client.delete("/memories/ada")
     first = turn(1, timestamp=datetime.now(UTC).isoformat())
-    # What was said before is still on its way; what is said after does not wait for the job.
+    # An older turn is still in flight; a younger one does not wait for the job.
     client.deliver(turn(0, session_id="s-2"), first)
     client.post("/events/conversations-dead", json=cloud_event(turn(2)))
     client.post("/events/conversations-dead", json=cloud_event(first | {"message_id": "m-3"}))
@@ -149,12 +152,12 @@ def test_who_was_unknown_and_forgotten_can_be_known_from_then_on(client):
 def test_nothing_stays_of_a_forgetting_of_nobody(client):
     client.delete("/memories/nobody")
     client.delete("/memories/nobody")
-    # A job that comes late, because the scheduler was away, is still to find it.
-    assert client.sidecar.ttls == {f"forgotten:{hash_of('nobody')}": -1}
+    # A job that is late, because the scheduler was away, must still find it.
+    assert client.sidecar.ttls() == {f"forgotten:{hash_of('nobody')}": -1}
     client.fire("forget-")
-    assert 730 < client.sidecar.ttls[f"forgotten:{hash_of('nobody')}"] <= 735
+    assert 730 < client.sidecar.ttls()[f"forgotten:{hash_of('nobody')}"] <= 735
     client.sidecar.expire()
-    assert client.sidecar.state == {}
+    assert client.sidecar.keys("") == []
     client.deliver(turn(1, user_id="nobody"))
     client.forget("nobody")
     client.sidecar.expire()
@@ -164,7 +167,7 @@ def test_nothing_stays_of_a_forgetting_of_nobody(client):
 
 def test_a_tombstone_of_an_earlier_version_is_understood(client):
     stone = {"gone_by": "2026-01-05T09:10:15+00:00", "done": True, "again_since": None}
-    client.sidecar.state[f"forgotten:{hash_of('ada')}"] = (json.dumps(stone).encode(), 1, True)
+    client.sidecar.put(f"forgotten:{hash_of('ada')}", stone)
     client.deliver(turn(1))
     client.forget("ada")
     client.sidecar.expire()
@@ -184,7 +187,7 @@ def test_an_unknown_user_who_became_known_stays_forgotten(client):
 
 @pytest.mark.parametrize("comes", ["before", "after"])
 def test_the_first_event_of_a_user_who_is_forgotten_meanwhile_brings_nothing_back(sidecar, comes):
-    """Nothing was known of the user when the event was read; the forgetting comes before or after its turn is kept."""
+    """The user was unknown when the event was read; the forgetting happens before or after its turn is kept."""
 
     async def story():
         async with replicas(sidecar, 2) as (slow, other):
@@ -206,8 +209,8 @@ def test_the_first_event_of_a_user_who_is_forgotten_meanwhile_brings_nothing_bac
             await slow.recorder.record(an_event(1))
 
     asyncio.run(story())
-    # What is left of the user is that there was a session, until she is known and forgotten.
-    left = {key.split(":")[0] for key in sidecar.state}
+    # The list of sessions is left, until the user is known and forgotten.
+    left = {key.split(":")[0] for key in sidecar.keys("")}
     assert left == ({"forgotten", "sessions"} if comes == "before" else {"forgotten"})
     assert [text for text in TEXTS if text in sidecar.everything()] == (["s-1"] if comes == "before" else [])
 
@@ -231,11 +234,11 @@ def test_known_again_only_what_is_younger_counts(client):
     client.deliver(turn(62, timestamp=datetime.now(UTC).isoformat()))
     history = client.get("/conversations/s-1").json()["history"]
     assert [one["content"] for one in history] == ["question 62", "answer 62"]
-    # Dapr may call for the same job once more.
+    # Dapr may call the same job again.
     client.post(f"/job/forget-{hash_of('ada')}")
     assert client.get("/memories/ada").json()["name"] == "Ada the Second"
     client.forget("ada")
-    client.wait(lambda: f"memory:{hash_of('ada')}" not in client.sidecar.state)
+    eventually(lambda: f"memory:{hash_of('ada')}" not in client.sidecar.keys(""))
     nothing_left(client.sidecar)
 
 
@@ -249,13 +252,13 @@ def test_while_being_forgotten_a_user_cannot_be_made_known(client):
 @pytest.mark.parametrize(
     ("step", "of"),
     [
-        ("delete", "conversation:s-1:at:m-3"),
-        ("delete", "conversation:s-1:0"),
-        ("delete", "conversation:s-2"),
-        ("save", "dead-letters:0"),
-        ("publish", "user-forgotten"),
-        ("delete", "sessions:"),
-        ("save", "forgotten:"),
+        ("DeleteState", "conversation:s-1:at:m-3"),
+        ("DeleteState", "conversation:s-1:0"),
+        ("DeleteState", "conversation:s-2"),
+        ("SaveState", "dead-letters:0"),
+        ("PublishEvent", "user-forgotten"),
+        ("DeleteState", "sessions:"),
+        ("SaveState", "forgotten:"),
     ],
 )
 def test_a_job_that_fails_half_way_is_finished_when_it_comes_again(client, step, of):
@@ -263,11 +266,11 @@ def test_a_job_that_fails_half_way_is_finished_when_it_comes_again(client, step,
     client.delete("/memories/ada")
 
     def fail(method, key):
-        return (grpc.StatusCode.UNAVAILABLE, "down") if method == step and key.startswith(of) else None
+        return (grpc.StatusCode.UNKNOWN, "down") if method == step and key.startswith(of) else None
 
-    client.sidecar.before_write = fail
+    client.sidecar.refuse = fail
     assert client.post(f"/job/forget-{hash_of('ada')}").status_code == 503
-    client.sidecar.before_write = None
+    client.sidecar.refuse = lambda *_: None
     client.fire("forget-")
     told = {one for data in client.sidecar.events("user-forgotten") for one in data["session_ids"]}
     assert told == {"s-1", "s-2"}
@@ -275,12 +278,12 @@ def test_a_job_that_fails_half_way_is_finished_when_it_comes_again(client, step,
 
 
 def test_who_is_forgotten_while_being_introduced_is_not_introduced(client):
-    def forget(_, key):
-        if key.startswith("memory:"):
-            client.sidecar.before_write = None
+    def forget(method, key):
+        if method == "SaveState" and key.startswith("memory:"):
+            client.sidecar.refuse = lambda *_: None
             client.delete("/memories/ada")
 
-    client.sidecar.before_write = forget
+    client.sidecar.refuse = forget
     answer = client.post("/memories/ada/initialize", json={"name": "Ada"})
     assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
     assert client.get("/memories/ada").status_code == 404
@@ -288,10 +291,10 @@ def test_who_is_forgotten_while_being_introduced_is_not_introduced(client):
 
 def test_a_scheduler_that_is_down_fails_the_request_which_can_be_repeated(client):
     tell(client)
-    client.sidecar.before_write = lambda method, _: (grpc.StatusCode.UNAVAILABLE, "") if method == "schedule" else None
+    client.sidecar.refuse = lambda method, _: (grpc.StatusCode.UNKNOWN, "") if method == "ScheduleJob" else None
     answer = client.delete("/memories/ada")
     assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr scheduler")
-    client.sidecar.before_write = None
+    client.sidecar.refuse = lambda *_: None
     client.forget("ada")
     nothing_left(client.sidecar)
 
@@ -303,26 +306,24 @@ def test_a_user_forgotten_while_an_event_is_in_hand_does_not_come_back(sidecar, 
     """The user is forgotten, to the end, in the moment before each kind of write of a replica that has an event."""
 
     async def story():
-        async with replicas(sidecar, 2) as (slow, other):
+        async with replicas(sidecar, 2, summary_delay_seconds=30.0) as (slow, other):
             for number in range(3):
                 await other.recorder.record(an_event(number))
-            reached, go_on = asyncio.Event(), asyncio.Event()
-            save = slow.store.save
+            reached, go_on = threading.Event(), threading.Event()
 
-            async def held(key, *about):
-                if key.startswith(write) and not reached.is_set():
+            def hold(method, key):
+                if method == "SaveState" and key.startswith(write) and not reached.is_set():
                     reached.set()
-                    await go_on.wait()
-                await save(key, *about)
+                    go_on.wait(5)
 
-            slow.store.save = held
+            sidecar.before = hold
             session = "s-1" if write.startswith("conversation:s-1:") or write == "memory:" else "s-2"
             late = asyncio.create_task(slow.recorder.record(an_event(3, session_id=session)))
             if write == "conversation:s-1":
                 # The head of a session that is new to both.
                 late.cancel()
                 late = asyncio.create_task(slow.recorder.record(an_event(3, session_id="s-1x")))
-            await asyncio.wait_for(reached.wait(), 5)
+            assert await asyncio.to_thread(reached.wait, 5)
             assert await other.forgetter.begin(hash_of("ada"))
             assert await other.forgetter.run_job(f"forget-{hash_of('ada')}")
             go_on.set()
@@ -338,7 +339,7 @@ def test_a_replica_that_died_before_it_cleaned_up_is_followed_by_one_that_does(s
             await dying.recorder.record(an_event(1))
             await other.forgetter.begin(hash_of("ada"))
             await other.forgetter.run_job(f"forget-{hash_of('ada')}")
-            # What it wrote after the tombstone, before it looked at it.
+            # It wrote this after the tombstone, before it looked at the tombstone.
             await dying.conversations.append(hash_of("ada"), an_event(2))
             await other.recorder.record(an_event(2))
 

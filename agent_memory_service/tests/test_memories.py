@@ -1,9 +1,9 @@
-"""What is known of a user: made, read, changed."""
+"""Memories are created, read and changed."""
 
 import pytest
 from conftest import hash_of, turn
 
-from user_hash import user_hash
+from users import user_hash
 
 JUNAID = {"name": "Junaid", "preferred_style": "formal", "user_summary": "Junaid learns Dapr."}
 
@@ -37,7 +37,7 @@ def test_an_unknown_user_is_404(client):
     assert answer.headers["content-type"] == "application/problem+json"
     assert "user_id" in answer.json()["detail"]
     assert client.patch("/memories/nobody", json={"name": "X"}).status_code == 404
-    assert client.sidecar.state == {}
+    assert client.sidecar.keys("") == []
 
 
 @pytest.mark.parametrize("field", ["name", "preferred_style", "user_summary"])
@@ -52,7 +52,7 @@ def test_one_field_is_changed_and_the_others_stay(client, field):
 @pytest.mark.parametrize("user_id", ["a", "a" * 128, "ada@example.org", "A~b_c-d.9"])
 def test_a_users_id_may_be(client, user_id):
     assert initialize(client, user_id).status_code == 201
-    assert f"memory:{hash_of(user_id)}" in client.sidecar.state
+    assert f"memory:{hash_of(user_id)}" in client.sidecar.keys("")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_an_id_of_another_form_is_422_and_names_the_field(client, user_id, call)
         answer = client.request(call.upper(), path, json={"name": "X"} if call == "patch" else None)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "user_id"
-    assert client.sidecar.state == {}
+    assert client.sidecar.keys("") == []
 
 
 BAD = [
@@ -111,18 +111,16 @@ def test_a_name_is_needed(client):
 )
 def test_a_store_that_is_down_is_named(client, call):
     client.get("/memories/ada")
-    client.sidecar.down = True
+    client.sidecar.is_down = True
     answer = client.request(*call, json={"name": "X"} if call[0] == "PATCH" else None)
     assert answer.status_code == 503
     assert (answer.json()["dependency"], answer.json()["errorCode"]) == ("statestore", "INTERNAL")
 
 
 def test_a_store_that_hangs_is_504(serve, sidecar):
-    import threading
-
     client = serve(sidecar_timeout_seconds=0.2)
     client.get("/memories/ada")
-    sidecar.hangs = threading.Event()
+    sidecar.released.clear()
     answer = client.get("/memories/ada")
     assert (answer.status_code, answer.json()["dependency"]) == (504, "statestore")
 
@@ -137,17 +135,17 @@ def test_without_a_sidecar_it_starts_and_says_so(serve):
 @pytest.mark.parametrize(("in_the_store", "used"), [("from-the-store", "from-the-store"), ("", "from-the-environment")])
 def test_the_key_for_hashes_comes_from_a_secret_store_first(serve, sidecar, in_the_store, used):
     """As in chat-service: with another order here the two would not mean the same user."""
-    sidecar.secrets["USER_HASH_KEY"] = in_the_store
+    sidecar.secrets["secretstore"]["USER_HASH_KEY"] = in_the_store
     assert initialize(serve(user_hash_key="from-the-environment"), "ada").status_code == 201
-    assert f"memory:{user_hash(used, 'ada')}" in sidecar.state
+    assert f"memory:{user_hash(used, 'ada')}" in sidecar.keys("")
 
 
 def test_without_the_key_for_hashes_nothing_is_stored(client):
-    client.sidecar.secrets.clear()
+    client.sidecar.secrets["secretstore"].clear()
     answer = initialize(client)
     assert answer.status_code == 503
     assert "USER_HASH_KEY" in answer.json()["detail"]
-    assert client.sidecar.state == {}
+    assert client.sidecar.keys("") == []
 
 
 def test_a_page_of_the_frontend_may_call(client):

@@ -1,21 +1,21 @@
-"""How often each request arrived: what shows a lab's reader that Dapr tried again.
+"""Counts of arrivals, which show the reader of a lab that Dapr retried.
 
-The counts live in this process: they are the instrument of a lab, not state that anyone depends on. After a restart, or
-with a second replica, each process counts for itself.
+The counts live in this process: they are an instrument of the lab, not state that anyone depends on. After a restart,
+or with a second replica, each process counts for itself.
 """
 
 from collections import OrderedDict
 
 
 class Attempts:
-    """Counts arrivals by request id, for the `kept` ids that came last."""
+    """Count arrivals by request id, for the `kept` ids that arrived last."""
 
     def __init__(self, kept: int = 10_000) -> None:
         self._kept = kept
         self._counts: OrderedDict[str, int] = OrderedDict()
 
     def add(self, request_id: str | None) -> int:
-        """Counts an arrival and returns its number; without an id each is a first one."""
+        """Count an arrival and return its number; without an id each is a first one."""
         if not request_id:
             return 1
         key = request_id[:200]
@@ -26,5 +26,5 @@ class Attempts:
         return count
 
     def of(self, request_id: str) -> int | None:
-        """The arrivals of a request so far; None for an id never seen, or not lately."""
+        """Return the arrivals of a request so far; None for an id never seen, or not lately."""
         return self._counts.get(request_id[:200])

@@ -1,53 +1,53 @@
-"""Writes what is worth remembering of a user: by a fixed rule, or with a model (model.py)."""
+"""Write summaries of users: by a fixed rule, or with a model (model.py)."""
 
 import re
 from typing import Protocol
 
-from model import ConversationApi, Model
+from kit.sidecar.client import SdkClient
+from kit.sidecar.secrets import Secrets
+from kit.sidecar.store import Object
+from memories import StoredMemory
 from models import SUMMARY_MAX
-from sdk_client import SdkClient
-from secret_store import SecretStore
 from settings import Engine, Settings
-from store import Object
+from summaries.model import ConversationApi, Model
 
 TOPICS = 3
 TOPIC_MAX = 80
 
 
 class Summarizer(Protocol):
-    """Makes a summary of a memory and the newest turns, oldest first. Raises DependencyFailed."""
+    """Make a summary of a memory and the newest turns, oldest first. Raise Unavailable."""
 
-    async def summarize(self, memory: Object, turns: list[Object]) -> str: ...
+    async def summarize(self, memory: StoredMemory, turns: list[Object]) -> str: ...
 
 
 class Offline:
-    """The same turns always give the same summary, so that it does not matter how often it is made."""
+    """Make the same summary of the same turns, so that it does not matter how often it is made."""
 
-    async def summarize(self, memory: Object, turns: list[Object]) -> str:
+    async def summarize(self, memory: StoredMemory, turns: list[Object]) -> str:
         topics = list(dict.fromkeys(topic(turn["user_message"]) for turn in reversed(turns)))
-        name, style = memory["name"], memory["preferred_style"]
-        summary = f"{name} prefers a {style} style. Last topic: {topics[0]}."
+        summary = f"{memory.name} prefers a {memory.preferred_style} style. Last topic: {topics[0]}."
         if earlier := topics[1 : TOPICS + 1]:
             summary += f" Before that: {'; '.join(earlier)}."
         return summary
 
 
 class Chosen:
-    """The engine that the settings name, or gemini when there is a key for it, decided at the first use."""
+    """Use the engine that the settings name, or gemini if there is a key for it, decided at the first use."""
 
-    def __init__(self, settings: Settings, secrets: SecretStore, sdk: SdkClient) -> None:
+    def __init__(self, settings: Settings, secrets: Secrets, sdk: SdkClient) -> None:
         self._settings = settings
         self._secrets = secrets
         self._sdk = sdk
         self._engine: Offline | Model | ConversationApi | None = None
 
-    async def summarize(self, memory: Object, turns: list[Object]) -> str:
+    async def summarize(self, memory: StoredMemory, turns: list[Object]) -> str:
         if self._engine is None:
             self._engine = self._made(self._settings.model_engine or await self._by_key())
         return (await self._engine.summarize(memory, turns))[:SUMMARY_MAX]
 
     async def aclose(self) -> None:
-        """Closes what was opened."""
+        """Close the model's client, if there was ever one."""
         if isinstance(self._engine, Model):
             await self._engine.aclose()
 
@@ -63,7 +63,7 @@ class Chosen:
 
 
 def topic(text: str) -> str:
-    """The first sentence of a message, in one line, cut at a word."""
+    """Return the first sentence of a message, in one line, cut at a word."""
     line = " ".join(re.split(r"(?<=[.!?])\s", text.strip(), maxsplit=1)[0].split()).rstrip(".!?") or "…"
     if len(line) <= TOPIC_MAX:
         return line

@@ -1,28 +1,28 @@
-"""Forgetting a user: first a tombstone, then everything else, by a job that Dapr repeats until it is done.
+"""Forget a user: first a tombstone, then everything else, by a job that Dapr repeats until it is done.
 
-An event may be in hand, here or in another replica, while its user is forgotten; its next write then brings something
-back. So whoever writes looks at the tombstone again after the last write, and cleans up when there is one: either the
-write came before the tombstone, and the job, which starts after it, finds what was written; or it came after, and the
-writer finds the tombstone.
+An event may be in flight, here or in another replica, while its user is forgotten; its next write then brings something
+back. So each writer looks at the tombstone again after its last write, and cleans up if there is one. If the write was
+before the tombstone, the job starts after it and finds the written keys. Otherwise the writer finds the tombstone.
 """
 
 import logging
 
 from conversations import Conversations
-from dapr_calls import DaprCalls
-from dead_letters import DeadLetters
+from forgetting.dead_letters import UserLetters
+from forgetting.tombstones import Tombstone, Tombstones, admits
+from kit.sidecar.events import Publisher
+from kit.sidecar.jobs import Jobs
 from memories import Memories
 from models import StreamTrimmed, UserForgotten, now
 from settings import Settings
-from tombstones import Tombstone, Tombstones, admits
 
 log = logging.getLogger("memory.forgetting")
 
 FORGET_JOB = "forget-"
 TRIM_JOB = "trim-"
-# A stream drops what is older than its TTL when something is written to it; this long after, clocks agree on that.
+# A stream drops events older than its TTL when something is written to it; this long after, clocks agree on that.
 AFTER_TTL_SECONDS = 5
-# Once for what is in the streams when somebody asks, once for what comes in while that may be: see the settings.
+# Once for the events in the streams at the time of the request, once for those that follow: see the settings.
 TRIMS = 2
 # One write has Redis drop at most 100 times its `stream-node-max-entries`, oldest first: 100 entries where that is 1.
 MARKERS = 20
@@ -30,41 +30,39 @@ SESSIONS_PER_EVENT = 500
 
 
 class Forgetter:
-    """Removes what is known of a user, by hash."""
+    """Remove everything that is known of a user, by hash. Methods raise Unavailable."""
 
     def __init__(
         self,
         settings: Settings,
-        dapr: DaprCalls,
+        publisher: Publisher,
+        jobs: Jobs,
         tombstones: Tombstones,
         memories: Memories,
         conversations: Conversations,
-        dead_letters: DeadLetters,
+        letters: UserLetters,
     ) -> None:
-        self._settings = settings
-        self._dapr = dapr
-        self._tombstones = tombstones
-        self._memories = memories
-        self._conversations = conversations
-        self._dead_letters = dead_letters
+        self._settings, self._publisher, self._jobs = settings, publisher, jobs
+        self._tombstones, self._memories = tombstones, memories
+        self._conversations, self._letters = conversations, letters
 
     async def begin(self, user_hash: str) -> Tombstone:
-        """Puts the tombstone and has the rest done, also for who is unknown here: chat may have something of them.
+        """Write the tombstone and schedule the rest, also for a user unknown here: chat may have something of them.
 
-        Asked again it is done again. The jobs have names of their own, so that each time that was stated holds.
+        A repeated request does it all again. Its jobs have other names, so that each time that was stated holds.
         """
         is_known = await self._memories.get(user_hash) or await self._conversations.sessions(user_hash)
         tombstone = await self._tombstones.put(user_hash, bool(is_known))
         job = f"{user_hash}-{tombstone.number}"
-        ttl, slack = self._settings.stream_ttl_seconds, self._settings.forgetting_slack_seconds
-        await self._dapr.schedule(f"{TRIM_JOB}{job}", ttl + AFTER_TTL_SECONDS, slack, TRIMS)
-        await self._dapr.schedule(f"{FORGET_JOB}{job}", due_in_seconds=0)
-        # Who is forgotten is unknown at once, not when the job comes.
+        due, slack = self._settings.stream_ttl_seconds + AFTER_TTL_SECONDS, self._settings.forgetting_slack_seconds
+        await self._jobs.schedule(f"{TRIM_JOB}{job}", f"{due}s", schedule=f"@every {slack}s", repeats=TRIMS)
+        await self._jobs.schedule(f"{FORGET_JOB}{job}", "0s")
+        # A forgotten user is unknown at once, not when the job runs.
         await self._memories.forget(user_hash)
         return tombstone
 
     async def run_job(self, name: str) -> bool:
-        """Does what a job was scheduled for; False for a job that is not this service's."""
+        """Run a job. Return False if it is not this service's."""
         if name.startswith(FORGET_JOB):
             await self._forget(name.removeprefix(FORGET_JOB).partition("-")[0])
         elif name.startswith(TRIM_JOB):
@@ -74,7 +72,7 @@ class Forgetter:
         return True
 
     async def clean(self, user_hash: str, session_id: str, page: int = 0) -> None:
-        """Removes what an event brought back after its user was forgotten."""
+        """Remove what an event brought back after its user was forgotten. page: where its turn is."""
         tombstone = await self._tombstones.get(user_hash)
         await self._conversations.purge(user_hash, session_id, lambda at: admits(tombstone, at), page)
         await self._memories.forget(user_hash)
@@ -88,19 +86,19 @@ class Forgetter:
         sessions = await self._conversations.sessions(user_hash)
         for session_id in sessions:
             await self._conversations.purge(user_hash, session_id, tombstone.admits)
-        await self._dead_letters.forget(user_hash, tombstone)
-        # Before the list of sessions goes: what comes after a failure here needs it again.
+        await self._letters.forget(user_hash, tombstone)
+        # Before the list of sessions goes: a repetition after a failure here needs it again.
         for start in range(0, max(len(sessions), 1), SESSIONS_PER_EVENT):
             some = sessions[start : start + SESSIONS_PER_EVENT]
-            told = UserForgotten(user_hash=user_hash, session_ids=some, timestamp=now())
-            await self._dapr.publish(self._settings.forgotten_topic, told, told.event_type)
+            forgotten = UserForgotten(user_hash=user_hash, session_ids=some, timestamp=now())
+            await self._publisher.publish(self._settings.forgotten_topic, forgotten.event_type, forgotten)
         await self._purge_list(user_hash, tombstone)
         await self._memories.forget(user_hash)
         await self._tombstones.finish(user_hash, tombstone)
-        log.info("A user was forgotten", extra={"fields": {"user_hash": user_hash, "sessions": len(sessions)}})
+        log.info("user forgotten", extra={"user_hash": user_hash, "sessions": len(sessions)})
 
     async def _purge_list(self, user_hash: str, tombstone: Tombstone | None) -> None:
-        # Not where a younger turn may be on its way: its session would be on no list when it is to be forgotten.
+        # Not if a younger turn may be in flight: its session would be on no list when it is to be forgotten.
         if tombstone is not None and tombstone.again_since is None:
             await self._conversations.purge_list(user_hash)
 
@@ -108,5 +106,5 @@ class Forgetter:
         # Only the streams that this app may write to: chat-service does the same for its own.
         for topic in (self._settings.forgotten_topic, self._settings.dead_letter_topic):
             for _ in range(MARKERS):
-                told = StreamTrimmed(timestamp=now())
-                await self._dapr.publish(topic, told, told.event_type)
+                marker = StreamTrimmed(timestamp=now())
+                await self._publisher.publish(topic, marker.event_type, marker)

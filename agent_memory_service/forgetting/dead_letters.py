@@ -1,0 +1,65 @@
+"""Dead letters belong to users too: those of a forgotten user are not kept."""
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, cast
+
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
+from forgetting.tombstones import Tombstone, Tombstones
+from kit.sidecar import events
+from kit.sidecar.dead_letters import PER_PAGE, DeadLetters
+from kit.sidecar.events import CloudEvent
+from users import UserHashes
+
+TIME = TypeAdapter[datetime](AwareDatetime)
+
+
+class UserLetters:
+    """Keep dead letters, except those of forgotten users."""
+
+    def __init__(self, letters: DeadLetters, hashes: UserHashes, tombstones: Tombstones) -> None:
+        self._letters, self._hashes, self._tombstones = letters, hashes, tombstones
+
+    async def keep(self, event: CloudEvent, reason: str) -> None:
+        """Keep an event and why it failed, unless its user is forgotten, or is just being forgotten."""
+        user_id = _about(event).get("user_id")
+        user_hash = await self._hashes.of(user_id) if isinstance(user_id, str) else None
+        if await self._may_be_kept(user_hash, event):
+            letter_id = await self._letters.keep(event, reason, user_hash=user_hash)
+            if not await self._may_be_kept(user_hash, event):
+                await self._letters.remove(letter_id)
+
+    async def forget(self, user_hash: str, tombstone: Tombstone) -> None:
+        """Delete the letters of a forgotten user. It reads the whole list, which should be short."""
+        before: int | None = None
+        while True:
+            some = await self._letters.newest(PER_PAGE, before)
+            for letter in (letter for _, letter in some.entries if letter["user_hash"] == user_hash):
+                if not _is_admitted(tombstone, letter["event"]):
+                    await self._letters.remove(letter["id"])
+            if (before := some.next) is None:
+                return
+
+    async def _may_be_kept(self, user_hash: str | None, event: CloudEvent) -> bool:
+        return user_hash is None or _is_admitted(await self._tombstones.get(user_hash), event)
+
+
+def _is_admitted(tombstone: Tombstone | None, event: object) -> bool:
+    return tombstone is None or ((at := _said_at(event)) is not None and tombstone.admits(at))
+
+
+def _said_at(event: object) -> datetime | None:
+    """Return when the turn was said or, if its event does not say, sent."""
+    for time in (_about(event).get("timestamp"), _object(event).get("time")):
+        with suppress(ValidationError):
+            return TIME.validate_python(time)
+    return None
+
+
+def _about(event: object) -> dict[str, Any]:
+    return _object(events.data_of(event))
+
+
+def _object(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -14,12 +14,12 @@ from tests.docs.ports import OFFSET, STACK
 
 _AS_SOMEBODY = ["-c", "user.name=reader", "-c", "user.email=reader@localhost", "-c", "commit.gpgsign=false"]
 
-# What this process has for its tests, and the model that whoever runs them may have chosen, with its key.
+# Variables of the tests, and the model that their user may have chosen, with its key.
 _NOT_A_READERS = ("LAB_", "PYTEST", "PYTHONPATH", "MODEL_", "GEMINI_API_KEY", "OPENAI_API_KEY")
 
 
 def copy(folder: Path) -> Path:
-    """Copies what git tracks or would track, links what ./lab has made (runtime, environments), returns the folder."""
+    """Copy the files that git tracks or would track, link runtime and environments, and return the folder."""
     for path in files():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def copy(folder: Path) -> Path:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """What a reader's shell has, and which stack ./lab is to work on; `folder` is the copy."""
+    """Return a reader's environment, and the stack for ./lab; `folder` is the copy."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_A_READERS)}
     # LAB_HOME, because a stack is known by the path of its state folder, which is not to lead through a link.
     stack = {"LAB_HOME": str(HOME), "LAB_SITE_NAME": STACK.name, "LAB_PORT_OFFSET": str(OFFSET)}

@@ -34,6 +34,6 @@ def nothing_left(set_up: None) -> Iterator[None]:
 
 
 def left() -> list[str]:
-    """Processes of the stack, and its ports that somebody holds."""
+    """Return the processes of the stack, and its ports that are in use."""
     running = [f"{one.name} (pid {one.pid})" for one in processes.find(STACK)]
     return running + [f"port {port}" for port in sorted(planned(OFFSET)) if processes.answers(port)]

@@ -1,4 +1,4 @@
-"""Sends the requests of a .http file by httpyac (locked in httpyac/), which checks what is asserted of the answers."""
+"""Sends the requests of a .http file by httpyac (locked in httpyac/), which checks the assertions about the answers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Sent:
 
 
 def find_node() -> Node:
-    """The Node on PATH when it is new enough and has an npm, else PyPI's. Raises LabError when that can't be had."""
+    """Return the Node on PATH if it is new enough and has an npm, else PyPI's. Raise LabError if neither is there."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _major(node) >= NODE_AT_LEAST:
         return Node(node, [npm])
@@ -68,7 +68,7 @@ def _major(node: str) -> int:
 
 
 def install() -> tuple[Node, Path]:
-    """Installs httpyac as locked, once; returns the Node to run it with and its program."""
+    """Install httpyac as locked, once; return the Node to run it with and its program."""
     HOME.mkdir(parents=True, exist_ok=True)
     with FileLock(HOME / "httpyac.lock"):
         node = find_node()
@@ -87,17 +87,17 @@ def install() -> tuple[Node, Path]:
 
 
 def requests(text: str) -> list[str]:
-    """The URLs of the requests in a .http file, as they stand there."""
+    """Return the URLs of the requests in a .http file, as they stand there."""
     return _REQUEST.findall(text)
 
 
 def asserting(text: str) -> str:
-    """The file as httpyac asserts it. For VS Code's REST Client, `# ?? status == 200` is but a comment."""
+    """Return the file as httpyac asserts it. For VS Code's REST Client, `# ?? status == 200` is a comment."""
     return re.sub(r"^# (\?\? )", r"\1", text, flags=re.MULTILINE)
 
 
 def send(file: Path, folder: Path) -> list[Sent]:
-    """Sends every request of a .http file to the tests' stack. Raises AssertionError when httpyac itself fails."""
+    """Send every request of a .http file to the tests' stack. Raise AssertionError if httpyac itself fails."""
     node, program = install()
     copy = folder / file.name
     copy.write_text(asserting(to_stack(file.read_text())))

@@ -1,6 +1,6 @@
 """The Markdown files of this repository, read as a reader would: what to type, what then is seen, where links lead.
 
-A fenced ```bash block is typed. A ```text or ```json block that follows it is what is then seen. A comment before a
+A fenced ```bash block is typed. A ```text or ```json block that follows it is its output. A comment before a
 block (invisible on the page) says more:
 
     <!-- run: in terminal 1 until "Ctrl-C stops" -->   it goes on running; go on when it has said so
@@ -54,7 +54,7 @@ class Block:
 
     @property
     def until(self) -> str | None:
-        """For what is left running in the first terminal: the words that it is waited for."""
+        """The words to wait for, of a command that stays in the first terminal."""
         found = _BACKGROUND.fullmatch(self.words) if self.directive == "run" else None
         return found[1] if found else None
 
@@ -72,7 +72,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Step:
-    """Something done and, where the page shows it, what is seen then."""
+    """A command and, where the page shows it, its output."""
 
     done: Block
     seen: Block | None
@@ -144,7 +144,7 @@ class Page:
 
 
 def read_blocks(text: str) -> list[Block]:
-    """The fenced blocks of a Markdown text, each with the comment before it."""
+    """Return the fenced blocks of a Markdown text, each with the comment before it."""
     blocks: list[Block] = []
     directive, words = "", ""
     for token in MarkdownIt("commonmark").enable("table").parse(text):
@@ -172,12 +172,12 @@ def _means_something(words: str) -> bool:
 
 @cache
 def files() -> tuple[Path, ...]:
-    """Every file that git tracks or would track, below the root."""
+    """Return every file that git tracks or would track, below the root."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return tuple(sorted({Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()}))
 
 
 def pages() -> list[Page]:
-    """Every Markdown file."""
+    """Return every Markdown file."""
     return [Page(path) for path in files() if path.suffix == ".md"]

@@ -18,7 +18,7 @@ _PLAN = {app - shift for app in _APPS for shift in (0, 4500, 3500, 2500, 1500)}
 
 
 def planned(offset: int) -> set[int]:
-    """Every port that a stack with this offset may use, now or with the labs to come."""
+    """Return every port that a stack with this offset may use, now or with later labs."""
     infrastructure = {*infrastructure_ports(offset).values(), *infrastructure_ports(offset, secure=True).values()}
     return {port + offset for port in _PLAN} | infrastructure
 
@@ -30,12 +30,12 @@ def _there(secure: bool) -> dict[int, int]:
 
 
 def to_stack(text: str, *, secure: bool = False) -> str:
-    """A command of a page, for the stack of the tests: its ports and its state folder."""
+    """Return a page's command for the stack of the tests: its ports and its state folder."""
     return _replace(text, _there(secure)).replace("sites/default", f"sites/{STACK.state.name}")
 
 
 def from_stack(text: str, *, secure: bool = False) -> str:
-    """What a command said there, as it would have said it to a reader."""
+    """Return the output of a command there, as a reader would see it."""
     return _replace(text, {there: here for here, there in _there(secure).items()}).replace(
         f"sites/{STACK.state.name}", "sites/default"
     )

@@ -17,7 +17,7 @@ WITHIN = 240  # seconds for one block; the longest waits of a page are some 20, 
 
 
 class Terminal:
-    """A bash in a session of its own, into which block after block is typed: variables and folder last."""
+    """A bash in its own session, into which block after block is typed: variables and folder last."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], scratch: Path) -> None:
         scratch.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ class Terminal:
         self._write("trap 'failed=${failed:-$?}' ERR\n")
 
     def type(self, command: str) -> tuple[str, int]:
-        """Types a block; returns what it said and the exit status of its first command that failed, else 0."""
+        """Type a block; return its output and the exit status of its first command that failed, else 0."""
         end = secrets.token_hex(8)
         file = self._scratch / "typed.sh"
         file.write_text(command)
@@ -58,7 +58,7 @@ class Terminal:
         self._bash.stdin.flush()
 
     def close(self) -> None:
-        """Ends the shell and what it left running."""
+        """End the shell and its background jobs."""
         _kill_group(self._bash)
         self._said.close()
 
@@ -77,13 +77,13 @@ class FirstTerminal:
         self._read = 0
 
     def said(self) -> str:
-        """What it said since this was last asked."""
+        """Return the output since the last call."""
         text = Path(self._said.name).read_bytes()[self._read :]
         self._read += len(text)
         return text.decode(errors="replace")
 
     def wait_for(self, words: str) -> str:
-        """What it said until those words came and their line ended. Raises AssertionError when it ends before."""
+        """Return the output up to the line with those words. Raise AssertionError if the command ends before."""
         text = ""
 
         def came() -> bool:
@@ -96,18 +96,18 @@ class FirstTerminal:
         return text
 
     def press_ctrl_c(self) -> str:
-        """What it says to a Ctrl-C until it has ended."""
+        """Return the output between a Ctrl-C and the end."""
         assert self._process.poll() is None, f"it had ended before:\n{self.said()}"
         os.killpg(self._process.pid, signal.SIGINT)
         self._process.wait(60)
         return self.said()
 
     def is_running(self) -> bool:
-        """Whether it runs on."""
+        """Return whether it is running."""
         return self._process.poll() is None
 
     def close(self) -> None:
-        """Ends it, however it is."""
+        """End it, in any state."""
         _kill_group(self._process)
         self._said.close()
 

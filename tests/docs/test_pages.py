@@ -34,7 +34,7 @@ def test_what_the_page_shows_is_what_is_seen(page: Page, nothing_left: None, tmp
 
 
 class Reader:
-    """Somebody who types a page's commands, in its order, and compares."""
+    """A reader: types a page's commands in order, and compares."""
 
     def __init__(self, page: Page, folder: Path, scratch: Path) -> None:
         self._page, self._folder, self._scratch = page, folder, scratch
@@ -43,7 +43,7 @@ class Reader:
         self._secure = False
 
     def does(self, step: Step) -> None:
-        """One block. Raises AssertionError, which names its line, when it fails or shows something else."""
+        """Type one block. Raise AssertionError, which names its line, if it fails or shows something else."""
         block = step.done
         where = f"{self._page.path}:{block.line}"
         if block.is_after_ctrl_c:
@@ -66,11 +66,11 @@ class Reader:
                 raise AssertionError(f"{self._page.path}:{step.seen.line}: {difference}") from None
 
     def first_is_running(self) -> bool:
-        """Whether something goes on in the first terminal."""
+        """Return whether a command is running in the first terminal."""
         return self._first is not None and self._first.is_running()
 
     def leaves(self) -> None:
-        """Closes both terminals."""
+        """Close both terminals."""
         self._second.close()
         if self._first:
             self._first.close()

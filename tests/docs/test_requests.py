@@ -1,4 +1,4 @@
-"""Every request of requests/*.http is sent on the real runtime by httpyac, and what is asserted of it holds."""
+"""Every request of requests/*.http is sent on the real runtime by httpyac, and its assertions hold."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_requests_are_answered_as_asserted(file: Path, running: None, tmp_pa
 
 
 def _routes(file: Path) -> set[tuple[str, str, str]]:
-    """Every (app id, method, path) in the contracts of the lab's services."""
+    """Return every (app id, method, path) in the contracts of the lab's services."""
     found: set[tuple[str, str, str]] = set()
     for app in runfile.select(runfile.read_apps(STACK), [LABS[file.stem]]):
         if app.protocol != "grpc":
@@ -84,7 +84,7 @@ def test_a_wrong_answer_and_no_answer_are_found(tmp_path: Path) -> None:
             self.wfile.write(b'{"attempts": 3}')
 
         def log_message(self, format: str, *args: object) -> None:
-            """Says nothing on the tests' output."""
+            """Keep the tests' output empty."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""The commands of the services' own READMEs: how a service runs by itself, and how its generated files are made."""
+"""The commands of the services' own READMEs: how a service runs alone, and how its generated files are made."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ MAKE = "test_what_a_readme_makes_is_what_is_there"
 
 
 def blocks(page: Page, test: str) -> list[Block]:
-    """The blocks of a README that say they are run by this test."""
+    """Return the blocks of a README that say they are run by this test."""
     return [block for block in page.blocks if block.words == f"{Path(__file__).relative_to(checkout.ROOT)}::{test}"]
 
 
 def readmes(test: str) -> list[Page]:
-    """The READMEs with such blocks."""
+    """Return the READMEs with such blocks."""
     return [page for page in pages() if blocks(page, test)]
 
 

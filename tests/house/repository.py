@@ -18,7 +18,7 @@ PORT_KEYS = ("appPort", "daprHTTPPort", "daprGRPCPort", "daprInternalGRPCPort", 
 
 @cache
 def files() -> tuple[Path, ...]:
-    """Every file that git tracks or would track, relative to the root."""
+    """Return every file that git tracks or would track, relative to the root."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     paths = sorted({Path(name) for name in listed.split("\0") if name})
@@ -26,34 +26,34 @@ def files() -> tuple[Path, ...]:
 
 
 def named(*patterns: str) -> list[Path]:
-    """The files whose path matches one of the glob patterns."""
+    """Return the files whose path matches one of the glob patterns."""
     return [path for path in files() if any(path.match(pattern) for pattern in patterns)]
 
 
 @cache
 def text(path: Path) -> str:
-    """A file's text; bytes that are none are replaced."""
+    """Return a file's text; bytes that are no UTF-8 are replaced."""
     return (ROOT / path).read_text(errors="replace")
 
 
 def below(folder: Path) -> list[Path]:
-    """The files of a folder."""
+    """Return the files of a folder."""
     return [path for path in files() if path.is_relative_to(folder)]
 
 
 @cache
 def apps() -> tuple[dict[str, Any], ...]:
-    """The apps of dapr.yaml, as they stand there."""
+    """Return the apps of dapr.yaml, as they stand there."""
     return tuple(yaml.safe_load((ROOT / "dapr.yaml").read_text())["apps"])
 
 
 def services() -> list[Path]:
-    """The service folders, each once, relative to the root: a new one is found by its entry in dapr.yaml."""
+    """Return the service folders, each once, relative to the root, by their entries in dapr.yaml."""
     return list(dict.fromkeys(Path(app["appDirPath"]) for app in apps()))
 
 
 def services_by_lab() -> list[Any]:
-    """The service folders as parameters of tests, each marked with its lab."""
+    """Return the service folders as parameters of tests, each marked with its lab."""
     labs = {Path(app["appDirPath"]): app["env"]["LAB"] for app in apps()}
     return [pytest.param(folder, id=str(folder), marks=pytest.mark.lab(lab)) for folder, lab in labs.items()]
 
@@ -70,14 +70,14 @@ class Planned:
 
 
 def plan() -> list[Planned]:
-    """README.md's port table: every app that exists or is to come. Raises AssertionError when it has none."""
+    """Return the rows of README.md's port table. Raise AssertionError if it has none."""
     rows = table((ROOT / "README.md").read_text(), ("folder", "app id", "lab", "app port", "Dapr HTTP port"))
     assert rows, "README.md has no table with the columns: folder | app id | lab | app port | Dapr HTTP port"
     return [Planned(folder, app_id, lab, int(app), int(http)) for folder, app_id, lab, app, http in rows]
 
 
 def table(markdown: str, columns: tuple[str, ...]) -> list[list[str]]:
-    """The cells of those columns, row by row, of the first Markdown table that has them, as plain text."""
+    """Return the cells of those columns, row by row, of the first Markdown table that has them, as plain text."""
     wanted: list[int] | None = None
     rows: list[list[str]] = []
     for line in markdown.splitlines():
@@ -97,6 +97,6 @@ def _plain(cell: str) -> str:
 
 
 def manifests(folder: Path) -> list[dict[str, Any]]:
-    """Every document of a service's kubernetes/ folder."""
+    """Return every document of a service's kubernetes/ folder."""
     texts = [(ROOT / path).read_text() for path in below(folder / "kubernetes") if path.suffix == ".yaml"]
     return [document for text in texts for document in yaml.safe_load_all(text) if document]

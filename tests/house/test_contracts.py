@@ -44,7 +44,7 @@ def test_a_contract_shows_its_bodies_by_example(folder: Path) -> None:
 
 
 def shows_an_example(media: dict[str, Any], contract: dict[str, Any]) -> bool:
-    """Whether a body has an example: itself, its schema, or at least one of the schema's fields."""
+    """Return whether a body has an example: itself, its schema, or at least one of the schema's fields."""
     told = [media]
     # A body that may be left out is one of two: its schema, or null.
     for schema in media.get("schema", {}).get("anyOf", [media.get("schema", {})]):

@@ -17,7 +17,7 @@ from labctl.make.uv import uv
 from tests.house.repository import ROOT, below, services_by_lab
 
 WITHIN = 400  # seconds a command has; 5 to 90 when uv's cache is warm
-# What would lead back here, or tell the service where some Dapr runs.
+# Variables that lead back here, or to some running Dapr.
 LEFT_OUT = ("PYTHON", "VIRTUAL_ENV", "LAB_", "DAPR_", "APP_", "PYTEST_", "FAULTS_", "SIMULATE_")
 
 # All of it happens in the set-up of the first test.
@@ -35,7 +35,7 @@ class Copy:
             shutil.copy(ROOT / path, there)
 
     def run(self, *command: str) -> None:
-        """Runs a command in the copied folder; its output is the failure."""
+        """Run a command in the copied folder; its output is the failure."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
         result = subprocess.run(
             command, cwd=self.folder, env=environment, timeout=WITHIN, capture_output=True, text=True, check=False
@@ -44,7 +44,7 @@ class Copy:
             pytest.fail(f"{shlex.join(command)}\n{result.stdout}{result.stderr}", pytrace=False)
 
     def install(self, lock: str) -> str:
-        """Makes `.venv` by the two uv commands of the service's README, or makes it over, and returns its python."""
+        """Make `.venv` by the two uv commands of the service's README, or make it again, and return its python."""
         if not (self.folder / ".venv").exists():
             self.run(str(uv()), "venv", "--quiet", "--python", sys.executable)
         self.run(str(uv()), "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", lock)
@@ -52,7 +52,7 @@ class Copy:
 
 
 def own_tests(copy: Copy) -> None:
-    """Fails unless the service's tests pass with what its lock for development says."""
+    """Fail unless the service's tests pass with its lock for development."""
     copy.run(copy.install("requirements-dev.txt"), "-m", "pytest", "-q")
 
 
@@ -72,7 +72,7 @@ class Outcome:
     modules: Future[None] = field(default_factory=Future[None])
 
     def find(self, copy: Copy) -> None:
-        """Tries both."""
+        """Try both."""
         for what, came_of_it in ((own_tests, self.own_tests), (modules, self.modules)):
             try:
                 came_of_it.set_result(what(copy))

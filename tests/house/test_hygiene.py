@@ -32,7 +32,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.~}/-])/(?:root|work|home/\w+|Users/\w+|priva
 
 
 def lines_with(pattern: re.Pattern[str], *, without: tuple[Path, ...] = ()) -> list[str]:
-    """Where a pattern occurs, as file:line."""
+    """Return where a pattern occurs, as file:line."""
     return [
         f"{path}:{number}: {line.strip()[:120]}"
         for path in files()

@@ -1,4 +1,4 @@
-"""Every Dockerfile: a base that can be exchanged, no root, its health told, nothing of development in it."""
+"""Every Dockerfile: a base that can be exchanged, no root, its health reported, nothing of development in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DOCKERFILES = named("Dockerfile")
 
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
-    """A Dockerfile's instructions in order, as (name, rest)."""
+    """Return a Dockerfile's instructions in order, as (name, rest)."""
     joined = re.sub(r"^\s*#.*\n", "", text(dockerfile), flags=re.MULTILINE).replace("\\\n", " ")
     return [(line.split(None, 1)[0].upper(), line.split(None, 1)[1]) for line in joined.splitlines() if line.strip()]
 

@@ -28,13 +28,13 @@ WORKFLOWS = [path for path in named("*.yaml", "*.yml") if path.parts[:2] == (".g
 
 
 def shell_scripts() -> list[Path]:
-    """The files that begin as a shell script does."""
+    """Return the files that begin like a shell script."""
     start = re.compile(rb"#!\s*/(?:usr/)?bin/(?:env )?(?:ba|da)?sh\b")
     return [path for path in files() if start.match((ROOT / path).read_bytes()[:40])]
 
 
 def run_blocks() -> list[Any]:
-    """The shell of each step of each workflow, as pytest parameters."""
+    """Return the shell of each step of each workflow, as pytest parameters."""
     return [
         pytest.param(step["run"], id=f"{path.name}-{job}-{number}")
         for path in WORKFLOWS
@@ -45,7 +45,7 @@ def run_blocks() -> list[Any]:
 
 
 def check(program: str, *arguments: str | Path, said: str | None = None) -> None:
-    """Runs a checker of this environment on the repository; `said` is its standard input."""
+    """Run a checker of this environment on the repository; `said` is its standard input."""
     path = Path(sys.executable).with_name(program)
     assert path.exists(), f"{program} is not in requirements-dev.txt"
     command = [str(path), *map(str, arguments)]
@@ -72,7 +72,7 @@ def test_types_of_labctl() -> None:
 
 @pytest.fixture(scope="module")
 def environments() -> None:
-    """Each service's .venv: its types are checked against what it runs with."""
+    """Each service's .venv: its types are checked against its dependencies."""
     setup.set_up_environments(runfile.read_apps(Stack()), Steps(Console(file=io.StringIO())))
 
 
@@ -87,7 +87,7 @@ def test_a_services_types_are_checked_strictly(folder: Path) -> None:
     settings = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["tool"]["pyright"]
     assert settings["typeCheckingMode"] == "strict"
     assert not [name for name in settings if name.startswith("report")]
-    # What is generated, what is installed, and nothing that somebody wrote for the service itself.
+    # Generated and installed files, and no file that a person wrote for the service.
     allowed = re.compile(r"\*\*/\.\*|\*\*/__pycache__|\.venv|[\w*]+_pb2\S*|tests")
     assert [pattern for pattern in settings.get("exclude", []) if not allowed.fullmatch(pattern)] == []
 

@@ -33,23 +33,23 @@ def pins(lock: Path) -> dict[str, Version]:
 
 
 def entries(lock: str) -> list[str]:
-    """A lock's logical lines: backslashes joined, comments and blanks dropped."""
+    """Return a lock's logical lines: backslashes joined, comments and blanks dropped."""
     joined = lock.replace("\\\n", " ")
     return [line.strip() for line in joined.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
 def requirements(lock: str) -> list[str]:
-    """A lock's entries without their hashes."""
+    """Return a lock's entries without their hashes."""
     return [line.split(" --hash=")[0].strip() for line in entries(lock)]
 
 
 def made_by(lock: Path) -> list[str]:
-    """The command that made a lock, as its head says."""
+    """Return the command that made a lock, as its head says."""
     return shlex.split(text(lock).splitlines()[1].removeprefix("#"))
 
 
 def declared(project: Path) -> dict[str, list[Requirement]]:
-    """What a pyproject.toml asks for, by the lock that has to hold it."""
+    """Return the requirements of a pyproject.toml, by the lock that has to hold them."""
     document = tomllib.loads(text(project))["project"]
     runtime = [Requirement(one) for one in document.get("dependencies", [])]
     extras = document.get("optional-dependencies", {})
@@ -122,7 +122,7 @@ def test_locks_are_made_as_contributing_says() -> None:
 
 @pytest.mark.parametrize("lock", LOCKS, ids=str)
 def test_a_lock_is_what_uv_makes_of_its_project(lock: Path, tmp_path: Path) -> None:
-    """Hashes may come to more when a project adds a wheel to a release, so what is compared is the rest."""
+    """A project may add a wheel to a release, and with it a hash, so hashes are not compared."""
     for path in (*PROJECTS, *LOCKS):
         (tmp_path / path.parent).mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)

@@ -1,4 +1,4 @@
-"""Every Deployment: what Dapr is told of it, its probes, its limits, and no more rights than it needs."""
+"""Every Deployment: its Dapr annotations, its probes, its limits, and no more rights than it needs."""
 
 from __future__ import annotations
 

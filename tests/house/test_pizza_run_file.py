@@ -17,12 +17,12 @@ RESILIENCY = Path("components/pizza-resiliency.yaml")
 
 
 def loaded(path: Path) -> dict[str, Any]:
-    """A YAML file of this repository."""
+    """Return a YAML file of this repository."""
     return yaml.safe_load((ROOT / path).read_text())
 
 
 def resolved(run_file: Path, path: str) -> Path:
-    """A path in a run file, which is relative to that file."""
+    """Return a path in a run file, which is relative to that file."""
     return (ROOT / run_file.parent / path).resolve()
 
 
@@ -49,13 +49,13 @@ def test_the_pizza_lab_alone_has_the_same_common_settings() -> None:
 
 
 def seconds(text: str) -> float:
-    """A Dapr duration."""
+    """Return a Dapr duration in seconds."""
     number, unit = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m)", text).groups()  # type: ignore[union-attr]
     return float(number) * {"ms": 0.001, "s": 1, "m": 60}[unit]
 
 
 def worst_case(app_id: str) -> float:
-    """How long the sidecar may take over a call to this app, with all retries."""
+    """Return the longest time of a call to this app through the sidecar, with all retries."""
     spec = loaded(RESILIENCY)["spec"]
     target = spec["targets"]["apps"][app_id]
     retry, timeout = spec["policies"]["retries"][target["retry"]], spec["policies"]["timeouts"][target["timeout"]]
@@ -63,7 +63,7 @@ def worst_case(app_id: str) -> float:
 
 
 def default(service: str, expression: str) -> float:
-    """A default of a service's settings."""
+    """Return a default of a service's settings."""
     folder = ROOT / "pizza_services" / service
     code = f"import settings; s = settings.Settings(_env_file=None); print({expression})"
     run = subprocess.run(

@@ -36,12 +36,12 @@ APP_IDS = [app["appID"] for app in apps()]
 
 
 def app_ports() -> list[int]:
-    """Every port of every app in dapr.yaml, with repetitions."""
+    """Return every port of every app in dapr.yaml, with repetitions."""
     return [app[key] for app in apps() for key in PORT_KEYS]
 
 
 def planned_ports() -> set[int]:
-    """Every port of every app of the plan, those to come too: an app's, and its sidecar's four."""
+    """Return every port of every app of the plan: the app's, and its sidecar's four."""
     return {row.app_port - shift for row in plan() for shift in (0, 4500, 3500, 2500, 1500)}
 
 
@@ -86,7 +86,7 @@ def test_no_two_processes_of_a_stack_share_a_port() -> None:
 
 
 def all_ports(offset: int) -> set[int]:
-    """Every port of a stack, and those that its tests listen on in place of Zipkin and Ollama."""
+    """Return every port of a stack, and those that its tests use in place of Zipkin and Ollama."""
     return planned(offset) | {ZIPKIN + offset, OLLAMA + offset}
 
 

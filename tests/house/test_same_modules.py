@@ -11,8 +11,7 @@ from tests.house.repository import ROOT, services, text
 # Each is a matter of the house and knows nothing of its service: problem details, bounds on bodies, log lines, whether
 # the sidecar is ready.
 EVERYWHERE = ("problems.py", "limits.py", "logs.py", "sidecar.py")
-# The pizza services whose every deed is an entry of a ledger, those that keep what they know page by page, and the
-# services that have a workflow worker.
+# The pizza services with a ledger, those with paged lists, and the services with a workflow worker.
 DOERS = ("pizza_services/delivery_service", "pizza_services/kitchen_service", "pizza_services/storefront_service")
 KEEPERS = (*DOERS, "pizza_services/order_service")
 WORKERS = ("chat_service", "pizza_services/kitchen_service", "pizza_services/workflow_service")

@@ -1,4 +1,4 @@
-"""Who may see which component: no app two actor stores, no scope for an app that nobody plans."""
+"""Which app may see which component: no app two actor stores, no scope for an app that nobody plans."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ RESOURCES = [path for path in files() if path.parts[0] == "components" and path.
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
-    """The YAML documents of a file."""
+    """Return the YAML documents of a file."""
     return [document for document in yaml.safe_load_all((ROOT / path).read_text()) if document]
 
 
 def components() -> list[dict[str, Any]]:
-    """All components, of every file."""
+    """Return the components of every file."""
     return [one for path in RESOURCES for one in documents(path) if one["kind"] == "Component"]
 
 
 def metadata(component: dict[str, Any]) -> dict[str, str]:
-    """A component's settings by name."""
+    """Return a component's settings by name."""
     return {one["name"]: one.get("value", "") for one in component["spec"].get("metadata", [])}
 
 
 def scoped_to(component: dict[str, Any], app_id: str) -> bool:
-    """Whether an app sees it. A component without scopes is seen by all."""
+    """Return whether an app sees it. All apps see a component without scopes."""
     return app_id in component.get("scopes", [app_id])
 
 

@@ -1,4 +1,4 @@
-"""Times that are said in two places agree: a service's settings, and what Dapr is told in components/ and config/."""
+"""Times that are said in two places agree: a service's settings, and Dapr's in components/ and config/."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def seconds(text: str) -> float:
 
 
 def setting(service: str, name: str) -> float:
-    """The default of a service's setting."""
+    """Return the default of a service's setting."""
     code = f"import settings; print(settings.Settings(_env_file=None).{name})"
     python = ROOT / service / ".venv/bin/python"
     said = subprocess.run([python, "-c", code], cwd=ROOT / service, capture_output=True, text=True, check=True)
@@ -32,7 +32,7 @@ def pubsub(name: str, component: str = "pubsub") -> str:
 
 
 def attempts_of_an_event(policies: str, component: str) -> float:
-    """The seconds from the first delivery of an event that fails to the last, by a Resiliency of components/."""
+    """Return the seconds from the first delivery of a failing event to the last, by a Resiliency of components/."""
     spec = yaml.safe_load((ROOT / f"components/{policies}.yaml").read_text())["spec"]
     retry = spec["policies"]["retries"][spec["targets"]["components"][component]["inbound"]["retry"]]
     return retry["maxRetries"] * seconds(retry["duration"])
@@ -107,7 +107,7 @@ def test_what_the_tests_shorten_is_the_labs_in_all_else(name: str, differing: di
 
 
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], object]]:
-    """Every value of a document, with its place."""
+    """Yield every value of a document, with its place."""
     if isinstance(value, dict):
         for key, member in cast("dict[str, Any]", value).items():
             yield from leaves(member, (*path, key))

@@ -51,7 +51,7 @@ NOT_PARTICIPLE = re.compile(r"^(?:bring|ping|ring|string|sing|spring|feed|need|s
 
 # Log messages as the course prints them, which readers compare letter by letter.
 TAUGHT_LOGS = ("Simulating failure #",)
-LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
+LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 LOGGERS = {"log", "_log", "logger"}
 
 _DIRECTIVE_COMMENT = re.compile(r"#\s*(?:noqa|type:|pyright:|ruff:|fmt:|pragma|!|-\*-)")
@@ -252,13 +252,13 @@ def unfit_logs(path: Path) -> list[Fault]:
             continue
         if not (isinstance(node.func.value, ast.Name) and node.func.value.id in LOGGERS and node.args):
             continue
-        if why := _unfit_log(node):
-            found.append(Fault(path, node.lineno, f"log message: {why}", ast.unparse(node.args[0])))
+        message, *more = node.args[1:] if node.func.attr == "log" else node.args
+        if why := _unfit_log(message, more):
+            found.append(Fault(path, node.lineno, f"log message: {why}", ast.unparse(message)))
     return found
 
 
-def _unfit_log(call: ast.Call) -> str | None:
-    first = call.args[0]
+def _unfit_log(first: ast.expr, more: list[ast.expr]) -> str | None:
     if isinstance(first, ast.JoinedStr) and ast.unparse(first)[2:].startswith(TAUGHT_LOGS):
         return None
     if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
@@ -266,7 +266,7 @@ def _unfit_log(call: ast.Call) -> str | None:
     message = first.value
     if message.startswith(TAUGHT_LOGS):
         return None
-    if len(call.args) > 1:
+    if more:
         return "facts go in fields"
     if not message[:1].islower():
         return "starts with a capital"

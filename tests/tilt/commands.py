@@ -54,12 +54,12 @@ class TiltUp:
         self._end(list(reversed(self.serving)))
 
     def reload(self, name: str) -> None:
-        """What a changed file does: the command is ended, and as soon as it has ended started anew."""
+        """Act like a changed file: end the command, and start it again as soon as it has ended."""
         self._end([name])
         self._bring_up([name], ready=set(self.resources) - {name})
 
     def _bring_up(self, names: Collection[str], ready: set[str]) -> None:
-        """Raises AssertionError, with the ends of the logs, for a command that fails, ends, or is not ready in time."""
+        """Raise AssertionError, with the ends of the logs, for a command that fails, ends, or is not ready in time."""
         deadline = time.monotonic() + self.within
         while not ready.issuperset(names):
             for name in names:
@@ -82,7 +82,7 @@ class TiltUp:
     def _popen(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
         self.logs.mkdir(parents=True, exist_ok=True)
         with (self.logs / f"{name}.log").open("ab") as log:
-            # As Tilt does: in a process group of its own, in the Tiltfile's folder.
+            # As Tilt does: in its own process group, in the Tiltfile's folder.
             return subprocess.Popen(
                 list(command),
                 cwd=ROOT,
@@ -114,7 +114,7 @@ class TiltUp:
         return "".join(f"\n  {line}" for line in lines[-15:])
 
     def _end(self, names: Sequence[str]) -> None:
-        """SIGTERM to each group, as Tilt does; SIGKILL for what has not ended in time."""
+        """SIGTERM to each group, as Tilt does; SIGKILL for the commands that have not ended in time."""
         ending = [self.serving.pop(name) for name in names if name in self.serving]
         for process in ending:
             _signal(process, signal.SIGTERM)

@@ -18,19 +18,19 @@ STACK = Stack("tilt", TEST_OFFSET)
 
 
 def port_of(port: int) -> int:
-    """Where the stack of these tests has what is on that port in the plan."""
+    """Return the port of this stack for a port of the plan."""
     names = {number: name for name, number in infrastructure_ports(0).items()}
     return STACK.ports[names[port]] if port in names else port + STACK.offset
 
 
 def greeting() -> str:
-    """What caller-app answers, through both sidecars."""
+    """Return the answer of caller-app, through both sidecars."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port_of(8002)}/call-greet/Ada", timeout=30) as answer:
         return json.load(answer)["message"]
 
 
 def pids(app_id: str) -> set[int]:
-    """The processes of an app: itself and its sidecar."""
+    """Return the processes of an app: itself and its sidecar."""
     return {one.pid for one in processes.find(STACK) if one.name == app_id}
 
 

@@ -20,7 +20,7 @@ TILTFILE = ROOT / "Tiltfile"
 
 @dataclass(frozen=True)
 class Resource:
-    """One local_resource as Tilt was told of it."""
+    """One local_resource, as the Tiltfile declares it."""
 
     name: str
     cmd: list[str]
@@ -61,7 +61,7 @@ class Tilt:
         dir: str = "",
         serve_dir: str = "",
     ) -> None:
-        """Records it; raises ValueError where Tilt refuses it."""
+        """Record it; raise ValueError where Tilt refuses it."""
         if not (cmd or serve_cmd):
             raise ValueError("local_resource must have a cmd and/or a serve_cmd, but both were empty")
         if name in {one.name for one in self.resources}:
@@ -80,7 +80,7 @@ class Tilt:
         http_get: dict[str, Any] | None = None,
         tcp_socket: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """A probe as its action by name; raises ValueError unless it has exactly one."""
+        """Return a probe as its action by name; raise ValueError unless it has exactly one."""
         actions = {"exec": exec, "http_get": http_get, "tcp_socket": tcp_socket}
         given = {name: action for name, action in actions.items() if action}
         if len(given) != 1:
@@ -90,28 +90,28 @@ class Tilt:
     def http_get_action(
         self, port: int, host: str = "localhost", scheme: str = "http", path: str = ""
     ) -> dict[str, Any]:
-        """A GET request; the port has to be an int, as in Tilt."""
+        """Return a GET request; the port has to be an int, as in Tilt."""
         return {"port": _integer(port), "host": host, "scheme": scheme, "path": path}
 
     def tcp_socket_action(self, port: int, host: str = "localhost") -> dict[str, Any]:
-        """A connection; the port has to be an int, as in Tilt."""
+        """Return a connection; the port has to be an int, as in Tilt."""
         return {"port": _integer(port), "host": host}
 
     def link(self, url: str, name: str) -> dict[str, str]:
-        """A link of the web page."""
+        """Return a link of the web page."""
         return {"url": url, "name": name}
 
     def read_yaml(self, path: str) -> Any:
-        """A file's one document, its numbers as floats: Tilt reads YAML by way of Go's JSON decoder."""
+        """Return a file's one document, its numbers as floats: Tilt reads YAML with Go's JSON decoder."""
         return _as_tilt_reads(yaml.safe_load((self.folder / path).read_text()))
 
     def define_string_list(self, name: str, args: bool = False, usage: str = "") -> None:
-        """config.define_string_list: with `args`, the list takes what follows `tilt up --`."""
+        """Stand for config.define_string_list: with `args`, the list takes the words after `tilt up --`."""
         if args:
             self.positional = name
 
     def parse(self) -> dict[str, list[str]]:
-        """config.parse: the settings that were given. Raises ValueError for arguments that nothing takes."""
+        """Stand for config.parse: return the given settings. Raise ValueError for arguments that nothing takes."""
         if self.arguments and self.positional is None:
             raise ValueError("positional args were specified, but none were expected")
         return {str(self.positional): self.arguments} if self.arguments else {}
@@ -136,7 +136,7 @@ def _as_tilt_reads(value: Any) -> Any:
 
 
 def run(*arguments: str, folder: Path = ROOT) -> dict[str, Resource]:
-    """The resources that `tilt up -- ARGUMENTS` makes, by name and in order.
+    """Return the resources that `tilt up -- ARGUMENTS` makes, by name and in order.
 
     folder: where dapr.yaml lies. Raises starlark.StarlarkError where Tilt shows an error.
     """

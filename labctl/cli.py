@@ -146,10 +146,15 @@ def bench(
     seconds: Annotated[float, typer.Option("--seconds", help="How long each row is measured.")] = 6.0,
     full: Annotated[bool, typer.Option("--full", help="The long rows too.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 when a target is missed.")] = False,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Draw the picture of invocation or jobs into docs/img instead.")
+    ] = False,
 ) -> None:
     """Measures, side by side in one run and as a ratio to the thing below it, on a stack of its own."""
     from labctl import bench as benches
 
+    if plot:
+        raise typer.Exit(benches.plot(name, console))
     raise typer.Exit(benches.run(name, console, json_, seconds, full=full, check=check))
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from labctl.bench import chat, invocation, jobs, pizza, report, up
+from labctl.bench import attempts, chat, invocation, jobs, lateness, pizza, report, up
 from labctl.errors import LabError
+from labctl.stack import ROOT
 from labctl.terminal import print_whole
 from labctl.up.private_stack import private_stack
 
@@ -18,6 +19,8 @@ BENCHES = {
     "pizza": pizza.measure,
     "up": up.measure,
 }
+PICTURES = {"invocation": attempts, "jobs": lateness}
+FOLDER = ROOT / "docs" / "img"
 
 
 def run(
@@ -47,3 +50,23 @@ def run(
         report.write(json_, result)
         console.print(f"Written to {json_}.")
     return 0 if met or not check else 1
+
+
+def plot(name: str, console: Console) -> int:
+    """Measure what a bench's picture shows, draw it into docs/img, and return the exit code.
+
+    Raises LabError for a bench without a picture, as `private_stack` does, and when a measurement fails.
+    """
+    if name not in PICTURES:
+        raise LabError(f"There is no picture of the bench {name!r}, only of: {', '.join(PICTURES)}.")
+    with private_stack("bench", "a bench", ": the two would measure each other") as stack:
+        try:
+            drawn = PICTURES[name].measure(stack, console)
+        except KeyboardInterrupt:
+            console.print("\nStopping …")
+            return 130
+    FOLDER.mkdir(exist_ok=True)
+    file = FOLDER / PICTURES[name].FILE
+    file.write_text(drawn)
+    console.print(f"Written to {file.relative_to(ROOT)}.")
+    return 0

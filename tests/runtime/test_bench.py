@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from labctl.bench import chat, invocation, jobs, pizza, up
+from labctl.bench import attempts, chat, invocation, jobs, pizza, up
+from labctl.bench.svg import measured
 from labctl.stack import ROOT, TEST_OFFSET, Stack
-from labctl.up import processes
+from labctl.up import lifecycle, processes
 
 # On a machine that others use too; the targets themselves are asserted by --full.
 OF_RAW_SIDECAR = 0.4
@@ -70,6 +72,22 @@ def test_invocation_meets_its_targets(tmp_path: Path) -> None:
     measured = rates(bench(tmp_path, "invocation"))
     assert measured["caller_url"] >= invocation.OF_RAW_SIDECAR * measured["raw_sidecar"]
     assert measured["caller_url"] >= invocation.TIMES_TAUGHT * measured["taught"]
+
+
+@pytest.mark.full
+@pytest.mark.lab("invocation")
+def test_the_picture_of_attempts_shows_what_the_policies_declare() -> None:
+    stack = Stack("bench", TEST_OFFSET)
+    try:
+        drawn = attempts.measure(stack, Console(stderr=True))
+    finally:
+        lifecycle.down(stack)
+    constant, exponential, breaker = (panel.attempts for panel in attempts.read(measured(drawn)))
+    assert [one.at for one in constant] == pytest.approx([0, 5, 10, 15], abs=1)
+    assert len(exponential) == 6
+    assert [one.outcome for one in breaker[:11]] == ["failed"] * 10 + ["refused"]
+    assert breaker[-1].outcome == "succeeded"
+    assert breaker[-1].at - breaker[9].at >= 10
 
 
 @pytest.mark.full

@@ -1,0 +1,125 @@
+"""Batches of one-shot jobs that are all due at one moment, at the sidecar itself or at the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+import httpx
+
+from labctl.bench import load
+from labctl.errors import LabError
+from labctl.runfile import App
+from labctl.up import processes
+
+CONNECTIONS = 16
+SLOWEST = 20  # jobs a second that can be scheduled on any machine
+
+_HOST = "http://127.0.0.1"
+_FIRE_WITHIN = 3  # seconds, on a machine of its own
+_PATIENCE = 60  # seconds for jobs that are due to have arrived
+_PAGE = 200  # runs; the most that the app returns at once
+
+
+class Way(Protocol):
+    """One way to have jobs: where they are posted, how a one-shot is written there, and what came of them."""
+
+    name: str
+    url: str
+
+    def order(self, due: str) -> dict[str, Any]:
+        """The body that schedules a one-shot."""
+        ...
+
+    def arrivals(self, http: httpx.Client, prefix: str) -> dict[str, datetime]:
+        """When the jobs of that prefix fired, by name; the first time of one that fired twice."""
+        ...
+
+
+class Bare:
+    """The sidecar's jobs API, and an app that only notes the time."""
+
+    name = "bare"
+
+    def __init__(self, app: App) -> None:
+        self.url = f"{_HOST}:{app.http_port}/v1.0/jobs"
+        self._app = f"{_HOST}:{app.app_port}"
+
+    def order(self, due: str) -> dict[str, Any]:
+        """As Way has it. Without data it would never reach an HTTP app."""
+        return {"dueTime": due, "data": {"order": 17}}
+
+    def arrivals(self, http: httpx.Client, prefix: str) -> dict[str, datetime]:
+        """As Way has it."""
+        seen: list[tuple[str, float]] = http.get(f"{self._app}/arrivals").raise_for_status().json()
+        return {name: datetime.fromtimestamp(when, UTC) for name, when in reversed(seen) if name.startswith(prefix)}
+
+
+class Service:
+    """The scheduler app."""
+
+    name = "app"
+
+    def __init__(self, app: App) -> None:
+        self._app = f"{_HOST}:{app.app_port}"
+        self.url = f"{self._app}/schedule-job"
+
+    def order(self, due: str) -> dict[str, Any]:
+        """As Way has it."""
+        return {"due_time": due, "data": {"order": 17}}
+
+    def arrivals(self, http: httpx.Client, prefix: str) -> dict[str, datetime]:
+        """As Way has it. Its runs are told newest first; the first of another batch ends the search."""
+        found: dict[str, datetime] = {}
+        query: dict[str, int] = {"limit": _PAGE}
+        while True:
+            page = http.get(f"{self._app}/runs", params=query).raise_for_status().json()
+            ours = [run for run in page["runs"] if run["job_name"].startswith(prefix)]
+            found |= {run["job_name"]: datetime.fromisoformat(run["fired_at"]) for run in ours}
+            if len(ours) < len(page["runs"]) or page["next"] is None:
+                return found
+            query["before"] = page["next"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Jobs that were scheduled and fired: the requests, jobs fired a second, and how late each was (ms)."""
+
+    scheduled: load.Load
+    fired_per_second: float
+    late_ms: list[float]
+
+    @property
+    def rate(self) -> float:
+        """Jobs scheduled a second."""
+        return self.scheduled.requests_per_second
+
+
+def fire(program: Path, http: httpx.Client, way: Way, count: int, rate: float) -> Batch:
+    """Schedules `count` one-shots, all due at one moment, and waits until they have fired. Raises LabError.
+
+    rate: of scheduling, as measured before; they are due after thrice the time that this takes.
+    """
+    prefix = f"{uuid4().hex[:8]}-"
+    due = (datetime.now(UTC) + timedelta(seconds=3 + 3 * count / rate)).replace(microsecond=0)
+    order = way.order(due.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    scheduled = load.post(program, f"{way.url}/{prefix}{{uuid}}", CONNECTIONS, count, order)
+    early = (due - datetime.now(UTC)).total_seconds()
+    if early < 0:
+        raise LabError(f"Scheduling {count} jobs took {-early:.0f} s longer than this bench foresees: is it idle?")
+    arrivals: dict[str, datetime] = {}
+
+    def all_fired() -> bool:
+        arrivals.update(way.arrivals(http, prefix))
+        return len(arrivals) == count
+
+    # Not asked while they fire: to ask is work beside what is measured.
+    asked_from = due + timedelta(seconds=_FIRE_WITHIN)
+    processes.wait_until(lambda: datetime.now(UTC) > asked_from, early + _FIRE_WITHIN + 5)
+    if not processes.wait_until(all_fired, _PATIENCE, 1):
+        raise LabError(f"Of {count} jobs due at once {len(arrivals)} fired within {_PATIENCE} s ({way.name}).")
+    late = [(moment - due).total_seconds() for moment in arrivals.values()]
+    return Batch(scheduled, len(late) / max(late), [seconds * 1000 for seconds in late])

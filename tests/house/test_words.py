@@ -19,6 +19,7 @@ DONE = [
     Path("docs"),
     Path("tests/docs"),
     Path("tests/house"),
+    Path("tests/runtime"),
     Path("tests/tilt"),
 ]
 MARKDOWN = "page.md"

@@ -1,6 +1,6 @@
 """The real runtime for tests: one stack for all labs, 10000 above the ports that a user runs on.
 
-A lab's apps come up when its first test asks for them, and stay. Beside them run those of `<lab>/beside.yaml`; the
+A lab's apps start when its first test asks for them, and stay. Beside them run those of `<lab>/beside.yaml`; the
 files in every `<lab>/resources/` stand in for the components of the same name.
 """
 
@@ -32,7 +32,7 @@ WELL_AGAIN_WITHIN = 45
 
 @dataclass(frozen=True)
 class Running:
-    """A lab that runs, and how a test talks to what is in it."""
+    """A lab that runs, and how a test talks to its parts."""
 
     stack: Stack
     apps: list[App]
@@ -56,13 +56,13 @@ class Running:
         return Redis(self.stack.ports["redis"])
 
     def with_settings(self, app_id: str, **environment: str) -> App:
-        """The app as dapr.yaml starts it, with other settings."""
+        """Return the app as dapr.yaml starts it, with other settings."""
         app = self.app(app_id)
         return replace(app, entry=app.entry | {"env": app.entry["env"] | environment})
 
     @contextmanager
     def otherwise(self, *others: App, resources: Sequence[Path] | None = None) -> Iterator[None]:
-        """These apps, each in place of the one of its id, and beside other components; afterwards as they were."""
+        """Run these apps in place of those with their ids, with other components; restore the others afterwards."""
         try:
             for other in others:
                 control.restart(self.stack, other.app_id, app=other, resources=resources)
@@ -73,7 +73,7 @@ class Running:
 
 
 def apps_of(lab: str) -> list[App]:
-    """The lab's apps, and those that only its tests need."""
+    """Return the lab's apps, and those that only its tests need."""
     beside = HERE / lab / "beside.yaml"
     more = runfile.read_apps(STACK, beside) if beside.exists() else []
     return [*runfile.select(runfile.read_apps(STACK), [lab]), *more]
@@ -107,7 +107,7 @@ def heal(running: Running, name: str) -> None:
     living = {(one.kind, one.name, one.port) for one in processes.find(STACK)}
     below = [one for one in infrastructure.names(STACK) if ("infrastructure", one, None) not in living]
     if len(below) == len(infrastructure.names(STACK)):
-        # First use, or a test that needed the ports for a stack of its own took this one down.
+        # First use, or a test that needed the ports for its own stack took this one down.
         lifecycle.down(STACK)
         resources = sorted(HERE.glob("*/resources"))
         lifecycle.up(STACK, running.apps, CONSOLE, resources=resources)
@@ -134,5 +134,5 @@ def processes_of(app: App) -> set[tuple[str, str, int | None]]:
 
 @pytest.fixture
 def no_other_stack() -> None:
-    """For tests that bring up a stack of their own on the same ports: the shared one is down meanwhile."""
+    """For tests that bring up a stack of their own on the same ports: the shared one is down until then."""
     lifecycle.down(STACK)

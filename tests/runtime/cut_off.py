@@ -1,7 +1,7 @@
-"""What shows a fault of Dapr 1.18.0 with a sidecar and placement alone.
+"""Show a fault of Dapr (kit/engine/FAULTS.md) with a sidecar and placement alone.
 
-A sidecar that loses its connection to placement between the table's `update` and `unlock`, and is then told the same
-table again, never lets go of the actor types that had changed.
+A sidecar loses its connection to placement between the table's `update` and `unlock`, and then gets the same table
+again. It never unlocks the actor types that had changed.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def hang_up(one: socket.socket) -> None:
 
 @contextmanager
 def cut_off(lab: Running, app_id: str, **settings: str) -> Iterator[None]:
-    """The app, with these settings, beside a sidecar that lost placement once, in the middle of its first table."""
+    """Run the app with these settings beside a sidecar that lost placement once, in the middle of its first table."""
     app = lab.with_settings(app_id, **settings)
     port = app.app_port + SHIFT
     proxy = Proxy(port, lab.stack.ports["placement"], app_id)

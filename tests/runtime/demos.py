@@ -19,31 +19,31 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def demo(stack: str, offset: int, lab: str) -> subprocess.CompletedProcess[str]:
-    """Plays the lab's story to its end; off a terminal, so each line is there once."""
+    """Play the lab's story to its end; off a terminal, so each line is there once."""
     environment = os.environ | {"LAB_SITE_NAME": stack, "LAB_PORT_OFFSET": str(offset), "COLUMNS": "160"}
     command = [LAB, "demo", lab]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
 
 
 class Terminal:
-    """A terminal with a process in it: what it has shown so far, and a keyboard."""
+    """A terminal with a process in it: its output so far, and a keyboard."""
 
     def __init__(self, process: subprocess.Popen[bytes], keyboard: int) -> None:
         self.process, self._keyboard = process, keyboard
         self._shown, self._typed_at = bytearray(), 0
 
     def read(self) -> None:
-        """Reads what is shown until the terminal is closed: a process that nobody reads from would stand still."""
-        with suppress(OSError):  # how Linux tells the end of a pseudo-terminal
+        """Read the output until the terminal is closed: a process that nobody reads from would stand still."""
+        with suppress(OSError):  # how Linux reports the end of a pseudo-terminal
             while shown := os.read(self._keyboard, 65_536):
                 self._shown += shown
 
     def shown(self, begin: int = 0) -> str:
-        """What was shown, without colours; of what changes in place each form, one after the other."""
+        """Return the output without colours; a line that changed in place is there in each of its forms."""
         return _ANSI.sub("", self._shown[begin:].decode(errors="replace")).replace("\r", "")
 
     def see(self, pattern: str, timeout: float = 30) -> re.Match[str]:
-        """Waits until this is shown after the last key, and returns the first place where it is."""
+        """Wait until this is shown after the last key, and return its first position."""
         found: re.Match[str] | None = None
 
         def is_there() -> bool:
@@ -56,19 +56,19 @@ class Terminal:
         return found
 
     def type(self, keys: str) -> None:
-        """Presses these keys, all at once."""
+        """Press these keys, all at once."""
         self._typed_at = len(self._shown)
         os.write(self._keyboard, keys.encode())
 
     def ends(self, timeout: float = 20) -> int:
-        """The exit status of the process, which is about to end."""
+        """Wait for the end of the process and return its exit status."""
         assert wait_until(lambda: self.process.poll() is not None, timeout), self.shown()[-4_000:]
         return self.process.returncode
 
 
 @contextmanager
 def demo_in_a_terminal(stack: Stack, *arguments: str) -> Iterator[Terminal]:
-    """Plays a lab's story as somebody sees it who sits before it."""
+    """Play a lab's story as its audience sees it."""
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (40, 160))
     left_out = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")

@@ -1,4 +1,4 @@
-"""A shell at the prompt of a stack: runs ./lab as a user would, in processes of its own."""
+"""A shell at the prompt of a stack: runs ./lab as a user would, in its own processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LAB = str(ROOT / "lab")
 
 @dataclass(frozen=True)
 class Foreground:
-    """A ./lab that runs on, and what it has printed."""
+    """A running ./lab, and its output."""
 
     process: subprocess.Popen[bytes]
     output: IO[bytes]

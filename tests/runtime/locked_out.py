@@ -1,7 +1,7 @@
-"""A sidecar that lets no worker of its app in, whatever else it does for the app.
+"""A sidecar that accepts no worker of its app, while it does everything else for the app.
 
-In Dapr 1.18.0 that is a race, after the death of an app (docs/labs/4-pizza.md); here it is made with a proxy between
-the app and its real sidecar, which refuses the stream of work and passes on everything else.
+In Dapr that is a race after the death of an app (kit/engine/FAULTS.md). Here a proxy between the app and its real
+sidecar makes it: it refuses the stream of work and passes on everything else.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Gate(grpc.GenericRpcHandler):
         self._is_shut, self._streams = False, set[Any]()
 
     def shut(self) -> None:
-        """Ends the streams of work, and lets none be opened any more."""
+        """End the streams of work, and refuse new ones."""
         with self._lock:
             self._is_shut = True
             for stream in self._streams:
@@ -75,7 +75,7 @@ class Gate(grpc.GenericRpcHandler):
 
 @contextmanager
 def gate_to(port: int, sidecar_port: int) -> Iterator[Gate]:
-    """A gate on this port to the sidecar's gRPC port."""
+    """Open a gate on this port to the sidecar's gRPC port."""
     with ThreadPoolExecutor(STREAMS) as pool, grpc.insecure_channel(f"127.0.0.1:{sidecar_port}") as channel:
         gate, server = Gate(channel), grpc.server(pool)
         server.add_generic_rpc_handlers((gate,))
@@ -89,7 +89,7 @@ def gate_to(port: int, sidecar_port: int) -> Iterator[Gate]:
 
 @contextmanager
 def beside_a_gate(lab: Running, app_id: str, **settings: str) -> Iterator[Gate]:
-    """The app, with these settings, behind a gate that is open; afterwards as it was."""
+    """Run the app with these settings behind an open gate; restore it afterwards."""
     port = lab.app(app_id).app_port + SHIFT
     app = lab.with_settings(app_id, **settings, DAPR_GRPC_PORT=str(port))
     with gate_to(port, app.grpc_port) as gate:

@@ -14,7 +14,7 @@ class Redis:
         self._port = port
 
     def __call__(self, *words: str) -> Any:
-        """The answer to a command. Raises RuntimeError for one that Redis refuses."""
+        """Return the answer to a command. Raise RuntimeError for one that Redis refuses."""
         with socket.create_connection(("127.0.0.1", self._port), timeout=10) as connection:
             parts = [word.encode() for word in words]
             told = b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
@@ -23,7 +23,7 @@ class Redis:
                 return _read(answer)
 
     def everything(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every key there is, and what it holds, as one run of bytes."""
+        """Return every key with its value, as one run of bytes."""
         for key in self("KEYS", "*"):
             yield key, b"\n".join(_flat(self._value(key.decode())))
 

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.usefixtures("no_other_stack"), pytest.mark.timeout(600
 
 
 def bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
-    """Runs ./lab bench and returns its JSON; nothing of it runs on."""
+    """Run ./lab bench and return its JSON; check that no process of it is left."""
     file = tmp_path / "figures.json"
     command = [str(ROOT / "lab"), "bench", *arguments, "--json", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3500)
@@ -41,7 +41,7 @@ def bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
 
 
 def rates(figures: dict[str, Any]) -> dict[str, float]:
-    """Requests per second of each row at 16 connections."""
+    """Return the requests per second of each row at 16 connections."""
     return {row["name"]: row["requests_per_second"] for row in figures["rows"] if row["connections"] == 16}
 
 
@@ -62,7 +62,7 @@ def test_invocation_has_every_row_and_our_caller_is_near_the_sidecar(tmp_path: P
         times_taught = measured["caller_url"] / measured["taught"]
         if of_raw >= OF_RAW_SIDECAR and times_taught >= TIMES_TAUGHT:
             return
-        # It may fall into somebody else's compile: once more, and then it counts.
+        # It may fall into somebody else's compile: again, and then it counts.
         assert not last, f"caller_url: {of_raw:.2f} of the raw sidecar, {times_taught:.1f} times the taught way"
 
 
@@ -100,7 +100,7 @@ def test_up_costs_little_more_than_bare_dapr_run(tmp_path: Path) -> None:
 
 
 def by_name(figures: dict[str, Any], unit: str) -> dict[str, dict[str, Any]]:
-    """The rows by name, each of which has what every bench's row has."""
+    """Return the rows by name; check that each has the fields of every bench's row."""
     for row in figures["rows"]:
         assert {"name", "connections", unit, "p50_ms", "p99_ms", "ratio_to_limit"} <= set(row)
         assert row[unit] > 0

@@ -1,4 +1,4 @@
-"""./lab as a user types it: up, down, status, kill, restart; and what is left behind when it ends badly (nothing)."""
+"""./lab as a user types it: up, down, status, kill, restart; and the leftovers of a bad end (none)."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ def test_logs_and_doctor(shell):
 
 @contextmanager
 def plain_dapr_run(shell: LabShell, apps: list[App], *arguments: str) -> Iterator[str]:
-    """`dapr run` with these arguments, as somebody types it who has the infrastructure of `dapr init`; then Ctrl-C."""
+    """Type `dapr run` with these arguments, beside the infrastructure of `dapr init`; then press Ctrl-C."""
     stack = shell.stack
     runtime = remembered.find_runtime(stack)
     for name in infrastructure.names(stack):
@@ -254,7 +254,7 @@ def plain_dapr_run(shell: LabShell, apps: list[App], *arguments: str) -> Iterato
             yield run.text()
         finally:
             os.killpg(cli.pid, signal.SIGINT)
-            # The CLI (1.18) now and then does not heed it; and what it started is nothing that ./lab down would know.
+            # The CLI ignores it now and then, and ./lab down would not know the processes that it started.
             wait_until(lambda: run.process.poll() is not None, 30)
             processes.end([*started, cli], grace=10)
     assert wait_until(lambda: not any(processes.answers(port) for app in apps for port in app.ports.values()), 20)

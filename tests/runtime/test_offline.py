@@ -12,7 +12,7 @@ from lab_shell import LAB
 from labctl.stack import ROOT
 
 NO_NETWORK = 77
-# A network namespace of its own, in which nothing is but a loopback that is up; its ports are all free.
+# A new network namespace, with nothing but a loopback that is up; its ports are all free.
 ALONE = f"""
 import ctypes, fcntl, json, os, socket, struct, subprocess, sys, urllib.request
 

@@ -20,7 +20,7 @@ CHAT, MEMORY = "chat-service", "agent-memory-service"
 
 
 def fresh(what: str) -> str:
-    """A name that no other test has."""
+    """Return a name that no other test has."""
     return f"{what}-{uuid4().hex[:12]}"
 
 
@@ -30,26 +30,26 @@ class Chat(Running):
     def ask(
         self, user: str, text: str, session: str, message: str | None = None, *, wait: bool = True, at: str = ""
     ) -> httpx.Response:
-        """The answer to a message. at: another replica of chat than the first."""
+        """Return the answer to a message. at: another replica of chat than the first."""
         given = {"session_id": session, "message_id": message or uuid4().hex}
         body = {"user_id": user, "text": text, "metadata": given}
         where = f"{at or self.url(CHAT, '')}/chat/"
         return self.http.post(where, json=body, params={} if wait else {"wait": "false"})
 
     def say(self, user: str, text: str, session: str, message: str | None = None) -> str:
-        """The reply to a message."""
+        """Return the reply to a message."""
         answer = self.ask(user, text, session, message)
         assert (answer.status_code, answer.json().get("status")) == (200, "completed"), answer.text
         return answer.json()["reply"]
 
     def start(self, user: str, text: str, session: str, message: str | None = None) -> str:
-        """The instance that answers a message, which is not waited for."""
+        """Return the instance that answers a message, without waiting for it."""
         answer = self.ask(user, text, session, message, wait=False)
         assert answer.status_code in (200, 202), answer.text
         return answer.json()["instance_id"]
 
     def state(self, instance: str) -> dict[str, Any]:
-        """How far a message is; empty while chat is not there to be asked."""
+        """Return the status of a message; empty while chat is down."""
         try:
             answer = self.http.get(self.url(CHAT, f"/chat/{instance}"))
         except httpx.TransportError:
@@ -57,23 +57,23 @@ class Chat(Running):
         return answer.json() if answer.is_success else {"status": f"unknown: {answer.text}"}
 
     def wait_for_reply(self, instance: str, timeout: float = 60) -> str:
-        """The reply, once it is there."""
+        """Wait for the reply and return it."""
         assert wait_until(lambda: self.state(instance)["status"] == "completed", timeout, 0.2), self.state(instance)
         return self.state(instance)["reply"]
 
     def know(self, user: str, name: str = "Junaid", style: str = "formal") -> None:
-        """Makes a user known to memory."""
+        """Make a user known to memory."""
         draft = {"name": name, "preferred_style": style, "user_summary": f"{name} is learning Dapr."}
         assert self.http.post(self.url(MEMORY, f"/memories/{user}/initialize"), json=draft).status_code == 201
 
     def memory(self, user: str) -> dict[str, Any]:
-        """What memory knows of a user."""
+        """Return memory's facts about a user."""
         answer = self.http.get(self.url(MEMORY, f"/memories/{user}"))
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def history(self, session: str) -> list[dict[str, Any]]:
-        """All messages of a conversation, oldest first, read page by page."""
+        """Return all messages of a conversation, oldest first, read page by page."""
         messages: list[dict[str, Any]] = []
         before: dict[str, str] = {}
         while True:
@@ -88,11 +88,11 @@ class Chat(Running):
             before = {"before": page["next"]}
 
     def turns(self, session: str) -> list[str]:
-        """The message ids of a conversation's turns, oldest first, each as often as it was kept."""
+        """Return the message ids of a conversation's turns, oldest first, repeated ones too."""
         return [one["message_id"] for one in self.history(session) if one["role"] == "user"]
 
     def wait_for_turns(self, session: str, count: int, timeout: float = 30) -> list[str]:
-        """The turns of a conversation, once there are so many."""
+        """Wait until a conversation has that many turns, and return them."""
         assert wait_until(lambda: len(self.turns(session)) >= count, timeout, 0.3), self.turns(session)
         return self.turns(session)
 
@@ -103,11 +103,11 @@ class Chat(Running):
         assert len(self.history(session)) == 2 * len(messages)
 
     def fault(self, step: str, **order: int) -> None:
-        """What goes wrong in a step of the workflow."""
+        """Set the faults of a step of the workflow."""
         self.http.put(self.url(CHAT, f"/faults/{step}"), json=order).raise_for_status()
 
     def wait_until_struck(self, step: str) -> None:
-        """Returns when an attempt of the step has begun, met its fault, and waits there for the fault's delay."""
+        """Wait until an attempt of the step has begun and is held by the fault's delay."""
 
         def left() -> int:
             return self.http.get(self.url(CHAT, "/faults")).json()[step]["fail_next"]
@@ -115,22 +115,22 @@ class Chat(Running):
         assert wait_until(lambda: left() == 0, 20)
 
     def memory_fails(self, **order: int) -> None:
-        """What goes wrong with each event that memory gets."""
+        """Set the faults of each event that memory receives."""
         self.http.put(self.url(MEMORY, "/faults"), json=order).raise_for_status()
 
     def deliveries(self, event_id: str) -> int:
-        """How often memory got an event."""
+        """Count the deliveries of an event to memory."""
         answer = self.http.get(self.url(MEMORY, f"/faults/deliveries/{event_id}"))
         return answer.json()["deliveries"] if answer.is_success else 0
 
     def dead_letters(self, event_id: str) -> list[dict[str, Any]]:
-        """The dead letters that this event became."""
+        """Return the dead letters that this event became."""
         answer = self.http.get(self.url(MEMORY, "/dead-letters"), params={"limit": 100})
         assert answer.status_code == 200, answer.text
         return [one for one in answer.json()["dead_letters"] if one["event_id"] == event_id]
 
     def publish(self, data: dict[str, Any], event_id: str) -> None:
-        """Publishes a turn as chat does, through chat's sidecar."""
+        """Publish a turn as chat does, through chat's sidecar."""
         params = {"metadata.cloudevent.id": event_id, "metadata.cloudevent.type": "ConversationUpdated"}
         answer = self.http.post(self.sidecar(CHAT, "/v1.0/publish/pubsub/conversations"), json=data, params=params)
         assert answer.status_code == 204, answer.text

@@ -51,14 +51,14 @@ def configured(lab, tmp_path) -> Iterator[Configured]:
 
 
 def said_by(lab, text: str = "Hello") -> tuple[str, str]:
-    """The reply to a message, and the model that gave it."""
+    """Return the reply to a message, and the model that gave it."""
     answer = lab.ask(fresh("ada"), text, fresh("s"))
     assert answer.status_code == 200, answer.text
     return answer.json()["reply"], answer.json()["metadata"]["model"]
 
 
 def logs_of(lab) -> str:
-    """All that chat and its sidecar have logged."""
+    """Return the logs of chat and its sidecar."""
     files = [logfiles.file(lab.stack, lab.app(CHAT), kind) for kind in ("app", "daprd")]
     return "".join(Path(file).read_text() for file in files if file)
 
@@ -108,7 +108,7 @@ def test_the_echo_component_says_what_it_was_told(lab, configured):
 
 
 def other_spec(kind: str) -> dict[str, Any]:
-    """components/conversation.yaml with the part of its comments that is of this type in the place of its `spec`."""
+    """Return components/conversation.yaml with the commented part of this type in the place of its `spec`."""
     text = (ROOT / "components/conversation.yaml").read_text()
     head, *parts = text.split("\n\n")
     (part,) = [part for part in parts if f"type: conversation.{kind}" in part]
@@ -136,6 +136,6 @@ def test_another_component_is_another_model_and_has_the_tool(lab, configured, ki
 
 
 def ask_the_time(model: ModelServer) -> None:
-    """Then the model wants to know the time before it answers."""
+    """Let the model ask for the time before it answers."""
     model.will_call("get_current_time")
     model.will_say("It is late.")

@@ -32,12 +32,12 @@ def turn(user, session, number, began):
 
 
 def deliver(lab, port, data):
-    """Delivers an event to one replica of memory, as its sidecar does."""
+    """Deliver an event to one replica of memory, as its sidecar does."""
     event = {"specversion": "1.0", "type": "ConversationUpdated", "id": data["message_id"], "source": CHAT}
     url = f"http://127.0.0.1:{port}/events/conversations"
     headers = {"content-type": "application/cloudevents+json"}
     answer = lab.http.post(url, json={**event, "datacontenttype": "application/json", "data": data}, headers=headers)
-    # What is not taken Dapr brings again.
+    # Dapr delivers again an event that was not accepted.
     return answer.status_code == 200 or deliver(lab, port, data)
 
 
@@ -69,7 +69,7 @@ def test_a_thousand_turns_twice_and_out_of_order_and_to_two_replicas_at_once(lab
 
 
 def backlog(lab):
-    """How many events of the stream are not read, or not acknowledged yet."""
+    """Count the events of the stream that are not read, or not acknowledged yet."""
     (group,) = [dict(zip(one[::2], one[1::2], strict=True)) for one in lab.redis("XINFO", "GROUPS", "conversations")]
     return group[b"pending"] + group[b"lag"]
 
@@ -84,7 +84,7 @@ def brief(lab):
 
 def restart_sidecar(lab, **how):
     control.restart(lab.stack, MEMORY, sidecar=True, **how)
-    # The app's gRPC channel comes back a moment after the sidecar, and until then memory answers 503.
+    # The app's gRPC channel reconnects a moment after the sidecar, and until then memory answers 503.
     assert wait_until(lambda: lab.http.get(lab.url(MEMORY, "/dead-letters")).is_success, 20)
 
 
@@ -131,7 +131,7 @@ def test_an_event_waits_for_memory_however_long_that_is_down(lab):
     control.restart(lab.stack, MEMORY, keep_sidecar=True)
     assert wait_until(lambda: len(lab.turns(session)) == 1, 40, 0.5)
     assert lab.dead_letters(message) == []
-    # After this the first event of each topic comes 15 s late, which no other test shall wait for.
+    # After this the first event of each topic is 15 s late, and no other test should wait for it.
     restart_sidecar(lab)
 
 

@@ -61,7 +61,7 @@ def test_the_sidecar_of_chat_is_killed_in_a_step(lab):
 
 
 def test_redis_is_killed_and_restarted(lab):
-    # A kill -9 alone would not tell: what a process wrote, the kernel still writes to disk.
+    # A kill -9 alone would not show it: what a process wrote, the kernel still writes to disk.
     assert lab.redis("CONFIG", "GET", "appendfsync") == [b"appendfsync", b"always"]
     assert lab.redis("CONFIG", "GET", "appendonly") == [b"appendonly", b"yes"]
     user, before, during = fresh("ada"), fresh("s"), [fresh("s") for _ in range(4)]

@@ -1,4 +1,4 @@
-"""Who is forgotten has left nothing readable in Redis when the stated time is over; who is not forgotten keeps all."""
+"""A forgotten user has left nothing readable in Redis when the stated time is over; all others keep everything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TTL, SLACK, MARGIN = 15, 2, 15
 
 @pytest.fixture
 def brief(lab):
-    """Both services with streams that keep an event for 15 s, and memory with less patience for what is under way."""
+    """Both services with streams that keep an event for 15 s, and memory with less patience for events in flight."""
     apps = [
         lab.with_settings(CHAT, STREAM_TTL_SECONDS=str(TTL)),
         lab.with_settings(MEMORY, STREAM_TTL_SECONDS=str(TTL), FORGETTING_SLACK_SECONDS=str(SLACK)),
@@ -30,7 +30,7 @@ def brief(lab):
 
 
 def found(lab, words):
-    """Where in Redis one of the words is: keys, by the word."""
+    """Return the keys in Redis that have one of the words, by the word."""
     stored = list(lab.redis.everything())
     places = {word: [key for key, value in stored if word.encode() in key + value] for word in words}
     return {word: keys for word, keys in places.items() if keys}
@@ -75,14 +75,14 @@ def test_a_forgotten_user_is_gone_everywhere(brief):
 
 
 def forgotten_by(lab, user) -> datetime:
-    """Has a user forgotten; the moment by which that is promised."""
+    """Forget a user; return the promised moment."""
     answer = lab.http.delete(lab.url(MEMORY, f"/memories/{user}"))
     assert answer.status_code == 202, answer.text
     return datetime.fromisoformat(answer.json()["gone_by"])
 
 
 def assert_gone(lab, words, by: datetime) -> None:
-    """Nothing of this is in Redis when that moment has come."""
+    """Check that none of this is in Redis at that moment."""
     wait_until(lambda: found(lab, words) == {}, (by - datetime.now(UTC)).total_seconds(), 0.5)
     assert found(lab, words) == {}
 
@@ -111,12 +111,12 @@ def test_a_user_is_forgotten_although_chat_was_dead_when_that_was_told(brief):
 
 
 def test_who_chats_on_is_forgotten_again(brief):
-    """Whom memory has forgotten it does not get to know by chatting; what chat keeps of that goes all the same."""
+    """Memory does not get to know a forgotten user by chatting; what chat keeps of that goes all the same."""
     lab = brief
     user, first, second = fresh("junaid"), fresh("I-like-blue"), fresh("I-like-red")
     lab.say(user, first, fresh("s"))
     forgotten_by(lab, user)
-    # Chat hears of it a moment later, and ends what it has of the user until then.
+    # Chat hears of it a moment later, and ends its instances of the user until then.
     assert wait_until(
         lambda: not any(key.startswith(b"chat-service") for key in found(lab, [first]).get(first, [])), 20
     )
@@ -153,11 +153,11 @@ def test_a_late_event_does_not_bring_a_forgotten_user_back(lab):
     }
     lab.publish(late, late["message_id"])
     assert wait_until(lambda: lab.deliveries(late["message_id"]) == 1, 20)
-    # What was kept before goes in its own time; what came late is not there then, nor after that.
+    # Earlier data is deleted in due time; a late event is not there then, nor after that.
     assert wait_until(lambda: lab.history(session) == [], 20)
     assert not wait_until(lambda: lab.history(session) != [], 3, 0.3)
     assert lab.http.get(lab.url(MEMORY, f"/memories/{user}")).status_code == 404
-    # Asked to, memory begins anew.
+    # On request, memory starts again.
     assert wait_until(lambda: is_known(lab, user), 10)
     lab.say(user, "Hello again", session)
     lab.wait_for_turns(session, 1)

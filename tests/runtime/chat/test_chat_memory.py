@@ -35,7 +35,7 @@ def test_however_many_messages_there_is_one_worker_and_few_connections(lab):
     """The taught form starts and ends a worker, and opens clients, for each message."""
 
     def connections() -> int:
-        """Those from chat to its sidecar."""
+        """Return those from chat to its sidecar."""
         ports = (lab.app(CHAT).http_port, lab.app(CHAT).grpc_port)
         found = psutil.Process(lab.pid(CHAT)).net_connections("tcp")
         return sum(1 for one in found if one.raddr and one.raddr.port in ports)

@@ -21,7 +21,7 @@ ANSWERED_WITHIN = 90
 
 
 def bases(lab, replicas):
-    """Where the two replicas of chat are asked."""
+    """Return the addresses of chat's two replicas."""
     return [lab.url(CHAT, ""), f"http://127.0.0.1:{replicas[CHAT].app_port}"]
 
 
@@ -75,7 +75,7 @@ def test_a_rolling_restart_loses_no_chat(lab, replicas):
 
 
 def send(lab, user, session, message, at):
-    """Sends a message until it is answered, as a gateway before the replicas does: to the other when one fails."""
+    """Send a message until it is answered, as a gateway does: to the other replica when one fails."""
     deadline, told = time.monotonic() + ANSWERED_WITHIN, ""
     for base in at:
         assert time.monotonic() < deadline, f"{message} was not answered: {told}"

@@ -15,32 +15,33 @@ class Invocation(Running):
     """The running lab."""
 
     def call(self, path: str, **params: str) -> httpx.Response:
-        """A request to caller-app, with a request id of its own."""
+        """Send a request to caller-app, with a new request id."""
         return self.http.get(self.url("caller-app", path), params=params, headers={"x-request-id": str(uuid4())})
 
     def invoke(self, through: str, path: str, request_id: str | None = None) -> httpx.Response:
-        """A request to callee-app through the sidecar of `through`."""
+        """Send a request to callee-app through the sidecar of `through`."""
         headers = {"x-request-id": request_id or str(uuid4())}
         return self.http.get(self.sidecar(through, f"/v1.0/invoke/callee-app/method{path}"), headers=headers)
 
     def faults(self, **switches: int) -> None:
-        """Sets callee's fault switches."""
+        """Set callee's fault switches."""
         self.http.put(self.url("callee-app", "/faults"), json=switches).raise_for_status()
 
     def calls(self) -> int:
-        """How many greetings callee was asked for since it started."""
+        """Return how many greetings callee was asked for since its start."""
         return self.http.get(self.url("callee-app", "/faults")).json()["calls"]
 
     def attempts(self, request_id: str) -> int:
-        """How many times callee itself saw that request."""
+        """Return how often callee saw that request."""
         answer = self.http.get(self.url("callee-app", f"/faults/attempts/{request_id}"))
         return 0 if answer.status_code == 404 else answer.json()["attempts"]
 
 
 @pytest.fixture
 def lab(lab: Running) -> Invocation:
-    """The lab, each of its sidecars known to reach callee: the first call after a restart may be spent on the dead
-    connection from before, which is an attempt that callee does not see.
+    """The lab, after each of its sidecars has reached callee.
+
+    The first call after a restart may use the dead connection from before: an attempt that callee does not see.
     """
     running = Invocation(lab.stack, lab.apps, lab.http)
     for through in (app.app_id for app in running.apps if app.app_id.startswith("caller-")):

@@ -1,4 +1,4 @@
-"""Service invocation through two real sidecars: every way to call, and what the caller is told when it fails."""
+"""Service invocation through two real sidecars: every way to call, and the caller's answer when it fails."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_missing_zipkin_disturbs_nothing(lab):
 
 @pytest.fixture
 def zipkin(lab) -> Iterator[list[dict[str, Any]]]:
-    """Something that listens where the sidecars send their spans, and what has come."""
+    """An endpoint for the sidecars' spans, with those that arrived."""
     spans: list[dict[str, Any]] = []
 
     class Collector(BaseHTTPRequestHandler):
@@ -105,7 +105,7 @@ def zipkin(lab) -> Iterator[list[dict[str, Any]]]:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Says nothing."""
+            """Keep the log empty."""
 
     with ThreadingHTTPServer(("127.0.0.1", runfile.ZIPKIN + lab.stack.offset), Collector) as server:
         thread = threading.Thread(target=server.serve_forever)

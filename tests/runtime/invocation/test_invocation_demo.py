@@ -1,4 +1,4 @@
-"""./lab demo invocation tells what callee counted and caller answered, and leaves the lab as it found it."""
+"""./lab demo invocation shows callee's counts and caller's answers, and leaves the lab as it found it."""
 
 from __future__ import annotations
 

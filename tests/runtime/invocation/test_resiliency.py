@@ -125,7 +125,7 @@ def test_callee_killed_and_restarted_amid_traffic_loses_nothing(lab):
     client.join(60)
     assert not client.is_alive()
     assert answers == [200] * 40
-    # What the old process greeted it greeted before it died; every other call came to the new one, once.
+    # What the old process greeted it greeted before it died; every other call reached the new one, once.
     attempts = [lab.attempts(request_id) for request_id in calls]
     of_the_old = attempts.index(1)
     assert of_the_old > 10

@@ -55,7 +55,7 @@ def test_callers_greet_works(tokens, via):
 
 
 def test_a_third_app_id_is_refused(tokens):
-    """callee-grpc-app's sidecar has a certificate of its own, and no policy lets it in."""
+    """callee-grpc-app's sidecar has its own certificate, and no policy admits it."""
     invoke = "/v1.0/invoke/callee-app/method/greet/Eve"
     answer = get(port("callee-grpc-app", "http_port"), invoke, tokens["DAPR_API_TOKEN"])
     assert answer.status_code == 403

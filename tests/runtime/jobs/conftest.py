@@ -18,41 +18,41 @@ class Jobs(Running):
     """The running lab."""
 
     def schedule(self, name: str | None = None, **order: Any) -> str:
-        """Schedules a job and returns its name, which no other test has."""
+        """Schedule a job and return its name, which no other test has."""
         name = name or f"job-{uuid4().hex[:12]}"
         answer = self.ask(name, **order)
         assert answer.status_code == 200, answer.text
         return name
 
     def ask(self, name: str, **order: Any) -> httpx.Response:
-        """The answer to a request for a job."""
+        """Return the answer to a request for a job."""
         return self.http.post(self.url(APP, f"/schedule-job/{name}"), json=order)
 
     def exists(self, name: str) -> bool:
-        """Whether the scheduler still has the job. Asked of the sidecar, so that the app may be down."""
+        """Return whether the scheduler still has the job. Asked of the sidecar, so that the app may be down."""
         return self.http.get(self.sidecar(APP, f"/v1.0/jobs/{name}")).status_code == 200
 
     def delete(self, name: str) -> httpx.Response:
-        """Deletes a job."""
+        """Delete a job."""
         return self.http.delete(self.url(APP, f"/delete-job/{name}"))
 
     def runs(self, name: str) -> list[dict[str, Any]]:
-        """The runs of a job as the app recorded them, oldest first."""
+        """Return the runs of a job as the app recorded them, oldest first."""
         answer = self.http.get(self.url(APP, f"/runs/{name}"), params={"limit": 200})
         assert answer.status_code == 200, answer.text
         return answer.json()["runs"][::-1]
 
     def wait_for_runs(self, name: str, count: int, timeout: float = 20) -> list[dict[str, Any]]:
-        """The job's runs once there are `count` of them."""
+        """Wait until there are `count` runs of the job, and return them."""
         assert wait_until(lambda: len(self.runs(name)) >= count, timeout), self.runs(name)
         return self.runs(name)
 
     def assert_no_more_runs(self, name: str, count: int, seconds: float = 3) -> None:
-        """There are `count` runs, and for that long no other one comes."""
+        """Check that there are `count` runs, and that no other follows for that long."""
         assert not wait_until(lambda: len(self.runs(name)) != count, seconds), self.runs(name)
 
     def faults(self, **switches: int) -> None:
-        """Sets the app's fault switches."""
+        """Set the app's fault switches."""
         self.http.put(self.url(APP, "/faults"), json=switches).raise_for_status()
 
 

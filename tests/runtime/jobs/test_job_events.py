@@ -21,8 +21,8 @@ from tests.runtime.lab_shell import LabShell
 
 pytestmark = pytest.mark.lab("jobs")
 
-# Subscriptions that were stopped and begun anew leave the first event of each topic to a reader that is gone. It comes
-# again after `processingTimeout` of components/pubsub.yaml, 15 s, and a dead letter passes through two topics.
+# After subscriptions were restarted, a reader that is gone has the first event of each topic. It is delivered again
+# after `processingTimeout` of components/pubsub.yaml, 15 s, and a dead letter passes through two topics.
 EVENT_WITHIN = 60
 
 
@@ -32,7 +32,7 @@ def publish(lab, payload):
 
 
 def publish_event(lab, event_id, data):
-    """Publishes a whole CloudEvent: done twice, it is what a redelivery is."""
+    """Publish a whole CloudEvent: publishing it twice equals a redelivery."""
     event = {"specversion": "1.0", "id": event_id, "source": "test", "type": "job.asked", "data": data}
     answer = lab.http.post(
         lab.sidecar(APP, "/v1.0/publish/pubsub/schedule-job"),
@@ -43,7 +43,7 @@ def publish_event(lab, event_id, data):
 
 
 def letters(lab, mark):
-    """The dead letters with these words in them."""
+    """Return the dead letters with these words in them."""
     found = lab.http.get(lab.url(APP, "/dead-letters"), params={"limit": 50}).json()["dead_letters"]
     return [one for one in found if mark in str(one)]
 
@@ -138,7 +138,7 @@ def test_the_command_line_publishes(lab, tmp_path):
 
 @contextmanager
 def relayed(socket: Path, url: str) -> Iterator[None]:
-    """A Unix socket whose POST requests reach that URL."""
+    """Open a Unix socket whose POST requests reach that URL."""
 
     class Relay(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

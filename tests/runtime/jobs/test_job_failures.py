@@ -1,4 +1,4 @@
-"""Failure policies and breakdowns on the real scheduler: how often a callback comes again, and what outlives what."""
+"""Failure policies and breakdowns on the real scheduler: repeated callbacks, and which parts outlive which."""
 
 from __future__ import annotations
 
@@ -134,12 +134,12 @@ def test_a_policy_that_outlasts_the_gap_needs_no_health_checks(lab):
 
 
 def assert_made_up_for(lab, name):
-    """Each second's tick of the one outage came, all of them at once at its end."""
+    """Check that each second's tick of the one outage arrived, all at once at its end."""
     moments = [datetime.fromisoformat(run["fired_at"]) for run in lab.runs(name)]
     outage, back = max((later - earlier, later) for earlier, later in pairwise(moments))
     burst = [moment for moment in moments if timedelta() <= moment - back < timedelta(seconds=0.9)]
     assert outage > timedelta(seconds=6)
-    # One for each second, give or take the ticks at its ends and the one that came twice.
+    # One for each second, give or take the ticks at its ends and the one that arrived twice.
     assert abs(len(burst) - outage.total_seconds()) <= 2.5, moments
 
 

@@ -18,12 +18,12 @@ LATE_MS = 1500
 
 
 def moments(runs):
-    """When each run came, in seconds since the epoch, by the app's clock."""
+    """Return the time of each run, in seconds since the epoch, by the app's clock."""
     return [datetime.fromisoformat(run["fired_at"]).timestamp() for run in runs]
 
 
 def assert_apart(runs, seconds):
-    """They came at that interval, each as late as a job may be."""
+    """Check that they arrived at that interval, each as late as a job may be."""
     gaps = [later - earlier for earlier, later in pairwise(moments(runs))]
     assert abs(median(gaps) - seconds) < 0.3, gaps
     assert all(abs(gap - seconds) < LATE_MS / 1000 for gap in gaps), gaps
@@ -52,7 +52,7 @@ def test_cron_has_seconds_first(lab):
     runs = lab.wait_for_runs(name, 5)
     lab.assert_no_more_runs(name, 5)
     assert_apart(runs, 2)
-    # Due at the even seconds, as the clock tells them and not the app.
+    # Due at the even seconds, by the clock and not by the app's start.
     late = [moment % 2 for moment in moments(runs)]
     assert median(late) < 1, late
     assert all(one < LATE_MS / 1000 for one in late), late

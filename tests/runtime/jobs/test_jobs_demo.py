@@ -1,4 +1,4 @@
-"""./lab demo jobs tells what the app recorded, and leaves the lab as it found it."""
+"""./lab demo jobs shows the app's records, and leaves the lab as it found it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests.runtime.conftest import Running
 
 WORKFLOW, BOOK = "pizza-workflow", "pizza-order"
 SHOP, KITCHEN, COURIER = "pizza-storefront", "pizza-kitchen", "pizza-delivery"
-# Who does what. A step is one that the workflow shows; its doer is whose ledger tells that it has begun.
+# The doer of each step that the workflow shows: its ledger shows that the step has begun.
 DOERS = {"order_pizza": SHOP, "cook_pizza": KITCHEN, "validate_pizza": WORKFLOW, "deliver_pizza": COURIER}
 # A step takes 1 to 3 s; the rest is for a machine that is busy, and for the retries after a kill.
 SOON, AFTER_A_KILL = 60, 120
@@ -26,51 +26,51 @@ class Pizza(Running):
     """The running lab."""
 
     def order(self, order_id: str | None = None, **changes: Any) -> str:
-        """Starts an order and returns its id, which no other test has."""
+        """Start an order and return its id, which no other test has."""
         order_id = order_id or f"o-{uuid4().hex[:12]}"
         answer = self.ask(order_id, **changes)
         assert answer.status_code == 202, answer.text
         return order_id
 
     def ask(self, order_id: Any, **changes: Any) -> httpx.Response:
-        """The answer to a start of an order."""
+        """Return the answer to a start of an order."""
         customer = {"name": "Ada Lovelace", "address": "12 St James's Square", "phone": "+44 20 7946 0000"}
         order = {"order_id": order_id, "pizza_type": "pepperoni", "size": "large", "customer": customer}
         return self.http.post(self.url(WORKFLOW, "/start-order"), json=order | changes)
 
     def post(self, route: str, order_id: str, **more: Any) -> httpx.Response:
-        """The answer to a request about an order."""
+        """Return the answer to a request about an order."""
         return self.http.post(self.url(WORKFLOW, f"/{route}"), json={"order_id": order_id, **more})
 
     def tell(self, route: str, order_id: str, **more: Any) -> None:
-        """A request about an order that has to be accepted."""
+        """Make a request about an order that has to be accepted."""
         answer = self.post(route, order_id, **more)
         assert answer.status_code == 202, answer.text
 
     def state(self, order_id: str) -> dict[str, Any]:
-        """The order as its workflow shows it."""
+        """Return the order as its workflow shows it."""
         answer = self.http.get(self.url(WORKFLOW, f"/orders/{order_id}"))
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def book(self, order_id: str) -> dict[str, Any]:
-        """The order as pizza-order knows it from the events; {} while it has had none."""
+        """Return the order as pizza-order knows it from the events; {} until the first one."""
         answer = self.http.get(self.url(BOOK, f"/orders/{order_id}"))
         assert answer.status_code in (200, 404), answer.text
         return answer.json() if answer.status_code == 200 else {}
 
     def deeds(self, app_id: str, order_id: str) -> list[Deed]:
-        """What a service did for the order, in that order: (step, attempt), each as often as it was done."""
+        """Return the deeds of a service for the order, in sequence: (step, attempt), repeated ones too."""
         return [(entry["step"], entry["attempt"]) for entry in self.entries(app_id, order_id)]
 
     def entries(self, app_id: str, order_id: str) -> list[dict[str, Any]]:
-        """The service's own ledger of the order."""
+        """Return the service's ledger of the order."""
         answer = self.http.get(self.url(app_id, f"/ledger/{order_id}"))
         assert answer.status_code in (200, 404), answer.text
         return answer.json()["entries"] if answer.status_code == 200 else []
 
     def until(self, order_id: str, step: str, attempt: int = 1, timeout: float = SOON) -> None:
-        """Waits until this step of the order has begun: its service knows of it, or its pizza waits for a verdict."""
+        """Wait until this step of the order has begun: its service knows of it, or its pizza waits for a verdict."""
 
         def begun() -> bool:
             state = self.state(order_id)
@@ -84,26 +84,26 @@ class Pizza(Running):
         assert wait_until(begun, timeout), self.state(order_id)
 
     def approve(self, order_id: str, attempt: int = 1, timeout: float = SOON) -> None:
-        """Approves the pizza as soon as it waits for that."""
+        """Approve the pizza as soon as it waits for that."""
         self.until(order_id, "validate_pizza", attempt, timeout)
         self.tell("validate-pizza", order_id, approved=True)
 
     def reject(self, order_id: str, attempt: int = 1) -> None:
-        """Rejects the pizza as soon as it waits for a verdict."""
+        """Reject the pizza as soon as it waits for a verdict."""
         self.until(order_id, "validate_pizza", attempt)
         self.tell("validate-pizza", order_id, approved=False)
 
     def end_of(self, order_id: str, timeout: float = SOON) -> dict[str, Any]:
-        """The order's state once it has ended, and pizza-order has heard all of that; both tell the same story."""
+        """Wait until the order has ended and pizza-order has all its events. Return its state, on which both agree."""
         assert wait_until(lambda: "result" in self.state(order_id), timeout), self.state(order_id)
         assert wait_until(lambda: self.book(order_id).get("final", False), timeout), self.book(order_id)
-        # An event may come after younger ones, the first after an outage of pizza-order by 15 s.
+        # An event may arrive after younger ones, the first after an outage of pizza-order by 15 s.
         same = wait_until(lambda: moments(self.book(order_id)) == moments(self.state(order_id)), timeout)
         assert same, (self.book(order_id), self.state(order_id))
         return self.state(order_id)
 
     def assert_delivered_once(self, order_id: str, timeout: float = SOON) -> None:
-        """The order ends with its first pizza delivered; each service did its part, once."""
+        """Check that the order ends with its first pizza delivered, and that each service did its part once."""
         state = self.end_of(order_id, timeout)
         assert state["result"]["status"] == "completed", state
         assert statuses(state) == [
@@ -114,7 +114,7 @@ class Pizza(Running):
     def assert_deeds(
         self, order_id: str, *, shop: list[Deed], kitchen: list[Deed] | None = None, courier: list[Deed] | None = None
     ) -> None:
-        """These and no others are in the ledgers of the three services that do something for an order."""
+        """Check that these entries and no others are in the ledgers of the three services."""
         done = {app_id: self.deeds(app_id, order_id) for app_id in (SHOP, KITCHEN, COURIER)}
         assert done == {SHOP: shop, KITCHEN: kitchen or [], COURIER: courier or []}
         runs = {entry["run"] for app_id in done for entry in self.entries(app_id, order_id)}
@@ -122,12 +122,12 @@ class Pizza(Running):
 
 
 def moments(told: dict[str, Any]) -> list[tuple[str, int]]:
-    """The statuses that an order has had, each with the pizza it was for."""
+    """Return the statuses of an order, each with its attempt."""
     return [(moment["status"], moment["attempt"]) for moment in told["timeline"]]
 
 
 def statuses(state: dict[str, Any]) -> list[str]:
-    """The statuses that an order has had."""
+    """Return the statuses of an order."""
     return [moment["status"] for moment in state["timeline"]]
 
 
@@ -138,5 +138,5 @@ def lab(lab: Running) -> Pizza:
 
 @pytest.fixture
 def stays() -> Callable[[Callable[[], bool], float], bool]:
-    """Whether something stays true for so many seconds."""
+    """Return whether something stays true for that many seconds."""
     return lambda holds, seconds: not wait_until(lambda: not holds(), seconds)

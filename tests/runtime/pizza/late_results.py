@@ -18,7 +18,7 @@ def ask_and_end_first(ctx: DaprWorkflowContext, _: Any) -> Any:
 
 
 def end(_: WorkflowActivityContext, __: Any) -> None:
-    """Is over at once."""
+    """Return at once."""
 
 
 def outlive(ctx: WorkflowActivityContext, _: Any) -> None:

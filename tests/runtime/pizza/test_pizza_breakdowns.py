@@ -36,7 +36,7 @@ def test_an_order_outlives_a_kill_of(lab, app_id, sidecar):
         lab.approve(order_id)
     lab.until(order_id, step)
     control.kill(lab.stack, app_id, sidecar=sidecar)
-    # As Kubernetes restarts a container: the other of the two lives on, and still has what it was doing.
+    # As Kubernetes restarts a container: the other of the two lives on, and continues its work.
     control.restart(lab.stack, app_id, sidecar=sidecar, keep_sidecar=not sidecar)
     if step != "deliver_pizza":
         lab.approve(order_id, timeout=AFTER_A_KILL)
@@ -64,7 +64,7 @@ def test_an_order_is_undone_although_its_services_die_meanwhile(lab):
 
 @pytest.fixture
 def replica(lab) -> Iterator[App]:
-    """A second process of pizza-workflow with a sidecar of its own, at the end of the plan's ranges."""
+    """A second process of pizza-workflow with its own sidecar, at the end of the plan's ranges."""
     app = lab.app(WORKFLOW)
     shift = 71
     entry = {key: value + shift if key.lower().endswith("port") else value for key, value in app.entry.items()}
@@ -86,7 +86,7 @@ def replica(lab) -> Iterator[App]:
 
 
 def activities_run_by(lab, app: App) -> int:
-    """How many activities the workers behind this sidecar have completed."""
+    """Count the activities that the workers behind this sidecar have completed."""
     metrics = lab.http.get(f"http://127.0.0.1:{app.metrics_port}/metrics").text
     name = "dapr_runtime_workflow_activity_execution_count"
     return sum(int(line.rsplit(" ", 1)[1]) for line in metrics.splitlines() if line.startswith(f"{name}{{"))

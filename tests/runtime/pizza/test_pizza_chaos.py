@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.lab("pizza"), pytest.mark.usefixtures("no_other_stack"
 
 
 def chaos(orders: int, seed: int, timeout: float) -> str:
-    """What the command says; it ends well, and leaves nothing running."""
+    """Return the command's output; check that it ends well and leaves no process."""
     command = [str(ROOT / "lab"), "chaos", "pizza", "--orders", str(orders), "--seed", str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
     assert done.returncode == 0, done.stdout + done.stderr

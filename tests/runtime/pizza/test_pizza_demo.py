@@ -17,7 +17,7 @@ OWN = "demo-[0-9a-f]{6}"
 
 
 def there_already(lab) -> set[str]:
-    """The orders that pizza-order has heard of."""
+    """Return the orders that pizza-order knows."""
     listed = lab.http.get(lab.url(BOOK, "/orders"), params={"limit": 100}).json()["orders"]
     return {order["order_id"] for order in listed}
 
@@ -38,7 +38,7 @@ def test_the_board_shows_four_orders_to_their_ends(lab) -> None:
 
 
 def chosen(board: Terminal, than: str = "") -> str:
-    """The order that the board comes to have chosen, other than this one."""
+    """Wait until the board has chosen another order than this one, and return it."""
     return board.see(rf"▶ +(?!{than or '-'} )([\w-]+)")[1]
 
 
@@ -67,7 +67,7 @@ def test_each_key_does_to_the_chosen_order_what_the_board_says(lab) -> None:
         assert lab.state(second)["paused"]
         board.type("u")
         assert wait_until(lambda: not lab.state(second)["paused"], 20)
-        # Three keys and an arrow that came at once: the order above, which was made elsewhere, and back.
+        # Three keys and an arrow that arrive at once: the order above, which was made elsewhere, and back.
         board.type(f"{UP}{UP}c{DOWN}{DOWN}")
         assert lab.end_of(elsewhere)["result"]["final_status"] == "cancelled"
         waits_for_a_verdict(board, second, attempt=2)

@@ -1,8 +1,8 @@
 """Why orders have their version in their input, and do not ask `is_patched`: a trap of Dapr 1.18.0, alone.
 
-A sidecar that hands a result to a workflow which has ended compares the patches in the workflow's history with those of
-its last turn (`hasPatchMismatch` in versioning.go). There is none in a turn that is not done any more. So it takes the
-workflow for one whose worker lacks a patch, and holds it until the sidecar ends.
+A result may arrive after its workflow has ended. Then the sidecar compares the patches in the history with those of the
+last turn (`hasPatchMismatch` in versioning.go). A turn that is never done has none. So the sidecar concludes that the worker
+lacks a patch, and holds the workflow until the sidecar ends.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PYTHON = ROOT / "pizza_services" / "workflow_service" / ".venv" / "bin" / "pytho
 
 @contextmanager
 def worker(lab: Pizza) -> Iterator[None]:
-    """late_results.py beside pizza-order, which has no worker of its own; what its sidecar holds then goes with it."""
+    """Run late_results.py beside pizza-order, which has no worker; end its sidecar's instances with it."""
     script = Path(__file__).parent / "late_results.py"
     environment = os.environ | {"DAPR_GRPC_PORT": str(lab.app(BOOK).grpc_port)}
     with (

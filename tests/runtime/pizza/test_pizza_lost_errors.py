@@ -1,8 +1,8 @@
 """A race of Dapr 1.18.0 that loses events, alone; and the pizza lab, which is set up so that it loses none.
 
-All calls of a sidecar to its app go through one pipeline, which keeps the handler of the call that came last
-(pkg/middleware/http/pipeline.go). Of two calls at once to an app that is down, one may therefore get both errors, and
-the other none: it ends as 200 without a body. An event is acknowledged then, and gone.
+All calls of a sidecar to its app go through one pipeline, which keeps the handler of the last call
+(pkg/middleware/http/pipeline.go). Of two calls at once to an app that is down, one may get both errors. The other gets
+none and ends as 200 without a body. An event is then acknowledged, and lost.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AT_ONCE = 64
 
 
 def rounds_to_a_dead_app(lab, app_id: str) -> Iterator[Counter[int]]:
-    """Rounds of calls, all of one at once, through the sidecar of an app that was killed: how often each status."""
+    """Make rounds of simultaneous calls through the sidecar of a killed app; count each status."""
     control.kill(lab.stack, app_id)
     with ExitStack() as stack:
         port = lab.app(app_id).http_port
@@ -52,7 +52,7 @@ def test_no_event_is_lost_while_pizza_order_is_dead(lab):
     orders = [lab.order() for _ in range(20)]
     for order_id in orders:
         lab.until(order_id, "cook_pizza")
-    # From here on all of them tell that they are cooked and wait, some at the same time.
+    # From here on all of them publish that they are cooked and wait, some at the same time.
     control.kill(lab.stack, BOOK)
     for order_id in orders:
         lab.approve(order_id)

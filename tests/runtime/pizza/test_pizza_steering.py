@@ -17,7 +17,7 @@ UNDOES = ("recall", "discard", "refund", "cancel")
 
 
 def go_to(lab, order_id, step):
-    """Waits for the step to begin, and does what it takes to get there."""
+    """Bring the order to this step, and wait until it begins."""
     if step == "deliver_pizza":
         lab.approve(order_id)
     lab.until(order_id, step)
@@ -71,7 +71,7 @@ def test_an_order_that_is_cancelled_by_force_is_undone_from_outside(lab, step, p
     lab.tell("cancel-order", order_id, force=True)
     state = lab.end_of(order_id)
     assert (state["result"]["final_status"], statuses(state)[-1]) == ("cancelled", "cancelled")
-    # From outside nobody knows what was done, so everything is undone that may have been.
+    # From outside nobody knows which steps were done, so every step that may have been is compensated.
     begun = STEPS.index(step)
     kitchen = [*[("cook", 1)][:begun], ("discard", 3), ("discard", 2), ("discard", 1)]
     courier = [("deliver", 1), ("recall", 1)] if begun == 3 else [("recall", 1)]

@@ -42,7 +42,7 @@ def test_the_kitchen_checks_each_pizza_in_its_own_app(lab):
 def test_a_rejected_pizza_is_thrown_away_and_cooked_again(lab):
     order_id = lab.order()
     lab.reject(order_id)
-    # An approval of the first pizza that comes late does not approve the second.
+    # A late approval of the first pizza does not approve the second.
     lab.until(order_id, "validate_pizza", 2)
     assert lab.post("validate-pizza", order_id, approved=True, attempt=1).status_code == 409
     lab.approve(order_id, 2)
@@ -69,7 +69,7 @@ def test_an_order_whose_every_pizza_is_rejected_is_undone(lab):
 
 
 def order_with(lab, **rules: str) -> str:
-    """Starts an order under other rules, which are those of its start, whatever the settings are later."""
+    """Start an order under other rules. It keeps the rules of its start under later settings."""
     with lab.otherwise(lab.with_settings(WORKFLOW, **rules)):
         return lab.order()
 
@@ -89,7 +89,7 @@ def test_an_order_that_is_not_delivered_in_time_expires_in_whatever_step_it_is(l
     assert state["result"]["final_status"] == "expired"
     assert state["result"]["error"] == "not delivered within 8 s"
     assert lab.deeds(SHOP, order_id) == [("order", 1), ("refund", 1), ("cancel", 1)]
-    # How far the kitchen came by then depends on the machine; what it did is thrown away.
+    # The kitchen's progress by then depends on the machine; its pizza is discarded.
     assert lab.deeds(KITCHEN, order_id) in ([], [("discard", 1)], [("cook", 1), ("discard", 1)])
     assert lab.deeds(COURIER, order_id) == []
 

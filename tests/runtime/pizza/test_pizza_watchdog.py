@@ -1,4 +1,4 @@
-"""The watchdog's job on the real scheduler: an order whose workflow broke off goes on, or is undone if it cannot."""
+"""The watchdog's job on the real scheduler: an order whose workflow broke off continues, or is compensated."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def watched(lab, order_id) -> bool:
 
 
 def break_off(lab, order_id) -> None:
-    """Ends the workflow behind the back of the service."""
+    """End the workflow behind the back of the service."""
     ended_by(lab, order_id, "terminate", "TERMINATED")
 
 
 def ended_by(lab, order_id, call, status) -> None:
-    """Makes a call to the engine, of which the order's workflow ends in this way."""
+    """Make a call to the engine that ends the order's workflow in this way."""
     order = f"/v1.0/workflows/dapr/pizza-order-{order_id}"
     assert lab.http.post(lab.sidecar(WORKFLOW, f"{order}/{call}")).status_code == 202
 
@@ -88,7 +88,7 @@ def test_orders_that_are_approved_while_the_scheduler_dies_are_delivered_once(la
 
 
 def fail(lab, order_id) -> None:
-    """Has the workflow end as FAILED: to the SDK a resume of one that is not paused is a fault (test_sdk_traps.py)."""
+    """Let the workflow end as FAILED: to the SDK a resume of one that is not paused is a fault (test_sdk_traps.py)."""
     ended_by(lab, order_id, "resume", "FAILED")
 
 
@@ -129,7 +129,7 @@ def test_an_order_is_undone_a_part_of_whose_workflow_is_lost(lab):
     last = lab.book(order_id)["timeline"][-1]
     assert (last["status"], last["note"]) == ("cancelled", "the workflow's state is lost")
 
-    # From now on it is like any other that has ended, though the engine cannot tell of it.
+    # From now on it is like any other that has ended, though the engine cannot report it.
     for route in ("cancel-order", "pause-order", "resume-order"):
         answer = lab.post(route, order_id)
         assert (answer.status_code, answer.json()["code"]) == (409, "ORDER_FINISHED"), route
@@ -137,7 +137,7 @@ def test_an_order_is_undone_a_part_of_whose_workflow_is_lost(lab):
     assert lab.http.get(lab.url(WORKFLOW, f"/orders/{order_id}")).status_code == 404
     again = lab.ask(order_id)
     assert (again.status_code, again.json()["code"]) == (409, "ORDER_LOST")
-    # What the page says to do for who needs the id.
+    # How to free the id of a lost order.
     left = [key.decode() for key in lab.redis("KEYS", f"{keys_of(f'pizza-order-{order_id}')}||*")]
     assert lab.redis("DEL", *left) == len(left) > 0
     lab.order(order_id)
@@ -160,12 +160,12 @@ def test_an_order_is_undone_although_what_undid_it_is_lost_too(lab):
 
 
 def keys_of(instance: str) -> str:
-    """What the engine's keys of an instance begin with."""
+    """Return the prefix of the engine's keys of an instance."""
     return f"{WORKFLOW}||dapr.internal.default.{WORKFLOW}.workflow||{instance}"
 
 
 def lose(lab, instance) -> None:
-    """Takes away a part of what the engine has of a workflow."""
+    """Delete a part of the engine's state of a workflow."""
     assert lab.redis("DEL", f"{keys_of(instance)}||history-000000") == 1
     # Until then its sidecar has all of it in memory.
     control.kill(lab.stack, WORKFLOW, sidecar=True)

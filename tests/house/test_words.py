@@ -17,10 +17,7 @@ DONE = [
     Path("SECURITY.md"),
     Path("chat_service"),
     Path("docs"),
-    Path("tests/docs"),
-    Path("tests/house"),
-    Path("tests/runtime"),
-    Path("tests/tilt"),
+    Path("tests"),
 ]
 MARKDOWN = "page.md"
 

@@ -16,12 +16,12 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 def program(version: str) -> bytes:
-    """A program that reports its version as Dapr's do."""
+    """Return a program that reports its version as Dapr's do."""
     return f"#!/bin/sh\necho {version}\n".encode()
 
 
 def packed(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
-    """A .tar.gz of these members."""
+    """Return a .tar.gz of these members."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
         for member, content in members:
@@ -31,7 +31,7 @@ def packed(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
 
 
 class Mirror:
-    """The server: what it answers for each path, and what it was asked for."""
+    """The server: its answer for each path, and the requests that it received."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -83,7 +83,7 @@ def _begin(handler: BaseHTTPRequestHandler, length: int) -> None:
 
 @contextmanager
 def running(mirror: Mirror) -> Iterator[str]:
-    """The address of the mirror while it runs."""
+    """Run the mirror and yield its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -19,7 +19,7 @@ from labctl.stack import TEST_OFFSET, Stack
 
 
 def fortio(codes: dict[str, int], sockets: int = 16) -> dict[str, Any]:
-    """A report of fortio's, as far as it is read."""
+    """Return a report of fortio's, as far as it is read."""
     percentiles = [{"Percentile": 50, "Value": 0.0125}, {"Percentile": 99, "Value": 0.05}]
     return {
         "URL": "http://127.0.0.1:18001/greet/Ada",

@@ -12,7 +12,7 @@ VERSIONS = {"dapr": "1.18.1"}
 
 
 def targets(result: Result) -> dict[str, tuple[float, float, bool]]:
-    """What each target measured and wants, and whether it is an upper bound."""
+    """Return the figure and the aim of each target, and whether the aim is an upper bound."""
     return {target.what: (round(target.measured, 6), target.wanted, target.at_most) for target in result.targets}
 
 

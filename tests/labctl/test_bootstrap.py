@@ -14,7 +14,7 @@ from labctl.stack import HOME, ROOT
 
 # All that `lab` asks of a system besides Python.
 PROGRAMS = ("sh", "sed", "cmp", "mkdir", "cp", "cat", "dirname", "find", "head", "rm", "mv")
-# The real interpreter: one of a virtual environment would bring what is installed there.
+# The real interpreter: one of a virtual environment would bring the packages installed there.
 PYTHON = Path(sys.executable).resolve()
 NOBODY = "http://127.0.0.1:1/simple"
 
@@ -29,14 +29,14 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def put(checkout: Path, **programs: str | Path) -> None:
-    """Puts programs on the checkout's PATH."""
+    """Put programs on the checkout's PATH."""
     (checkout / "bin").mkdir(exist_ok=True)
     for name, program in programs.items():
         (checkout / "bin" / name).symlink_to(program)
 
 
 def lab(checkout: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """./lab doctor, with nothing of this machine's settings."""
+    """Run ./lab doctor, with nothing of this machine's settings."""
     plain = {"PATH": str(checkout / "bin"), "HOME": str(checkout), "PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}
     return subprocess.run(
         [str(checkout / "lab"), "doctor"],
@@ -85,7 +85,7 @@ def test_an_index_that_does_not_answer_while_the_environment_is_made(checkout: P
 
 
 def test_an_environment_whose_interpreter_is_gone_is_made_anew(checkout: Path):
-    """As after an upgrade of the system's Python: the lock is the same, and what it was made with is not there."""
+    """As after an upgrade of the system's Python: the lock is the same, and the Python that made it is not there."""
     environment = checkout / ".lab" / "venv"
     (environment / "bin").mkdir(parents=True)
     (environment / "bin" / "python").symlink_to(checkout / "python3.10-that-was-removed")

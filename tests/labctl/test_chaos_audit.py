@@ -1,4 +1,4 @@
-"""The audit after ./lab chaos pizza finds what it is there to find."""
+"""The audit after ./lab chaos pizza finds each kind of loss and repetition."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CANCELLED = {
 
 
 def wrong(ended_as: str | None, facts: dict[str, Any], *, run: str = "a") -> list[str]:
-    """What the audit says of one order that ended so, when the services say that these are the facts."""
+    """Return the audit's findings for one order that ended so, with these facts in the services."""
 
     def service(request: httpx.Request) -> httpx.Response:
         app_id = PORTS[request.url.port or 0]

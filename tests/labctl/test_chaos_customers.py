@@ -16,7 +16,7 @@ COOKING = {"status": "cooking", "attempt": 1, "timeline": []}
 
 
 def visit(monkeypatch, starts: list[int], states: list[httpx.Response]) -> Customer:
-    """A visit to a pizza-workflow that answers so, one after the other."""
+    """Visit a pizza-workflow that gives these answers, one after the other."""
     monkeypatch.setattr(customers, "ASK_AGAIN_SECONDS", 0.001)
 
     def workflow_service(request: httpx.Request) -> httpx.Response:

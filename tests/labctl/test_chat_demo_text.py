@@ -1,4 +1,4 @@
-"""./lab demo chat shows what is said letter for letter, whatever it looks like to Rich."""
+"""./lab demo chat shows messages letter for letter, even if they look like markup to Rich."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""./lab doctor: what is in the way is named, with a command that mends it."""
+"""./lab doctor names each obstacle, with a command that mends it."""
 
 from __future__ import annotations
 

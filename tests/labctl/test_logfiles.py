@@ -32,7 +32,7 @@ apps:
 
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
-    """callee-app in a checkout of its own."""
+    """callee-app in another checkout."""
     (tmp_path / "dapr.yaml").write_text(RUN_FILE)
     (tmp_path / "callee_service" / ".dapr" / "logs").mkdir(parents=True)
     monkeypatch.setattr(stack, "HOME", tmp_path / ".lab")
@@ -40,7 +40,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
 
 
 def write_log(app: App, second: int, text: str = "") -> Path:
-    """A log as the CLI names it, last written to at that second."""
+    """Write a log as the CLI names it, last written to at that second."""
     path = app.folder / ".dapr" / "logs" / f"callee-app_app_20260101{second:06}.log"
     path.write_text(text)
     os.utime(path, (second, second))

@@ -31,7 +31,7 @@ class Fingers:
         self.keyboard = Keyboard(end)
 
     def type(self, *texts: str) -> list[str]:
-        """What the keyboard says after each text, all in one."""
+        """Return the keyboard's keys after each text, all in one."""
         keys: list[str] = []
         for text in texts:
             os.write(self._begin, text.encode())

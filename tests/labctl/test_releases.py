@@ -61,7 +61,7 @@ def builds(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 def ensure(**options: bool) -> str:
-    """Make the runtime, and return what the user was told meanwhile."""
+    """Make the runtime, and return the output for the user."""
     output = io.StringIO()
     runtime.ensure(Steps(Console(file=output, width=500)), own=True, **options)
     return output.getvalue()
@@ -288,7 +288,7 @@ def test_an_interrupted_download_leaves_nothing_half_installed(mirror: Mirror, t
 
 
 def in_a_process(home: Path) -> subprocess.Popen[str]:
-    """Make the runtime in a process and a LAB_HOME of its own; the last line is where it is from."""
+    """Make the runtime in a new process and LAB_HOME; the last line is its origin."""
     code = (
         "from rich.console import Console; from labctl.make import runtime; from labctl.progress import Steps;"
         "print(runtime.ensure(Steps(Console()), own=True).origin)"

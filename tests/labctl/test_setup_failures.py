@@ -29,7 +29,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def setup(home: Path, **env: str) -> subprocess.Popen[str]:
-    """./lab setup --build of the pinned runtime alone, in a session of its own."""
+    """Run ./lab setup --build of the pinned runtime alone, in its own session."""
     code = (
         "from rich.console import Console; from labctl import terminal; from labctl.make import runtime;"
         "from labctl.progress import Steps; terminal.run(lambda: runtime.ensure(Steps(Console()), from_source=True))"
@@ -42,7 +42,7 @@ def setup(home: Path, **env: str) -> subprocess.Popen[str]:
 
 
 def in_labctl(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs a line of Python in a folder as a command of ./lab is run."""
+    """Run a line of Python in a folder like a command of ./lab."""
     code = (
         f"import errno, os, shutil; from pathlib import Path; from labctl.terminal import run; run(lambda: {command})"
     )
@@ -52,7 +52,7 @@ def in_labctl(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def fake_go(home: Path, script: str) -> str:
-    """A PATH on which `go` is that script; it says that it is new enough."""
+    """Return a PATH on which `go` is that script; it reports a version that is new enough."""
     program = home / "fake" / "go"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\n[ "$1" = version ] && echo "go version go{build.GO_VERSION} x" && exit\n{script}\n')
@@ -124,7 +124,7 @@ def test_too_little_room_is_said_before_building(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2_000_000_000))
     monkeypatch.setattr(build, "HOME", tmp_path)
     monkeypatch.setattr(installed, "OWN", tmp_path / "runtime")
-    with pytest.raises(LabError, match=r"takes 9 GB for a while and .* has 2\.0 GB free"):
+    with pytest.raises(LabError, match=r"needs 9 GB for a while, and .* has 2\.0 GB free"):
         runtime.ensure(Steps(Console(quiet=True)), from_source=True)
 
 

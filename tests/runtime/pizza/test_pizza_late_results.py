@@ -1,8 +1,8 @@
 """Why orders have their version in their input, and do not ask `is_patched`: a trap of Dapr 1.18.0, alone.
 
 A result may arrive after its workflow has ended. Then the sidecar compares the patches in the history with those of the
-last turn (`hasPatchMismatch` in versioning.go). A turn that is never done has none. So the sidecar concludes that the worker
-lacks a patch, and holds the workflow until the sidecar ends.
+last turn (`hasPatchMismatch` in versioning.go). A turn that is never done has none. So the sidecar concludes that the
+worker lacks a patch, and holds the workflow until the sidecar ends.
 """
 
 from __future__ import annotations

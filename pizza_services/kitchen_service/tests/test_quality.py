@@ -89,9 +89,9 @@ def test_a_bad_input_fails_and_names_the_field(client, engine, bad):
     assert next(iter(bad)) in failure
 
 
-def test_the_service_is_not_ready_without_its_worker_and_its_routes_work_all_the_same(serve, sidecar):
+def test_the_service_is_not_ready_without_its_worker_and_its_routes_work_all_the_same(client, sidecar):
+    eventually(lambda: client.get("/readyz").status_code == 200)
     sidecar.connected_workers = lambda: 0
-    client = serve()
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert "no workflow worker is connected" in answer.json()["detail"]

@@ -1,4 +1,4 @@
-"""The edge of the service: bad orders, faults on purpose, the token, health, and a process that stops cleanly."""
+"""The edge of the service: bad orders, faults on purpose, the token, the contract, and a process that stops cleanly."""
 
 import json
 import signal
@@ -7,10 +7,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 from conftest import SERVICE
-from pydantic import ValidationError
 from story import ORDER, ledger, order_done
 
-from kit.fakes.waiting import eventually, free_port, process
+from kit.fakes.waiting import eventually, process
+from main import create_app
 from settings import Settings
 
 ACTION, COMPENSATIONS = "order", ["refund", "cancel"]
@@ -81,20 +81,6 @@ def test_with_an_app_token_only_the_sidecar_may_call(serve, sidecar, headers):
     assert guarded.get("/healthz").status_code == 200
 
 
-def test_healthy_and_ready(client, sidecar):
-    assert client.get("/healthz").json() == {"status": "ok"}
-    assert client.get("/readyz").json() == {"status": "ready"}
-    sidecar.ready = False
-    assert client.get("/readyz").status_code == 503
-
-
-def test_without_a_sidecar_the_service_starts_and_names_the_dependency(serve):
-    client = serve(dapr_http_port=free_port(), dapr_grpc_port=free_port())
-    answer = client.post(f"/{ACTION}", json=ORDER)
-    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr sidecar")
-    assert client.get("/healthz").status_code == 200
-
-
 def test_a_store_that_is_too_slow_is_named(serve, sidecar):
     client = serve(store_timeout_seconds=0.3, ledger_store="another")
     sidecar.released.clear()
@@ -103,19 +89,16 @@ def test_a_store_that_is_too_slow_is_named(serve, sidecar):
     assert (answer.status_code, answer.json()["dependency"]) == (504, "another")
 
 
+def test_openapi_json_equals_the_code():
+    contract = json.loads((SERVICE / "openapi.json").read_text())
+    assert create_app(Settings(_env_file=None)).openapi() == contract, "the README says how to regenerate it"
+
+
 def test_the_welcome_names_the_main_routes(client):
     message = client.get("/").json()["message"]
     routes = [ACTION, *COMPENSATIONS, "ledger", "docs", "healthz", "readyz"]
     assert [route for route in routes if f"/{route}" not in message] == []
     assert client.get("/docs").status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("name", "bad"), [("step_seconds", -1), ("orders_per_page", 0), ("store_timeout_seconds", 0), ("app_port", 70000)]
-)
-def test_settings_that_cannot_work_are_refused_at_the_start(name, bad):
-    with pytest.raises(ValidationError, match=name):
-        Settings(_env_file=None, **{name: bad})
 
 
 def post(port, path, body):
@@ -132,16 +115,3 @@ def test_a_request_in_flight_is_answered_after_sigterm(sidecar):
         running.terminate()
         assert answer.result(10) == order_done("confirmed")
         assert running.wait(10) in (0, -signal.SIGTERM)
-
-
-def test_a_process_that_is_killed_leaves_a_step_that_the_next_one_completes(sidecar):
-    environment = {"DAPR_HTTP_PORT": sidecar.http_port, "DAPR_GRPC_PORT": sidecar.grpc_port, "STEP_SECONDS": 1}
-    with process(SERVICE, **environment) as (dying, port), ThreadPoolExecutor() as pool:
-        lost = pool.submit(post, port, ACTION, ORDER)
-        eventually(lambda: sidecar.value("order:123"))
-        dying.send_signal(signal.SIGKILL)
-        assert lost.exception(5) is not None
-    with process(SERVICE, **environment) as (_, port):
-        assert post(port, ACTION, ORDER) == order_done("confirmed")
-        entries = json.load(urlopen(f"http://127.0.0.1:{port}/ledger/123"))["entries"]
-    assert [(entry["step"], entry["times_asked"]) for entry in entries] == [(ACTION, 2)]

@@ -88,7 +88,7 @@ def test_a_services_types_are_checked_strictly(folder: Path) -> None:
     assert settings["typeCheckingMode"] == "strict"
     assert not [name for name in settings if name.startswith("report")]
     # Generated and installed files, and no file that a person wrote for the service.
-    allowed = re.compile(r"\*\*/\.\*|\*\*/__pycache__|\.venv|[\w*]+_pb2\S*|tests")
+    allowed = re.compile(r"\*\*/\.\*|\*\*/__pycache__|\.venv|[\w*]+_pb2\S*|kit|protos|tests")
     assert [pattern for pattern in settings.get("exclude", []) if not allowed.fullmatch(pattern)] == []
 
 

@@ -1,1 +1,1 @@
-"""labctl, the command behind ./lab: brings up what is missing, drives the `dapr` CLI, tests, measures."""
+"""labctl, the command behind ./lab: set up, start, break, test and measure the labs."""

@@ -32,12 +32,12 @@ cli = typer.Typer(
     "Start with [bold]./lab up[/]; look with [bold]./lab status[/] and [bold]./lab logs[/]; "
     "break things with [bold]./lab kill callee-app[/]; end with Ctrl-C or [bold]./lab down[/].",
 )
-Labs = Annotated[list[str] | None, typer.Argument(metavar="[LAB]…", help="Labs; all that exist when none is named.")]
+Labs = Annotated[list[str] | None, typer.Argument(metavar="[LAB]…", help="Labs. All of them when none is named.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def main() -> None:
-    """./lab."""
+    """Run ./lab."""
     run(lambda: cli(prog_name="./lab"))
 
 
@@ -82,12 +82,12 @@ def setup(
 
 @cli.command()
 def doctor(json_: Json = False) -> None:
-    """Checks every requirement and says, for each that is missing, the one command that mends it."""
+    """Check every requirement, and name the command that fixes each missing one."""
     rows = checks.examine(Stack.from_environment())
     if json_:
         print(json.dumps([row.__dict__ for row in rows], indent=2))
     else:
-        table = Table("", "requirement", "found", "mend it with", box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table("", "requirement", "found", "fix", box=box.SIMPLE_HEAD, pad_edge=False)
         for row in rows:
             mark = {"ok": "[green]ok[/]", "missing": "[red]missing[/]", "note": "[yellow]note[/]"}[row.state]
             table.add_row(mark, row.what, plain(row.found), plain(row.fix))
@@ -108,13 +108,13 @@ def vendor() -> None:
 def run_tests(
     context: typer.Context,
     labs: Labs = None,
-    full: Annotated[bool, typer.Option("--full", help="The long tests too.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Also the long tests.")] = False,
     unit: Annotated[bool, typer.Option("--unit", help="Only the services' own tests: no Dapr.")] = False,
     lint: Annotated[
         bool, typer.Option("--lint", help="Only the fast checks of tests/house: lint, types, manifests.")
     ] = False,
 ) -> None:
-    """Runs all tests: each service's own, then house, real runtime and pages. Options it does not know go to pytest."""
+    """Run all tests: the services' own, the house rules, the real runtime, the pages. Unknown options go to pytest."""
     known = runfile.labs(runfile.read_apps(Stack()))
     chosen = [name for name in labs or [] if name in known]
     passed_on = [*(name for name in labs or [] if name not in known), *context.args]
@@ -124,16 +124,16 @@ def run_tests(
 
 @cli.command()
 def lint() -> None:
-    """Runs the fast checks only: ruff, types, YAML, Dockerfiles, manifests, locks. The same as ./lab test --lint."""
+    """Run only the fast checks: ruff, types, YAML, Dockerfiles, manifests, locks. The same as ./lab test --lint."""
     raise typer.Exit(testing.run(console, [], house_only=True))
 
 
 @cli.command()
 def demo(
     lab: Annotated[str, typer.Argument(help="invocation, jobs, chat, or pizza")],
-    auto: Annotated[bool, typer.Option("--auto", help="Let it play by itself; nobody is asked.")] = False,
+    auto: Annotated[bool, typer.Option("--auto", help="Play without questions.")] = False,
 ) -> None:
-    """Plays a lab's story in the terminal against the running services."""
+    """Play a lab's story in the terminal against the running services."""
     from labctl import demos
 
     demos.play(lab, remembered.present(Stack.from_environment()), console, auto)
@@ -142,15 +142,15 @@ def demo(
 @cli.command()
 def bench(
     name: Annotated[str, typer.Argument(help="invocation, jobs, chat, pizza, or up")],
-    json_: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file too.")] = None,
-    seconds: Annotated[float, typer.Option("--seconds", help="How long each row is measured.")] = 6.0,
-    full: Annotated[bool, typer.Option("--full", help="The long rows too.")] = False,
+    json_: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
+    seconds: Annotated[float, typer.Option("--seconds", help="Seconds to measure each row.")] = 6.0,
+    full: Annotated[bool, typer.Option("--full", help="Also the long rows.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 when a target is missed.")] = False,
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the picture of invocation or jobs into docs/img instead.")
     ] = False,
 ) -> None:
-    """Measures, side by side in one run and as a ratio to the thing below it, on a stack of its own."""
+    """Measure speed as a ratio to the layer below, side by side in one run, on a private stack."""
     from labctl import bench as benches
 
     if plot:
@@ -161,8 +161,10 @@ def bench(
 @cli.command()
 def chaos(
     lab: Annotated[str, typer.Argument(help="pizza")],
-    orders: Annotated[int, typer.Option("--orders", help="How many are placed while everything dies in turn.")] = 50,
-    seed: Annotated[int, typer.Option("--seed", help="Decides who is killed when, and what the customers do.")] = 1,
+    orders: Annotated[
+        int, typer.Option("--orders", help="Number of orders placed while every process is killed in turn.")
+    ] = 50,
+    seed: Annotated[int, typer.Option("--seed", help="Decides the order of the kills and what the customers do.")] = 1,
 ) -> None:
     """Kill each service, sidecar and store of a lab while it works, and audit the result. Runs on a private stack."""
     from labctl import chaos as chaoses

@@ -1,4 +1,4 @@
-"""What labctl says when it cannot go on."""
+"""The error that ends a command of labctl."""
 
 
 class LabError(Exception):

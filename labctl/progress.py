@@ -1,4 +1,4 @@
-"""What the user sees while something takes longer than a blink."""
+"""Show progress while something takes longer than a blink."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Steps:
 
     @contextmanager
     def step(self, what: str, total: int | None = None) -> Generator[Advance]:
-        """Show a step while its block runs. The block moves the bar on by calling what it gets."""
+        """Show a step while its block runs. The block moves the bar on by calling the function it gets."""
         start = time.monotonic()
         task = self._bars.add_task(what, total=total)
         self._enter(what)

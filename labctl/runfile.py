@@ -1,4 +1,4 @@
-"""dapr.yaml: reads it, and writes the filtered or shifted copies that `dapr run -f` gets."""
+"""Read dapr.yaml, and write the filtered or shifted copies that `dapr run -f` gets."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class App:
 
 
 def read_apps(stack: Stack, run_file: Path = RUN_FILE) -> list[App]:
-    """All apps of the run file, in its order, with the stack's ports."""
+    """Return all apps of the run file, in its order, with the stack's ports."""
     document = yaml.safe_load(run_file.read_text())
     apps: list[App] = []
     for entry in document["apps"]:
@@ -66,12 +66,12 @@ def read_apps(stack: Stack, run_file: Path = RUN_FILE) -> list[App]:
 
 
 def labs(apps: Iterable[App]) -> list[str]:
-    """Names of the labs that exist, in the order of the run file."""
+    """Return the names of the labs, in the order of the run file."""
     return list(dict.fromkeys(app.lab for app in apps))
 
 
 def select(apps: Sequence[App], wanted: Sequence[str]) -> list[App]:
-    """The apps of the wanted labs; all apps when none is named. Raises LabError for an unknown lab."""
+    """Return the apps of the wanted labs, or all apps when none is named. Raise LabError for an unknown lab."""
     known = labs(apps)
     unknown = [name for name in wanted if name not in known]
     if unknown:
@@ -80,7 +80,7 @@ def select(apps: Sequence[App], wanted: Sequence[str]) -> list[App]:
 
 
 def find(apps: Sequence[App], app_id: str) -> App:
-    """The app of that id. Raises LabError when there is none."""
+    """Return the app with that id. Raise LabError when there is none."""
     for app in apps:
         if app.app_id == app_id:
             return app
@@ -96,9 +96,9 @@ def write_copy(
     without_app: bool = False,
     env: dict[str, str] | None = None,
 ) -> Path:
-    """Writes a run file of just these apps, on the stack's ports, into the stack's folder, and returns its path.
+    """Write a run file of these apps, on the stack's ports, into the stack's folder. Return its path.
 
-    resources: folders whose components stand in for those of the same file name in components/.
+    resources: folders whose files replace those of the same name in components/.
     without_app: sidecars only. env: added to every app's environment.
     """
     document = yaml.safe_load(RUN_FILE.read_text())
@@ -123,19 +123,19 @@ def _entry(stack: Stack, app: App, without_app: bool, env: dict[str, str]) -> di
         entry.pop("command", None)
     secure = RUN_FILE.parent / "config" / "secure" / f"{app.app_id}.yaml"
     if stack.secure and secure.exists():
-        # Access control is the callee's affair, so each callee has a Configuration of its own.
+        # The called app decides who may call it, so each one has its own Configuration.
         entry["configFilePath"] = str(stack_config(stack, secure))
     return entry
 
 
 def stack_config(stack: Stack, source: Path | None = None) -> Path:
-    """The Configuration for the stack's sidecars."""
+    """Return the Configuration for the stack's sidecars. Write it first if it differs from the source."""
     source = source or RUN_FILE.parent / "config" / "config.yaml"
     if not stack.has_its_own_names:
         return source
     document = yaml.safe_load(source.read_text())
-    # A sidecar is in it for updateInterval and renews after updateInterval - timeout: the defaults (5 s, 1 s) leave a
-    # loaded machine no second to spare, and a call finds nobody.
+    # An entry is valid for updateInterval and is renewed after updateInterval - timeout. With the defaults (5 s, 1 s)
+    # an entry may expire on a loaded machine, and a call finds no app.
     document["spec"]["nameResolution"] = {
         "component": "sqlite",
         "version": "v1",
@@ -145,7 +145,7 @@ def stack_config(stack: Stack, source: Path | None = None) -> Path:
             "timeout": "10s",
         },
     }
-    # A user's own Zipkin is not told of what tests and benches do.
+    # Traces of tests and benches must not reach a user's own Zipkin.
     zipkin = document["spec"]["tracing"]["zipkin"]
     zipkin["endpointAddress"] = zipkin["endpointAddress"].replace(f":{ZIPKIN}/", f":{ZIPKIN + stack.offset}/")
     path = stack.state / "run" / source.name
@@ -155,7 +155,7 @@ def stack_config(stack: Stack, source: Path | None = None) -> Path:
 
 
 def stack_resources(stack: Stack, folders: Sequence[Path], name: str) -> Path:
-    """One folder of resource files for the stack; components/ itself when nothing has to be changed in it."""
+    """Return one folder of resource files for the stack: components/ itself when nothing in it has to change."""
     if stack.offset == 0 and len(folders) == 1:
         return folders[0]
     target = stack.state / "run" / f"{Path(name).stem}-resources"

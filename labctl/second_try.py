@@ -1,4 +1,4 @@
-"""Run a failed test on the real runtime once more, alone, after all others.
+"""Run a failed test on the real runtime again, alone, after all others.
 
 Such a test may fail for a race of the runtime that no code here can end. If it passes alone, the run passes, and its
 name and first failure are printed. A test that fails twice, or more than three such tests, fail the run.

@@ -19,14 +19,14 @@ from labctl.errors import LabError
 ROOT = Path(os.environ.get("LAB_ROOT", Path(__file__).resolve().parent.parent))
 HOME = Path(os.environ.get("LAB_HOME", ROOT / ".lab"))
 
-# Every process of a stack carries this variable (value: the state folder), so that no pid file can go stale.
+# Every process of a stack has this variable (value: the state folder). It replaces pid files, which can be stale.
 STACK_VARIABLE = "LAB_SITE"
-# Redis, placement, scheduler and sentry also carry their own name.
+# Redis, placement, scheduler and sentry also have their name in this one.
 ROLE_VARIABLE = "LAB_ROLE"
 
 TEST_OFFSET = int(os.environ.get("LAB_TEST_OFFSET", "10000"))
 
-# The ports that `dapr init` uses, and for what it leaves to chance, ports of the plan's kind (below 32768).
+# The ports that `dapr init` uses. Where it uses random ones: ports of the plan's kind, below 32768.
 _DAPR_INIT_PORTS = {
     "redis": 6379,
     "placement": 50005,
@@ -68,7 +68,7 @@ def infrastructure_ports(offset: int, secure: bool = False) -> dict[str, int]:
 
 
 def is_offline() -> bool:
-    """Whether this machine has no address but that of its loopback, as a laptop on a train."""
+    """Return whether this machine has only its loopback address, like a laptop on a train."""
     up = [name for name, state in psutil.net_if_stats().items() if state.isup]
     addresses = [one.address for name in up for one in psutil.net_if_addrs()[name] if one.family == AF_INET]
     return all(address.startswith("127.") for address in addresses)
@@ -85,14 +85,14 @@ class Stack:
 
     @classmethod
     def from_environment(cls) -> Stack:
-        """The stack that `LAB_SITE_NAME` and `LAB_PORT_OFFSET` name; the default one when neither is set.
+        """Return the stack that `LAB_SITE_NAME` and `LAB_PORT_OFFSET` name, or the default one.
 
-        Raises LabError for an offset that is no number.
+        Raise LabError for an offset that is no number.
         """
         name = os.environ.get("LAB_SITE_NAME", "default")
         offset = os.environ.get("LAB_PORT_OFFSET", "0" if name == "default" else str(TEST_OFFSET))
         if not offset.isdigit():
-            raise LabError(f"LAB_PORT_OFFSET is {offset!r}, and has to be a number such as 10000.")
+            raise LabError(f"LAB_PORT_OFFSET is {offset!r}. It must be a number such as 10000.")
         return cls(name=name, offset=int(offset), offline=is_offline())
 
     @property
@@ -112,13 +112,13 @@ class Stack:
 
     @property
     def has_its_own_names(self) -> bool:
-        """Whether its sidecars find each other by a registry of the stack's own, and not by multicast DNS.
+        """Whether its sidecars find each other through a registry of the stack instead of multicast DNS.
 
-        That one answers for every app id of the machine, so it would mix two stacks; and it needs a network.
+        Multicast DNS answers for every app id on the machine, so it would mix two stacks. It also needs a network.
         """
         return self.offset != 0 or self.offline
 
     @property
     def shares_infrastructure(self) -> bool:
-        """Whether a Redis or control plane that somebody else started is used as it is."""
+        """Whether the stack uses a Redis or control plane that was not started by ./lab."""
         return self.offset == 0 and not self.secure

@@ -18,7 +18,7 @@ problems = Console(stderr=True, highlight=False)
 
 
 def run(command: Callable[[], object]) -> None:
-    """Runs a command; what goes wrong is said in one sentence, with exit code 1."""
+    """Run a command. Print an error as one sentence and exit with code 1."""
     try:
         command()
     except LabError as error:
@@ -35,8 +35,8 @@ def _refuse(why: str) -> NoReturn:
 
 
 def _full_disk(error: OSError) -> str:
-    """What the system says where it has no room left; empty for any other error."""
-    # A copied folder has a list of what failed, each with source, target and the words of its error.
+    """Return the system's message when no space is left, and an empty text for any other error."""
+    # The error of a copied folder lists its failures: source, target and message of each.
     words = [str(reason) for *_, reason in error.args[0]] if isinstance(error, shutil.Error) else [str(error)]
     for number in (errno.ENOSPC, errno.EDQUOT):
         for one in words:

@@ -1,4 +1,4 @@
-"""./lab test: each service's own tests in an environment of its own, and the repository's."""
+"""./lab test: the tests of each service, in its own environment, and those of the repository."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KIT = ROOT / "kit"
 
 
 def ensure_environment(steps: Steps) -> Path:
-    """The environment of tests/, made from requirements-dev.txt; returns its python."""
+    """Make the environment of tests/ from requirements-dev.txt if it is missing, and return its python."""
     lock = ROOT / "requirements-dev.txt"
     with setup.checkout_lock("test-environment"):
         if not uv.is_made(ENVIRONMENT, lock):
@@ -39,7 +39,7 @@ def run(
     house_only: bool = False,
     pytest_options: Sequence[str] = (),
 ) -> int:
-    """Runs the chosen tests and returns the exit code: 0 when every part passed."""
+    """Run the chosen tests. Return the exit code: 0 when every part passed."""
     steps = Steps(console)
     stack = Stack("test", TEST_OFFSET)
     apps = runfile.select(runfile.read_apps(stack), labs)

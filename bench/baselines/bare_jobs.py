@@ -1,6 +1,6 @@
-"""The limit in `./lab bench jobs`: the least that an app can do when its job fires, which is to note when.
+"""The limit in `./lab bench jobs`: an app that only notes the time when its job fires.
 
-It stands for what Dapr's scheduler and sidecar take by themselves. Nothing is stored, and nothing is checked.
+It shows the cost of Dapr's scheduler and sidecar alone. Nothing is stored or checked.
 """
 
 import time
@@ -18,8 +18,8 @@ async def fired(request: Request) -> Response:
     return Response()
 
 
-async def told(_: Request) -> Response:
-    """Each arrival since the start: name, and seconds since 1970."""
+async def all_arrivals(_: Request) -> Response:
+    """Return each arrival since the start: name, and seconds since 1970."""
     return JSONResponse(arrivals)
 
 
@@ -27,5 +27,5 @@ async def ready(_: Request) -> Response:
     return Response()
 
 
-routes = [Route("/job/{name}", fired, methods=["POST"]), Route("/arrivals", told)]
+routes = [Route("/job/{name}", fired, methods=["POST"]), Route("/arrivals", all_arrivals)]
 app = Starlette(routes=[*routes, Route("/healthz", ready), Route("/readyz", ready)])

@@ -1,12 +1,11 @@
-"""The limits in `./lab bench pizza`: workflows of the same shape as others, in which nothing is done.
+"""The limits in `./lab bench pizza`: empty workflows of the same shape as others.
 
-It stands for what Dapr's workflow engine takes by itself for an order that is approved at once: four steps and seven
-statuses (activities), a child workflow with an activity in another app, a verdict (event), and three timers, each step
-raced against a cancellation. Followed and approved through the same routes as an order, with one worker and one client
-for the life of the process. As app id bare-kitchen it is the other app.
+It shows the cost of Dapr's workflow engine alone for an order that is approved at once. Such an order has four steps
+and seven statuses (activities), a child workflow with an activity in another app, a verdict (event), and three timers.
+Each step is raced against a cancellation. The routes are those of an order, and one worker and one client live as long
+as the process. As app id bare-kitchen it is the other app.
 
-Below /least it is the shape of taught_pizza.py instead: four steps and the verdict. Whatever else is done for an order,
-and however fast, cannot be faster than that.
+Below /least it has the shape of taught_pizza.py: four steps and the verdict. No services can be faster than that.
 """
 
 import os
@@ -24,40 +23,40 @@ from fastapi import FastAPI, Request, Response
 SHORT, LONG = timedelta(seconds=10), timedelta(hours=1)
 
 
-def nothing(_: WorkflowActivityContext, given: str) -> str:
-    return given
+def nothing(_: WorkflowActivityContext, order: str) -> str:
+    return order
 
 
-def bare_check(ctx: DaprWorkflowContext, given: str) -> Any:
-    return (yield ctx.call_activity("nothing", input=given, app_id="bare-kitchen"))
+def bare_check(ctx: DaprWorkflowContext, order: str) -> Any:
+    return (yield ctx.call_activity("nothing", input=order, app_id="bare-kitchen"))
 
 
-def bare_pizza(ctx: DaprWorkflowContext, given: str) -> Any:
+def bare_pizza(ctx: DaprWorkflowContext, order: str) -> Any:
     cancelled = ctx.wait_for_external_event("CancelOrder", timeout=LONG)
-    told: list[Any] = []
+    published: list[Any] = []
 
-    def tell(status: str) -> None:
+    def publish(status: str) -> None:
         ctx.set_custom_status(status)
-        told.append(ctx.call_activity(nothing, input=status))
+        published.append(ctx.call_activity(nothing, input=status))
 
     yield when_any([cancelled, ctx.call_activity(nothing, input="order_pizza")])
-    tell("confirmed")
-    tell("cooking")
+    publish("confirmed")
+    publish("cooking")
     yield when_any([cancelled, ctx.call_activity(nothing, input="cook_pizza")])
-    tell("cooked")
-    check = ctx.call_child_workflow(bare_check, input=given)
+    publish("cooked")
+    check = ctx.call_child_workflow(bare_check, input=order)
     yield when_any([cancelled, check, ctx.create_timer(SHORT)])
     yield when_any([cancelled, ctx.call_activity(nothing, input="validate_pizza")])
-    tell("pending_validation")
+    publish("pending_validation")
     yield when_any([cancelled, ctx.wait_for_external_event("ValidationComplete", timeout=LONG)])
-    tell("approved")
-    tell("delivering")
+    publish("approved")
+    publish("delivering")
     yield when_any([cancelled, ctx.call_activity(nothing, input="deliver_pizza")])
-    tell("delivered")
-    yield when_all(told)
+    publish("delivered")
+    yield when_all(published)
 
 
-def least_pizza(ctx: DaprWorkflowContext, given: str) -> Any:
+def least_pizza(ctx: DaprWorkflowContext, order: str) -> Any:
     yield ctx.call_activity(nothing, input="order_pizza")
     yield ctx.call_activity(nothing, input="cook_pizza")
     yield ctx.call_activity(nothing, input="validate_pizza")
@@ -87,13 +86,13 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/start-order", status_code=202)
 async def start_order(order: dict[str, Any], request: Request) -> None:
-    """Starts a workflow under the order's id."""
+    """Start a workflow under the order's id."""
     await start(request, "bare_pizza", order["order_id"])
 
 
 @app.post("/least/start-order", status_code=202)
 async def start_least(order: dict[str, Any], request: Request) -> None:
-    """Starts the smallest workflow there is for an order."""
+    """Start the smallest workflow for an order."""
     await start(request, "least_pizza", order["order_id"])
 
 
@@ -105,7 +104,7 @@ async def start(request: Request, workflow: str, order_id: str) -> None:
 @app.get("/least/orders/{order_id}")
 @app.get("/orders/{order_id}")
 async def show_order(order_id: str, request: Request) -> Any:
-    """Its status, and once it has ended its result; 503 for one that the engine is just writing."""
+    """Return its status, and its result after its end. 503 while the engine is writing it."""
     client: DaprWorkflowClient = request.state.client
     try:
         state = await client.get_workflow_state(order_id)
@@ -113,15 +112,15 @@ async def show_order(order_id: str, request: Request) -> Any:
         return Response(status_code=503)
     if state is None:
         return Response(status_code=404)
-    told = {"status": state.serialized_custom_status or ""}
+    shown = {"status": state.serialized_custom_status or ""}
     ended = state.runtime_status.name in ("COMPLETED", "FAILED", "TERMINATED")
-    return told | ({"result": {"final_status": told["status"]}} if ended else {})
+    return shown | ({"result": {"final_status": shown["status"]}} if ended else {})
 
 
 @app.post("/least/validate-pizza", status_code=202)
 @app.post("/validate-pizza", status_code=202)
 async def validate_pizza(verdict: dict[str, Any], request: Request) -> None:
-    """Sends the verdict on."""
+    """Send the verdict to the workflow."""
     client: DaprWorkflowClient = request.state.client
     await client.raise_workflow_event(verdict["order_id"], "ValidationComplete", data=verdict["approved"])
 

@@ -1,6 +1,6 @@
-"""The limit in the benches of workflows: one of the same number of steps in which nothing is done.
+"""The limit in the benches of workflows: a workflow with the same number of empty steps.
 
-It stands for what Dapr's workflow engine takes by itself, with one worker and one client for the life of the process.
+It shows the cost of Dapr's workflow engine alone, with one worker and one client for the life of the process.
 """
 
 from collections.abc import AsyncGenerator
@@ -40,7 +40,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/run/{steps}")
 async def run(steps: int, request: Request) -> dict[str, str]:
-    """Runs a workflow of so many steps to its end."""
+    """Run a workflow with that number of steps to its end."""
     client: DaprWorkflowClient = request.state.client
     instance = await client.schedule_new_workflow("bare_workflow", input=steps, instance_id=uuid4().hex)
     state = await client.wait_for_workflow_completion(instance, timeout_in_seconds=60)

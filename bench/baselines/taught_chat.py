@@ -10,12 +10,13 @@ It stands for the courses and posts whose route does, for each message,
         state = client.wait_for_workflow_completion(id)
         wfr.shutdown()
 
-so that the event loop stands still for as long as a turn takes; whose activities are synchronous, and open an HTTP
-client for each call (`asyncio.run` of an `async with httpx.AsyncClient()`); and whose memory is a second service
-(taught_memory.py). To make the route a plain `def`, which FastAPI runs in threads, is no way out: with sixteen runtimes
-started and shut down side by side, the process ended with a segmentation fault in gRPC.
+so that the event loop is blocked during each turn. Their activities are synchronous and open an HTTP client for each
+call (`asyncio.run` of an `async with httpx.AsyncClient()`). Their memory is a second service (taught_memory.py).
 
-It is better off than those: it has the offline replies of chat_service, imported from there, and no model. Each
+A plain `def` route, which FastAPI runs in threads, does not help. With sixteen runtimes started and shut down side by
+side, the process ended with a segmentation fault in gRPC.
+
+It has an advantage over those: the offline replies of chat_service, imported from there, instead of a model. Each
 function is registered again for each request, because the SDK takes one only once.
 """
 
@@ -39,7 +40,7 @@ MEMORY = f"{SIDECAR}/invoke/taught-memory/method"
 
 
 class Message(BaseModel):
-    """What /chat/ is sent, as far as this needs it."""
+    """The fields of a chat message that this needs."""
 
     user_id: str
     text: str
@@ -86,7 +87,7 @@ def chat_workflow(ctx: DaprWorkflowContext, turn: dict[str, Any]) -> Any:
     return reply
 
 
-def anew(function: Callable[[Any, dict[str, Any]], Any]) -> Callable[[Any, dict[str, Any]], Any]:
+def wrapped(function: Callable[[Any, dict[str, Any]], Any]) -> Callable[[Any, dict[str, Any]], Any]:
     return lambda ctx, given: function(ctx, given)
 
 
@@ -95,12 +96,12 @@ app = FastAPI()
 
 @app.post("/chat/")
 async def chat(message: Message) -> dict[str, Any]:
-    """Answers a message; nothing else is answered meanwhile."""
+    """Answer a message. Until then nothing else is answered."""
     turn = {"user_id": message.user_id, "session_id": message.metadata["session_id"], "text": message.text}
     runtime = WorkflowRuntime()
-    runtime.register_workflow(anew(chat_workflow), name="chat_workflow")
+    runtime.register_workflow(wrapped(chat_workflow), name="chat_workflow")
     for activity in (fetch_context, generate_response, save_conversation):
-        runtime.register_activity(anew(activity), name=activity.__name__)
+        runtime.register_activity(wrapped(activity), name=activity.__name__)
     runtime.start()
     try:
         client = DaprWorkflowClient()

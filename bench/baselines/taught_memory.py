@@ -6,7 +6,7 @@ It stands for services whose subscriber does, for each event,
         history = (await client.get(f"{STATE}/{key}")).json()
         await client.post(STATE, json=[{"key": key, "value": [*history, turn]}])
 
-and then makes the user's summary anew. It is better off than what it stands for, which asks a model for that.
+and then rewrites the user's summary. It has an advantage over those services, which ask a model for that.
 """
 
 import os
@@ -39,13 +39,13 @@ async def subscriptions() -> list[dict[str, str]]:
 
 @app.get("/memories/{user_id}")
 async def memory(user_id: str) -> dict[str, str]:
-    """What is known of a user; of a new one, what the chat assumes."""
+    """Return the record of a user, or the defaults for a new one."""
     new = {"name": user_id, "preferred_style": "casual", "user_summary": f"{user_id} is a new user."}
     return await load(f"memory-{user_id}") or new
 
 
 async def summarize(user_id: str, history: list[dict[str, str]]) -> None:
-    """What was said last, in a sentence."""
+    """Save a sentence about the last topics."""
     known = await memory(user_id)
     topics = [said["content"] for said in history if said["role"] == "user"][-3:]
     summary = f"{known['name']} prefers a {known['preferred_style']} style. Last topics: {'; '.join(topics)}."
@@ -54,13 +54,13 @@ async def summarize(user_id: str, history: list[dict[str, str]]) -> None:
 
 @app.get("/conversations/{session_id}")
 async def conversation(session_id: str) -> dict[str, Any]:
-    """The whole of a conversation."""
+    """Return the whole conversation."""
     return {"session_id": session_id, "history": await load(f"history-{session_id}") or []}
 
 
 @app.post("/conversations")
 async def updated(event: dict[str, Any]) -> dict[str, str]:
-    """An event: a turn to be added."""
+    """Add the turn of an event."""
     turn, key = event["data"], f"history-{event['data']['session_id']}"
     said = [
         {"role": "user", "content": turn["user_message"]},

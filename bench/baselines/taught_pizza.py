@@ -6,9 +6,9 @@ It stands for the workshops whose activities and routes do, each time,
         client.publish_event(pubsub_name=…, topic_name="orders", data=json.dumps(status))
     requests.post(f"http://localhost:{DAPR_HTTP_PORT}/v1.0/invoke/pizza-kitchen/method/cook", json=order)
 
-with the synchronous clients, one made for each call. It is better off than what it stands for: its routes run in
-threads, so that nothing blocks the event loop; nobody subscribes to its statuses; and the services it calls are those
-of this lab. It does less than ours: four steps, no check by the kitchen, no deadline, no time limit, no cancellation.
+with the synchronous clients, one made for each call. It has three advantages over those workshops. Its routes run in
+threads, so nothing blocks the event loop. No app subscribes to its statuses. It calls the services of this lab.
+It does less than ours: four steps, no check by the kitchen, no deadline, no time limit, no cancellation.
 """
 
 import json
@@ -94,29 +94,29 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/start-order", status_code=202)
 def start_order(order: dict[str, Any]) -> None:
-    """Starts an order."""
+    """Start an order."""
     DaprWorkflowClient().schedule_new_workflow(pizza_workflow, input=order, instance_id=order["order_id"])
 
 
 @app.get("/orders/{order_id}")
 def show_order(order_id: str) -> Any:
-    """Its status, and once it has ended its result; 503 for one that the engine is just writing."""
+    """Return its status, and its result after its end. 503 while the engine is writing it."""
     try:
         state = DaprWorkflowClient().get_workflow_state(order_id)
     except grpc.RpcError:
         return Response(status_code=503)
     if state is None:
         return Response(status_code=404)
-    told = {"status": state.serialized_custom_status or ""}
+    shown = {"status": state.serialized_custom_status or ""}
     name = state.runtime_status.name
     if name not in ("COMPLETED", "FAILED", "TERMINATED"):
-        return told
-    return told | {"result": {"final_status": "delivered" if name == "COMPLETED" else name.lower()}}
+        return shown
+    return shown | {"result": {"final_status": "delivered" if name == "COMPLETED" else name.lower()}}
 
 
 @app.post("/validate-pizza", status_code=202)
 def validate_pizza_route(verdict: dict[str, Any]) -> None:
-    """Sends the verdict on."""
+    """Send the verdict to the workflow."""
     approved = verdict["approved"]
     DaprWorkflowClient().raise_workflow_event(verdict["order_id"], "ValidationComplete", data=approved)
 

@@ -26,17 +26,17 @@ FOLDER = ROOT / "docs" / "img"
 def run(
     name: str, console: Console, json_: Path | None, seconds: float, *, full: bool = False, check: bool = False
 ) -> int:
-    """Runs a bench, prints its table, writes its JSON; the exit code is 1 with `check` when a target was missed.
+    """Run a bench, print its table and write its JSON. Return the exit code: 1 with `check` when a target was missed.
 
-    full: the long rows too, where a bench has such.
+    full: also the long rows, if the bench has any.
 
-    Raises LabError for an unknown bench, as private_stack does, and when a request failed: then there are no figures.
+    Raise LabError for an unknown bench, as `private_stack` does, and when a request failed.
     """
     if name not in BENCHES:
         raise LabError(f"There is no bench {name!r}. The benches are: {', '.join(BENCHES)}.")
     if seconds <= 0:
         raise LabError("--seconds has to be more than 0.")
-    with private_stack("bench", "a bench", ": the two would measure each other") as stack:
+    with private_stack("bench", "a bench", ", because each would slow down the other") as stack:
         try:
             result = BENCHES[name](stack, console, seconds, full)
         except KeyboardInterrupt:
@@ -55,11 +55,11 @@ def run(
 def plot(name: str, console: Console) -> int:
     """Measure what a bench's picture shows, draw it into docs/img, and return the exit code.
 
-    Raises LabError for a bench without a picture, as `private_stack` does, and when a measurement fails.
+    Raise LabError for a bench without a picture, as `private_stack` does, and when a measurement fails.
     """
     if name not in PICTURES:
         raise LabError(f"There is no picture of the bench {name!r}, only of: {', '.join(PICTURES)}.")
-    with private_stack("bench", "a bench", ": the two would measure each other") as stack:
+    with private_stack("bench", "a bench", ", because each would slow down the other") as stack:
         try:
             drawn = PICTURES[name].measure(stack, console)
         except KeyboardInterrupt:

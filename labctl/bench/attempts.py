@@ -1,10 +1,12 @@
-"""./lab bench invocation --plot: when Dapr calls a failing app again, by each of lab 1's policies.
+"""./lab bench invocation --plot: when Dapr calls a failing app again, under each policy of lab 1.
 
-| panel | policy of components/resiliency.yaml | what callee does |
-|---|---|---|
-| constant | `myRetryPolicy` | fails |
-| exponential | `exponentialRetry`, put in its place for callee-app | fails |
-| breaker | `myRetryPolicy` and `calleeBreaker` | fails ten times, and is well from then on |
+    | panel | policy of components/resiliency.yaml | what callee does |
+    |---|---|---|
+    | constant | `myRetryPolicy` | fails |
+    | exponential | `exponentialRetry` in its place for callee-app | fails |
+    | breaker | `myRetryPolicy` and `calleeBreaker` | fails ten times, and is healthy after that |
+
+The times are those at which callee counted each call.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Panel:
-    """The attempts under one policy, in their order."""
+    """The attempts under one policy, in order."""
 
     title: str
     attempts: list[Attempt]
@@ -69,7 +71,7 @@ def measure(stack: Stack, console: Console) -> str:
         # A new sidecar has a closed breaker.
         control.restart(stack, "caller-app", sidecar=True)
         with steps.step("circuit breaker"):
-            panels.append(Panel("breaker: open for 10 s after ten failures in a row", calls.until_well_again()))
+            panels.append(Panel("breaker: open for 10 s after ten failures in a row", calls.until_healthy()))
     return draw(panels)
 
 
@@ -88,7 +90,7 @@ def _exponential(stack: Stack) -> Path:
 
 
 class Calls:
-    """Calls caller, and notes when each attempt reaches callee."""
+    """Call caller, and record when each attempt reaches callee."""
 
     def __init__(self, http: httpx.Client, callee: str, caller: str) -> None:
         self._http, self._callee, self._caller = http, callee, caller
@@ -100,7 +102,7 @@ class Calls:
             _, arrived = self._call(begin)
         return _from_the_first([Attempt(at, "failed") for at in arrived])
 
-    def until_well_again(self) -> list[Attempt]:
+    def until_healthy(self) -> list[Attempt]:
         """Return the attempts of calls, one after the other, of a callee that fails until the breaker opens."""
         attempts: list[Attempt] = []
         with self._faults(TO_THE_BREAKER):

@@ -1,4 +1,4 @@
-"""What the benches compare the labs with: the apps of bench/baselines, beside those of the root run file."""
+"""The apps that the benches compare the labs with: those of bench/baselines, beside the ones of the root run file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ RUN_FILE = FOLDER / "dapr.yaml"
 
 
 def with_baselines(stack: Stack, lab: str) -> list[App]:
-    """A lab's apps, and then its baselines."""
+    """Return a lab's apps, followed by its baselines."""
     both = runfile.read_apps(stack), runfile.read_apps(stack, RUN_FILE)
     return [app for apps in both for app in runfile.select(apps, [lab])]

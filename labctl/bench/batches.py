@@ -19,23 +19,23 @@ CONNECTIONS = 16
 SLOWEST = 20  # jobs a second that can be scheduled on any machine
 
 _HOST = "http://127.0.0.1"
-_FIRE_WITHIN = 3  # seconds, on a machine of its own
+_FIRE_WITHIN = 3  # seconds, on an otherwise idle machine
 _PATIENCE = 60  # seconds for jobs that are due to have arrived
 _PAGE = 200  # runs; the most that the app returns at once
 
 
 class Way(Protocol):
-    """One way to have jobs: where they are posted, how a one-shot is written there, and what came of them."""
+    """A place to schedule jobs: the URL, the body of a one-shot, and when the jobs fired."""
 
     name: str
     url: str
 
     def order(self, due: str) -> dict[str, Any]:
-        """The body that schedules a one-shot."""
+        """Return the body that schedules a one-shot."""
         ...
 
     def arrivals(self, http: httpx.Client, prefix: str) -> dict[str, datetime]:
-        """When the jobs of that prefix fired, by name; the first time of one that fired twice."""
+        """Return when the jobs with that prefix fired, by name. The first time counts."""
         ...
 
 
@@ -49,11 +49,11 @@ class Bare:
         self._app = f"{_HOST}:{app.app_port}"
 
     def order(self, due: str) -> dict[str, Any]:
-        """As Way has it. Without data it would never reach an HTTP app."""
+        """Return the body of a one-shot. A job without data never reaches an HTTP app."""
         return {"dueTime": due, "data": {"order": 17}}
 
     def arrivals(self, http: httpx.Client, prefix: str) -> dict[str, datetime]:
-        """As Way has it."""
+        """Return when the jobs fired."""
         seen: list[tuple[str, float]] = http.get(f"{self._app}/arrivals").raise_for_status().json()
         return {name: datetime.fromtimestamp(when, UTC) for name, when in reversed(seen) if name.startswith(prefix)}
 
@@ -68,11 +68,11 @@ class Service:
         self.url = f"{self._app}/schedule-job"
 
     def order(self, due: str) -> dict[str, Any]:
-        """As Way has it."""
+        """Return the body of a one-shot."""
         return {"due_time": due, "data": {"order": 17}}
 
     def arrivals(self, http: httpx.Client, prefix: str) -> dict[str, datetime]:
-        """As Way has it. Its runs are told newest first; the first of another batch ends the search."""
+        """Return when the jobs fired. Runs are listed newest first: the first of another batch ends it."""
         found: dict[str, datetime] = {}
         query: dict[str, int] = {"limit": _PAGE}
         while True:
@@ -99,9 +99,9 @@ class Batch:
 
 
 def fire(program: Path, http: httpx.Client, way: Way, count: int, rate: float) -> Batch:
-    """Schedules `count` one-shots, all due at one moment, and waits until they have fired. Raises LabError.
+    """Schedule `count` one-shots, all due at one moment, and wait until they have fired. Raise LabError.
 
-    rate: of scheduling, as measured before; they are due after thrice the time that this takes.
+    rate: the measured rate of scheduling. The jobs are due after three times the time that scheduling takes.
     """
     prefix = f"{uuid4().hex[:8]}-"
     due = (datetime.now(UTC) + timedelta(seconds=3 + 3 * count / rate)).replace(microsecond=0)
@@ -109,14 +109,16 @@ def fire(program: Path, http: httpx.Client, way: Way, count: int, rate: float) -
     scheduled = load.post(program, f"{way.url}/{prefix}{{uuid}}", CONNECTIONS, count, order)
     early = (due - datetime.now(UTC)).total_seconds()
     if early < 0:
-        raise LabError(f"Scheduling {count} jobs took {-early:.0f} s longer than this bench foresees: is it idle?")
+        raise LabError(
+            f"Scheduling {count} jobs took {-early:.0f} s longer than this bench expects. Is the machine idle?"
+        )
     arrivals: dict[str, datetime] = {}
 
     def all_fired() -> bool:
         arrivals.update(way.arrivals(http, prefix))
         return len(arrivals) == count
 
-    # Not asked while they fire: to ask is work beside what is measured.
+    # Not asked while they fire, because that would slow them down.
     asked_from = due + timedelta(seconds=_FIRE_WITHIN)
     processes.wait_until(lambda: datetime.now(UTC) > asked_from, early + _FIRE_WITHIN + 5)
     if not processes.wait_until(all_fired, _PATIENCE, 1):

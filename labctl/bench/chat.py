@@ -1,14 +1,14 @@
-"""./lab bench chat: what a turn of the chat costs, how that grows with the conversation, and what was to be had.
+"""./lab bench chat: the cost of a turn, how it grows with the conversation, and the limit.
 
-| row | what is done | what it stands for |
-|---|---|---|
-| `turn_N` | turns N - 9 to N of one session, one after the other | how cost grows with the conversation |
-| `bare_K` | K at a time: as many steps, in which nothing is done (bench/baselines/bare_workflow.py) | the limit |
-| `sessions_K` | K sessions at a time, each message after the reply to the one before | the services of this lab |
-| `taught_K` | the same at bench/baselines/taught_chat.py | a runtime and a client per request, one growing list |
+    | row | work | stands for |
+    |---|---|---|
+    | `turn_N` | turns N - 9 to N of one session, one after the other | how cost grows with the conversation |
+    | `bare_K` | K at a time: as many empty steps (bench/baselines/bare_workflow.py) | the limit |
+    | `sessions_K` | K sessions at a time, each message after the reply to the one before | the services of this lab |
+    | `taught_K` | the same at bench/baselines/taught_chat.py | a runtime and a client per request, one growing list |
 
-All with the offline engine. `ratio_to_limit` is the rate over that of the bare workflow with as many at a time, and for
-`turn_N` its p50 over that of the first. The rows of rates take turns, in short slices; a figure is their median.
+All rows use the offline engine. `ratio_to_limit` is the rate over that of the bare workflow with as many at a time. For
+`turn_N` it is its p50 over that of the first. The rows take turns in short slices, and a figure is their median.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _PATIENCE = 120  # seconds for one turn; sixteen taught ones wait for each other
 
 
 def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Result:
-    """Measures all rows, each rate for `seconds`; below 3 of them a session goes to turn 100 only, `full` to 10,000."""
+    """Measure all rows, each rate for `seconds`. Below 3 s a session ends at turn 100, with `full` at turn 10,000."""
     steps = Steps(console)
     apps = with_baselines(stack, "chat")
     # A key in secrets.json would have the chat answered by a model, each of thousands of turns.
@@ -77,7 +77,7 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
 
 
 def _say(http: httpx.Client, url: str, session: str) -> None:
-    # Sessions of one user would wait for each other in the memory, which is not how users chat.
+    # Sessions of one user would wait for each other in the memory. Real users do not chat like that.
     user = f"bench-{session}"
     message = {"user_id": user, "text": "I want to learn about workflows", "metadata": {"session_id": session}}
     _finished(http.post(f"{url}/chat/", json=message), "completed")
@@ -89,7 +89,7 @@ def _finished(answer: httpx.Response, wanted: str) -> None:
 
 
 def _grow(turn: Turn, marks: tuple[int, ...], advance: Callable[[], None]) -> dict[int, list[float]]:
-    """Seconds of the turns up to each mark, of one session that goes on to the last of them."""
+    """Return the seconds of the turns up to each mark, in one session that goes on to the last mark."""
     session, took = uuid4().hex, list[float]()
     with httpx.Client(timeout=_PATIENCE) as http:
         for _ in range(marks[-1]):

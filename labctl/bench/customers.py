@@ -1,4 +1,4 @@
-"""Customers in threads: so many at a time, each with the next thing to do as soon as the last is done."""
+"""A fixed number of customers in threads. Each one starts its next turn as soon as the last one is done."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import httpx
 
 from labctl.errors import LabError
 
-# Does one thing for a customer of that name, and returns when it is done.
+# Does one turn for a customer with that name, and returns when it is done.
 Turn = Callable[[httpx.Client, str], None]
 
 
 def at_once(turn: Turn, count: int, seconds: float, patience: float) -> tuple[float, list[float]]:
-    """Turns a second of `count` customers at a time, for `seconds` or one turn each; and each turn's seconds.
+    """Return the turns per second of `count` customers at a time, and each turn's seconds.
 
-    patience: seconds for one answer. Raises LabError when somebody gets none.
+    They work for `seconds`, and at least one turn each. patience: seconds for one answer. Raise LabError without one.
     """
-    # A connection that has expired is closed by one thread while another may have just begun to read from it.
+    # One thread would close an expired connection while another may just have started to read from it.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=count, keepalive_expiry=None)
-    # One client for all, made before: to make one takes as long as a turn.
+    # One client for all, made in advance, because making one takes as long as a turn.
     with httpx.Client(timeout=patience, limits=limits) as http, ThreadPoolExecutor(count) as pool:
         begin = time.monotonic()
 
-        def come() -> list[float]:
+        def work() -> list[float]:
             name, took = uuid4().hex, list[float]()
             while not took or time.monotonic() - begin < seconds:
                 started = time.monotonic()
@@ -37,5 +37,5 @@ def at_once(turn: Turn, count: int, seconds: float, patience: float) -> tuple[fl
                 took.append(time.monotonic() - started)
             return took
 
-        took = [one for coming in [pool.submit(come) for _ in range(count)] for one in coming.result()]
+        took = [one for worker in [pool.submit(work) for _ in range(count)] for one in worker.result()]
         return len(took) / (time.monotonic() - begin), took

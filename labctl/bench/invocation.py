@@ -1,17 +1,17 @@
-"""./lab bench invocation: what a call from caller to callee costs, each way, beside the ways around it.
+"""./lab bench invocation: the cost of a call from caller to callee, each way, and of the ways around it.
 
-| row | what is asked | what it stands for |
-|---|---|---|
-| `direct` | callee's app port | no Dapr at all |
-| `raw_sidecar` | the invoke URL of caller's sidecar | the limit: what any caller behind a sidecar could reach |
-| `caller_url` … `caller_grpc` | caller's `/call-greet/Ada?via=…` | the service of this lab, one row for each way |
-| `pooled_httpx` | `/call-greet/Ada` of bench/baselines/pooled_caller.py | caller with one pooled httpx client |
-| `pooled_httpx_aiohttp` | the same, with CLIENT=httpx-aiohttp | that client over aiohttp's connections |
-| `taught` | `/call-greet/Ada` of bench/baselines/taught_caller.py | a new HTTP client for each request |
+    | row | request to | stands for |
+    |---|---|---|
+    | `direct` | callee's app port | no Dapr at all |
+    | `raw_sidecar` | the invoke URL of caller's sidecar | the limit: what any caller behind a sidecar could reach |
+    | `caller_url` … `caller_grpc` | caller's `/call-greet/Ada?via=…` | the service of this lab, one row for each way |
+    | `pooled_httpx` | `/call-greet/Ada` of bench/baselines/pooled_caller.py | caller with one pooled httpx client |
+    | `pooled_httpx_aiohttp` | the same, with CLIENT=httpx-aiohttp | that client over aiohttp's connections |
+    | `taught` | `/call-greet/Ada` of bench/baselines/taught_caller.py | a new HTTP client for each request |
 
 All rows run on one stack. Each row's time is cut into short slices and the rows take turns, so that a machine that
 slows down slows down for all. A figure is the median of the slices. The sidecars are those of `./lab up`, with
-its resiliency policy and API log; the baseline's sidecar has no resiliency policy, which if anything helps it.
+its resiliency policy and API log. The baselines' sidecars have no resiliency policy, which can only help them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _WARM_UP = 0.5  # seconds; connections are made and Python's caches filled
 class Figures:
     """The medians of a row's slices at one number of connections.
 
-    spread: how far the middle half of the slices' rates is apart, as a share of the median.
+    spread: the distance between the quartiles of the slices' rates, as a share of the median.
     """
 
     requests_per_second: float
@@ -54,7 +54,7 @@ class Figures:
 
     @classmethod
     def of(cls, runs: list[Load]) -> Figures:
-        """The medians of the slices, of which there are at least two."""
+        """Return the medians of at least two slices."""
         rates = [run.requests_per_second for run in runs]
         lower, middle, upper = quantiles(rates, n=4, method="inclusive")
         latencies = median(run.p50_ms for run in runs), median(run.p99_ms for run in runs)
@@ -62,7 +62,7 @@ class Figures:
 
 
 def measure(stack: Stack, console: Console, seconds: float, _full: bool) -> Result:
-    """Brings everything up, measures each row for `seconds`, one slice in each round, and says what came out."""
+    """Start everything, and measure each row for `seconds`, one slice in each round."""
     steps = Steps(console)
     program = load.ensure(steps)
     lifecycle.up(stack, with_baselines(stack, "invocation"), console)

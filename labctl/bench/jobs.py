@@ -1,17 +1,17 @@
-"""./lab bench jobs: how late jobs fire that are all due at once, and what jobs that only wait cost.
+"""./lab bench jobs: how late jobs fire that are all due at once, and the cost of jobs that only wait.
 
-| row | what is done | what it stands for |
-|---|---|---|
-| `schedule_bare` | one-shot jobs posted to a sidecar, 16 at a time | the limit |
-| `schedule_app` | the same, through the app's `/schedule-job/…` | the service of this lab |
-| `fire_bare` | these fire, all due at one moment, at bench/baselines/bare_jobs.py, which notes the time | the limit |
-| `fire_app` | the same, at the service, which has stored each run before it answers | the service of this lab |
-| `pending_N` | 200 jobs fire at the service while N others wait that are due tomorrow | how cost grows |
+    | row | work | stands for |
+    |---|---|---|
+    | `schedule_bare` | one-shot jobs posted to a sidecar, 16 at a time | the limit |
+    | `schedule_app` | the same, through the app's `/schedule-job/…` | the service of this lab |
+    | `fire_bare` | these fire, all due at one moment, at bench/baselines/bare_jobs.py | the limit |
+    | `fire_app` | the same, at the service, which has stored each run before it answers | the service of this lab |
+    | `pending_N` | 200 jobs fire at the service while N others wait that are due tomorrow | how cost grows |
 
-p50 and p99: of a request for the rows that schedule; for those that fire, how long after the moment at which all were
-due a callback arrived. Jobs a second: requests; or jobs by the time from that moment to the last arrival.
-`scheduler_mib` is the scheduler's memory. Bare rounds and the app's take turns; each figure is the rounds' median. The
-scheduler starts with no job at all, and writes each to disk (etcd), as it does for a user.
+In the rows that schedule, p50 and p99 are those of a request. In those that fire, they are the time from the due moment
+to the callback, and jobs a second are counted to the last callback. `scheduler_mib` is the scheduler's memory. Bare
+rounds and the app's take turns, and each figure is the rounds' median. The scheduler starts without jobs, and writes
+each one to disk (etcd).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Grown:
 
 
 def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Result:
-    """Measures all rows, in a round for every 2 of the `seconds`; with `full` also beside 50,000 waiting jobs."""
+    """Measure all rows, in a round for every 2 of the `seconds`. With `full` also beside 50,000 waiting jobs."""
     steps = Steps(console)
     rounds = max(1, round(seconds / SECONDS_A_ROUND))
     program = load.ensure(steps)
@@ -96,8 +96,8 @@ def result(batches: dict[str, list[Batch]], grown: list[Grown], versions: dict[s
     def row(name: str, rate: float, p50: float, p99: float, ratio: float, mib: float | None = None) -> None:
         cells = [f"{rate:,.0f}", f"{p50:,.1f}", f"{p99:,.1f}", f"{ratio:.2f}"]
         table.add_row(name, *cells, f"{mib:,.0f}" if mib else "")
-        told = row_of(name, CONNECTIONS, p50, p99, ratio, jobs_per_second=rate)
-        rows.append(told | ({"scheduler_mib": significant(mib)} if mib else {}))
+        row_ = row_of(name, CONNECTIONS, p50, p99, ratio, jobs_per_second=rate)
+        rows.append(row_ | ({"scheduler_mib": significant(mib)} if mib else {}))
 
     limit, scheduled = 0.0, 0.0
     for name, done in batches.items():

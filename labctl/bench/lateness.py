@@ -1,7 +1,7 @@
 """./lab bench jobs --plot: how late a thousand jobs fire that are all due at one moment.
 
-One curve for the sidecar's jobs API with an app that only notes the time, one for the service, which stores each run
-before it answers.
+One curve is the sidecar's jobs API with an app that only notes the time. The other is the service, which stores each
+run before it answers.
 """
 
 from __future__ import annotations

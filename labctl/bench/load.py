@@ -1,7 +1,7 @@
-"""The load generator: fortio, driven over real sockets, and refused when a request failed or a connection was not kept.
+"""The load generator fortio. A run is refused when a request failed or a connection was not kept.
 
-fortio is built once from the pinned Go module bench/load (the same toolchain as the runtime's): oha and wrk are no Go
-modules, and k6 runs a JavaScript engine beside what it measures. fortio hardly disturbs it: 0.02 ms of CPU a request.
+It is built once from the pinned Go module bench/load, and costs 0.02 ms of CPU a request. The alternatives: oha and wrk
+are no Go modules, and k6 runs a JavaScript engine beside the measured app.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from labctl.up import processes
 
 MODULE = ROOT / "bench" / "load"
 _FOLDER = HOME / "bench"
-_REQUEST_TIMEOUT = 30  # seconds; above what the slowest row needs, so that slow never reads as broken
+_REQUEST_TIMEOUT = 30  # seconds; above what the slowest row needs, so that slow never looks like broken
 _RESOLUTION = "0.00001"  # seconds: latencies below 0.1 ms are exact to 10 µs, longer ones to some per cent
 
 
@@ -36,11 +36,11 @@ class Load:
 
 
 def ensure(steps: Steps) -> Path:
-    """The load generator's program, built first when the pin has changed. Raises LabError."""
+    """Return the load generator's program. Build it first when the pin has changed. Raise LabError."""
     program, made_from = _FOLDER / "fortio", _FOLDER / "made-from.txt"
     pin = (MODULE / "go.mod").read_text()
     if not program.exists() or not made_from.exists() or made_from.read_text() != pin:
-        # The runtime first: the two builds share their caches, which go when one has succeeded.
+        # The runtime first: the two builds share their caches, which are deleted when one has succeeded.
         runtime.ensure(steps, own=True)
         build.install_tools(steps, "load generator", MODULE, _FOLDER)
         made_from.write_text(pin)
@@ -48,26 +48,26 @@ def ensure(steps: Steps) -> Path:
 
 
 def version(program: Path) -> str:
-    """The version that the load generator says of itself."""
+    """Return the version that the load generator reports."""
     return (
         "fortio " + subprocess.run([program, "version"], capture_output=True, text=True, check=False).stdout.split()[0]
     )
 
 
 def run(program: Path, url: str, connections: int, seconds: float) -> Load:
-    """Sends requests over that many kept-alive connections, each as soon as the last was answered.
+    """Send requests over that many kept-alive connections, each as soon as the last was answered.
 
-    Raises LabError when any request failed (no answer, or anything but 200), or a connection had to be opened again.
+    Raise LabError when any request failed (no answer, or not 200), or a connection had to be opened again.
     """
     return read(_run(program, url, connections, ["-t", f"{seconds}s"]), connections)
 
 
 def post(program: Path, url: str, connections: int, count: int, body: dict[str, Any]) -> Load:
-    """Posts the body just `count` times; a `{uuid}` in the URL is another one each time. Raises LabError as `run`.
+    """Post the body `count` times. A `{uuid}` in the URL is different each time. Raise LabError as `run` does.
 
-    A 204 is as good as a 200: it is what Dapr's own API answers.
+    A 204 is as good as a 200, because Dapr's own API answers it.
     """
-    # fortio's faster client takes a 204, which has no length, for the end of the connection.
+    # fortio's faster client takes a 204, which has no length, as the end of the connection.
     payload = ["-stdclient", "-content-type", "application/json", "-payload", json.dumps(body)]
     return read(_run(program, url, connections, ["-n", str(count), *payload]), connections, {"200", "204"})
 
@@ -83,7 +83,7 @@ def _run(program: Path, url: str, connections: int, how_much: list[str]) -> dict
 
 
 def read(report: dict[str, Any], connections: int, good: Set[str] = frozenset({"200"})) -> Load:
-    """fortio's JSON report as a Load. Raises LabError for a run with failures or with reconnections."""
+    """Read fortio's JSON report. Raise LabError for a run with failures or with reconnections."""
     codes: dict[str, int] = report["RetCodes"]
     if not codes or not codes.keys() <= good:
         seen = ", ".join(f"{count} of {_name(code)}" for code, count in sorted(codes.items()))
@@ -102,7 +102,7 @@ def _name(code: str) -> str:
 
 
 def ceiling(program: Path, stack: Stack, connections: int, seconds: float) -> Load:
-    """What the load generator reaches against a server that does nothing: the rate that no row may come near."""
+    """Measure the load generator against a server that does nothing. No row may get near this rate."""
     port = stack.offset + 8000
     if who := processes.holder(port):
         raise LabError(f"The bench needs port {port}, which {who} holds. End that process and try again.")

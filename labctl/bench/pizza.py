@@ -1,18 +1,17 @@
-"""./lab bench pizza: what an order costs from its start to its delivery, and what finished orders cost those to come.
+"""./lab bench pizza: the cost of an order from start to delivery, and of finished orders to later ones.
 
-| row | what is done | what it stands for |
-|---|---|---|
-| `bare_K` | K at a time: a workflow of the same shape that does nothing (bench/baselines/bare_pizza.py) | the limit |
-| `orders_K` | K at a time: ordered, approved as soon as it waits for that, delivered | the services of this lab |
-| `least_K` | K at a time: taught_K's steps, in which nothing is done | what no services can beat |
-| `taught_K` | the same at bench/baselines/taught_pizza.py | synchronous calls, a client for each |
-| `finished_N` | one order at a time while N finished ones are in the store | how cost grows |
-| `purged_N` | the same after their workflows were purged | what the retention policy saves |
+    | row | work | stands for |
+    |---|---|---|
+    | `bare_K` | K at a time: an empty workflow of the same shape (bench/baselines/bare_pizza.py) | the limit |
+    | `orders_K` | K at a time: ordered, approved as soon as it waits for that, delivered | the services of this lab |
+    | `least_K` | K at a time: taught_K's steps, all of them empty | a limit for any services |
+    | `taught_K` | the same at bench/baselines/taught_pizza.py | synchronous calls, a client for each |
+    | `finished_N` | one order at a time while N finished ones are in the store | how cost grows |
+    | `purged_N` | the same after their workflows were purged | the gain of the retention policy |
 
-Steps take no time of their own (STEP_SECONDS=0). All are followed in the same way: the customers together look
-some eighty times a second, which is part of the cost in each. `ratio_to_limit` is the rate over that of the bare
-workflow with as many at a time, and for the last two the p50 over that beside the fewest; with those Redis' keys are
-counted.
+Steps take no time (STEP_SECONDS=0). In every row the customers together look some eighty times a second. That is part
+of the cost. `ratio_to_limit` is the rate over that of the bare workflow with as many at a time. For the last two rows
+it is the p50 over that beside the fewest finished orders, and Redis' keys are counted.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from labctl.stack import Stack
 from labctl.up import lifecycle, remembered
 
 AT_ONCE = (1, 16, 64, 256)
-SLICES = 3  # of the rows with few at a time; one with many lasts long enough
+SLICES = 3  # of the rows with few at a time; a row with many takes long enough
 MANY = 64
 FINISHED, FINISHED_FULL = (100, 1_000), (100, 1_000, 10_000)
 MEASURED = 20  # orders, one at a time, beside the finished ones
@@ -64,7 +63,7 @@ class Grown:
 
 
 def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Result:
-    """Measures all rows, each rate for `seconds`; below 3 of them up to 16 at a time and beside 100 finished orders."""
+    """Measure all rows, each rate for `seconds`. Below 3 s only up to 16 at a time and beside 100 finished orders."""
     steps = Steps(console)
     apps = with_baselines(stack, "pizza")
     lifecycle.up(stack, apps, console, resources=[FOLDER / "components"], env={"STEP_SECONDS": "0"})
@@ -88,14 +87,14 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
                 latencies.setdefault(f"{way}_{count}", []).extend(took)
                 advance()
     workflow = runfile.find(apps, "pizza-workflow")
-    with steps.step(f"{len(ended):,} orders are purged"):
+    with steps.step(f"{len(ended):,} orders: purge"):
         _purge(workflow, ended)
     grown: dict[str, Grown] = {}
     for mark in marks:
         with steps.step(f"{mark:,} finished orders", total=mark) as advance:
             _finish(workflow.url, mark, ended, advance)
         grown[f"finished_{mark}"] = Grown(_one_by_one(workflow.url, ended), _keys(stack))
-        with steps.step(f"{len(ended):,} orders are purged"):
+        with steps.step(f"{len(ended):,} orders: purge"):
             _purge(workflow, ended)
         grown[f"purged_{mark}"] = Grown(_one_by_one(workflow.url, ended), _keys(stack))
     versions = {"dapr": remembered.find_runtime(stack).version(), "python": platform.python_version()}
@@ -103,7 +102,7 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
 
 
 def _rate(url: str, count: int, seconds: float, ended: list[str]) -> tuple[float, list[float]]:
-    """Orders a second with `count` at a time, and the seconds that each took; adds their ids to `ended`."""
+    """Return the orders per second with `count` at a time, and the seconds of each. Add their ids to `ended`."""
     pause = count / _LOOKS_PER_SECOND
 
     def turn(http: httpx.Client, _: str) -> None:
@@ -113,7 +112,7 @@ def _rate(url: str, count: int, seconds: float, ended: list[str]) -> tuple[float
 
 
 def _finish(url: str, count: int, ended: list[str], advance: Callable[[], None]) -> None:
-    """Has so many orders delivered, as fast as it goes."""
+    """Get that number of orders delivered, as fast as possible."""
     with httpx.Client(timeout=_PATIENCE) as http, ThreadPoolExecutor(COMPARED_AT) as pool:
         for order in [pool.submit(_order, http, url, COMPARED_AT / _LOOKS_PER_SECOND) for _ in range(count)]:
             ended.append(order.result())
@@ -121,7 +120,7 @@ def _finish(url: str, count: int, ended: list[str], advance: Callable[[], None])
 
 
 def _one_by_one(url: str, ended: list[str]) -> list[float]:
-    """The seconds that each of a few orders takes, with nothing beside it."""
+    """Return the seconds of each of a few orders, one at a time."""
     took: list[float] = []
     with httpx.Client(timeout=_PATIENCE) as http:
         for _ in range(MEASURED):
@@ -132,9 +131,9 @@ def _one_by_one(url: str, ended: list[str]) -> list[float]:
 
 
 def _order(http: httpx.Client, url: str, pause: float) -> str:
-    """Orders, approves as soon as the pizza waits for that, returns the order's id when it is delivered.
+    """Order, approve as soon as the pizza waits for it, and return the order's id when it is delivered.
 
-    Raises LabError when it is not, or not in time.
+    Raise LabError when it is not delivered in time.
     """
     order_id, deadline = uuid4().hex, time.monotonic() + _PATIENCE
     order = {"order_id": order_id, "pizza_type": "pepperoni", "size": "large", "customer": _CUSTOMER}
@@ -145,13 +144,13 @@ def _order(http: httpx.Client, url: str, pause: float) -> str:
         answer = http.get(f"{url}/orders/{order_id}")
         if answer.status_code not in (200, 503):
             raise _failed(answer)
-        # 503: the engine is writing it just now.
-        told: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
-        if "result" in told:
-            if told["result"].get("final_status") != "delivered":
-                raise LabError(f"Order {order_id} at {url} ended otherwise, so there is no figure: {told['result']}")
+        # 503: the engine is writing it at this moment.
+        shown: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
+        if "result" in shown:
+            if shown["result"].get("final_status") != "delivered":
+                raise LabError(f"Order {order_id} at {url} ended otherwise, so there is no figure: {shown['result']}")
             return order_id
-        if told.get("status") == "pending_validation" and not approved:
+        if shown.get("status") == "pending_validation" and not approved:
             _accepted(http.post(f"{url}/validate-pizza", json={"order_id": order_id, "approved": True}))
             approved = True
     raise LabError(f"Order {order_id} at {url} was not delivered within {_PATIENCE} s, so there is no figure.")
@@ -167,7 +166,7 @@ def _failed(answer: httpx.Response) -> LabError:
 
 
 def _purge(app: App, orders: list[str]) -> None:
-    """Has the engine forget the workflows of these orders, and empties the list."""
+    """Purge the workflows of these orders, and empty the list."""
     url = f"http://127.0.0.1:{app.http_port}/v1.0/workflows/dapr/pizza-order-"
     with httpx.Client(timeout=_PATIENCE) as http, ThreadPoolExecutor(COMPARED_AT) as pool:
         for answer in pool.map(http.post, [f"{url}{order_id}/purge" for order_id in orders]):
@@ -176,7 +175,7 @@ def _purge(app: App, orders: list[str]) -> None:
 
 
 def _keys(stack: Stack) -> int:
-    """How many keys Redis has."""
+    """Return the number of keys in Redis."""
     with socket.create_connection(("127.0.0.1", stack.ports["redis"]), timeout=10) as redis:
         redis.sendall(b"DBSIZE\r\n")
         return int(redis.makefile().readline()[1:])
@@ -194,8 +193,8 @@ def result(
         p50, p99 = p50_p99([seconds * 1000 for seconds in took])
         figures = (f"{rate:,.2f}", f"{p50:,.0f}", f"{p99:,.0f}", f"{ratio:.2f}")
         table.add_row(name, str(count), *figures, f"{keys:,}" if keys is not None else "")
-        told = row_of(name, count, p50, p99, ratio, orders_per_second=rate)
-        rows.append(told | ({"redis_keys": keys} if keys is not None else {}))
+        row_ = row_of(name, count, p50, p99, ratio, orders_per_second=rate)
+        rows.append(row_ | ({"redis_keys": keys} if keys is not None else {}))
 
     for name, rate in rates.items():
         count = int(name.rpartition("_")[2])

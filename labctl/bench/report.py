@@ -1,4 +1,4 @@
-"""What every bench hands over: a table and its targets for the reader, and rows, machine and versions as JSON."""
+"""The result of a bench: a table and its targets for the reader, and rows, machine and versions as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Target:
-    """A ratio that was promised, and what this run measured."""
+    """A promised ratio, and the one that this run measured."""
 
     what: str
     wanted: float
@@ -49,16 +49,16 @@ class Result:
 def row_of(
     name: str, connections: int, p50_ms: float, p99_ms: float, ratio: float, **rate_or_time: float
 ) -> dict[str, Any]:
-    """A row as every bench tells it in JSON: `{"name", "connections", …, "p50_ms", "p99_ms", "ratio_to_limit"}`.
+    """Return a row in the JSON form of all benches: `{"name", "connections", …, "p50_ms", "p99_ms", "ratio_to_limit"}`.
 
-    rate_or_time: what the bench measures, named with its unit, such as requests_per_second.
+    rate_or_time: the measured quantity, named with its unit, such as requests_per_second.
     """
     figures = rate_or_time | {"p50_ms": p50_ms, "p99_ms": p99_ms, "ratio_to_limit": ratio}
     return {"name": name, "connections": connections} | {key: significant(value) for key, value in figures.items()}
 
 
 def figures_table(caption: str, first: str, figures: Sequence[str]) -> Table:
-    """An empty table of the bench's form: names on the left, figures to the right."""
+    """Return an empty table in the form of all benches: names on the left, figures to the right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
     table.add_column(first, no_wrap=True)
     for name in figures:
@@ -67,7 +67,7 @@ def figures_table(caption: str, first: str, figures: Sequence[str]) -> Table:
 
 
 def say_targets(console: Console, targets: Sequence[Target]) -> bool:
-    """Prints each promise and whether it held; returns whether all did."""
+    """Print each target and whether it was met. Return whether all were."""
     for target in targets:
         mark = "[green]met[/]   " if target.met else "[bold red]missed[/]"
         sign = "at most" if target.at_most else "at least"
@@ -76,14 +76,14 @@ def say_targets(console: Console, targets: Sequence[Target]) -> bool:
 
 
 def write(path: Path, result: Result) -> None:
-    """Writes `{"machine", "versions", "rows"}`, the same for every bench."""
+    """Write `{"machine", "versions", "rows"}`, the same for every bench."""
     document = {"machine": machine(), "versions": result.versions, "rows": result.rows}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def machine() -> dict[str, Any]:
-    """What it was measured on."""
+    """Return the machine that it was measured on."""
     memory = round(psutil.virtual_memory().total / 2**30, 1)
     return {"cpu": _cpu(), "cores": os.cpu_count(), "memory_gib": memory, "system": platform.platform(terse=True)}
 
@@ -99,7 +99,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def p50_p99(values: Sequence[float]) -> tuple[float, float]:
-    """The middle and the 99th percentile; one value is both."""
+    """Return the median and the 99th percentile. A single value is both."""
     if len(values) == 1:
         return values[0], values[0]
     cuts = quantiles(values, n=100, method="inclusive")
@@ -107,5 +107,5 @@ def p50_p99(values: Sequence[float]) -> tuple[float, float]:
 
 
 def significant(value: float, digits: int = 4) -> float:
-    """A figure without digits that nobody measured."""
+    """Return a figure without digits that were not measured."""
     return float(f"{value:.{digits}g}")

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 WIDTH, LEFT, RIGHT = 640, 16, 16
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart.
+# Okabe and Ito's colours, which colour-blind readers can distinguish.
 _STYLE = """\
 text { font: 12px sans-serif; fill: #333 } .faint { fill: #777 } .bold { font-weight: bold }
 .axis { stroke: #999 } .open { fill: #ddd } .failed { fill: #d55e00 } .succeeded { fill: #009e73 }
@@ -18,7 +18,7 @@ text { font: 12px sans-serif; fill: #333 } .faint { fill: #777 } .bold { font-we
 
 
 class Picture:
-    """A picture that grows by what is drawn on it."""
+    """A picture in progress."""
 
     def __init__(self, height: int, title: str) -> None:
         self._height, self._title = height, title

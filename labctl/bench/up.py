@@ -1,14 +1,14 @@
 """./lab bench up: how much longer `./lab up invocation` takes than the bare `dapr run -f` that it drives.
 
-| row | what is timed | below it |
-|---|---|---|
-| `dapr_run` | the limit: bare `dapr run -f` of the same apps, until all are ready | Redis and control plane run |
-| `lab_up` | the command `./lab up invocation --detach`, from its start to its end | the same ones run |
-| `lab_up_from_nothing` | the same command | nothing runs; for the reader, no target |
+    | row | timed | infrastructure |
+    |---|---|---|
+    | `dapr_run` | the limit: bare `dapr run -f` of the same apps, until all are ready | Redis and control plane run |
+    | `lab_up` | the command `./lab up invocation --detach`, from its start to its end | the same ones run |
+    | `lab_up_from_nothing` | the same command | not running; for the reader, no target |
 
-Warm: runtime, environments and disk caches are there. Below the first two the same Redis and control plane are left
-running, as `dapr init` leaves them and as bare `dapr run` needs them. Ready means the same in all three: the sidecar is
-healthy, and the app says so itself. The rows are measured in turn, in several rounds; a figure is the median.
+The start is warm: runtime, environments and disk caches are there. The first two rows use the same running Redis and
+control plane, as bare `dapr run` needs them. Ready means the same in all three: the sidecar is healthy, and the app
+reports that it is ready. The rows are measured in turn, in several rounds. A figure is the median.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from labctl.up import infrastructure, lifecycle, processes, readiness, remembere
 LIMIT = "dapr_run"
 ROUNDS = 5
 TIMES_BARE = 1.2
-_POLL = 0.05  # seconds; finer than the 0.1 of ./lab up, so that the bare start is not flattered by coarse waiting
+_POLL = 0.05  # seconds; finer than the 0.1 of ./lab up, so that coarse waiting does not favour ./lab up
 
 
 def measure(stack: Stack, console: Console, _seconds: float, _full: bool) -> Result:
-    """Times each way to start in turn. `seconds` means nothing here: a start takes as long as it takes."""
+    """Time each way to start in turn. `seconds` has no meaning here."""
     steps = Steps(console)
     apps = runfile.select(runfile.read_apps(stack), ["invocation"])
     ways: dict[str, Callable[[], float]] = {
@@ -46,7 +46,7 @@ def measure(stack: Stack, console: Console, _seconds: float, _full: bool) -> Res
         "lab_up_from_nothing": lambda: _lab_up(stack),
     }
     took: dict[str, list[float]] = {name: [] for name in ways}
-    # What the first start has to make or build is not measured.
+    # The first start may have to make something, and is not measured.
     lifecycle.up(stack, apps, console)
     for number in range(1, ROUNDS + 1):
         with steps.step(f"round {number} of {ROUNDS}", total=len(ways)) as advance:
@@ -61,7 +61,7 @@ def measure(stack: Stack, console: Console, _seconds: float, _full: bool) -> Res
 
 
 def _stop_apps(stack: Stack) -> None:
-    """Ends apps, sidecars and the CLI; Redis and the control plane go on."""
+    """Stop apps, sidecars and the CLI. Redis and the control plane keep running."""
     below = infrastructure.names(stack)
     processes.stop(stack, names=[one.name for one in processes.find(stack) if one.name not in below])
     missing = set(below) - {one.name for one in infrastructure.look(stack)}
@@ -70,7 +70,7 @@ def _stop_apps(stack: Stack) -> None:
 
 
 def _bare(stack: Stack, apps: Sequence[App]) -> float:
-    """Seconds from `dapr run -f` to all apps ready."""
+    """Return the seconds from `dapr run -f` to all apps ready."""
     runtime = remembered.find_runtime(stack)
     file = runfile.write_copy(stack, apps, name="bare.yaml")
     command = [str(runtime.cli), "run", "--run-file", str(file)]
@@ -89,7 +89,7 @@ def _bare(stack: Stack, apps: Sequence[App]) -> float:
 
 
 def _lab_up(stack: Stack) -> float:
-    """Seconds that the command takes, its own start included."""
+    """Return the seconds that the command takes, with its own start."""
     address = {"LAB_SITE_NAME": stack.name, "LAB_PORT_OFFSET": str(stack.offset)}
     begin = time.monotonic()
     done = subprocess.run(
@@ -115,7 +115,7 @@ def result(took: dict[str, list[float]], versions: dict[str, str]) -> Result:
     for name, seconds in took.items():
         ratio = middle[name] / middle[LIMIT]
         table.add_row(name, f"{middle[name]:.2f}", f"{min(seconds):.2f}", f"{max(seconds):.2f}", f"{ratio:.2f}")
-        # Of so few starts the 99th percentile is the slowest one.
+        # With so few starts the 99th percentile is the slowest one.
         p50, p99 = middle[name] * 1000, max(seconds) * 1000
         rows.append(row_of(name, 1, p50, p99, ratio, seconds_to_ready=middle[name]))
     targets = [Target("./lab up to bare dapr run -f", TIMES_BARE, middle["lab_up"] / middle[LIMIT], at_most=True)]

@@ -12,9 +12,9 @@ LABS = {"pizza": pizza.play}
 
 
 def run(lab: str, console: Console, orders: int, seed: int) -> int:
-    """Plays it and prints what was killed when and every ledger; the exit code is 1 when anything was lost or doubled.
+    """Run the chaos of a lab, and print each kill and every ledger. Return 1 when anything was lost or doubled.
 
-    Raises LabError for a lab without chaos, as private_stack does, and when a process does not come back.
+    Raise LabError for a lab without chaos, as `private_stack` does, and when a process does not restart.
     """
     if lab not in LABS:
         raise LabError(f"There is no chaos for {lab!r}, only for: {', '.join(LABS)}.")

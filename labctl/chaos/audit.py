@@ -1,4 +1,4 @@
-"""What is left after the chaos: each order's end, held against what each service says that it did."""
+"""Compare each order's end with the ledgers of the services after the chaos."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ class Audit:
         self._http, self._apps, self._customers = http, apps, customers
 
     def late(self) -> list[str]:
-        """Orders that have ended, and of which pizza-order has not heard everything yet."""
-        return [one.plan.order_id for one in self._customers if one.ended_as and _told(self._book(one)) != _shown(one)]
+        """Return the orders that have ended, but whose last events have not reached pizza-order yet."""
+        return [
+            one.plan.order_id for one in self._customers if one.ended_as and _received(self._book(one)) != _shown(one)
+        ]
 
     def wrong(self) -> list[str]:
-        """One line for everything that was lost, doubled or is stuck; none is what was promised."""
+        """Return a line for everything that was lost or doubled, or is stuck. The promise is that there is none."""
         return [f"{one.plan.order_id}: {line}" for one in self._customers for line in self._wrong_with(one)]
 
-    def unwished(self) -> list[str]:
-        """One line for each order that its customer would have taken and that was not delivered, with the reason."""
+    def unwanted(self) -> list[str]:
+        """Return a line for each order that its customer wanted and that was not delivered, with the reason."""
         return [
             f"{one.plan.order_id}: {one.last['result'].get('error')}"
             for one in self._customers
@@ -41,7 +43,7 @@ class Audit:
         ]
 
     def table(self) -> Table:
-        """What each service did: how many times, how often it was asked for that, and for how many orders."""
+        """Return a table of what each service did, how often it was asked to, and for how many orders."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in ("service", "step"):
             table.add_column(column, no_wrap=True)
@@ -56,7 +58,7 @@ class Audit:
         return table
 
     def summary(self) -> str:
-        """How the orders ended, in words."""
+        """Return in words how the orders ended."""
         ends = Counter(one.ended_as or "STUCK" for one in self._customers)
         return ", ".join(f"{count} {end}" for end, count in ends.most_common())
 
@@ -65,19 +67,19 @@ class Audit:
             return [f"is stuck: {customer.last}"]
         ledgers = {doer: self._entries(doer, customer) for doer in DOERS}
         deeds = {doer: [(entry["step"], entry["attempt"]) for entry in ledgers[doer]] for doer in DOERS}
-        told, shown = _told(self._book(customer)), _shown(customer)
+        received, shown = _received(self._book(customer)), _shown(customer)
         wrong = [f"{doer} did {deed} {times} times" for doer in DOERS for deed, times in _doubled(deeds[doer])]
         if len({entry["run"] for entries in ledgers.values() for entry in entries}) > 1:
             wrong.append("was run more than once")
-        if told != shown:
-            wrong.append(f"pizza-order was told {told}, and it went {shown}")
+        if received != shown:
+            wrong.append(f"pizza-order received {received}, but the workflow shows {shown}")
         if "not undone" in str(customer.last["result"].get("error")):
             wrong.append(customer.last["result"]["error"])
         attempts = customer.last["attempt"]
         if customer.ended_as == "delivered":
             wrong += _missing_or_more(deeds, _of_a_delivery(attempts))
         else:
-            wrong += _not_undone(deeds)
+            wrong += _not_compensated(deeds)
         return [*wrong, f"its result is {customer.last['result']}"] if wrong else []
 
     def _entries(self, doer: str, customer: Customer) -> list[dict[str, Any]]:
@@ -94,12 +96,12 @@ class Audit:
         return answer.json()
 
 
-def _told(book: dict[str, Any]) -> list[str]:
-    return [moment["status"] for moment in book.get("timeline", [])]
+def _received(book: dict[str, Any]) -> list[str]:
+    return [entry["status"] for entry in book.get("timeline", [])]
 
 
 def _shown(customer: Customer) -> list[str]:
-    return [moment["status"] for moment in customer.last["timeline"]]
+    return [entry["status"] for entry in customer.last["timeline"]]
 
 
 def _doubled(deeds: list[Deed]) -> list[tuple[Deed, int]]:
@@ -107,31 +109,31 @@ def _doubled(deeds: list[Deed]) -> list[tuple[Deed, int]]:
 
 
 def _of_a_delivery(attempts: int) -> dict[str, set[Deed]]:
-    thrown_away = {("discard", attempt) for attempt in range(1, attempts)}
+    discarded_ones = {("discard", attempt) for attempt in range(1, attempts)}
     return {
         "pizza-storefront": {("order", 1)},
-        "pizza-kitchen": {("cook", attempt) for attempt in range(1, attempts + 1)} | thrown_away,
+        "pizza-kitchen": {("cook", attempt) for attempt in range(1, attempts + 1)} | discarded_ones,
         "pizza-delivery": {("deliver", attempts)},
     }
 
 
 def _missing_or_more(deeds: dict[str, list[Deed]], wanted: dict[str, set[Deed]]) -> list[str]:
     return [
-        f"{doer} did {sorted(deeds[doer])}, and should have done {sorted(wanted[doer])}"
+        f"{doer} did {sorted(deeds[doer])}, but should have done {sorted(wanted[doer])}"
         for doer in DOERS
         if set(deeds[doer]) != wanted[doer]
     ]
 
 
-def _not_undone(deeds: dict[str, list[Deed]]) -> list[str]:
-    """What was done for an order that was not delivered, and not undone."""
+def _not_compensated(deeds: dict[str, list[Deed]]) -> list[str]:
+    """Return the steps of an undelivered order that were not compensated."""
     shop, kitchen, courier = (deeds[doer] for doer in DOERS)
     wrong: list[str] = []
     if ("order", 1) in shop and not {("refund", 1), ("cancel", 1)} <= set(shop):
-        wrong.append(f"pizza-storefront did {shop}: the order was not taken back")
+        wrong.append(f"pizza-storefront did {shop}: the order was not cancelled and refunded")
     cooked, discarded = ({attempt for step, attempt in kitchen if step == name} for name in ("cook", "discard"))
     if cooked - discarded:
-        wrong.append(f"pizza-kitchen did not throw away the pizzas {sorted(cooked - discarded)}")
+        wrong.append(f"pizza-kitchen did not discard the pizzas {sorted(cooked - discarded)}")
     steps = {step for step, _ in courier}
     if "deliver" in steps and "recall" not in steps:
         wrong.append("pizza-delivery did not recall the pizza")

@@ -1,4 +1,4 @@
-"""Customers of the pizza lab who do not give up: what cannot be reached is asked again."""
+"""Customers of the pizza lab that do not give up: a call that fails is repeated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PIZZAS = 3  # RULES__PIZZAS
 
 @dataclass(frozen=True)
 class Plan:
-    """What a customer will do: reject so many pizzas, or cancel when the order has this status."""
+    """The behaviour of a customer: reject a number of pizzas, or cancel when the order has a certain status."""
 
     order_id: str
     rejects: int = 0
@@ -26,12 +26,12 @@ class Plan:
 
     @property
     def wants_it(self) -> bool:
-        """Whether the customer takes one of the pizzas in the end."""
+        """Whether the customer accepts one of the pizzas in the end."""
         return self.cancels_at is None and self.rejects < PIZZAS
 
     @classmethod
     def of(cls, number: int, chance: Random) -> Plan:
-        """The plan of the customer of that number."""
+        """Return the plan of the customer with that number."""
         order_id = f"chaos-{number}"
         (kind,) = chance.choices(["approve", "reject", "cancel"], [6, 2, 2])
         if kind == "cancel":
@@ -40,15 +40,15 @@ class Plan:
 
 
 class Customer:
-    """Places one order, judges its pizzas, and waits for its end."""
+    """Place one order, judge its pizzas, and wait for its end."""
 
     def __init__(self, plan: Plan, http: httpx.Client, url: str, closed: threading.Event) -> None:
         self.plan, self._http, self._url, self._closed = plan, http, url, closed
-        self.asked_in_vain = 0
+        self.repeated = 0
         self.last: dict[str, Any] = {}
 
     def visit(self, seconds: float) -> None:
-        """Returns when the order has ended, or is stuck: not ended so many seconds after it was placed."""
+        """Return when the order has ended, or is stuck because it has not ended within `seconds`."""
         customer = {"name": "Ada Lovelace", "address": "12 St James's Square", "phone": "+44 20 7946 0000"}
         order = {"order_id": self.plan.order_id, "pizza_type": "pepperoni", "size": "large", "customer": customer}
         deadline = time.monotonic() + seconds
@@ -57,7 +57,7 @@ class Customer:
             if time.monotonic() > deadline or self._closed.wait(ASK_AGAIN_SECONDS):
                 return
         while self.ended_as is None and time.monotonic() < deadline and not self._closed.wait(ASK_AGAIN_SECONDS):
-            # 404, of an order that was never seen: somebody was killed between noting it and starting it.
+            # 404 before it was ever seen: a process was killed between claiming the order and starting it.
             fine = (200,) if self.last else (200, 404)
             state = self._ask("GET", f"/orders/{self.plan.order_id}", None, fine)
             if state == {}:
@@ -68,7 +68,7 @@ class Customer:
 
     @property
     def ended_as(self) -> str | None:
-        """How the order ended; None for one that is stuck, or that broke off and that nothing has undone yet."""
+        """The final status. None for an order that is stuck, or that failed and is not compensated yet."""
         return self.last.get("result", {}).get("final_status")
 
     def _act_on(self, state: dict[str, Any]) -> None:
@@ -77,19 +77,19 @@ class Customer:
         elif state["status"] == "pending_validation":
             approved = state["attempt"] > self.plan.rejects
             verdict = {"order_id": self.plan.order_id, "approved": approved, "attempt": state["attempt"]}
-            # 409: it was judged already, and the answer was lost or the workflow has not seen it yet.
+            # 409: it was judged already. The answer was lost, or the workflow has not seen the verdict yet.
             self._ask("POST", "/validate-pizza", verdict, (202, 409))
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None, fine: tuple[int, ...]) -> dict[str, Any] | None:
-        """The answer; None when there was none, or it said that something is down."""
+        """Return the answer. None without one, or when it says that a dependency is down."""
         try:
             answer = self._http.request(method, f"{self._url}{path}", json=body)
         except httpx.TransportError:
-            # Somebody was killed. It will be asked again, and what is never answered is found as a stuck order.
-            self.asked_in_vain += 1
+            # A process was killed. The call is repeated, and one that is never answered shows as a stuck order.
+            self.repeated += 1
             return None
         if answer.status_code in (502, 503, 504):
-            self.asked_in_vain += 1
+            self.repeated += 1
             return None
         if answer.status_code not in fine:
             raise LabError(f"{method} {path} of pizza-workflow: {answer.status_code} {answer.text[:300]}")

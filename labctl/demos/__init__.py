@@ -1,4 +1,4 @@
-"""./lab demo LAB: a lab's story, told live in the terminal by the services that run."""
+"""./lab demo LAB: play a lab's story in the terminal against the running services."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ STORIES = {"invocation": invocation.Story, "jobs": jobs.Story, "chat": chat.Stor
 
 
 def play(lab: str, stack: Stack, console: Console, auto: bool = False) -> None:
-    """Plays a lab's story against the running stack; with `auto` nobody is asked anything.
+    """Play a lab's story against the running stack. With `auto` it asks no questions.
 
-    Raises LabError for an unknown lab and when it does not run.
+    Raise LabError for an unknown lab, and when the lab does not run.
     """
     if lab not in STORIES:
         raise LabError(f"There is no demo {lab!r}. The demos are: {', '.join(STORIES)}.")
@@ -28,8 +28,8 @@ def play(lab: str, stack: Stack, console: Console, auto: bool = False) -> None:
         raise LabError(f"Not running: {', '.join(late)}. Start the lab with {start}.")
     story = STORIES[lab](stack, apps, console, auto)
     try:
-        story.tell()
+        story.play()
     except httpx.HTTPError as error:
-        raise LabError(f"The story broke off: {error}. See ./lab status and ./lab logs.") from error
+        raise LabError(f"The story stopped: {error}. See ./lab status and ./lab logs.") from error
     finally:
         story.tidy()

@@ -1,4 +1,4 @@
-"""What every story does alike."""
+"""The parts that every story uses."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.live import Live
 
 
 def chapter(console: Console, title: str, text: str) -> None:
-    """Says what comes next, and what is done for it."""
+    """Print the title of the next chapter, and what is done in it."""
     console.print(f"\n[bold cyan]{title}[/]\n[dim]{text}[/]")
 
 
 @contextmanager
 def live(console: Console, first: RenderableType) -> Generator[Live]:
-    """What changes in place; off a terminal only its last form is there, with its line closed."""
+    """Show something that changes in place. Off a terminal only its last form is printed."""
     with Live(first, console=console, refresh_per_second=10) as shown:
         yield shown
     if not console.is_terminal:

@@ -23,8 +23,8 @@ from labctl.up import control
 
 CHAT, MEMORY = "chat-service", "agent-memory-service"
 USER = "Junaid"
-HELP = "/kill and /restart memory, /forget me, /quit. Anything else is said to the chat."
-# What is said when nobody is at the keyboard.
+HELP = "/kill and /restart memory, /forget me, /quit. Anything else goes to the chat."
+# The messages without a keyboard.
 SCRIPT = (
     "I want to learn about workflows",
     "What did we talk about?",
@@ -36,13 +36,13 @@ SCRIPT = (
     "Who am I?",
     "/quit",
 )
-_LEARNS_WITHIN = 5  # seconds in which memory has heard of a turn; what it shows is looked at until then
+_LEARNS_WITHIN = 5  # seconds until the turn's event has reached memory
 _PATIENCE = 90  # seconds for one reply; a chat whose memory is down waits for it
 _LOOK_EVERY = 0.2
 
 
 class Story:
-    """A chat with the services of a stack; off a terminal it follows a script."""
+    """A chat with the services of a stack. Off a terminal it follows a script."""
 
     def __init__(self, stack: Stack, apps: list[App], console: Console, auto: bool) -> None:
         self.stack, self.console = stack, console
@@ -55,8 +55,8 @@ class Story:
         self.memory_is_dead = False
         self.script = iter(SCRIPT)
 
-    def tell(self) -> None:
-        """Asks and answers until /quit."""
+    def play(self) -> None:
+        """Send messages and show the replies until /quit."""
         chapter(self.console, "a chat whose every message is a workflow", HELP)
         draft = {"name": USER, "preferred_style": "formal", "user_summary": f"{USER} is learning Dapr."}
         self.http.post(f"{self.memory}/memories/{self.user}/initialize", json=draft).raise_for_status()
@@ -66,7 +66,7 @@ class Story:
                 case "/kill" if not self.memory_is_dead:
                     control.kill(self.stack, MEMORY)
                     self.memory_is_dead = True
-                    self.console.print(f"{MEMORY} is dead (kill -9). A message now waits for it, and is not lost.")
+                    self.console.print(f"{MEMORY} is dead (kill -9). A message now waits for it and is not lost.")
                 case "/restart" if self.memory_is_dead:
                     self._restart()
                     for instance, said in pending.items():
@@ -80,20 +80,18 @@ class Story:
                     self.console.print(HELP)
                 case _ if self.memory_is_dead:
                     pending[self._start(text)] = text
-                    self.console.print(
-                        "Accepted. Its first step is tried again and again: /restart brings memory back."
-                    )
+                    self.console.print("Accepted. Its first step is retried: /restart brings memory back.")
                 case _:
                     self._show(text, self._reply(self._start(text)))
 
     def tidy(self) -> None:
-        """Leaves the lab as it was found, also after Ctrl-C or an error in the middle."""
+        """Leave the lab as it was found, also after Ctrl-C or an error."""
         if self.memory_is_dead:
             self._restart()
         self.http.close()
 
     def _wait_until_chat_forgot(self) -> None:
-        # chat is told by an event, and ends whatever it has of the user then: also what is said in the meantime.
+        # An event makes chat forget the user, with everything that was sent until then.
         begin = time.monotonic()
         with self.console.status(f"{CHAT} forgets too"):
             while self.http.get(f"{self.chat}/chat/{self.last}").is_success and time.monotonic() - begin < _PATIENCE:
@@ -124,7 +122,7 @@ class Story:
         return f"(no reply within {_PATIENCE} s: GET {self.chat}/chat/{instance})"
 
     def _show(self, said: str, reply: str) -> None:
-        # All of it is Text: what users and models write may look like Rich's markup.
+        # All of it is Text, because users and models may write something that looks like Rich's markup.
         kept, known = self._kept(said)
         table = Table.grid(padding=(0, 1))
         for one in kept[-4:]:
@@ -133,7 +131,7 @@ class Story:
         self.console.print(Columns([Panel(Text(reply), title=CHAT, title_align="left", border_style="green"), side]))
 
     def _kept(self, said: str) -> tuple[list[dict[str, Any]], str]:
-        """The conversation once memory has heard of this turn, and what it knows of the user."""
+        """Return the conversation, once memory has this turn, and what memory knows about the user."""
         begin = time.monotonic()
         while True:
             answer = self.http.get(f"{self.memory}/conversations/{self.session}", params={"limit": 4})
@@ -142,7 +140,7 @@ class Story:
                 break
             time.sleep(_LOOK_EVERY)
         memory = self.http.get(f"{self.memory}/memories/{self.user}")
-        known: str = memory.json()["user_summary"] if memory.is_success else "nobody of that name"
+        known: str = memory.json()["user_summary"] if memory.is_success else "no such user"
         return history, known
 
     def _restart(self) -> None:

@@ -1,4 +1,4 @@
-"""./lab demo invocation: four ways to call, then faults, and who repairs them."""
+"""./lab demo invocation: four ways to call, then faults, and how Dapr handles them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from labctl.up import control, processes
 
 _LOOK_EVERY = 0.2  # seconds between two looks at callee's count
 _PATIENCE = 60  # seconds for one call; caller's own limit is shorter
-_FOUND_AGAIN_WITHIN = 15  # seconds; gRPC's pauses between two attempts to connect begin at one
+_FOUND_AGAIN_WITHIN = 15  # seconds; gRPC waits at least one between two attempts to connect
 
 
 class Story:
-    """The story, told by callee and caller of a stack."""
+    """The story of callee and caller."""
 
     def __init__(self, stack: Stack, apps: list[App], console: Console, _auto: bool) -> None:
         self.stack, self.console = stack, console
@@ -36,15 +36,15 @@ class Story:
         self.callee, self.caller = (
             f"http://127.0.0.1:{runfile.find(apps, f'{one}-app').app_port}" for one in ("callee", "caller")
         )
-        # Of a secure stack callee takes only what carries its token.
+        # In a secure stack callee accepts only requests with its token.
         tokens = stack.state / "tokens.json"
         token = json.loads(tokens.read_text())["APP_API_TOKEN"] if stack.secure else ""
         self.http = httpx.Client(timeout=_PATIENCE, headers={"dapr-api-token": token} if token else {})
 
-    def tell(self) -> None:
-        """Plays it to the end."""
+    def play(self) -> None:
+        """Play the story to its end."""
         begin = time.monotonic()
-        chapter(self.console, "caller greets four ways", "It names an app id; where callee runs, only Dapr knows.")
+        chapter(self.console, "caller greets four ways", "It names an app id. Only Dapr knows where callee runs.")
         table = Table("via", "message", "attempts", "ms", box=box.SIMPLE_HEAD, pad_edge=False)
         for via in ("url", "header", "sdk", "grpc"):
             answer = self.http.get(f"{self.caller}/call-greet/Ada", params={"via": via}).raise_for_status().json()
@@ -57,7 +57,9 @@ class Story:
         self._order_faults(2)
         self._call()
 
-        chapter(self.console, "callee fails longer than Dapr tries", 'PUT /faults {"fail_next": 100}, then one call.')
+        chapter(
+            self.console, "callee fails for longer than Dapr retries", 'PUT /faults {"fail_next": 100}, then one call.'
+        )
         self._order_faults(100)
         self._call()
         self._order_faults(0)
@@ -72,12 +74,12 @@ class Story:
             seconds = control.restart(self.stack, "callee-app")
         self.killed = False
         chapter(self.console, "callee is back", f"Restarted in {seconds:.1f} s. caller was not touched.")
-        # caller's sidecar dials the new one at growing intervals, of seconds, and refuses calls in between.
+        # caller's sidecar connects to the new one at growing intervals, and refuses calls in between.
         processes.wait_until(self._call, _FOUND_AGAIN_WITHIN)
         self.console.print(f"\nThat took {time.monotonic() - begin:.0f} s. The policy: components/resiliency.yaml.")
 
     def tidy(self) -> None:
-        """Leaves the lab as it was found, also after Ctrl-C or an error in the middle."""
+        """Leave the lab as it was found, also after Ctrl-C or an error."""
         if self.killed:
             control.restart(self.stack, "callee-app")
         with suppress(httpx.HTTPError):
@@ -88,7 +90,7 @@ class Story:
         self.http.put(f"{self.callee}/faults", json={"fail_next": fail_next}).raise_for_status()
 
     def _call(self) -> bool:
-        """One call of caller's; shows each attempt as callee counts it, then what caller answered: True for a 2xx."""
+        """Call caller once. Show each attempt that reaches callee, then the answer. Return whether it was a 2xx."""
         request_id = uuid.uuid4().hex
         answers: Queue[httpx.Response | httpx.HTTPError] = Queue()
 
@@ -122,7 +124,7 @@ class Story:
         try:
             seen = self.http.get(f"{self.callee}/faults/attempts/{request_id}")
         except httpx.TransportError:
-            return counted  # killed: nobody counts
+            return counted  # killed
         now = int(seen.json()["attempts"]) if seen.is_success else 0
         for number in range(counted + 1, now + 1):
             lines.add_row(f"{seconds:4.1f} s", f"attempt {number} reached callee")

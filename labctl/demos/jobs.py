@@ -1,4 +1,4 @@
-"""./lab demo jobs: jobs that fire, fail, come again, and outlive the app and the scheduler."""
+"""./lab demo jobs: jobs that fire, fail, are retried, and outlive the app and the scheduler."""
 
 from __future__ import annotations
 
@@ -21,32 +21,30 @@ from labctl.up import control, infrastructure
 
 APP = "scheduler-test-py"
 _LOOK_EVERY = 0.2  # seconds
-_PATIENCE = 60  # seconds for what a chapter waits for; the longest wait is 22 s, for a scheduler that was killed
+_PATIENCE = 60  # seconds for each wait; the longest is 22 s, for a killed scheduler
 
 
 class Story:
-    """The story, told by the scheduler app of a stack."""
+    """The story of the scheduler app."""
 
     def __init__(self, stack: Stack, apps: list[App], console: Console, _auto: bool) -> None:
         self.stack, self.console = stack, console
-        # A scheduler of the user's own `dapr init` is not killed for a show.
+        # The scheduler of the user's own `dapr init` is not killed for a demo.
         self.may_kill_scheduler = any(one.name == "scheduler" and one.ours for one in infrastructure.look(stack))
         self.app = f"http://127.0.0.1:{runfile.find(apps, APP).app_port}"
         self.http = httpx.Client(base_url=self.app, timeout=10)
         self.names: list[str] = []
         self.killed: list[str] = []
 
-    def tell(self) -> None:
-        """Plays it to the end."""
+    def play(self) -> None:
+        """Play the story to its end."""
         begin = time.monotonic()
         chapter(
             self.console, "a job every 2 s, 3 times", 'POST /schedule-job/… {"schedule": "@every 2s", "repeats": 3}'
         )
         self._follow(self._schedule(schedule="@every 2s", repeats=3), 3)
 
-        chapter(
-            self.console, "its callback fails twice", "Without a policy the scheduler tries 3 more times, 1 s apart."
-        )
+        chapter(self.console, "its callback fails twice", "Without a policy the scheduler retries 3 times, 1 s apart.")
         self.http.put("/faults", json={"fail_next": 2}).raise_for_status()
         self._follow(self._schedule(due_time="1s"), 3)
 
@@ -65,7 +63,7 @@ class Story:
             chapter(
                 self.console,
                 "the scheduler is killed",
-                "kill -9. Its jobs are on disk; its lease on them runs out after some 20 s.",
+                "kill -9. Its jobs are on disk; the old lease expires after some 20 s.",
             )
             name = self._schedule(schedule="@every 1s", repeats=None)
             self._follow(name, 2)
@@ -75,7 +73,7 @@ class Story:
         self.console.print(f"\nThat took {time.monotonic() - begin:.0f} s. Each run is kept: curl {self.app}/runs")
 
     def tidy(self) -> None:
-        """Leaves the lab as it was found, also after Ctrl-C or an error in the middle."""
+        """Leave the lab as it was found, also after Ctrl-C or an error."""
         for name in list(self.killed):
             self._restart(name)
         with suppress(httpx.HTTPError):
@@ -111,7 +109,7 @@ class Story:
         return answer.json()["runs"][::-1]
 
     def _follow(self, name: str, count: int, *, after: int = 0) -> None:
-        """Shows `count` runs of the job as they come, not counting those `after` which it begins."""
+        """Show the next `count` runs of the job as they happen. after: number of runs to leave out."""
         lines = Table.grid(padding=(0, 2))
         seen, begin = 0, time.monotonic()
         with live(self.console, lines) as shown:

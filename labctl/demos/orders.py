@@ -1,4 +1,4 @@
-"""All orders of the pizza services, whoever made them, as a board in the terminal shows them."""
+"""All orders of the pizza services, as a board in the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.text import Text
 STATUSES = ("confirmed", "cooking", "cooked", "pending_validation", "approved", "delivering", "delivered")
 ENDS = {"delivered": "green", "failed": "red", "cancelled": "yellow", "expired": "yellow"}
 _PAGE = 50
-_WITHIN = 1.0  # seconds for one look; keys are not read meanwhile
+_WITHIN = 1.0  # seconds for one look, during which no keys are read
 
 
 @dataclass
@@ -31,17 +31,17 @@ class Order:
     been: set[str] = field(default_factory=set[str])
 
     def see(self, seen: dict[str, Any]) -> None:
-        """Takes over what pizza-workflow says of it, or pizza-order, which knows of no pause."""
+        """Take over the state that pizza-workflow shows, or pizza-order, which shows no pause."""
         self.status, self.attempt = seen["status"], seen["attempt"] or 1
         self.paused = seen.get("paused", self.paused)
         self.ended = seen.get("final", "result" in seen)
-        self.been = {moment["status"] for moment in seen["timeline"]}
+        self.been = {entry["status"] for entry in seen["timeline"]}
 
 
 class Orders:
-    """What pizza-order has in its book, in the order in which it came, and how far each has got.
+    """The orders in pizza-order's book, oldest first, and how far each one is.
 
-    A service that was killed answers again in a moment; until then what was seen last is shown.
+    While a killed service does not answer, the last known state is shown.
     """
 
     def __init__(self, http: httpx.Client, workflow: str, book: str) -> None:
@@ -50,24 +50,24 @@ class Orders:
         self.chosen: str | None = None
 
     def add(self, order_id: str, pizza: str) -> None:
-        """An order that was made just now, which pizza-order may not have heard of."""
+        """Add an order that was made just now. Its events may not have reached pizza-order yet."""
         self.known.setdefault(order_id, Order(order_id, pizza))
 
     def choose(self, step: int) -> None:
-        """Chooses the order so many rows further down; the last one, when none is chosen."""
+        """Choose the order `step` rows further down, or the last one when none is chosen."""
         ids = list(self.known)
         here = ids.index(self.chosen) + step if self.chosen else len(ids) - 1
         self.chosen = ids[max(0, min(here, len(ids) - 1))] if ids else None
 
     def shown(self, rows: int) -> list[Order]:
-        """So many orders as fit: the last ones, or when that would leave out the chosen one, from it on."""
+        """Return as many orders as fit: the last ones, or those from the chosen one on if it would be left out."""
         ids = list(self.known)
         last = max(0, len(ids) - rows)
         first = min(last, ids.index(self.chosen)) if self.chosen else last
         return list(self.known.values())[first : first + rows]
 
     def look(self, rows: int, own: Iterable[str]) -> None:
-        """Reads which orders there are, and where those are that are shown, or own, and under way."""
+        """Read the list of orders, and the state of those in flight that are shown or that this demo placed."""
         with suppress(httpx.TransportError):
             self._read_book()
         for order_id in dict.fromkeys([*(order.order_id for order in self.shown(rows)), *own]):
@@ -79,28 +79,28 @@ class Orders:
                         order.see(answer.json())
 
     def _read_book(self) -> None:
-        """Newest first, page by page, until there is nothing new on one."""
+        """Read pizza-order's list, newest first, until a page has nothing new."""
         new: dict[str, Order] = {}
         page: dict[str, Any] = {"limit": _PAGE}
         while True:
             answer = self.http.get(f"{self.book}/orders", params=page, timeout=_WITHIN)
             if not answer.is_success:
                 return
-            told = answer.json()
+            page_read = answer.json()
             count = len(new)
-            for one in told["orders"]:
+            for one in page_read["orders"]:
                 order_id = one["order_id"]
                 if order_id not in self.known:
                     new.setdefault(order_id, Order(order_id, one["order"]["pizza_type"] if one["order"] else "?"))
                 (self.known.get(order_id) or new[order_id]).see(one)
-            if len(new) == count or told["next"] is None:
+            if len(new) == count or page_read["next"] is None:
                 break
-            page["before"] = told["next"]
+            page["before"] = page_read["next"]
         for order_id in reversed(new):
             self.known[order_id] = new[order_id]
 
     def table(self, rows: int) -> Table:
-        """The board."""
+        """Return the board."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in ("", "order", "pizza", "no.", "status", "way"):
             table.add_column(column, no_wrap=True)

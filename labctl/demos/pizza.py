@@ -1,4 +1,4 @@
-"""./lab demo pizza: a live board of all orders moving through the steps, steered by keys or by itself."""
+"""./lab demo pizza: a live board of all orders on their way, steered by keys or automatically."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ KEYS = "n new · ↑↓ choose · a approve · r reject · p pause · u resume �
 ROUTES = {"a": "validate-pizza", "r": "validate-pizza", "p": "pause-order", "u": "resume-order", "c": "cancel-order"}
 ARROWS = {"\x1b[A": -1, "\x1b[B": 1, "\x1bOA": -1, "\x1bOB": 1, "k": -1, "j": 1}
 MENU = ("pepperoni", "margherita", "quattro stagioni")
-AT_ONCE = 3  # orders under way, when it runs by itself
-# Off a terminal it ends with as many orders: one is rejected once, one cancelled.
+AT_ONCE = 3  # orders in flight in automatic mode
+# Off a terminal it ends after that many orders: one is rejected once, one cancelled.
 OFF_A_TERMINAL = 4
-_ROWS, _ROWS_LESS = 15, 9  # of orders; of a low terminal so many less than it has
+_ROWS, _ROWS_LESS = 15, 9  # of orders; on a low terminal its height minus the second number
 _LOOK_EVERY = 0.3  # seconds
 _PATIENCE = 120  # seconds for all orders, off a terminal
 
@@ -47,8 +47,8 @@ class Story:
         self.verdicts: set[tuple[str, int]] = set()
         self.said = ""
 
-    def tell(self) -> None:
-        """Shows the board until q is pressed; off a terminal until a few orders have ended."""
+    def play(self) -> None:
+        """Show the board until q is pressed. Off a terminal, until a few orders have ended."""
         chapter(self.console, "orders that cannot be lost", "./lab kill pizza-kitchen elsewhere, and watch the board.")
         begin = time.monotonic()
         self.look()
@@ -63,13 +63,13 @@ class Story:
                     break
 
     def tidy(self) -> None:
-        """Nothing is left to do: orders under way go on without an audience."""
+        """Close the connections. Orders in flight continue."""
         self.http.close()
 
     def press(self, keys: list[str]) -> bool:
-        """Does what the keys ask for, one after the other; True for the one that ends it.
+        """Act on the keys, one after the other. Return True for the key that ends the demo.
 
-        They were pressed at what was on the board, so nothing is looked up meanwhile.
+        The user pressed them at the visible board, so it is not updated in between.
         """
         for key in keys:
             if key == "q":
@@ -92,7 +92,7 @@ class Story:
             self._ask(ROUTES[key], order.order_id)
 
     def _judge(self, order: Order, approved: bool) -> bool:
-        # For the pizza on the board: by now another one of this order may be waiting.
+        # The verdict is for the pizza on the board. By now the order's next one may be waiting.
         return self._ask("validate-pizza", order.order_id, approved=approved, attempt=order.attempt)
 
     def _order(self, choose: bool) -> None:
@@ -106,24 +106,23 @@ class Story:
                 self.orders.chosen = order_id
 
     def _ask(self, route: str, order_id: str, **more: Any) -> bool:
-        """Whether it was accepted; what was said is on the board."""
+        """Send a request. Return whether it was accepted. The answer is on the board."""
         self.said = f"{route} {order_id}: "
         try:
             answer = self.http.post(f"{self.workflow}/{route}", json={"order_id": order_id, **more})
         except httpx.TransportError:
-            # Killed, as the board invites to do.
-            self.said += "pizza-workflow cannot be reached just now"
+            # Killed, as the board suggests.
+            self.said += "pizza-workflow cannot be reached"
             return False
         self.said += str(answer.status_code) if answer.is_success else answer.json()["detail"]
         return answer.is_success
 
     def look(self) -> None:
-        """Sees which orders there are and how far they have got."""
+        """Read the orders and their states."""
         self.orders.look(self._rows, self.own)
 
     def _go_on(self) -> None:
-        """By itself, with its own orders: approves what waits, rejects every third one's first pizza, cancels every
-        fourth."""
+        """Steer the demo's own orders: approve, reject every third one's first pizza, cancel every fourth one."""
         own = [self.orders.known[order_id] for order_id in self.own]
         for number, order in enumerate(own):
             verdict = (order.order_id, order.attempt)
@@ -134,8 +133,8 @@ class Story:
                     accepted = self._judge(order, approved=number % 3 != 1 or order.attempt > 1)
                 if accepted:
                     self.verdicts.add(verdict)
-        under_way = sum(not order.ended for order in own)
-        if under_way < AT_ONCE and (self.has_keys or len(own) < OFF_A_TERMINAL):
+        in_flight = sum(not order.ended for order in own)
+        if in_flight < AT_ONCE and (self.has_keys or len(own) < OFF_A_TERMINAL):
             self._order(choose=False)
 
     def _all_ended(self) -> bool:
@@ -146,9 +145,9 @@ class Story:
         return max(1, min(_ROWS, self.console.height - _ROWS_LESS))
 
     def board(self) -> Group:
-        """The board as it was seen last."""
+        """Return the board."""
         known = self.orders.known.values()
-        counts = f"{len(known)} orders, {sum(not order.ended for order in known)} under way"
+        counts = f"{len(known)} orders, {sum(not order.ended for order in known)} in flight"
         lines = [counts, self.said, KEYS if self.has_keys else ""]
         return Group(self.orders.table(self._rows), *(Text(line, "dim") for line in lines))
 

@@ -29,7 +29,7 @@ def build(steps: Steps, *, all_components: bool) -> None:
     free = shutil.disk_usage(HOME).free / 1e9
     if free < BUILD_SPACE_GB:
         raise LabError(
-            f"Building the Dapr runtime takes {BUILD_SPACE_GB} GB for a while and {HOME} has {free:.1f} GB free. "
+            f"Building the Dapr runtime needs {BUILD_SPACE_GB} GB for a while, and {HOME} has {free:.1f} GB free. "
             "Make room, or set LAB_HOME to a folder on another disk, and run ./lab setup again."
         )
     out = installed.new(_BUILD / "out")
@@ -46,7 +46,7 @@ def build(steps: Steps, *, all_components: bool) -> None:
 
 
 def find_go() -> tuple[Path, str] | None:
-    """A Go toolchain that is new enough and its version: on PATH, or the one fetched before."""
+    """Return a Go toolchain that is new enough, with its version: the one on PATH, or the one fetched earlier."""
     fetched = sorted((HOME / "go").glob("**/go/bin/go"))
     for candidate in (shutil.which("go"), *fetched):
         if not candidate:
@@ -58,7 +58,7 @@ def find_go() -> tuple[Path, str] | None:
 
 
 def is_older(version: str, than: str) -> bool:
-    """Whether a version comes before another, number by number; no for what has no number, as a build from `edge`."""
+    """Return whether a version is lower than another. A version without numbers (a build from `edge`) is not."""
     numbers = re.match(r"\d+(\.\d+)*", version)
     return numbers is not None and _numbers(numbers[0]) < _numbers(than)
 
@@ -77,7 +77,7 @@ def _fetch_go(steps: Steps) -> tuple[Path, str]:
 
 
 def _go_environment() -> dict[str, str]:
-    """Caches of our own: they take 8 GB, and are deleted when the build has succeeded."""
+    """Return an environment with private caches. They take 8 GB and are deleted when the build has succeeded."""
     caches = {"GOMODCACHE": str(_BUILD / "modules"), "GOCACHE": str(_BUILD / "cache"), "GOPATH": str(_BUILD / "path")}
     own = {"GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
     # -modcacherw: a module cache is read-only otherwise, and could not be deleted.
@@ -93,9 +93,9 @@ def _run_go(go: Path, folder: Path, *arguments: str) -> str:
 
 
 def _runtime_modfile(go: Path, all_components: bool) -> Path | None:
-    """A go.mod that builds the runtime from a copy of its source holding only the components of components.txt.
+    """Return a go.mod that builds the runtime from a copy of its source with only the components of components.txt.
 
-    None means the module as it is, with all components. Go forbids overlays in its module cache, hence the copy.
+    None means the module as it is, with all components. The copy is needed because Go's module cache is read-only.
     """
     if all_components:
         return None
@@ -142,9 +142,9 @@ def _go_install(
 
 
 def install_tools(steps: Steps, what: str, module: Path, target: Path) -> None:
-    """Builds the tools of a Go tool module into the folder `target`, all or nothing. Raises LabError.
+    """Build the tools of a Go tool module into the folder `target`, all or nothing. Raise LabError.
 
-    Shares the lock and the caches of the runtime's build, and deletes the caches when it has succeeded.
+    The build shares the lock and the caches of the runtime's build, and deletes the caches when it has succeeded.
     """
     HOME.mkdir(parents=True, exist_ok=True)
     with FileLock(HOME / "runtime.lock"):
@@ -161,7 +161,7 @@ def install_tools(steps: Steps, what: str, module: Path, target: Path) -> None:
 def _go_error(output: str) -> LabError:
     last = [line for line in output.strip().splitlines() if line.strip()][-1:] or ["no output"]
     if re.search(r"no space left", output):
-        return LabError(f"The disk of {HOME} is full. Make room and run ./lab setup again: what was done is kept.")
+        return LabError(f"The disk of {HOME} is full. Make room and run ./lab setup again.")
     if re.search(
         r"dial tcp|no such host|connect: |i/o timeout|connection refused|TLS handshake|unexpected EOF", output
     ):

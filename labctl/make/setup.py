@@ -1,4 +1,4 @@
-"""Making what a start needs: the runtime, Redis, the secrets file, each service's environment."""
+"""Make what a start needs: the runtime, Redis, the secrets file, each service's environment."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from labctl.runfile import App
 from labctl.stack import HOME, ROOT, Stack
 
 _SECRETS = ROOT / "secrets"
-# Keys that nobody has to think of. Dapr takes an AES key of 16, 24 or 32 bytes, in hexadecimal digits.
+# Keys that are generated. Dapr takes an AES key of 16, 24 or 32 bytes, in hexadecimal digits.
 _GENERATED = ("STATE_ENCRYPTION_KEY", "USER_HASH_KEY")
 
 
 def set_up(
     stack: Stack, apps: Sequence[App], steps: Steps, *, own_runtime: bool = False, from_source: bool = False
 ) -> dapr.Runtime:
-    """Make what is missing in parallel: the runtime, Redis, the secrets file, each service's environment.
+    """Make everything that is missing, in parallel: runtime, Redis, secrets file, each service's environment.
 
     own_runtime, from_source: as `runtime.ensure` has them.
     """
@@ -39,13 +39,13 @@ def set_up(
 
 
 def ensure_secrets() -> None:
-    """The file behind the component `secretstore`: its example with keys made for this checkout; git ignores it."""
+    """Write the file behind the component `secretstore`: its example, with keys made for this checkout."""
     example, made = _SECRETS / "secrets.example.json", _SECRETS / "secrets.json"
     kept: dict[str, str] = json.loads(made.read_text()) if made.exists() else {}
     known: dict[str, str] = json.loads(example.read_text()) | kept
     for name in _GENERATED:
         if name in known:
-            # A key that was made once is never changed: what was stored under it could not be read any more.
+            # A key is never replaced: data that was stored under it could not be read any more.
             known[name] = known[name] or secrets.token_hex(32)
     if known != kept:
         made.touch(mode=0o600)
@@ -53,7 +53,7 @@ def ensure_secrets() -> None:
 
 
 def set_up_environments(apps: Sequence[App], steps: Steps) -> None:
-    """Makes the .venv of each service whose lock has changed."""
+    """Make the .venv of each service whose lock has changed."""
     # A sidecar without an app, or an app that borrows another's environment, has no lock.
     folders = dict.fromkeys(app.folder for app in apps if (app.folder / "requirements-dev.txt").exists())
     with ThreadPoolExecutor(max_workers=4) as pool:
@@ -63,7 +63,7 @@ def set_up_environments(apps: Sequence[App], steps: Steps) -> None:
 
 def make_environment(folder: Path, steps: Steps) -> None:
     lock = folder / "requirements-dev.txt"
-    # Outside the service's folder: a lock file there would be a stranger in it.
+    # Outside the service's folder, which holds only what the service needs.
     held = checkout_lock(f"{folder.relative_to(ROOT).as_posix().replace('/', '-')}-environment")
     with held:
         if not uv.is_made(folder / ".venv", lock):
@@ -72,6 +72,6 @@ def make_environment(folder: Path, steps: Steps) -> None:
 
 
 def checkout_lock(name: str) -> FileLock:
-    """A lock between all labctl processes of this checkout."""
+    """Return a lock that all labctl processes of this checkout share."""
     HOME.mkdir(parents=True, exist_ok=True)
     return FileLock(HOME / f"{name}.lock")

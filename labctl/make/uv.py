@@ -1,4 +1,4 @@
-"""uv, by which every Python environment here is made from its lock."""
+"""Make Python environments from their locks with uv."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MADE_FROM = "made-from.txt"
 
 
 def uv() -> Path:
-    """The uv on PATH, or the one that ./lab fetched. Raises LabError when there is none."""
+    """Return the uv on PATH, or the one that ./lab fetched. Raise LabError when there is none."""
     found = shutil.which("uv") or shutil.which("uv", path=HOME / "uv" / "bin")
     if not found:
         raise LabError("uv is missing: run ./lab, which fetches it, or install uv and try again.")
@@ -23,16 +23,16 @@ def uv() -> Path:
 
 
 def is_made(environment: Path, lock: Path) -> bool:
-    """Whether that environment was made from the present lock, by an interpreter that still exists."""
+    """Return whether an environment was made from the current lock, by an interpreter that still exists."""
     made_from = environment / MADE_FROM
     python = environment / "bin" / "python"
     return made_from.exists() and python.exists() and made_from.read_bytes() == lock.read_bytes()
 
 
 def make(environment: Path, lock: Path) -> None:
-    """Makes a virtual environment that holds exactly what the lock names, hashes checked. Raises LabError.
+    """Make a virtual environment that holds exactly the packages of a lock, hashes checked. Raise LabError.
 
-    Its bytecode is compiled at once: where PYTHONDONTWRITEBYTECODE is set each start of an app would do it again.
+    Bytecode is compiled here. With PYTHONDONTWRITEBYTECODE each start of an app would compile it again.
     """
     _run(["venv", "-q", "--allow-existing", "--python", sys.executable, str(environment)])
     _run(["pip", "sync", "-q", "--compile-bytecode", "--require-hashes", str(lock)], {"VIRTUAL_ENV": str(environment)})
@@ -40,7 +40,7 @@ def make(environment: Path, lock: Path) -> None:
 
 
 def install_package(requirement: str, folder: Path) -> None:
-    """Installs one package, without what it depends on, into a folder of its own. Raises LabError."""
+    """Install one package without its dependencies into a folder. Raise LabError."""
     beside = folder.with_name(folder.name + ".new")
     _run(["pip", "install", "-q", "--no-deps", "--python", sys.executable, "--target", str(beside), requirement])
     shutil.rmtree(folder, ignore_errors=True)

@@ -23,9 +23,9 @@ from labctl.terminal import console, print_whole
 from labctl.up import control, foreground, infrastructure, lifecycle, logfiles, readiness, remembered, watcher
 
 Labs = Annotated[list[str] | None, typer.Argument(metavar="[LAB]…", help="Labs; all that exist when none is named.")]
-Name = Annotated[str, typer.Argument(metavar="APP|redis|scheduler|placement", help="An app id, or a part below it.")]
+Name = Annotated[str, typer.Argument(metavar="APP|redis|scheduler|placement", help="An app id, or redis, …")]
 Sidecar = Annotated[bool, typer.Option("--sidecar", help="Only the app's sidecar (daprd).")]
-KeepSidecar = Annotated[bool, typer.Option("--keep-sidecar", help="Only the app, under the sidecar that it had.")]
+KeepSidecar = Annotated[bool, typer.Option("--keep-sidecar", help="Only the app. Its sidecar keeps running.")]
 Build = Annotated[
     bool, typer.Option("--build", help="Build the pinned Dapr from source, without its release archives.")
 ]
@@ -35,14 +35,14 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 def up(
     labs: Labs = None,
     detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Return when all is ready; ./lab down ends it.")
+        bool, typer.Option("--detach", "-d", help="Return when everything is ready. ./lab down stops it.")
     ] = False,
     build: Build = False,
     secure: Annotated[
-        bool, typer.Option("--secure", help="mTLS, access control and API tokens, with a control plane of its own.")
+        bool, typer.Option("--secure", help="mTLS, access control and API tokens, with a separate control plane.")
     ] = False,
 ) -> None:
-    """Sets up what is missing, starts the labs and waits until every app is ready. Ctrl-C stops all of it."""
+    """Set up what is missing, start the labs and wait until every app is ready. Ctrl-C stops everything."""
     stack = replace(Stack.from_environment(), secure=secure)
     apps = runfile.select(runfile.read_apps(stack), labs or [])
     signal.signal(signal.SIGTERM, _interrupt)
@@ -50,7 +50,9 @@ def up(
         seconds = lifecycle.up(stack, apps, console, from_source=build)
         print_whole(console, _up_table(apps, seconds))
         if secure:
-            console.print("mTLS is on: callers are known by certificate, callee lets caller-app's GET /greet/* in.")
+            console.print(
+                "mTLS is on: callers are known by certificate, and callee-app admits only caller-app's GET /greet/*."
+            )
             console.print(f"The API tokens are in {(stack.state / 'tokens.json').relative_to(HOME.parent)}")
         if detach:
             console.print("Running. [bold]./lab status[/], [bold]./lab logs[/], and [bold]./lab down[/] to end it.")
@@ -60,7 +62,7 @@ def up(
         _watch(stack, apps)
     except KeyboardInterrupt:
         console.print("\nStopping …")
-        # A second Ctrl-C must not leave half of it running.
+        # A second Ctrl-C must not leave half of the processes running.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         lifecycle.down(stack, lambda what: console.print(f"[dim]{what}[/]"))
         console.print("Stopped.")
@@ -74,7 +76,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 def _watch(stack: Stack, apps: list[App]) -> None:
     try:
         watcher.watch(stack, apps, lambda what: console.print(what, soft_wrap=True))
-        console.print("The labs were stopped from elsewhere.")
+        console.print("The labs were stopped by another command.")
     except LabError:
         console.print("Stopping the others …")
         lifecycle.down(stack)
@@ -92,11 +94,9 @@ def _up_table(apps: list[App], seconds: dict[str, float]) -> Table:
 
 
 def down(
-    forget: Annotated[
-        bool, typer.Option("--forget", help="Delete what Redis and the scheduler have kept too.")
-    ] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Also delete the data of Redis and the scheduler.")] = False,
 ) -> None:
-    """Ends all that ./lab up started, in order: apps, sidecars, control plane, Redis."""
+    """Stop everything that ./lab up started, in order: apps, sidecars, control plane, Redis."""
     stack = remembered.present(Stack.from_environment())
     ended = lifecycle.down(stack, lambda what: console.print(f"[dim]{what}[/]"))
     console.print("Stopped." if ended else "Nothing of ./lab runs here.")
@@ -107,7 +107,7 @@ def down(
 
 
 def status(json_: Json = False) -> None:
-    """Shows every app with its process, sidecar and readiness, and what runs below them."""
+    """Show every app with its process, sidecar and readiness, and the infrastructure below them."""
     stack = remembered.present(Stack.from_environment())
     rows = readiness.status(stack, runfile.read_apps(stack))
     below = infrastructure.look(stack)
@@ -146,11 +146,11 @@ def logs(
     app: Annotated[
         str | None, typer.Argument(metavar="[APP]", help="An app id or redis, scheduler, placement.")
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come in; Ctrl-C ends it.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until Ctrl-C.")] = False,
     sidecar: Sidecar = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines of each log.")] = 20,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="Number of last lines of each log.")] = 20,
 ) -> None:
-    """Prints the last lines of an app's log, or of all apps' logs."""
+    """Print the last lines of an app's log, or of all apps' logs."""
     stack = Stack.from_environment()
     apps = runfile.read_apps(stack)
     if app in infrastructure.names(Stack(secure=True)):
@@ -159,7 +159,7 @@ def logs(
         wanted = [runfile.find(apps, app)] if app else apps
         kind = "daprd" if sidecar else "app"
         if follow:
-            # The CLI opens a new file at each start; `tail -F` sees that the name leads elsewhere, and goes on there.
+            # The CLI opens a new file at each start. `tail -F` notices the changed link and follows the new file.
             logfiles.link(stack, wanted)
             linked = {one.app_id: logfiles.linked(stack, one, kind) for one in wanted}
             found = {name: path for name, path in linked.items() if path.exists()}
@@ -174,14 +174,14 @@ def logs(
 
 
 def dapr_cli(context: typer.Context) -> None:
-    """Runs the `dapr` CLI that the labs use: ./lab dapr list, invoke, publish, stop …"""
+    """Run the `dapr` CLI that the labs use: ./lab dapr list, invoke, publish, stop …"""
     runtime = remembered.find_runtime(Stack.from_environment())
     os.environ.update(runtime.environment)
     os.execv(runtime.cli, [str(runtime.cli), *context.args])
 
 
 def kill(name: Name, sidecar: Sidecar = False) -> None:
-    """kill -9 of an app, its sidecar, Redis, scheduler or placement: break it, and see Dapr heal it."""
+    """Kill (kill -9) an app, its sidecar, Redis, scheduler or placement, and watch Dapr recover."""
     stack = remembered.present(Stack.from_environment())
     pid = control.kill(stack, name, sidecar=sidecar)
     what = f"{name}'s sidecar" if sidecar else name
@@ -190,7 +190,7 @@ def kill(name: Name, sidecar: Sidecar = False) -> None:
 
 
 def restart(name: Name, sidecar: Sidecar = False, keep_sidecar: KeepSidecar = False) -> None:
-    """Restarts one app with its sidecar (or only one of them), Redis, scheduler or placement; nothing else moves."""
+    """Restart one app with its sidecar (or only one of the two), Redis, scheduler or placement."""
     if sidecar and keep_sidecar:
         raise LabError("--sidecar and --keep-sidecar exclude each other.")
     stack = remembered.present(Stack.from_environment())
@@ -199,7 +199,7 @@ def restart(name: Name, sidecar: Sidecar = False, keep_sidecar: KeepSidecar = Fa
 
 
 def serve(name: Name) -> None:
-    """Runs one app with its sidecar, or one infrastructure process, in the foreground (what the Tiltfile calls)."""
+    """Run one app with its sidecar, or one infrastructure process, in the foreground. The Tiltfile uses this."""
     stack = Stack.from_environment()
     signal.signal(signal.SIGTERM, _interrupt)
     foreground.serve(stack, name, console)

@@ -17,16 +17,16 @@ from labctl.up.remembered import Run
 
 
 def kill(stack: Stack, name: str, *, sidecar: bool = False) -> int:
-    """kill -9 of an app, of its sidecar, or of Redis, scheduler or placement; returns the pid. Raises LabError."""
+    """Kill (kill -9) an app, its sidecar, Redis, scheduler or placement. Return the pid. Raise LabError."""
     kinds = ("sidecar",) if sidecar else ("app", "infrastructure")
     victim = next((one for one in processes.find(stack) if one.name == name and one.kind in kinds), None)
     if victim is None:
         shared = [one for one in infrastructure.look(stack) if one.name == name]
         what = f"{name}'s sidecar" if sidecar else name
         if shared:
-            raise LabError(f"{name} (pid {shared[0].pid}) is not ours: only what ./lab started is killed by it.")
+            raise LabError(f"{name} (pid {shared[0].pid}) is not ours: ./lab kills only processes that it started.")
         raise LabError(f"{what} does not run here. See ./lab status.")
-    # A watching `./lab up` reads from this that it was meant.
+    # An open `./lab up` reads this and does not restart it.
     remembered.note(remembered.intent(stack, name), "killed")
     victim.process.kill()
     psutil.wait_procs([victim.process], timeout=5)
@@ -42,9 +42,9 @@ def restart(
     resources: Sequence[Path] | None = None,
     app: App | None = None,
 ) -> float:
-    """Restarts one app with its sidecar, only one of the two, or one infrastructure process; seconds until ready.
+    """Restart one app with its sidecar, only one of the two, or one infrastructure process. Return seconds until ready.
 
-    resources: component folders instead of those the stack was brought up with. app: where dapr.yaml does not know it.
+    resources: component folders in place of those of the start. app: needed for an app that is not in dapr.yaml.
     """
     begin = time.monotonic()
     runtime = remembered.find_runtime(stack)
@@ -78,7 +78,7 @@ def restart(
 
 
 def _start_app(stack: Stack, app: App, run: Run) -> None:
-    """Starts an app under the sidecar that it had, which the CLI has no command for: with what the CLI gives an app."""
+    """Start an app under its running sidecar. The CLI has no command for this, so its environment is set here."""
     environment = {
         "APP_ID": app.app_id,
         "APP_PORT": str(app.app_port),
@@ -93,14 +93,14 @@ def _start_app(stack: Stack, app: App, run: Run) -> None:
 
 
 def _end_idle_clis(stack: Stack) -> None:
-    """A `dapr run` whose apps and sidecars have all been ended waits on for ever: it is ended too."""
+    """Stop each `dapr run` whose apps and sidecars were all stopped. It would wait forever."""
     clis = [one.process for one in processes.find(stack) if one.kind == "cli"]
     processes.end([cli for cli in clis if _is_idle(cli)], grace=3)
 
 
 def _is_idle(cli: psutil.Process) -> bool:
     try:
-        # One that has just been started has no children yet either.
+        # A CLI that has just started has no children yet either.
         return not cli.children() and time.time() - cli.create_time() > 10
     except psutil.NoSuchProcess:
         return False

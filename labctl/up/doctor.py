@@ -1,4 +1,4 @@
-"""Every requirement of the labs: found or missing, and the one command that mends it."""
+"""Check every requirement of the labs, and name the command that fixes each missing one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labctl.up import infrastructure, processes, readiness
 
 @dataclass(frozen=True)
 class Row:
-    """One requirement. state: `ok`, `missing` (the labs cannot run), or `note` (they can, and ./lab up sees to it)."""
+    """One requirement. state: `ok`, `missing` (the labs cannot run), or `note` (./lab up takes care of it)."""
 
     state: Literal["ok", "missing", "note"]
     what: str
@@ -30,7 +30,7 @@ class Row:
 
 
 def examine(stack: Stack) -> list[Row]:
-    """All rows, in the order in which a newcomer would mend them."""
+    """Return all rows, in the order in which a newcomer would fix them."""
     apps = runfile.read_apps(stack)
     rows = [Row("ok", "Python 3.11 or newer", platform.python_version()), _uv(), *_dapr(), _go()]
     rows += [_redis(stack), *_infrastructure(stack), *_environments(apps), *_ports(stack, apps), _disk()]
@@ -113,7 +113,7 @@ def _environments(apps: list[runfile.App]) -> list[Row]:
         if uv.is_made(folder / ".venv", folder / "requirements-dev.txt"):
             rows.append(Row("ok", f"environment of {name}", f"{name}/.venv"))
         else:
-            rows.append(Row("note", f"environment of {name}", "not made from the present lock", "./lab setup"))
+            rows.append(Row("note", f"environment of {name}", "not made from the current lock", "./lab setup"))
     return rows
 
 
@@ -130,7 +130,7 @@ def _ports(stack: Stack, apps: list[runfile.App]) -> list[Row]:
 
 
 def _infrastructure_ports(stack: Stack) -> list[Row]:
-    # One that runs already, ours or of `dapr init`, is used as it is; what is still to be started needs all its ports.
+    # A process that runs already, ours or of `dapr init`, is used as it is. Any other needs all its ports.
     running = {one.name for one in infrastructure.look(stack)}
     rows: list[Row] = []
     for name in infrastructure.names(stack):
@@ -144,7 +144,7 @@ def _held(ports: Iterable[tuple[str, int]]) -> list[Row]:
     for what, port in ports:
         if who := processes.holder(port):
             pid = processes.holder_pid(port)
-            # Who holds it is told to root alone where it is another user's.
+            # Only root can see which process of another user holds a port.
             fix = f"kill {pid}" if pid else f"sudo lsof -i :{port}"
             rows.append(Row("missing", f"port {port} ({what})", f"held by {who}", fix))
     return rows

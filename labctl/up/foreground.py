@@ -1,4 +1,4 @@
-"""./lab serve: one process of a stack in the foreground, which is what the Tiltfile calls."""
+"""./lab serve: run one process of a stack in the foreground. The Tiltfile uses this."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from labctl.up.watcher import watch
 
 
 def serve(stack: Stack, name: str, console: Console) -> None:
-    """One app with its sidecar, or one infrastructure process, until interrupted or ended. For Tilt.
+    """Run one app with its sidecar, or one infrastructure process, until it is interrupted or ends.
 
-    An infrastructure process that somebody already runs is left alone, and waited for as long as it serves.
+    An infrastructure process that runs already is left alone. Then this returns when it no longer serves.
     """
     steps = Steps(console)
     if name in infrastructure.names(stack):
@@ -45,26 +45,26 @@ def serve(stack: Stack, name: str, console: Console) -> None:
         lifecycle.dapr_run(stack, [app], runtime, remembered.Run(), name=f"{name}.yaml")
         seconds = readiness.wait_ready(stack, [app], time.monotonic())[app.app_id]
         console.print(f"{name} is ready at {app.url} after {seconds:.1f} s")
-        # Tilt sees to the infrastructure, each in a `serve` of its own.
+        # Tilt runs each infrastructure process in a separate `serve`.
         watch(stack, [app], console.print, infrastructure_too=False)
     except KeyboardInterrupt:
         _stop(stack, app)
     except LabError:
-        _stop(stack, app)  # else what is left of it holds the ports of the next
+        _stop(stack, app)  # a leftover process would hold the ports of the next start
         raise
 
 
 def _stop(stack: Stack, app: App) -> None:
-    """Ends an app that `serve` started, with its sidecar and CLI, and nothing else of the stack."""
+    """Stop an app that `serve` started, with its sidecar and CLI, and nothing else of the stack."""
     processes.stop(stack, names=[app.app_id])
-    # Each `serve` has a `dapr run` of its own, on a run file named after the app, and so has each restart.
+    # Each `serve` and each restart has a separate `dapr run`, on a run file named after the app.
     own = {f"{app.app_id}{restarted}.yaml" for restarted in ("", f"-{app.http_port}", f"-{app.http_port}-sidecar")}
     clis = [one.process for one in processes.find(stack) if one.kind == "cli"]
     processes.end([cli for cli in clis if _run_file(cli) in own], grace=3)
 
 
 def _run_file(cli: psutil.Process) -> str:
-    """The name of the run file of a `dapr run`; empty when it has just ended, as another `serve`'s may."""
+    """Return the name of the run file of a `dapr run`, or an empty text when that has just ended."""
     try:
         return Path(cli.cmdline()[-1]).name
     except (psutil.NoSuchProcess, IndexError):

@@ -1,4 +1,4 @@
-"""Redis, placement, scheduler and, for mTLS, sentry: found when somebody runs them, started when nobody does."""
+"""Find or start Redis, placement, scheduler and, for mTLS, sentry."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Infrastructure:
 
 
 def names(stack: Stack) -> list[str]:
-    """What a stack needs, in the order in which it starts."""
+    """Return the names of the processes that a stack needs, in their starting order."""
     return ["redis", *(["sentry"] if stack.secure else []), "placement", "scheduler"]
 
 
 def is_shared(stack: Stack, name: str) -> bool:
-    """Whether this stack would use somebody else's process of that name."""
+    """Return whether this stack would use a process of that name that was not started by ./lab."""
     return stack.offset == 0 and (name == "redis" or stack.shares_infrastructure)
 
 
 def look(stack: Stack) -> list[Infrastructure]:
-    """What runs now, ours or not."""
+    """Return the processes that run now, ours or not."""
     ours = {one.name: one.pid for one in processes.find(stack) if one.kind == "infrastructure"}
     seen: list[Infrastructure] = []
     for name in names(stack):
@@ -54,9 +54,9 @@ def look(stack: Stack) -> list[Infrastructure]:
 
 
 def start(stack: Stack, name: str, runtime: Runtime) -> bool:
-    """Starts one of them unless it runs, and waits until it serves; whether it was started.
+    """Start one of them unless it runs, and wait until it serves. Return whether it was started.
 
-    Raises LabError when its port is held by something else or it does not come up.
+    Raise LabError when another process holds its port, or when it does not start.
     """
     running = {one.name for one in look(stack)}
     if name in running:
@@ -74,21 +74,21 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
     processes.wait_until(lambda: process.poll() is not None or serves(stack, name), READY_WITHIN)
     if process.poll() is not None or not serves(stack, name):
         tail = "".join(f"\n  {line}" for line in log.read_text(errors="replace").splitlines()[-5:])
-        raise LabError(f"{name} did not come up; the end of {log}:{tail}")
+        raise LabError(f"{name} did not start. The end of {log}:{tail}")
     return True
 
 
 def _wait_until_free(name: str, port: int) -> None:
-    # The ports of `dapr init` lie among those that Linux gives to whoever connects to anything.
+    # Linux may give a port of `dapr init` to any outgoing connection.
     if not processes.wait_until(lambda: processes.is_free(port), LENT_FOR):
         raise LabError(
-            f"{name} needs port {port}, and some program has a connection whose near end it is: the system gave it "
-            f"that port by chance. `ss -tanp | grep {port}` shows which; end it and try again."
+            f"{name} needs port {port}, which the system has given to an outgoing connection of another program. "
+            f"`ss -tanp | grep {port}` shows which one. End it and try again."
         )
 
 
 def serves(stack: Stack, name: str) -> bool:
-    """Whether it can be used now."""
+    """Return whether it can be used now."""
     if name == "redis":
         return redis_server.speaks_redis(stack.ports["redis"])
     return processes.http_status(stack.ports[f"{name}-health"], "/healthz") == 200 and processes.answers(
@@ -97,7 +97,7 @@ def serves(stack: Stack, name: str) -> bool:
 
 
 def forget(stack: Stack) -> list[str]:
-    """Deletes what Redis and the scheduler of a stack that is down have kept; the names of those that had kept any."""
+    """Delete the data of Redis and the scheduler of a stopped stack. Return the names of those that had any."""
     kept = [name for name in ("redis", "scheduler") if _data(stack, name).exists()]
     for name in kept:
         shutil.rmtree(_data(stack, name))
@@ -109,7 +109,7 @@ def _data(stack: Stack, name: str) -> Path:
 
 
 def command(stack: Stack, name: str, runtime: Runtime) -> list[str]:
-    """The command line of one of them for this stack. Raises LabError when its program is missing."""
+    """Return the command line of one of them for this stack. Raise LabError when its program is missing."""
     if name == "redis":
         redis = redis_server.find_redis()
         if redis is None:
@@ -117,11 +117,11 @@ def command(stack: Stack, name: str, runtime: Runtime) -> list[str]:
         data = _data(stack, "redis")
         data.mkdir(parents=True, exist_ok=True)
         port = str(stack.ports["redis"])
-        # Every acknowledged write is on disk before the answer: what the labs claim about kill -9 rests on it.
+        # Every acknowledged write is on disk before the answer. All promises of the labs about kill -9 depend on this.
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-        # Streams give entries back one by one when their time is over; by default a hundred at a time.
+        # Expired stream entries are freed one by one. The default is a hundred at a time.
         streams = ["--stream-node-max-entries", "1"]
-        # Redis writes its title over its environment, by which a stack knows its processes.
+        # Otherwise Redis overwrites its environment, by which a stack finds its processes.
         plain = ["--set-proc-title", "no"]
         return [str(redis), "--port", port, "--bind", "127.0.0.1", "--dir", str(data), *durable, *streams, *plain]
     binary = runtime.binary(name)
@@ -137,12 +137,12 @@ def command(stack: Stack, name: str, runtime: Runtime) -> list[str]:
 
 
 def credentials(stack: Stack) -> Path:
-    """Folder in which sentry keeps the certificate authority of a secure stack."""
+    """Return the folder in which sentry keeps the certificate authority of a secure stack."""
     return stack.state / "sentry"
 
 
 def tls(stack: Stack) -> list[str]:
-    """Flags by which placement and scheduler take part in a secure stack."""
+    """Return the flags that make placement and scheduler use mTLS in a secure stack."""
     if not stack.secure:
         return []
     sentry = ["--tls-enabled", "--sentry-address", f"127.0.0.1:{stack.ports['sentry']}", "--trust-domain", "localhost"]

@@ -24,7 +24,7 @@ from labctl.up.remembered import Run
 
 @contextmanager
 def starting(stack: Stack) -> Generator[None]:
-    """Held while a stack comes up. Raises LabError when another `./lab up` holds it."""
+    """Hold the lock of a starting stack. Raise LabError when another `./lab up` holds it."""
     stack.state.mkdir(parents=True, exist_ok=True)
     lock = FileLock(stack.state / "up.lock", timeout=0)
     try:
@@ -51,7 +51,7 @@ def up(
 
     own_runtime, from_source: as `runtime.ensure` has them.
 
-    Raises LabError when they run already, a port is held, something does not come up, or an app ends while starting.
+    Raise LabError when they run already, a port is held, a process does not start, or an app ends while starting.
     """
     begin = time.monotonic()
     steps = Steps(console)
@@ -98,7 +98,7 @@ def _refuse_second(stack: Stack) -> None:
 
 
 def refuse_held_ports(apps: Iterable[App]) -> None:
-    """Raises LabError when somebody holds a port of these apps."""
+    """Raise LabError when another process holds a port of these apps."""
     for app in apps:
         for label, port in app.ports.items():
             if who := processes.holder(port):
@@ -117,7 +117,7 @@ def dapr_run(
     without_app: bool = False,
     resources: Sequence[Path] | None = None,
 ) -> None:
-    """Starts `dapr run -f` for these apps: on the root dapr.yaml when that says just what is wanted."""
+    """Start `dapr run -f` for these apps: on the root dapr.yaml itself if it describes exactly these."""
     folders = [Path(folder) for folder in run.resources] if resources is None else list(resources)
     everything = [app.app_id for app in apps] == [app.app_id for app in runfile.read_apps(stack)]
     plain = stack == Stack() and everything and not folders and not run.env and not without_app
@@ -136,6 +136,6 @@ def dapr_run(
 
 
 def down(stack: Stack, say: Callable[[str], None] = lambda _: None) -> list[str]:
-    """Ends all processes of the stack, in order; returns their names. Raises LabError when one would not end."""
+    """Stop all processes of the stack, in order, and return their names. Raise LabError when one does not end."""
     remembered.note(remembered.intent(stack, "down"), "down")
     return processes.stop(stack, say)

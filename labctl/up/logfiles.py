@@ -1,4 +1,4 @@
-"""The logs of a stack: found where the Dapr CLI puts them, given names that stay, and quoted when something ends."""
+"""Find the logs that the Dapr CLI writes, link them under fixed names, and quote their last lines."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def file(stack: Stack, app: App, kind: str = "app") -> Path | None:
-    """The newest log that the CLI keeps of an app (kind "app") or its sidecar ("daprd")."""
+    """Return the newest log of an app (kind "app") or its sidecar ("daprd")."""
     return _newest(_opened(stack), app, kind)
 
 
 def _opened(stack: Stack) -> list[Path]:
-    # The CLI names a log by the second in which it starts; the processes of this stack tell which ones are its own.
+    # The CLI names a log by the second of its start. The CLIs of this stack have their own logs open.
     return _held_by(one.process for one in processes.find(stack) if one.kind == "cli")
 
 
@@ -32,7 +32,7 @@ def _held_by(clis: Iterable[psutil.Process]) -> list[Path]:
         try:
             held += [Path(file.path) for file in cli.open_files()]
         except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue  # gone meanwhile, or another user's
+            continue  # already gone, or another user's
     return held
 
 
@@ -51,15 +51,15 @@ def _newest(opened: Sequence[Path], app: App, kind: str) -> Path | None:
 
 
 def prune(apps: Sequence[App], keep: int = 40) -> None:
-    """The CLI writes two new logs at every start and never deletes one. What a living CLI writes to is kept."""
+    """Delete old logs, because the CLI writes two at every start and deletes none. Keep those that a CLI has open."""
     old: list[Path] = []
     for folder in dict.fromkeys(app.folder for app in apps):
         logs = sorted((folder / ".dapr" / "logs").glob("*.log"), key=_written)
         old += logs[:-keep]
     if not old:
         return
-    # All stacks of a checkout share the folder, and so does a `dapr run` without ./lab: whoever starts often must not
-    # take the log from an app that has had nothing to say since this morning.
+    # All stacks of a checkout share the folder, and so does a `dapr run` without ./lab. Many starts of one stack must
+    # not delete the log of a quiet app in another.
     held = {path.resolve() for path in _held_by(filter(_is_cli, psutil.process_iter()))}
     for path in old:
         if path.resolve() not in held:
@@ -70,18 +70,18 @@ def _written(log: Path) -> float:
     try:
         return log.stat().st_mtime
     except FileNotFoundError:
-        return 0  # another stack pruned it meanwhile
+        return 0  # another stack has just pruned it
 
 
 def link(stack: Stack, apps: Sequence[App]) -> None:
-    """Gives each log a name that stays: <state>/logs/<app id>.log and <app id>.sidecar.log."""
+    """Link each log under a fixed name: <state>/logs/<app id>.log and <app id>.sidecar.log."""
     opened = _opened(stack)
     stack.logs.mkdir(parents=True, exist_ok=True)
     for app in apps:
         for kind in ("app", "daprd"):
             name = linked(stack, app, kind)
             if target := _newest(opened, app, kind):
-                # Put in its place at once: whoever follows the name never finds it missing.
+                # Replaced in one step, so that the name never is missing for `tail -F`.
                 new = name.with_suffix(f".{os.getpid()}.new")
                 new.unlink(missing_ok=True)
                 new.symlink_to(target)
@@ -91,12 +91,12 @@ def link(stack: Stack, apps: Sequence[App]) -> None:
 
 
 def linked(stack: Stack, app: App, kind: str = "app") -> Path:
-    """The name that stays of an app's log (kind "app") or its sidecar's ("daprd"): a restart leads it elsewhere."""
+    """Return the fixed name of an app's log (kind "app") or its sidecar's ("daprd"). A restart changes its target."""
     return stack.logs / f"{app.app_id}{'.sidecar' if kind == 'daprd' else ''}.log"
 
 
 def tail(path: Path, lines: int = 12) -> str:
-    """The last lines of a log without colours, indented, ready to print."""
+    """Return the last lines of a log without colours, indented, ready to print."""
     if not path.exists():
         return "\n  (no log)"
     text = _COLOUR.sub("", path.read_text(errors="replace")).splitlines()[-lines:]
@@ -104,7 +104,7 @@ def tail(path: Path, lines: int = 12) -> str:
 
 
 def tail_of(stack: Stack, app: App) -> str:
-    """The last lines of an app's log, and of its sidecar's where that ends in an error, ready to print."""
+    """Return the last lines of an app's log, and the fatal ones of its sidecar's, ready to print."""
     text = ""
     if path := file(stack, app):
         text += f" The end of its log ({path}):{tail(path)}"

@@ -1,4 +1,4 @@
-"""A stack that a command has for itself: ./lab bench, ./lab chaos."""
+"""The private stack of a command: ./lab bench, ./lab chaos."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from labctl.up import lifecycle
 
 @contextmanager
 def private_stack(command: str, who: str, why_alone: str = "") -> Generator[Stack]:
-    """The stack named after a command, held against a second one; begun with nothing, and nothing runs in the end.
+    """Yield an empty stack named after a command, locked against a second one. Stop everything in it at the end.
 
-    LAB_PORT_OFFSET moves it off the plan's ports plus 10000. SIGTERM is a KeyboardInterrupt from here on. Raises
-    LabError for an offset that would be that of ./lab up, and while another one holds the stack.
-    who, why_alone: how the sentences of these errors name it and end.
+    LAB_PORT_OFFSET moves it to other ports than the plan's plus 10000. From here on SIGTERM is a KeyboardInterrupt.
+    Raise LabError for the offset of ./lab up, and while another process holds the stack.
+
+    who: the subject in these errors. why_alone: the end of the second one.
     """
     offset = os.environ.get("LAB_PORT_OFFSET", str(TEST_OFFSET))
     if not offset.isdigit() or int(offset) == 0:
-        raise LabError(f"LAB_PORT_OFFSET is {offset!r}: {who} needs one above 0, to keep off what ./lab up runs.")
+        raise LabError(f"LAB_PORT_OFFSET is {offset!r}: {who} needs one above 0, because ./lab up uses 0.")
     stack = Stack(command, int(offset))
     lock = setup.checkout_lock(stack.state.name)
     try:
@@ -36,7 +37,7 @@ def private_stack(command: str, who: str, why_alone: str = "") -> Generator[Stac
         raise LabError(f"Another ./lab {command} runs just now. Wait for it{why_alone}.") from None
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        # What a run that was killed left behind: nothing else uses this stack.
+        # Leftovers of a killed run: nothing else uses this stack.
         lifecycle.down(stack)
         shutil.rmtree(stack.state, ignore_errors=True)
         yield stack

@@ -1,4 +1,4 @@
-"""The processes of a stack: found by the variable they carry, stopped in order, ended by pid."""
+"""Find the processes of a stack by an environment variable, and stop them in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from labctl.errors import LabError
 from labctl.stack import ROLE_VARIABLE, STACK_VARIABLE, Stack
 
 Kind = Literal["app", "sidecar", "cli", "infrastructure"]
-# Apps before sidecars: a daprd waits without end for an app that still holds a workflow stream.
+# Apps before sidecars: Dapr before 1.18.1 waits forever for an app that still holds a workflow stream.
 _STOP_ORDER: tuple[tuple[Kind, str, float], ...] = (
     ("app", "apps: ", 12),
     ("sidecar", "sidecars of: ", 8),
@@ -30,9 +30,9 @@ _STOP_ORDER: tuple[tuple[Kind, str, float], ...] = (
 
 @dataclass(frozen=True)
 class Found:
-    """One living process of a stack; `name` is the app id, or the name of the infrastructure process.
+    """One living process of a stack. `name` is the app id, or the name of the infrastructure process.
 
-    port: an app's own, or its sidecar's HTTP port: it tells the replicas of an app apart.
+    port: the app's port, or the sidecar's HTTP port. It distinguishes the replicas of an app.
     """
 
     kind: Kind
@@ -42,12 +42,12 @@ class Found:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self.process.pid
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, interval: float = 0.1) -> bool:
-    """Polls a condition; False when it has not come true within `timeout` seconds."""
+    """Poll a condition. Return False when it is not true within `timeout` seconds."""
     retrying = Retrying(
         retry=retry_if_result(lambda true: not true), stop=stop_after_delay(timeout), wait=wait_fixed(interval)
     )
@@ -60,7 +60,7 @@ def wait_until(condition: Callable[[], bool], timeout: float, interval: float = 
 def spawn(
     stack: Stack, role: str, command: Sequence[str], *, env: dict[str, str], cwd: Path, log: Path
 ) -> subprocess.Popen[bytes]:
-    """Starts a process in a session of its own, marked as the stack's, output to a log file."""
+    """Start a process in a new session, marked as the stack's, with its output in a log file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     marks = {STACK_VARIABLE: str(stack.state), ROLE_VARIABLE: role}
     with log.open("ab") as output:
@@ -73,21 +73,21 @@ def spawn(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    # A new process has no environment to be seen for a moment: whoever looks for it next must find it.
+    # A new process shows no environment for a moment. The next `find` must see it.
     seen = psutil.Process(process.pid)
     wait_until(lambda: process.poll() is not None or STACK_VARIABLE in _environment(seen), 2, 0.005)
     return process
 
 
 def find(stack: Stack) -> list[Found]:
-    """All living processes of the stack, whoever started them."""
+    """Return all living processes of the stack."""
     found: list[Found] = []
     for process in psutil.process_iter():
         try:
             if process.status() != psutil.STATUS_ZOMBIE and (one := _identify(stack, process)):
                 found.append(one)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue  # gone meanwhile, or another user's
+            continue  # already gone, or another user's
     return found
 
 
@@ -105,7 +105,7 @@ def _identify(stack: Stack, process: psutil.Process) -> Found | None:
             return None  # the CLI asking for its version
         return Found("sidecar", _option(command, "--app-id"), process, int(_option(command, "--dapr-http-port")))
     if app_id := environment.get("APP_ID"):
-        # A worker that the app started carries the same environment: the app is the one at the top.
+        # A worker that the app started has the same environment. The app is the process at the top.
         parent = process.parent()
         nested = parent is not None and _environment(parent).get("APP_ID") == app_id
         return None if nested else Found("app", app_id, process, int(environment.get("APP_PORT", 0)))
@@ -124,13 +124,13 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 
 
 def stop(stack: Stack, say: Callable[[str], None] = lambda _: None, *, names: Iterable[str] | None = None) -> list[str]:
-    """Ends the stack's processes in order (apps, sidecars, CLI, infrastructure); returns the names of what was ended.
+    """Stop the stack's processes in order: apps, sidecars, CLI, infrastructure. Return the names of those stopped.
 
     names: only the apps (with their sidecars) or infrastructure of these names.
     """
     ended: list[str] = []
     wanted = None if names is None else set(names)
-    # A CLI that was still starting apps may add one behind our back: look again until nothing is there.
+    # A CLI that was still starting apps may add one, so look again until nothing is left.
     for _ in range(5):
         found = [one for one in find(stack) if wanted is None or one.name in wanted]
         if not found:
@@ -143,12 +143,12 @@ def stop(stack: Stack, say: Callable[[str], None] = lambda _: None, *, names: It
                 ended += [one.name for one in group]
     left = [one for one in find(stack) if wanted is None or one.name in wanted]
     if left:
-        raise LabError(f"These would not end: {', '.join(f'{one.name} (pid {one.pid})' for one in left)}.")
+        raise LabError(f"These did not end: {', '.join(f'{one.name} (pid {one.pid})' for one in left)}.")
     return ended
 
 
 def end(processes: Sequence[psutil.Process], grace: float) -> None:
-    """SIGTERM with its children, and SIGKILL for what is still there after `grace` seconds."""
+    """Send SIGTERM to processes, and SIGKILL to those and their children that remain after `grace` seconds."""
     family = list(processes)
     for process in processes:
         try:
@@ -171,7 +171,7 @@ def _is_ours_to_spare(process: psutil.Process) -> bool:
 
 
 def holder(port: int) -> str | None:
-    """Who listens on a local port, as "program (pid N)"; None when nobody does."""
+    """Return the process that listens on a local port, as "program (pid N)". None when the port is not in use."""
     if not _listening(port):
         return None
     pid = holder_pid(port)
@@ -179,7 +179,7 @@ def holder(port: int) -> str | None:
 
 
 def holder_pid(port: int) -> int | None:
-    """Pid of who listens on a local port; None when nobody does or the system does not tell."""
+    """Return the pid that listens on a local port. None when there is none, or the system hides it."""
     try:
         connections = psutil.net_connections("tcp")
     except psutil.AccessDenied:
@@ -189,9 +189,9 @@ def holder_pid(port: int) -> int | None:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on that local port now.
+    """Return whether a server could listen on that local port now.
 
-    Not so, for up to a minute, after some program connected to anything from that port as its near end.
+    For up to a minute it cannot if the port was the local end of an outgoing connection.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -216,7 +216,7 @@ def _listening(port: int) -> bool:
 
 
 def answers(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether something accepts connections on that port."""
+    """Return whether a process accepts connections on that port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.settimeout(0.5)
@@ -224,9 +224,9 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def http_status(port: int, path: str) -> int | None:
-    """Status of a GET on that local port, redirects not followed; None when nobody answers within 2 s.
+    """Return the status of a GET on that local port, without redirects. None without an answer within 2 s.
 
-    http.client, because readiness is asked many times a second while the machine is busy starting what is asked.
+    http.client is used because it is cheap: readiness is asked many times a second while the machine is busy.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:

@@ -1,4 +1,4 @@
-"""Whether the apps of a stack can serve: asked once, or waited for."""
+"""Ask whether the apps of a stack can serve, or wait until they can."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READY_WITHIN = 90  # seconds, for all apps together; warm it takes 3 to 8
 
 @dataclass(frozen=True)
 class Status:
-    """One app as it is now; pids are None for what does not run."""
+    """One app as it is now. The pid of a process that does not run is None."""
 
     app: App
     pid: int | None
@@ -26,7 +26,7 @@ class Status:
 
 
 def is_ready(app: App) -> bool:
-    """Whether app and sidecar can serve: the sidecar is healthy, and the app says so itself."""
+    """Return whether app and sidecar can serve: the sidecar is healthy, and the app reports that it is ready."""
     # Not /healthz/outbound: this one waits for the app's port too.
     if processes.http_status(app.http_port, "/v1.0/healthz") != 204:
         return False
@@ -40,7 +40,10 @@ def is_ready(app: App) -> bool:
 def wait_ready(
     stack: Stack, apps: Sequence[App], begin: float, advance: Callable[[], None] = lambda: None
 ) -> dict[str, float]:
-    """Seconds from `begin` (monotonic) to ready by app id. Raises LabError when one ends or is not ready in time."""
+    """Wait, and return the seconds from `begin` (monotonic) to ready by app id.
+
+    Raise LabError when an app ends or is not ready in time.
+    """
     ready: dict[str, float] = {}
     seen: set[str] = set()
     looked = begin
@@ -52,7 +55,7 @@ def wait_ready(
                 ready[app.app_id] = time.monotonic() - begin
                 advance()
         if time.monotonic() - looked > 0.5:
-            # Going through all processes costs more than asking those not ready yet.
+            # A look at all processes costs more than asking the apps that are not ready yet.
             _refuse_crash(stack, apps, seen)
             looked = time.monotonic()
         return len(ready) == len(apps)
@@ -65,7 +68,7 @@ def wait_ready(
 
 
 def _refuse_crash(stack: Stack, apps: Sequence[App], seen: set[str]) -> None:
-    """Raises LabError when a process that was seen is gone, or the CLI gave up."""
+    """Raise LabError when a process that was seen is gone, or when the CLI has ended."""
     found = processes.find(stack)
     now = {f"{one.kind} {one.name}" for one in found}
     for app in apps:
@@ -80,7 +83,7 @@ def _refuse_crash(stack: Stack, apps: Sequence[App], seen: set[str]) -> None:
 
 
 def status(stack: Stack, apps: Sequence[App]) -> list[Status]:
-    """All apps as they are now."""
+    """Return all apps as they are now."""
     found = processes.find(stack)
     pids: dict[tuple[str, str], int] = {(one.kind, one.name): one.pid for one in found}
 

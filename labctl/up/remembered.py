@@ -1,4 +1,4 @@
-"""How a stack was brought up, and which of its parts were ended on purpose: files in its folder."""
+"""How a stack was started, and which of its parts were stopped on purpose: files in its folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labctl.stack import Stack
 
 @dataclass
 class Run:
-    """What `up` was asked for, kept in the stack's folder so that a later `restart` does the same."""
+    """The options of `up`, kept in the stack's folder so that a later `restart` uses them too."""
 
     secure: bool = False
     resources: list[str] = field(default_factory=list[str])
@@ -32,23 +32,23 @@ def read(stack: Stack) -> Run:
 
 
 def present(stack: Stack) -> Stack:
-    """The stack as it was brought up: secure or not, with a network or without."""
+    """Return the stack as it was started: secure or not, with a network or without."""
     run = read(stack)
     return replace(stack, secure=run.secure, offline=run.offline)
 
 
 def find_runtime(stack: Stack) -> dapr.Runtime:
-    """The runtime that this stack uses. Raises LabError when there is none yet."""
+    """Return the runtime that this stack uses. Raise LabError when there is none yet."""
     run = read(stack)
     own = run.own_runtime or stack.offset != 0
     runtime = dapr.pinned() if own else dapr.users_own() or dapr.pinned()
     if runtime is None:
-        raise LabError("There is no Dapr runtime yet: ./lab setup makes it.")
+        raise LabError("There is no Dapr runtime yet: run ./lab setup.")
     return runtime
 
 
 def intent(stack: Stack, name: str) -> Path:
-    """The mark that this was ended on purpose, or with "down" all of it: nobody who watches starts it again."""
+    """Return the file that marks a part as stopped on purpose ("down": the whole stack). It is not restarted then."""
     return stack.state / "intents" / name
 
 

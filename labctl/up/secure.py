@@ -12,7 +12,7 @@ from labctl.up import infrastructure
 
 
 def make_tokens(stack: Stack) -> None:
-    """API tokens of a secure stack, new at every start."""
+    """Write new API tokens for a secure stack."""
     path = stack.state / "tokens.json"
     path.touch(mode=0o600)
     tokens = {name: secrets.token_urlsafe(24) for name in ("DAPR_API_TOKEN", "APP_API_TOKEN")}
@@ -20,9 +20,9 @@ def make_tokens(stack: Stack) -> None:
 
 
 def environment(stack: Stack, runtime: Runtime) -> dict[str, str]:
-    """mTLS for sidecars that the CLI starts.
+    """Return an environment that gives the sidecars of the CLI mTLS.
 
-    The CLI knows one sentry, at localhost:50001, and no trust anchors: a daprd of the stack's own adds the flags.
+    The CLI knows only a sentry at localhost:50001 and no trust anchors. A wrapper of daprd adds the flags.
     """
     folder = stack.state / "secure" / ".dapr"
     (folder / "bin").mkdir(parents=True, exist_ok=True)
@@ -36,5 +36,5 @@ def environment(stack: Stack, runtime: Runtime) -> dict[str, str]:
 
 
 def tokens(stack: Stack) -> dict[str, str]:
-    """The tokens by which app and sidecar know each other, as environment variables."""
+    """Return the API tokens that app and sidecar show each other, as environment variables."""
     return json.loads((stack.state / "tokens.json").read_text())

@@ -1,4 +1,4 @@
-"""What of a running stack has ended, and who starts it again: what Kubernetes and Docker do with their containers."""
+"""Restart crashed Dapr and Redis processes of a running stack, as Kubernetes and Docker restart containers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.up import control, infrastructure, logfiles, processes, remembered
 
-AGAIN_AT_MOST = 5  # times for each, in the life of one `./lab up`: more is no accident
+AGAIN_AT_MOST = 5  # restarts of each process in the life of one `./lab up`; more are no accident
 LOOK_EVERY = 0.5  # seconds
 
 
@@ -28,12 +28,12 @@ class Part(NamedTuple):
         return f"{self.name}'s sidecar" if self.kind == "sidecar" else self.name
 
     def start_again(self, stack: Stack) -> float:
-        """Starts it beside all that lives; seconds until it is ready. Raises LabError."""
+        """Start it beside the processes that run. Return the seconds until it is ready. Raise LabError."""
         return control.restart(stack, self.name, sidecar=self.kind == "sidecar", keep_sidecar=self.kind == "app")
 
 
 def missing(stack: Stack, apps: Sequence[App]) -> list[Part]:
-    """What does not run of a stack with these apps: Redis, scheduler and placement first, then sidecars, then apps."""
+    """Return the parts of a stack with these apps that do not run: infrastructure, then sidecars, then apps."""
     whole = [Part("infrastructure", name) for name in infrastructure.names(stack)]
     whole += [Part(kind, app.app_id) for kind in ("sidecar", "app") for app in apps]
     living = _living(stack)
@@ -41,10 +41,10 @@ def missing(stack: Stack, apps: Sequence[App]) -> list[Part]:
 
 
 def watch(stack: Stack, apps: Sequence[App], say: Callable[[str], None], *, infrastructure_too: bool = True) -> None:
-    """Starts again what of Dapr and Redis ends by itself; returns when the stack was taken down from elsewhere.
+    """Restart crashed Dapr and Redis processes. Return when another command has stopped the stack.
 
-    Raises LabError when an app ends by itself, whose log says why; and when something does not stay up. What somebody
-    else runs, or was ended by `./lab kill`, is left alone.
+    Raise LabError when an app ends, because its log has the reason, and when a process crashes too often. Processes
+    that ./lab did not start, or that `./lab kill` ended, are left alone.
     """
     watched, ended = {Part(kind, app.app_id) for kind in ("sidecar", "app") for app in apps}, Counter[Part]()
     if infrastructure_too:
@@ -56,14 +56,14 @@ def watch(stack: Stack, apps: Sequence[App], say: Callable[[str], None], *, infr
             return
         for part in gone:
             if part.kind == "app":
-                raise LabError(f"{part} ended by itself.{logfiles.tail_of(stack, runfile.find(apps, part.name))}")
+                raise LabError(f"{part} ended unexpectedly.{logfiles.tail_of(stack, runfile.find(apps, part.name))}")
         for part in gone:
             ended[part] += 1
             if ended[part] > AGAIN_AT_MOST:
                 raise LabError(
-                    f"{part} ended by itself for the {ended[part]}th time. Its log: {_log(stack, apps, part)}"
+                    f"{part} ended unexpectedly for the {ended[part]}th time. Its log: {_log(stack, apps, part)}"
                 )
-            say(f"{part} ended by itself; its log: {_log(stack, apps, part)}. Starting it again …")
+            say(f"{part} ended unexpectedly; its log: {_log(stack, apps, part)}. Restarting it …")
             try:
                 seconds = part.start_again(stack)
             except LabError:
@@ -71,7 +71,7 @@ def watch(stack: Stack, apps: Sequence[App], say: Callable[[str], None], *, infr
                     return
                 raise
             if down.exists():
-                processes.stop(stack)  # it came too late to be ended with the others
+                processes.stop(stack)  # it started too late to be stopped with the others
                 return
             say(f"{part} is ready again after {seconds:.1f} s.")
         time.sleep(LOOK_EVERY)
@@ -82,8 +82,8 @@ def _living(stack: Stack) -> set[Part]:
 
 
 def _gone(stack: Stack, apps: Sequence[App], watched: set[Part]) -> list[Part]:
-    # To go through all processes takes a while, in which a `./lab restart` may come to its end. So who asked for one is
-    # looked at before and after, and what is missing is looked for twice.
+    # A look at all processes takes a while, and a `./lab restart` may end during it. So the marks are read before and
+    # after, and a process must be missing twice.
     meant = {part for part in watched if remembered.intent(stack, part.name).exists()}
     gone = [part for part in missing(stack, apps) if part in watched - meant]
     still = missing(stack, apps) if gone else []

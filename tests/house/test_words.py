@@ -15,8 +15,10 @@ DONE = [
     Path("CONTRIBUTING.md"),
     Path("README.md"),
     Path("SECURITY.md"),
+    Path("bench"),
     Path("chat_service"),
     Path("docs"),
+    Path("labctl"),
     Path("tests"),
 ]
 MARKDOWN = "page.md"

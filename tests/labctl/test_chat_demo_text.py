@@ -34,7 +34,7 @@ def test_what_looks_like_markup_is_shown_as_it_is() -> None:
     story = Story(STACK, runfile.read_apps(STACK), Console(file=shown, width=200), auto=True)
     story.http = httpx.Client(transport=httpx.MockTransport(services))
     story.script = iter([SAID, "/quit"])
-    story.tell()
+    story.play()
     story.tidy()
     assert f"Junaid: {SAID}" in shown.getvalue()
     assert f"user      {SAID}" in shown.getvalue()

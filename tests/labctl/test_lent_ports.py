@@ -34,5 +34,5 @@ def test_a_port_that_nobody_has_is_free() -> None:
 
 def test_a_start_says_why_it_cannot_have_the_port(lent: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(infrastructure, "LENT_FOR", 0.2)
-    with pytest.raises(LabError, match=rf"scheduler needs port {lent}, .* near end .* try again"):
+    with pytest.raises(LabError, match=rf"scheduler needs port {lent}, .* outgoing connection .* try again"):
         infrastructure._wait_until_free("scheduler", lent)

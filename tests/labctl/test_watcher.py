@@ -1,4 +1,4 @@
-"""What starts again what ended by itself: not without end, and not what is just being ended."""
+"""The watcher of ./lab up restarts crashed processes, but not forever, and none that was stopped on purpose."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_what_does_not_stay_up_is_given_up(stack, monkeypatch):
     monkeypatch.setattr(watcher, "missing", lambda *_: [SIDECAR])
     monkeypatch.setattr(control, "restart", lambda *_, **__: 0.1)
     apps, said = runfile.select(runfile.read_apps(stack), ["invocation"]), []
-    with pytest.raises(LabError, match="callee-app's sidecar ended by itself for the 6th time"):
+    with pytest.raises(LabError, match="callee-app's sidecar ended unexpectedly for the 6th time"):
         watch(stack, apps, said.append)
     assert sum("is ready again" in line for line in said) == AGAIN_AT_MOST
 

@@ -162,7 +162,7 @@ def test_a_crash_of_one_app_ends_up_with_its_name(shell):
         victim.process.kill()  # behind labctl's back
         assert up.process.wait(40) == 1
         told = up.text()
-        assert "callee-app ended by itself" in told
+        assert "callee-app ended unexpectedly" in told
         assert log[-1].strip() in told, "the last lines of its log"
     shell.assert_nothing_left()
 
@@ -174,7 +174,7 @@ def test_what_ends_of_dapr_is_started_again(shell):
         for kind, name, what in victims:
             victim = next(one for one in processes.find(shell.stack) if (one.kind, one.name) == (kind, name))
             victim.process.kill()  # behind labctl's back
-            assert up.wait_for(f"{what} ended by itself; its log: /", 20), up.text()
+            assert up.wait_for(f"{what} ended unexpectedly; its log: /", 20), up.text()
             assert up.wait_for(f"{what} is ready again after", 40), up.text()
         assert greet(shell) == 200
         up.process.send_signal(signal.SIGINT)

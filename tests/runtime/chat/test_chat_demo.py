@@ -26,7 +26,7 @@ def test_the_chat_is_held_and_memory_alive_in_the_end(lab) -> None:
     assert re.search(r"It is \d{4}-", time)
     assert "Forgotten. At 2" in forget
     assert "Greetings, Junaid" not in who
-    assert "nobody of that name" in who
+    assert "no such user" in who
     assert leave.strip() == "/quit"
     assert lab.pid(MEMORY) != before
     # Each reply stands beside what memory kept of it.

@@ -1,4 +1,4 @@
-"""The answers to a greeting: the greeting itself, or what a failed call means to the user who asked for it.
+"""The answers to a greeting: the greeting itself, or the meaning of a failed call for the user.
 
 A 4xx is for faults of the user's own input. Otherwise 502 means that a dependency answered badly, 503 that it cannot
 be reached now, 504 that it took too long. Dapr's own words stay in the log, because they name internal addresses.

@@ -43,7 +43,7 @@ def client(serve: Callable[..., TestClient]) -> TestClient:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -51,7 +51,7 @@ def free_port() -> int:
 
 @contextmanager
 def process(script: str, **environment: object) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Runs `script` as a process of its own, waits until it listens, and yields it with its port."""
+    """Run `script` as a process, wait until it listens, and yield it with its port."""
     port = free_port()
     variables = {**os.environ, "APP_PORT": str(port), **{name: str(value) for name, value in environment.items()}}
     command = [sys.executable, script]

@@ -64,7 +64,7 @@ class Sidecar:
 
 
 def greeted_name(path: str, headers: dict[str, str]) -> str:
-    """The name that callee gets when this request arrives at Dapr 1.18 (tried on 1.18.0)."""
+    """Return the name that callee gets when this request arrives at Dapr."""
     once_decoded = unquote(path)
     if "dapr-app-id" not in headers:
         assert once_decoded.startswith("/v1.0/invoke/callee-app/method/")
@@ -99,7 +99,7 @@ def _http_handler(sidecar: Sidecar) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            with suppress(ConnectionError):  # whoever asked may have given up, as a test of time limits has it
+            with suppress(ConnectionError):  # the caller may have given up, as a test of time limits has it
                 self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
@@ -124,7 +124,7 @@ class _Greeter(GreeterServicer):
 
 @contextmanager
 def running_sidecar() -> Iterator[Sidecar]:
-    """A stand-in sidecar that listens on ports of its own."""
+    """Run a stand-in sidecar that listens on free ports."""
     sidecar = Sidecar()
     http = ThreadingHTTPServer(("127.0.0.1", 0), _http_handler(sidecar))
     http.daemon_threads = True

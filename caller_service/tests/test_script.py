@@ -1,4 +1,4 @@
-"""`python main.py` is a script: it calls callee and prints what it answered."""
+"""`python main.py` is a script: it calls callee and prints the answer."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ def test_with_test_retry_calls_five_times_with_a_pause(sidecar, capsys):
         f'Attempt {number} response: {{"message": "Hello, RetryTester_{number} from callee-app!"}}'
         for number in range(1, 6)
     ]
-    # Each is a request of its own, so callee counts its attempts apart.
+    # Each is a new request, so callee counts its attempts separately.
     assert len({headers["x-request-id"] for _, headers in sidecar.calls}) == 5
 
 

@@ -16,8 +16,13 @@ DONE = [
     Path("README.md"),
     Path("SECURITY.md"),
     Path("bench"),
+    Path("agent_memory_service"),
+    Path("bench"),
+    Path("callee_service"),
+    Path("caller_service"),
     Path("chat_service"),
     Path("docs"),
+    Path("labctl"),
     Path("labctl"),
     Path("tests"),
 ]

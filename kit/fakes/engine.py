@@ -255,7 +255,9 @@ class Engine(TaskHubSidecarServiceServicer):
             waiting, self._waiting = self._waiting, []
             for item in waiting:
                 self._send(item, self._in_flight.pop(item.completionToken)[0])
-        context.add_callback(lambda: self._disconnect(mine))
+        if not context.add_callback(lambda: self._disconnect(mine)):
+            # The worker has left already, so nobody would call this.
+            self._disconnect(mine)
         while (item := mine.get()) is not None:
             yield item
 

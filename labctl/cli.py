@@ -102,6 +102,8 @@ def vendor() -> None:
     for folder in dict.fromkeys(app.folder for app in runfile.read_apps(Stack())):
         for path in vendoring.vendor(ROOT, folder):
             console.print(f"{'updated' if path.exists() else 'removed'} {path.relative_to(ROOT)}")
+    if vendoring.copy_faults(ROOT):
+        console.print("updated docs/dapr-faults.md")
 
 
 @cli.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

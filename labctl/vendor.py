@@ -49,6 +49,15 @@ def vendor(root: Path, service: Path) -> list[Path]:
     return changed
 
 
+def copy_faults(root: Path) -> bool:
+    """Make the page of the table of runtime faults. Return whether it changed."""
+    table, page = (root / "kit/engine/FAULTS.md").read_bytes(), root / "docs/dapr-faults.md"
+    changed = not page.exists() or page.read_bytes() != table
+    if changed:
+        page.write_bytes(table)
+    return changed
+
+
 def _python_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.py") if ".venv" not in path.parts)
 

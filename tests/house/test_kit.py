@@ -32,6 +32,11 @@ def test_a_services_copy_equals_the_kit(service: Path) -> None:
     assert differing == [], "run ./lab vendor"
 
 
+def test_the_page_of_faults_is_the_table() -> None:
+    page, table = ROOT / "docs/dapr-faults.md", ROOT / "kit/engine/FAULTS.md"
+    assert page.read_bytes() == table.read_bytes(), "run ./lab vendor"
+
+
 def test_every_module_of_the_kit_is_used() -> None:
     used = {source for service in services() for source in vendor.plan(ROOT, ROOT / service).values()}
     assert [str(path) for path in SOURCES if ROOT / path not in used] == []

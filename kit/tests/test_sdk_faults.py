@@ -1,5 +1,5 @@
-"""What dapr-ext-workflow 1.18.3 does not bear, and the service therefore does not do. When one of these fails, the SDK
-has got better: pauses.py, or the place of `is_patched` in workflow.py, may become simpler.
+"""Faults of dapr-ext-workflow 1.18.3 that services avoid (kit/engine/FAULTS.md). When one of these fails, the SDK has
+been mended, and the code that its row names may become simpler.
 """
 
 import logging
@@ -24,7 +24,7 @@ def waits(ctx, _):
 
 
 def turn(*kinds, patches=()):
-    """A turn's events, as the runtime hands them to the worker."""
+    """Return the events of a turn, as the runtime dispatches them to the worker."""
     now = Timestamp()
     now.FromDatetime(datetime(2026, 11, 21))
     started = pb.WorkflowStartedEvent(version=pb.WorkflowVersion(patches=patches))
@@ -43,39 +43,39 @@ def new_executor():
     return _OrchestrationExecutor(registry, logging.getLogger("traps"))
 
 
-def test_to_resume_a_workflow_that_is_not_suspended_fails_it():
+def test_a_resume_of_a_workflow_that_is_not_suspended_fails_it():
     (end,) = execute(turn(STARTED), turn(RESUMED)).actions
     assert end.completeWorkflow.workflowStatus == pb.ORCHESTRATION_STATUS_FAILED
     assert "executionResumed" in end.completeWorkflow.failureDetails.errorMessage
 
 
-def test_a_workflow_that_was_paused_twice_goes_round_for_ever_when_it_is_resumed():
+def test_a_workflow_that_was_paused_twice_loops_when_it_is_resumed():
     class Round(list):
         def append(self, event):
-            assert len(self) < 1_000, "round for ever"
+            assert len(self) < 1_000, "endless loop"
             super().append(event)
 
     executor = new_executor()
     executor._suspended_events = Round()
     past = [*turn(STARTED), *turn(SUSPENDED), *turn(SUSPENDED)]
     (end,) = execute(past, turn(RESUMED), executor).actions
-    assert "round for ever" in end.completeWorkflow.failureDetails.errorMessage
+    assert "endless loop" in end.completeWorkflow.failureDetails.errorMessage
 
 
 @pytest.mark.parametrize("paused", [False, True])
-def test_a_patch_that_is_asked_for_after_a_pause_is_not_found_again(paused):
+def test_a_patch_that_is_asked_for_after_a_pause_is_lost_in_the_replay(paused):
     (timer,) = execute([], turn(STARTED)).actions
     waits_for = pb.TimerOriginExternalEvent(name="happened")
     created = pb.TimerCreatedEvent(fireAt=timer.createTimer.fireAt, externalEvent=waits_for)
     past = [*turn(STARTED), pb.HistoryEvent(eventId=1, timerCreated=created)]
     last = HAPPENED
-    if paused:  # the event comes in the pause, and is seen by the workflow when it is resumed
+    if paused:  # the event arrives in the pause, and the workflow gets it when it is resumed
         past += [*turn(SUSPENDED), *turn(HAPPENED)]
         last = RESUMED
     decision = execute(past, turn(last))
     assert [action.scheduleTask.name for action in decision.actions] == ["new_step"]
 
-    # The runtime notes the patch at the beginning of the turn in which it was first asked for.
+    # The runtime notes the patch at the beginning of the turn that first asked for it.
     past += turn(last, patches=decision.patches)
     past += [pb.HistoryEvent(eventId=2, taskScheduled=pb.TaskScheduledEvent(name="new_step"))]
     (again,) = execute(past, turn({"taskCompleted": pb.TaskCompletedEvent(taskScheduledId=2)})).actions

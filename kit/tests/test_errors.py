@@ -30,6 +30,15 @@ def test_wrong_method(client):
     assert answer.headers["allow"] == "GET"
 
 
+def test_the_rest_of_a_path_keeps_its_line_breaks(client):
+    @client.app.get("/files/{path:path}")
+    async def file(path: str) -> str:
+        return path
+
+    assert client.get("/files/a/b%0A").json() == "a/b\n"
+    assert client.get("/files/a%0Ab").json() == "a\nb"
+
+
 def test_a_body_that_is_not_json(client):
     answer = client.put("/faults", content=b'{"fail_next": ', headers=JSON)
     assert problem_of(answer, 422)["errors"][0]["field"] == "body"

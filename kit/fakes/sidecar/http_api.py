@@ -10,8 +10,10 @@ from kit.fakes.sidecar.memory import Invocation, Sidecar
 NO_SUCH_JOB = "failed to get job due to: rpc error: code = NotFound desc = job not found: {}"
 EXISTS = "failed to schedule job due to: rpc error: code = AlreadyExists desc = job already exists: '{}'"
 INVALID = "failed to schedule job due to: rpc error: code = Unknown desc = job failed validation: {}"
+NO_DATA = "failed to encode response as JSON: proto: google.protobuf.Value: none of the oneof fields is set"
 WRAPPED = "type.googleapis.com/google.protobuf.Value"
 DEFAULT_POLICY = {"constant": {"interval": "1s", "maxRetries": 3}}
+JOB_METHODS = {"POST": "ScheduleJob", "GET": "GetJob", "DELETE": "DeleteJob"}
 
 Reply = tuple[int, Any]
 
@@ -58,6 +60,10 @@ def _answer(sidecar: Sidecar, verb: str, path: str, headers: dict[str, str], bod
         sidecar.looks += 1
         workers = {"connectedWorkers": sidecar.connected_workers()}
         return 200, {"actorRuntime": {"hostReady": sidecar.is_placed}, "workflows": workers}
+    if path == "/v1.0/shutdown":
+        sidecar.shutdowns += 1
+        sidecar.at_shutdown()
+        return 204, None
     if path.startswith("/v1.0/jobs/"):
         return _job(sidecar, verb, path.removeprefix("/v1.0/jobs/"), body)
     app_id, _, method = path.removeprefix("/v1.0/invoke/").partition("/method/")
@@ -70,6 +76,7 @@ def _answer(sidecar: Sidecar, verb: str, path: str, headers: dict[str, str], bod
 
 
 def _job(sidecar: Sidecar, verb: str, name: str, body: Any) -> Reply:
+    sidecar.before(JOB_METHODS[verb], name)
     if sidecar.jobs_answer:
         status, code, message = sidecar.jobs_answer
         return status, {"errorCode": code, "message": message}
@@ -80,13 +87,14 @@ def _job(sidecar: Sidecar, verb: str, name: str, body: Any) -> Reply:
         if name not in sidecar.jobs:
             return 500, {"errorCode": "DAPR_SCHEDULER_GET_JOB", "message": NO_SUCH_JOB.format(name)}
         job = sidecar.jobs[name]
-        data = {"@type": WRAPPED, "value": job["data"]} if "data" in job else {}
-        return 200, {"name": name, "failurePolicy": DEFAULT_POLICY, **job, **({"data": data} if data else {})}
+        if "data" not in job:
+            return 500, {"errorCode": "ERR_INTERNAL", "message": NO_DATA}
+        data = {"@type": WRAPPED, "value": job["data"]}
+        return 200, {"name": name, "failurePolicy": DEFAULT_POLICY, **job, "data": data}
     overwrites = body.pop("overwrite", False)
     if reason := sidecar.refuse_job(body):
         return 500, {"errorCode": "DAPR_SCHEDULER_SCHEDULE_JOB", "message": INVALID.format(reason)}
     if name in sidecar.jobs and not overwrites:
         return 409, {"errorCode": "DAPR_SCHEDULER_SCHEDULE_JOB", "message": EXISTS.format(name)}
-    sidecar.before("ScheduleJob", name)
     sidecar.jobs[name] = body
     return 204, None

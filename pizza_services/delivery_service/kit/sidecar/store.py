@@ -170,10 +170,9 @@ class StateStore(Generic[T]):
     async def delete(self, key: str, etag: str | None = None) -> None:
         """Delete a key, if it exists; with an ETag, only the value that had it. Raise Conflict."""
         _written(key)
-        options = GUARDED if etag else None
         try:
             async with self._sdk.calling(self.name, self._seconds) as client:
-                await client.delete_state(self.name, key, etag=etag, options=options, state_metadata={})
+                await client.delete_state(self.name, key, etag=etag, options=GUARDED, state_metadata={})
         except Unavailable as error:
             if error.error_code == "ABORTED":
                 raise Conflict(key) from error

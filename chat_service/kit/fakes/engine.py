@@ -17,7 +17,7 @@ import dapr.ext.workflow._durabletask.internal.protos as pb
 import grpc
 from dapr.ext.workflow._durabletask.internal.orchestrator_service_pb2_grpc import (
     TaskHubSidecarServiceServicer,
-    add_TaskHubSidecarServiceServicer_to_server,
+    add_TaskHubSidecarServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType]
 )
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.wrappers_pb2 import StringValue
@@ -35,11 +35,11 @@ class Instance:
     input: str
     parent: tuple[str, int] | None = None
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
-    history: list[Any] = field(default_factory=list)
-    inbox: list[Any] = field(default_factory=list)
+    history: list[Any] = field(default_factory=list[Any])
+    inbox: list[Any] = field(default_factory=list[Any])
     turn: list[Any] | None = None
-    timers: dict[int, tuple[datetime, Any]] = field(default_factory=dict)
-    status: int = pb.ORCHESTRATION_STATUS_PENDING
+    timers: dict[int, tuple[datetime, Any]] = field(default_factory=dict[int, tuple[datetime, Any]])
+    status: Any = pb.ORCHESTRATION_STATUS_PENDING
     custom_status: str = ""
     output: str = ""
     failure: Any = None
@@ -146,7 +146,7 @@ class Engine(TaskHubSidecarServiceServicer):
     def end(self, instance_id: str, status: str = "FAILED") -> None:
         """End an instance as a fault in its code or in the engine would."""
         with self.lock:
-            ended = pb.CompleteWorkflowAction(workflowStatus=f"ORCHESTRATION_STATUS_{status}")
+            ended = pb.CompleteWorkflowAction(workflowStatus=getattr(pb, f"ORCHESTRATION_STATUS_{status}"))
             self._completeWorkflow(self.instances[instance_id], 99, ended)
 
     def purge(self, instance_id: str) -> None:
@@ -417,7 +417,7 @@ class Engine(TaskHubSidecarServiceServicer):
     def _scheduleTask(self, instance: Instance, number: int, task: Any) -> None:
         scheduled = pb.TaskScheduledEvent(name=task.name, input=task.input, taskExecutionId=task.taskExecutionId)
         instance.history.append(self._event(number, taskScheduled=scheduled))
-        arguments = json.loads(task.input.value) if task.input.value else None
+        arguments: Any = json.loads(task.input.value) if task.input.value else None
         self.activities.append((task.name, arguments))
         if app_id := task.router.targetAppID:
             result = StringValue(value=json.dumps(self.other_apps[app_id, task.name](arguments)))

@@ -11,8 +11,7 @@ from tests.house import reading
 from tests.house.reading import MOST_PYTHON, ON_TOP, READING_PATHS, ReadingPath
 from tests.house.repository import ROOT, services
 
-# Still to be rewritten in this form. These sets may only shrink: an entry that keeps its budget fails the test.
-PATHS_TO_COME = {"pizza"}
+# The lines are still above their bound, so for now the test holds that they are. It fails when they are not.
 LINES_TO_COME = True
 
 LABS = [pytest.param(lab, marks=pytest.mark.lab(lab)) for lab in READING_PATHS]
@@ -25,11 +24,7 @@ def test_a_service_keeps_its_budget(service: Path) -> None:
 
 @pytest.mark.parametrize("lab", LABS)
 def test_a_lab_is_read_in_ten_minutes(lab: str) -> None:
-    over = [one for path in READING_PATHS[lab] for one in reading.over_path_budget(path)]
-    if lab in PATHS_TO_COME:
-        assert over, "it is short enough now: take it out of PATHS_TO_COME"
-    else:
-        assert over == []
+    assert [one for path in READING_PATHS[lab] for one in reading.over_path_budget(path)] == []
 
 
 @pytest.mark.parametrize("lab", LABS)

@@ -85,6 +85,14 @@ def _status(url: str) -> int:
         return 0
 
 
+@pytest.mark.parametrize("app", [pytest.param(app, id=app.app_id) for app in runfile.read_apps(STACK)])
+def test_a_readme_has_the_single_command_of_its_app(app: runfile.App) -> None:
+    """The command has the app's port and its sidecar's; the Greeter starts without Dapr there."""
+    text = (app.folder / "README.md").read_text()
+    ports = f"--app-port {app.app_port - OFFSET} --dapr-http-port {app.http_port - OFFSET}"
+    assert app.protocol == "grpc" or f"dapr run --app-id {app.app_id} {ports} " in text
+
+
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.path)) for page in readmes(MAKE)])
 def test_what_a_readme_makes_is_what_is_there(page: Page, tmp_path: Path) -> None:
     setup.set_up_environments(runfile.read_apps(STACK), Steps(Console(stderr=True)))

@@ -50,3 +50,13 @@ def test_a_scheduler_that_is_down_is_named(sidecar):
         assert (raised.value.status, raised.value.dependency) == (503, "Dapr scheduler")
 
     run(sidecar, story)
+
+
+def test_a_job_that_exists_can_be_left_as_it_is(sidecar):
+    async def story(jobs):
+        await jobs.schedule("once", "5s")
+        await jobs.schedule("once", "7s", overwrite=False)
+        await jobs.schedule("first", "7s", overwrite=False)
+
+    run(sidecar, story)
+    assert {name: job["dueTime"] for name, job in sidecar.jobs.items()} == {"once": "5s", "first": "7s"}

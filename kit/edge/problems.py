@@ -65,6 +65,6 @@ def _with_problem_media_type(schema: dict[str, Any]) -> dict[str, Any]:
     for path in schema["paths"].values():
         for operation in path.values():
             for status, response in operation["responses"].items():
-                if status >= "400" and "application/json" in response.get("content", {}):
-                    response["content"][MEDIA_TYPE] = response["content"].pop("application/json")
+                if status >= "400" and (content := response.get("content")):
+                    response["content"] = {MEDIA_TYPE: next(iter(content.values()))}
     return schema

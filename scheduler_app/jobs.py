@@ -1,51 +1,121 @@
 """Dapr's Jobs API, as the sidecar serves it at /v1.0/jobs/{name} (/v1.0-alpha1/jobs is the same)."""
 
+import asyncio
+import json
 from typing import Any, cast
 
-import failures
-from dapr_api import Answer, DaprApi
-from failures import SCHEDULER, JobExists, JobMissing, JobRefused
+import aiohttp
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from pydantic_core import to_json
+
+from kit.edge.problems import problem
+from kit.sidecar.unavailable import SIDECAR, Unavailable, sidecar_down, too_slow
 from models import JobOrder
 
-# How HTTP tells the type of a job's data, which the scheduler keeps as protobuf.
-WRAPPED = "type.googleapis.com/google.protobuf.Value"
+SCHEDULER = "Dapr scheduler"
+JSON = {"content-type": "application/json"}
+# The scheduler keeps a job's data as protobuf. Over HTTP the sidecar shows it in an envelope that names its type.
+ENVELOPE = "type.googleapis.com/google.protobuf.Value"
+# The scheduler's reasons (go-etcd-cron, internal/scheduler/builder.go) name fields in words.
+FIELD_OF_REASON = {"due time format": "due_time", "ttl": "ttl", "repeat": "repeats", "HTTP body": "data"}
+# Dapr answers most failures with 500. Its text says which of them pass.
+# The sidecar cannot write a job without data as JSON, so over HTTP no more of it can be read.
+NO_DATA = "none of the oneof fields is set"
+PASSING = ("Unavailable", "connection refused", "cron is closed")
+
+Answer = dict[str, Any]
+
+
+class JobError(Exception):
+    """The scheduler answered, but did not do as it was asked."""
+
+
+class JobMissing(JobError):
+    """The scheduler has no job of that name."""
+
+
+class JobExists(JobError):
+    """The scheduler has a job of that name and was not asked to replace it."""
+
+
+class JobRefused(JobError):
+    """The scheduler cannot read the job; the text is its own reason."""
+
+
+async def answer_error(_: Request, error: Exception) -> JSONResponse:
+    """Answer with the problem details of a JobError."""
+    if isinstance(error, JobMissing):
+        return problem(404, "job_name: there is no such job.")
+    if isinstance(error, JobExists):
+        return problem(409, 'job_name: there is a job of this name; "overwrite": true replaces it.')
+    reason = str(error)
+    field = next((field for words, field in FIELD_OF_REASON.items() if words in reason), "schedule")
+    return problem(422, f"{field}: {reason}", errors=[{"field": field, "message": reason}])
 
 
 class Jobs:
-    """Schedules, gets and deletes jobs of this app. Each raises DependencyFailed when the scheduler does not answer."""
+    """Schedule, get and delete jobs of this app. Methods raise Unavailable if the scheduler does not answer in time."""
 
-    def __init__(self, dapr: DaprApi, timeout_seconds: float) -> None:
-        self._dapr = dapr
-        self._limit = timeout_seconds
+    def __init__(self, session: aiohttp.ClientSession, port: int, seconds: float) -> None:
+        self._session, self._seconds = session, seconds
+        self._base = f"http://127.0.0.1:{port}/v1.0/jobs/"
 
     async def schedule(self, name: str, order: JobOrder) -> None:
-        """Raises JobExists, or JobRefused with the scheduler's reason."""
-        answer = await self._call("POST", name, order.wire())
-        if answer.status == 409:
+        """Schedule a job. Raise JobExists, or JobRefused with the scheduler's reason."""
+        status, answer = await self._call("POST", name, to_json(order.wire()))
+        message = str(answer.get("message", ""))
+        if status == 409:
             raise JobExists
-        # 400 is the sidecar's own: JSON that its protobuf has no place for. What the scheduler refuses comes as 500.
-        if answer.status == 400 or "failed validation: " in answer.message:
-            raise JobRefused(answer.message.rpartition("failed validation: ")[2][:500])
-        self._check(answer)
+        # 400: the sidecar cannot read the JSON as protobuf. What the scheduler refuses arrives as 500.
+        if status == 400 or "failed validation: " in message:
+            raise JobRefused(message.rpartition("failed validation: ")[2][:500])
+        _check(status, answer)
 
-    async def get(self, name: str) -> dict[str, Any]:
-        """The job in Dapr's words. Raises JobMissing."""
-        answer = await self._call("GET", name)
-        if answer.status == 500 and "code = NotFound" in answer.message:
+    async def get(self, name: str) -> Answer:
+        """Return the job in Dapr's words. Raise JobMissing."""
+        status, answer = await self._call("GET", name)
+        message = str(answer.get("message", ""))
+        if status == 500 and "code = NotFound" in message:
             raise JobMissing
-        self._check(answer)
-        job = cast("dict[str, Any]", answer.body or {})
-        data = cast("dict[str, Any]", job["data"]) if isinstance(job.get("data"), dict) else {}
-        return job | {"data": data.get("value")} if data.get("@type") == WRAPPED else job
+        if status == 500 and NO_DATA in message:
+            return {"name": name, "data": None}
+        _check(status, answer)
+        data: Answer = answer["data"] if isinstance(answer.get("data"), dict) else {}
+        return answer | {"data": data.get("value")} if data.get("@type") == ENVELOPE else answer
 
     async def delete(self, name: str) -> None:
-        """Deletes the job, also one that is not there: Dapr tells no difference."""
-        self._check(await self._call("DELETE", name))
+        """Delete a job, if it exists: Dapr does not say whether it did."""
+        _check(*await self._call("DELETE", name))
 
-    async def _call(self, method: str, name: str, body: object = None) -> Answer:
+    async def _call(self, method: str, name: str, body: bytes | None = None) -> tuple[int, Answer]:
         # A name has no character that a URL would have to encode: models.JobName.
-        return await self._dapr.call(method, f"/v1.0/jobs/{name}", SCHEDULER, self._limit, body)
+        try:
+            async with (
+                asyncio.timeout(self._seconds),
+                self._session.request(method, self._base + name, data=body, headers=JSON) as response,
+            ):
+                return response.status, _object(await response.read())
+        except TimeoutError as error:
+            raise too_slow(SCHEDULER, self._seconds) from error
+        except aiohttp.ClientError as error:
+            raise sidecar_down(error) from error
 
-    def _check(self, answer: Answer) -> None:
-        if answer.status >= 300:
-            raise failures.bad_answer(SCHEDULER, answer.status, answer.error_code, answer.message)
+
+def _check(status: int, answer: Answer) -> None:
+    if status < 300:
+        return
+    if status == 401:
+        raise Unavailable(502, SIDECAR, "The Dapr sidecar refuses this app's DAPR_API_TOKEN.")
+    code, message = answer.get("errorCode"), str(answer.get("message", ""))
+    if status in (503, 504) or any(words in message for words in PASSING):
+        raise Unavailable(503, SCHEDULER, f"{SCHEDULER} cannot be reached.", code, message, retry_after=1)
+    raise Unavailable(502, SCHEDULER, f"{SCHEDULER} failed.", code, message)
+
+
+def _object(body: bytes) -> Answer:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return cast("Answer", found) if isinstance(found, dict) else {}

@@ -1,17 +1,8 @@
-"""What goes over the scheduler app's wire, and what each word of it means.
-
-lateness_ms, of a run: from the moment at which the job was due to the moment at which its callback arrived here. Due is
-a one-shot at its due time; `@every` at the latest of base + n * interval, where base is the due time, or without one
-the moment at which this app asked for the job (a few ms before the scheduler's own); cron at the latest second that
-matches. So a retry of a one-shot is late by all the time since, a retry of a repeated job since its latest tick; a tick
-that comes more than an interval late counts from a later one. null: the app did not schedule this job itself, or
-cannot read its schedule. Both clocks are compared: on two machines lateness has their difference in it.
-"""
+"""The requests and answers of the scheduler app; runs/models.py has those about runs."""
 
 import json
 import re
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
@@ -23,12 +14,12 @@ import schedules
 DEFAULT_SCHEDULE = "@every 10s"
 DEFAULT_DATA: dict[str, str] = {"message": "Hello from Python Job!"}
 DATA_BYTES = 8_192
-# Dapr keeps the numbers of a job's data as doubles.
+# Dapr stores the numbers of a job's data as doubles.
 LARGEST_INTEGER = 2**53 - 1
 
 
 def _job_name(name: str) -> str:
-    # Dapr writes a name unescaped into the path of the callback, so `a%b` would never arrive.
+    # Dapr writes a name unescaped into the path of the callback, so the callback of `a%b` would never arrive.
     if not re.fullmatch(r"[A-Za-z0-9._~-]{1,64}", name):
         raise PydanticCustomError("job_name", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ ~ -")
     if name in (".", ".."):
@@ -40,12 +31,10 @@ def _job_name(name: str) -> str:
 
 JobName = Annotated[str, AfterValidator(_job_name)]
 JobNamePath = Annotated[JobName, Path(description="[A-Za-z0-9._~-]{1,64}", examples=["report"])]
-# A callback is recorded whatever its name: it was scheduled past this app.
+# Any name is recorded: a job may be scheduled without this app.
 CalledName = Annotated[str, Path(min_length=1, max_length=512, examples=["report"])]
-Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
-Before = Annotated[
-    int | None, Query(ge=0, le=2**53, description="`next` of an answer: go on from there, to older ones")
-]
+Limit = Annotated[int, Query(ge=1, le=200, description="Page size")]
+Before = Annotated[int | None, Query(ge=0, le=2**53, description="`next` of an answer, for the older ones")]
 
 
 TAUGHT_EXAMPLES: list[JsonValue] = [
@@ -60,22 +49,29 @@ class _Strict(BaseModel):
 
 
 class Drop(_Strict):
-    """A failed firing is not tried again."""
+    """Do not retry a failed call."""
 
 
 class Constant(_Strict):
-    """A failed firing is tried again, at one interval."""
+    """Retry a failed call at one interval."""
 
     model_config = ConfigDict(validate_by_name=True)
 
     interval: str = Field(default="1s", max_length=24, pattern=r"^\d{1,9}(\.\d{1,9})?s$", examples=["2s", "0.5s"])
     max_retries: int | None = Field(
-        default=None, alias="maxRetries", ge=0, le=2**31, description="Retries after the first try; null: for ever"
+        default=None, alias="maxRetries", ge=0, le=2**31, description="Retries after the first call; null: without end"
     )
+
+    @field_validator("interval")
+    @classmethod
+    def _pauses(cls, interval: str) -> str:
+        if float(interval.removesuffix("s")) < schedules.SHORTEST_INTERVAL.total_seconds():
+            raise PydanticCustomError("interval", "must be 0.1s or longer")
+        return interval
 
 
 class FailurePolicy(_Strict):
-    """What the scheduler does when a callback fails, in Dapr's own form. Without one: 3 retries, 1 s apart."""
+    """Choose what the scheduler does when a call fails, in Dapr's own form. Without a policy: 3 retries, 1 s apart."""
 
     drop: Drop | None = None
     constant: Constant | None = None
@@ -89,7 +85,7 @@ class FailurePolicy(_Strict):
 
 
 class JobOrder(_Strict):
-    """A job to schedule; a field that is left out has the taught default."""
+    """A job to schedule. A field that is left out has the taught default."""
 
     model_config = ConfigDict(json_schema_extra={"examples": TAUGHT_EXAMPLES})
 
@@ -98,30 +94,37 @@ class JobOrder(_Strict):
         min_length=1,
         max_length=200,
         description="`@every 1m30s`, `@hourly` …, or cron with six fields, seconds first, in UTC (or after "
-        "`TZ=Europe/Berlin `). Default: `@every 10s`, or none when there is a due_time: a one-shot",
+        "`TZ=Europe/Berlin `). Default: `@every 10s`; with a due_time none, for a one-shot",
     )
     due_time: str | None = Field(
         default=None,
         min_length=1,
         max_length=64,
-        description="When it fires first: RFC 3339, or from now a Go (`90s`) or ISO 8601 (`PT90S`) duration",
+        description="When the first call is due: RFC 3339, or from now a Go (`90s`) or ISO 8601 (`PT90S`) duration",
     )
-    repeats: int | None = Field(default=3, ge=1, le=2**31, description="How often it fires; null: for ever")
+    repeats: int | None = Field(default=3, ge=1, le=2**31, description="Number of calls; null: without end")
     ttl: str | None = Field(
-        default=None, min_length=1, max_length=64, description="When a repeated job ends; as due_time, and from it"
+        default=None, min_length=1, max_length=64, description="When a repeated job ends: as due_time, and from it"
     )
     data: Any = Field(
-        default=DEFAULT_DATA, description="Any JSON of up to 8 KiB; the callback gets it. Dapr keeps numbers as doubles"
+        default=DEFAULT_DATA, description="The callback's body: any JSON of up to 8 KiB. Dapr stores numbers as doubles"
     )
-    overwrite: bool = Field(default=False, description="Replaces a job of that name, instead of 409")
+    overwrite: bool = Field(default=False, description="Replace a job of that name instead of answering 409")
     failure_policy: FailurePolicy | None = None
 
     @field_validator("schedule")
     @classmethod
-    def _harmless(cls, schedule: str | None) -> str | None:
+    def _is_harmless(cls, schedule: str | None) -> str | None:
         if schedule and (why := schedules.harm(schedule)):
             raise PydanticCustomError("schedule", "{why}", {"why": why})
         return schedule
+
+    @field_validator("due_time", "ttl")
+    @classmethod
+    def _is_in_the_calendar(cls, time: str | None) -> str | None:
+        if time and schedules.is_beyond_calendar(time):
+            raise PydanticCustomError("time", "must be in the years 1 to 9999, in UTC")
+        return time
 
     @field_validator("repeats")
     @classmethod
@@ -146,11 +149,11 @@ class JobOrder(_Strict):
 
     @property
     def effective_schedule(self) -> str | None:
-        """The schedule, or the default one; None for a one-shot."""
+        """The schedule or the default one; None for a one-shot."""
         return self.schedule or (None if self.due_time else DEFAULT_SCHEDULE)
 
     def wire(self) -> dict[str, Any]:
-        """The job as Dapr's Jobs API wants it. Always with data: a job without any never reaches an HTTP app."""
+        """Return the job in the form of Dapr's Jobs API. A job without data would never reach an HTTP app."""
         schedule = self.effective_schedule
         policy = self.failure_policy and self.failure_policy.model_dump(by_alias=True, exclude_none=True)
         optional = {
@@ -175,7 +178,7 @@ class JobEvent(JobOrder):
 
 
 class Done(BaseModel):
-    """What became of a request."""
+    """The result of a request."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"status": "SUCCESS", "message": "Job 'report' scheduled successfully."}]}
@@ -202,44 +205,15 @@ class JobReceived(BaseModel):
     data: Any = Field(examples=[DEFAULT_DATA])
 
 
-class Outcome(StrEnum):
-    """How a run went."""
-
-    succeeded = "succeeded"
-    failed = "failed"
-
-
-class Run(BaseModel):
-    """One arrival of a job's callback."""
-
-    job_name: str = Field(examples=["report"])
-    fired_at: datetime = Field(description="When the callback arrived")
-    lateness_ms: float | None = Field(
-        description="How long after it was due; null if that cannot be told", examples=[4.2]
-    )
-    data: Any = Field(
-        description="Of data of more than 30,000 characters the first 4,000, as text", examples=[DEFAULT_DATA]
-    )
-    attempt: int = Field(description="1, or one more than the failed run before it, if this is its retry", examples=[1])
-    outcome: Outcome
-
-
-class RunPage(BaseModel):
-    """Runs, newest first."""
-
-    runs: list[Run]
-    next: int | None = Field(description="`before` of the next page; null at the end", examples=[None])
-
-
 class DeadLetter(BaseModel):
-    """An event of topic schedule-job that was given up."""
+    """An event of topic schedule-job that could not be processed."""
 
     id: str = Field(examples=["0a1b2c3d4e5f60718293a4b5c6d7e8f9"])
-    event_id: str = Field(description="The CloudEvent's own", examples=["8a6a2ad5-8f9d-4a4c-a1d0-7b2f8b0c3a77"])
+    event_id: str = Field(description="The CloudEvent's own id", examples=["8a6a2ad5-8f9d-4a4c-a1d0-7b2f8b0c3a77"])
     received_at: datetime
     reason: str = Field(examples=["job_name: Field required"])
     event: Any = Field(
-        description="The CloudEvent; of one of more than 30,000 characters the first 4,000, as text",
+        description="The CloudEvent; one of more than 30,000 characters is cut to its first 4,000, as text",
         examples=[{"specversion": "1.0", "id": "8a6a2ad5-…", "source": "billing", "data": {"schedule": "@every 10s"}}],
     )
 
@@ -252,56 +226,9 @@ class DeadLetterPage(BaseModel):
 
 
 class EventAnswer(BaseModel):
-    """What Dapr is to do with the event: SUCCESS and DROP end it, DROP in the dead-letter topic."""
+    """The answer to a delivery: SUCCESS and DROP end it, DROP in the dead-letter topic."""
 
     status: Literal["SUCCESS", "DROP"] = Field(examples=["SUCCESS"])
-
-
-class Welcome(BaseModel):
-    """One line that names the main routes."""
-
-    message: str
-
-
-class Health(BaseModel):
-    """The state of the process, or of what it needs before it can serve."""
-
-    status: str = Field(examples=["ok"])
-
-
-class FaultOrder(BaseModel):
-    """The faults to switch on; a field that is left out is off."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"fail_next": 2}]})
-
-    fail_next: int = Field(default=0, ge=0, le=1_000_000, description="How many of the next callbacks fail")
-    delay_ms: int = Field(default=0, ge=0, le=30_000, description="How long every callback waits, in milliseconds")
-    status: int = Field(default=500, ge=400, le=599, description="The HTTP status of those that fail")
-
-
-class FaultState(FaultOrder):
-    """The faults that are on, and how many callbacks arrived since the start."""
-
-    calls: int = Field(description="Callbacks since the process started, failed ones too")
-
-
-class FieldError(BaseModel):
-    """What is wrong with one field."""
-
-    field: str = Field(examples=["schedule"])
-    message: str = Field(examples=["expected exactly 6 fields, found 5: [0 * * * *]"])
-
-
-class Problem(BaseModel):
-    """An error, as RFC 9457 has it; the last two fields tell of something this app needs that failed."""
-
-    type: str = "about:blank"
-    title: str = Field(examples=["Unprocessable Content"])
-    status: int = Field(examples=[422])
-    detail: str = Field(examples=["schedule: expected exactly 6 fields, found 5: [0 * * * *]"])
-    errors: list[FieldError] | None = Field(default=None, description="For invalid input: one entry a field")
-    dependency: str | None = Field(default=None, description="What failed", examples=["Dapr scheduler"])
-    errorCode: str | None = Field(default=None, description="Dapr's code", examples=["DAPR_SCHEDULER_SCHEDULE_JOB"])
 
 
 def _integers(data: Any) -> list[int]:

@@ -1,8 +1,8 @@
-"""Schedules jobs, and remembers what it asked for, so that lateness and repeated events can be told.
+"""Schedules jobs, and remembers their orders, so that a run's lateness and an event's repetition can be recognized.
 
-What is remembered of job `x` lies in the head of its log (key `job:x`): recording a run of it then reads one key. Its
-member `remembered` is the job as it was asked for, `events` the marks of the last events that asked for one of that
-name. They outlive the job, for an event that comes again must not bring it back.
+Both are stored in the head of a job's list of runs (key `job:x`). `remembered` is the order. `events` are the marks of
+the last events that asked for a job of that name. They outlive the job, because a redelivered event must not schedule
+it again.
 """
 
 from collections.abc import Callable
@@ -11,139 +11,141 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 import schedules
-from failures import JobExists, JobMissing, JobRefused
-from jobs import Jobs
+from jobs import JobExists, JobMissing, JobRefused, Jobs
+from kit.sidecar.store import Object
 from models import JobOrder
-from paged_log import Logs, Value
+from runs.heads import Heads
 
 # What Dapr does without a failure policy (go-etcd-cron, internal/scheduler/builder.go).
 DEFAULT_RETRIES, DEFAULT_INTERVAL_SECONDS = 3, 1.0
-# An event comes again within minutes; that so many others ask for the same name in between is not foreseen.
+# Dapr redelivers an event within minutes, and more events than this for one job name are not expected in that time.
 LAST_EVENTS = 50
+# The longest time that a key may be kept: Dapr reads it as 32 bits.
+LONGEST_SECONDS = 2**31 - 1
 
 
-class Remembered(BaseModel):
-    """A job as this app asked for it."""
+class JobRecord(BaseModel):
+    """The order of a job, with the moment at which this app placed it."""
 
     id: str = Field(default_factory=lambda: uuid4().hex)
     order: JobOrder
     scheduled_at: datetime
 
-    def kept(self) -> dict[str, Any]:
-        """As it is stored: of the order only what was asked for, because a default may not suit what was."""
+    @classmethod
+    def of(cls, head: Object | None) -> "JobRecord | None":
+        """Return the record in the head of a job's list. None if there is none, or an older version's rules made it."""
+        with suppress(ValidationError):
+            return cls.model_validate(head["remembered"]) if head and head.get("remembered") else None
+        return None
+
+    def stored(self) -> Object:
+        """Return the record as it is stored: without the defaults, which need not suit the rest of the order."""
         order = self.order.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        return self.model_dump(mode="json", exclude={"order"}) | {"order": order}
+        return {"id": self.id, "order": order, "scheduled_at": self.scheduled_at.isoformat()}
 
     @property
     def plan(self) -> schedules.Plan:
-        """When it is due."""
+        """The times at which the job is due."""
         due = schedules.moment(self.order.due_time, self.scheduled_at) if self.order.due_time else None
         return schedules.Plan(self.order.effective_schedule, due, due or self.scheduled_at)
 
     @property
     def retries(self) -> tuple[int | None, float]:
-        """How often the scheduler tries a failed firing again (None: for ever), and after how many seconds."""
+        """The number of retries of a failed call (None: without end), and the seconds before each."""
         policy = self.order.failure_policy
         if policy and policy.constant:
             return policy.constant.max_retries, float(policy.constant.interval.removesuffix("s"))
         return (0, 0.0) if policy and policy.drop else (DEFAULT_RETRIES, DEFAULT_INTERVAL_SECONDS)
 
 
-def log_of(job_name: str) -> str:
-    """The key of a job's log."""
+def list_of(job_name: str) -> str:
+    """Return the key of a job's list of runs."""
     return f"job:{job_name}"
 
 
-def remembered(value: Value | None) -> Remembered | None:
-    """What the head of a job's log tells of the job itself."""
-    told = (value or {}).get("remembered")
-    return Remembered.model_validate(told) if told else None
-
-
-def seconds_until_due(value: Value) -> float:
-    """How long the head of a log is needed before its job fires next; 0 for any other log."""
-    job = remembered(value)
+def seconds_until_due(head: Object) -> float:
+    """Return how long the head of a list is needed before its job is due next; 0 for any other list."""
+    job = JobRecord.of(head)
     now = datetime.now(UTC)
     due = job.plan.next(now) if job else None
     return (due - now).total_seconds() if due else 0
 
 
 class Scheduling:
-    """Schedules, gets and deletes. Raises what Jobs raises, and DependencyFailed for the state store."""
+    """Schedule, get and delete jobs. Methods raise what Jobs raises, and Unavailable for the state store."""
 
-    def __init__(self, jobs: Jobs, logs: Logs) -> None:
-        self._jobs = jobs
-        self._logs = logs
+    def __init__(self, jobs: Jobs, heads: Heads) -> None:
+        self._jobs, self._heads = jobs, heads
 
     async def schedule(self, name: str, order: JobOrder) -> None:
-        """Raises JobExists, JobRefused."""
-        await self._schedule(name, Remembered(order=order, scheduled_at=datetime.now(UTC)))
+        """Schedule a job. Raise JobExists or JobRefused."""
+        job, earlier = JobRecord(order=order, scheduled_at=datetime.now(UTC)), None
 
-    async def schedule_once(self, name: str, order: JobOrder, event: str) -> None:
-        """Schedules the job that an event asks for, once however often the event comes; it is known by its mark.
-
-        Raises JobExists when another job has the name, JobRefused.
-        """
-        if event in _events(await self._logs.head(log_of(name))):
-            return
-        try:
-            await self.schedule(name, order)
-        except JobExists:
-            # Another replica handles the same event just now, or one did and was killed before it could note that.
-            there = await self._remembered(name)
-            if there is None or there.order != order:
-                raise
-        # Only now: an event whose job could not be scheduled must be tried again.
-        await self._logs.change(log_of(name), lambda head: head | {"events": [*_events(head), event][-LAST_EVENTS:]})
-
-    async def get(self, name: str) -> dict[str, Any]:
-        """The job as the scheduler has it. Raises JobMissing."""
-        return await self._jobs.get(name)
-
-    async def delete(self, name: str) -> bool:
-        """Deletes the job and what is remembered of it, but not its runs. False: there was none."""
-        before = await self._remembered(name)
-        with suppress(JobMissing):
-            await self._jobs.get(name)
-            await self._jobs.delete(name)
-            # Whoever schedules the name anew in this moment is remembered, and not what was deleted.
-            await self._change(name, lambda there: None if before and _same(there, before) else there)
-            return True
-        return False
-
-    async def _schedule(self, name: str, job: Remembered) -> None:
-        # Remembered first, as a job that is due at once may fire before the scheduler's answer is here.
-        earlier: Remembered | None = None
-
-        def replace(there: Remembered | None) -> Remembered:
+        def replace(there: JobRecord | None) -> JobRecord:
             nonlocal earlier
-            earlier = there
+            earlier = earlier if _same(there, job) else there
             return job
 
-        await self._change(name, replace)
+        # Remembered first, because a job that is due at once may be called before the scheduler's answer arrives.
+        await self._change(name, replace, is_new=not order.overwrite)
         try:
-            await self._jobs.schedule(name, job.order)
+            await self._jobs.schedule(name, order)
         except (JobExists, JobRefused):
             await self._change(name, lambda there: earlier if _same(there, job) else there)
             raise
 
-    async def _remembered(self, name: str) -> Remembered | None:
-        return remembered(await self._logs.head(log_of(name)))
+    async def schedule_once(self, name: str, order: JobOrder, mark: str) -> None:
+        """Schedule the job that an event asks for. `mark` identifies the event, which may be delivered repeatedly.
 
-    async def _change(self, name: str, change: Callable[[Remembered | None], Remembered | None]) -> None:
-        def change_value(value: Value) -> Value:
-            job = change(remembered(value))
-            return value | {"remembered": job.kept() if job else None}
+        Raise JobExists if another job has the name, or JobRefused.
+        """
+        if mark in _events(await self._heads.get(list_of(name))):
+            return
+        try:
+            await self.schedule(name, order)
+        except JobExists:
+            # Another replica handles the same event at the same time, or was killed before it stored the mark.
+            there = JobRecord.of(await self._heads.get(list_of(name)))
+            if there is None or there.order != order:
+                raise
+        # Only now: an event whose job could not be scheduled must be retried.
+        await self._heads.change(list_of(name), lambda head: head | {"events": _with_mark(head, mark)})
 
-        await self._logs.change(log_of(name), change_value)
+    async def get(self, name: str) -> dict[str, Any]:
+        """Return the job as the scheduler has it. Raise JobMissing."""
+        return await self._jobs.get(name)
+
+    async def delete(self, name: str) -> bool:
+        """Delete a job and its record, but not its runs. Return False if it does not exist."""
+        before = JobRecord.of(await self._heads.get(list_of(name)))
+        with suppress(JobMissing):
+            await self._jobs.get(name)
+            await self._jobs.delete(name)
+            # A job that was scheduled under this name since then keeps its record.
+            await self._change(name, lambda there: None if before and _same(there, before) else there)
+            return True
+        return False
+
+    async def _change(
+        self, name: str, change: Callable[[JobRecord | None], JobRecord | None], *, is_new: bool = False
+    ) -> None:
+        def edit(head: Object) -> Object:
+            job = change(JobRecord.of(head))
+            return head | {"remembered": job.stored() if job else None}
+
+        await self._heads.change(list_of(name), edit, is_new=is_new)
 
 
-def _events(head: Value | None) -> list[str]:
-    return (head or {}).get("events", [])
+def _events(head: Object) -> list[str]:
+    return head.get("events", [])
 
 
-def _same(one: Remembered | None, other: Remembered) -> bool:
+def _with_mark(head: Object, mark: str) -> list[str]:
+    return [*(event for event in _events(head) if event != mark), mark][-LAST_EVENTS:]
+
+
+def _same(one: JobRecord | None, other: JobRecord) -> bool:
     return one is not None and one.id == other.id

@@ -1,34 +1,22 @@
-"""Tests of the scheduler app without Dapr: the service, and a stand-in for its sidecar that keeps state and jobs.
+"""Fixtures of the scheduler app's tests, which need no Dapr: the service, beside the kit's stand-in for its sidecar.
 
-The stand-in is an HTTP server with the real one's answers (tried on Dapr 1.18.0): ETags as Redis guards them, the jobs
-API with the texts of its errors. It fires nothing: tests send the callbacks themselves.
+The stand-in calls nobody: tests send the callbacks themselves.
 """
 
-import asyncio
-import json
-import os
-import socket
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from fastapi.testclient import TestClient
 
+from kit.fakes import waiting
+from kit.fakes.sidecar import Sidecar, running_sidecar
 from main import create_app
 from settings import Settings
 
 SERVICE = Path(__file__).parent.parent
-NO_SUCH_JOB = "failed to get job due to: rpc error: code = NotFound desc = job not found: {}"
-EXISTS = "failed to schedule job due to: rpc error: code = AlreadyExists desc = job already exists: '{}'"
-INVALID = "failed to schedule job due to: rpc error: code = Unknown desc = job failed validation: {}"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -39,163 +27,6 @@ def _only_the_settings_of_the_tests() -> Iterator[None]:
         yield
 
 
-@dataclass
-class Sidecar:
-    """A stand-in sidecar: what it keeps can be read, and how it answers can be changed."""
-
-    port: int = 0
-    ready: bool = True
-    # A string that was stored comes back as one, or, decrypted, as the JSON that it says.
-    encrypted: bool = True
-    state: dict[str, tuple[Any, int, int]] = field(default_factory=dict)  # value, ETag, ttlInSeconds
-    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    saves: int = 0
-    conflicts: int = 0
-    jobs_answer: tuple[int, str, str] | None = None  # status, error code, message
-    state_answer: tuple[int, str, str] | None = None
-    jobs_delay: float = 0
-    on_schedule: Callable[[str], None] | None = None
-    before_save: Callable[[list[dict[str, Any]]], None] | None = None
-
-    def reset(self) -> None:
-        """Back to a healthy sidecar with nothing in it."""
-        vars(self).update(vars(Sidecar(self.port)))
-
-    def value(self, key: str) -> Any:
-        """What is stored under a key."""
-        return self.state[key][0]
-
-    def runs(self, log: str = "runs") -> list[dict[str, Any]]:
-        """All entries of a log, oldest first, read from the store itself."""
-        head = self.state.get(log, ({"page": 0, "entries": []}, 0, 0))[0]
-        pages = [self.value(f"{log}:{page}")["entries"] for page in range(head["page"])]
-        return [entry for page in [*pages, head["entries"]] for entry in page]
-
-
-def _error(status: int, code: str, message: str) -> web.Response:
-    return web.json_response({"errorCode": code, "message": message}, status=status)
-
-
-def _refusal(job: dict[str, Any]) -> str | None:
-    schedule = job.get("schedule", "@")
-    if not schedule.startswith("@") and len(fields := schedule.removeprefix("TZ=Europe/Berlin ").split()) != 6:
-        return f"expected exactly 6 fields, found {len(fields)}: [{schedule}]"
-    if job.get("dueTime") == "nonsense":
-        return "due time format not recognized"
-    if "ttl" in job and "schedule" not in job:
-        return "job must have a schedule to have a ttl"
-    return None
-
-
-def _routes(sidecar: Sidecar) -> web.Application:
-    async def health(_: web.Request) -> web.Response:
-        return web.Response(status=204 if sidecar.ready else 500)
-
-    async def jobs(request: web.Request) -> web.Response:
-        sidecar.headers.append(dict(request.headers))
-        name = request.match_info["name"]
-        await asyncio.sleep(sidecar.jobs_delay)
-        if sidecar.jobs_answer:
-            return _error(*sidecar.jobs_answer)
-        if request.method == "GET":
-            if name not in sidecar.jobs:
-                return _error(500, "DAPR_SCHEDULER_GET_JOB", NO_SUCH_JOB.format(name))
-            return web.json_response(_told(name, sidecar.jobs[name]))
-        if request.method == "DELETE":
-            sidecar.jobs.pop(name, None)
-            return web.Response(status=204)
-        job = await request.json()
-        if reason := _refusal(job):
-            return _error(500, "DAPR_SCHEDULER_SCHEDULE_JOB", INVALID.format(reason))
-        if name in sidecar.jobs and not job.pop("overwrite"):
-            return _error(409, "DAPR_SCHEDULER_SCHEDULE_JOB", EXISTS.format(name))
-        sidecar.jobs[name] = job
-        if sidecar.on_schedule:
-            await asyncio.to_thread(sidecar.on_schedule, name)
-        return web.Response(status=204)
-
-    async def bulk(request: web.Request) -> web.Response:
-        sidecar.headers.append(dict(request.headers))
-        if sidecar.state_answer:
-            return _error(*sidecar.state_answer)
-        answer: list[dict[str, Any]] = []
-        for key in (await request.json())["keys"]:
-            value, etag, _ = sidecar.state.get(key, (None, 0, 0))
-            data = value if sidecar.encrypted else json.dumps(value)
-            answer.append({"key": key, "data": data, "etag": str(etag)} if etag else {"key": key})
-        return web.json_response(answer)
-
-    async def save(request: web.Request) -> web.Response:
-        sidecar.headers.append(dict(request.headers))
-        if sidecar.state_answer:
-            return _error(*sidecar.state_answer)
-        items = await request.json()
-        if sidecar.before_save:
-            sidecar.before_save(items)
-        sidecar.saves += 1
-        failed: list[tuple[int, str]] = []
-        for item in items:
-            there = sidecar.state.get(item["key"], (None, 0, 0))[1]
-            assert item["options"] == {"concurrency": "first-write"}
-            # On Redis a key that is gone takes any ETag.
-            if there and item.get("etag", "") != str(there):
-                failed.append((409, "possible etag mismatch") if "etag" in item else (500, "failed to set key x"))
-            else:
-                # An object would be encrypted as what Go prints of it, and be lost.
-                assert isinstance(item["value"], str)
-                stored = (json.loads(item["value"]), there + 1, int(item["metadata"]["ttlInSeconds"]))
-                sidecar.state[item["key"]] = stored
-        if failed:
-            sidecar.conflicts += 1
-            return _error(max(failed)[0], "ERR_STATE_SAVE", max(failed)[1])
-        return web.Response(status=204)
-
-    app = web.Application(client_max_size=4_000_000)
-    app.router.add_get("/v1.0/healthz/outbound", health)
-    app.router.add_route("*", "/v1.0/jobs/{name}", jobs)
-    app.router.add_post("/v1.0/state/statestore/bulk", bulk)
-    app.router.add_post("/v1.0/state/statestore", save)
-    return app
-
-
-def _told(name: str, job: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in job.items() if key != "overwrite"}
-    wrapped = {"@type": "type.googleapis.com/google.protobuf.Value", "value": job["data"]}
-    policy = {"constant": {"interval": "1s", "maxRetries": 3}}
-    return {"name": name, **kept, "data": wrapped, "failurePolicy": kept.get("failurePolicy", policy)}
-
-
-@contextmanager
-def running_sidecar() -> Iterator[Sidecar]:
-    """A stand-in sidecar on a port of its own, in a thread of its own."""
-    sidecar, loop, started = Sidecar(), asyncio.new_event_loop(), threading.Event()
-
-    async def start() -> web.AppRunner:
-        runner = web.AppRunner(_routes(sidecar), access_log=None, shutdown_timeout=0)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        sidecar.port = runner.addresses[0][1]
-        return runner
-
-    def serve() -> None:
-        asyncio.set_event_loop(loop)
-        runner = loop.run_until_complete(start())
-        started.set()
-        loop.run_forever()
-        loop.run_until_complete(runner.cleanup())
-        loop.close()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    started.wait(10)
-    yield sidecar
-    sidecar.reset()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-
-
 @pytest.fixture(scope="session")
 def _sidecar_of_the_session() -> Iterator[Sidecar]:
     with running_sidecar() as running:
@@ -204,19 +35,21 @@ def _sidecar_of_the_session() -> Iterator[Sidecar]:
 
 @pytest.fixture
 def sidecar(_sidecar_of_the_session: Sidecar) -> Iterator[Sidecar]:
-    """A healthy stand-in sidecar, for this test alone."""
+    """Return a healthy, empty stand-in sidecar, for this test alone."""
     _sidecar_of_the_session.reset()
+    _sidecar_of_the_session.refuse_job = _refusal
     yield _sidecar_of_the_session
     _sidecar_of_the_session.reset()
 
 
 @pytest.fixture
 def serve(sidecar: Sidecar) -> Iterator[Callable[..., TestClient]]:
-    """Makes a client of a service with these settings, beside the stand-in sidecar."""
+    """Return a function that starts the service with these settings and returns its client."""
     with ExitStack() as running:
 
         def start(**settings: Any) -> TestClient:
-            app = create_app(Settings(_env_file=None, **{"dapr_http_port": sidecar.port, **settings}))
+            ports = {"dapr_http_port": sidecar.http_port, "dapr_grpc_port": sidecar.grpc_port}
+            app = create_app(Settings(_env_file=None, **{**ports, **settings}))
             return running.enter_context(TestClient(app, raise_server_exceptions=False))
 
         yield start
@@ -224,46 +57,47 @@ def serve(sidecar: Sidecar) -> Iterator[Callable[..., TestClient]]:
 
 @pytest.fixture
 def client(serve: Callable[..., TestClient]) -> TestClient:
-    """A service with its fault switches on."""
+    """Return the client of a service with its fault switches on."""
     return serve(faults_enabled=True)
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
-def process(**environment: object) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-    """Runs main.py as a process of its own, waits until it listens, and yields it with its port."""
-    port = free_port()
-    variables = {**os.environ, "APP_PORT": str(port), **{name: str(value) for name, value in environment.items()}}
-    command = [sys.executable, "main.py"]
-    running = subprocess.Popen(
-        command, cwd=SERVICE, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while not _listens(port):
-            assert running.poll() is None, running.stdout.read()
-            assert time.monotonic() < deadline, "main.py does not listen"
-            time.sleep(0.02)
-        yield running, port
-    finally:
-        running.kill()
-        running.communicate()
+def process(sidecar: Sidecar, **environment: object) -> Iterator[tuple[Any, int]]:
+    """Run the service as a process beside the stand-in, wait until it listens, and yield it with its port."""
+    ports = {"DAPR_HTTP_PORT": sidecar.http_port, "DAPR_GRPC_PORT": sidecar.grpc_port}
+    with waiting.process(SERVICE, **ports, **environment) as running:
+        yield running
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def runs_in(sidecar: Sidecar, key: str = "runs") -> list[dict[str, Any]]:
+    """Return all entries of a list, oldest first, from the store itself."""
+    head = sidecar.value(key) or {"page": 0, "entries": []}
+    pages = [sidecar.value(f"{key}:{page}")["entries"] for page in range(head["page"])]
+    return [entry for page in [*pages, head["entries"]] for entry in page]
+
+
+def largest_value(sidecar: Sidecar) -> int:
+    """Return the size of the largest stored value."""
+    return max(len(value.data) for value in sidecar.values.values())
 
 
 def problem_of(answer: Any, status: int) -> dict[str, Any]:
-    """The body of an answer that has to be a problem of that status."""
+    """Return the body of an answer that must be a problem of that status."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == status
     return answer.json()
+
+
+def _refusal(job: dict[str, Any]) -> str | None:
+    """Return the reason for which the scheduler refuses a job, in its own words."""
+    schedule = job.get("schedule", "@")
+    if not schedule.startswith("@") and len(fields := schedule.removeprefix("TZ=Europe/Berlin ").split()) != 6:
+        return f"expected exactly 6 fields, found {len(fields)}: [{schedule}]"
+    if schedule == "@every 80000000h":
+        return f"failed to parse duration {schedule}"
+    if job.get("dueTime") == "nonsense":
+        return "due time format not recognized"
+    if "ttl" in job and "schedule" not in job:
+        return "job must have a schedule to have a ttl"
+    return None

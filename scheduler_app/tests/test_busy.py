@@ -1,10 +1,10 @@
-"""A thousand one-shot jobs due in the same second: their callbacks come all at once."""
+"""A thousand one-shot jobs due in the same second: their callbacks arrive all at once."""
 
 import asyncio
 import time
 
 import aiohttp
-from conftest import process
+from conftest import process, runs_in
 
 COUNT = 1_000
 
@@ -23,11 +23,12 @@ async def fire(port: int) -> list[float]:
 
 
 def test_a_thousand_callbacks_at_once_are_all_recorded(sidecar):
-    with process(DAPR_HTTP_PORT=sidecar.port) as (_, port):
+    with process(sidecar) as (_, port):
         seconds = sorted(asyncio.run(fire(port)))
-    assert sorted(run["data"] for run in sidecar.runs()) == list(range(COUNT))
-    assert all(len(sidecar.runs(f"job:busy-{number}")) == 1 for number in range(COUNT))
-    print(f"p50 {seconds[COUNT // 2]:.2f} s, p99 {seconds[COUNT * 99 // 100]:.2f} s, {sidecar.saves} saves")
-    assert sidecar.saves <= COUNT / 10, "callbacks that come at once share their writes"
+    assert sorted(run["data"] for run in runs_in(sidecar)) == list(range(COUNT))
+    assert all(len(runs_in(sidecar, f"job:busy-{number}")) == 1 for number in range(COUNT))
+    saves = sidecar.saved("runs")
+    print(f"p50 {seconds[COUNT // 2]:.2f} s, p99 {seconds[COUNT * 99 // 100]:.2f} s, {saves} saves")
+    assert saves <= COUNT / 20, "callbacks that arrive at once share their writes"
     # 1.9 s was seen on 2 cores, with the thousand callers and the stand-in in one process of their own.
     assert seconds[COUNT * 99 // 100] < 10

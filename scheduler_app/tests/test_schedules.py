@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schedules import Plan, harm, moment
+from schedules import Plan, harm, is_beyond_calendar, moment
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)  # a Saturday
 
@@ -36,6 +36,7 @@ def at(seconds):
         ("0 * * * *", None, 99, None, None),
         ("TZ=Nowhere/None 0 * * * * *", None, 99, None, None),
         ("nonsense", None, 99, None, None),
+        ("@every 80000000h", None, 99, None, None),
     ],
 )
 def test_the_latest_and_the_next_moment_at_which_a_job_is_due(schedule, due, now, latest, following):
@@ -53,7 +54,9 @@ def test_the_latest_and_the_next_moment_at_which_a_job_is_due(schedule, due, now
         ("P1M", datetime(2026, 12, 21, 12, tzinfo=UTC)), ("P1Y2M", datetime(2028, 1, 21, 12, tzinfo=UTC)),
         ("2026-11-21T13:00:00+01:00", NOON), ("2026-11-21T12:00:00.5Z", at(0.5)),
         ("2026-11-21T12:00:00", None), ("2026-13-21T12:00:00Z", None), ("90", None), ("x", None), ("P", None),
-        ("PT", None), ("99999999999h", None), ("P99999Y", None),
+        ("PT", None), ("99999999999h", None), ("80000000h", None), ("P99999Y", None),
+        ("9999-12-31T23:59:59-23:00", None), ("0001-01-01T00:00:00+01:00", None),
+        ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )  # fmt: skip
 def test_a_due_time_is_read_as_the_scheduler_reads_it(text, expected):
@@ -66,3 +69,15 @@ def test_a_due_time_is_read_as_the_scheduler_reads_it(text, expected):
 )
 def test_what_the_runtime_can_judge_is_left_to_it(schedule):
     assert harm(schedule) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "beyond"),
+    [
+        ("9999-12-31T23:59:59-23:00", True), ("0001-01-01T00:00:00+01:00", True), ("9999-12-31T23:59:59Z", False),
+        ("0001-01-01T00:00:00Z", False), ("2026-13-21T12:00:00Z", False), ("2026-11-21T12:00:00", False),
+        ("90s", False), ("nonsense", False),
+    ],
+)  # fmt: skip
+def test_a_time_that_no_calendar_has_is_found(text, beyond):
+    assert is_beyond_calendar(text) is beyond

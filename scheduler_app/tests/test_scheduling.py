@@ -1,9 +1,13 @@
-"""Scheduling, getting and deleting jobs: what the user is told, and what reaches the scheduler."""
+"""Scheduling, getting and deleting jobs: the answers, and the calls that reach the scheduler."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
-from conftest import free_port, problem_of
+from conftest import problem_of
+
+from kit.fakes.waiting import eventually, free_port
 
 DEFAULT = {"data": {"message": "Hello from Python Job!"}, "schedule": "@every 10s", "repeats": 3}
 
@@ -13,7 +17,7 @@ def test_without_a_body_the_taught_job_is_scheduled(client, sidecar, body):
     answer = client.post("/schedule-job/report", json=body) if body is not None else client.post("/schedule-job/report")
     assert answer.status_code == 200
     assert answer.json() == {"status": "SUCCESS", "message": "Job 'report' scheduled successfully."}
-    assert sidecar.jobs["report"] == {**DEFAULT, "overwrite": False} | {}
+    assert sidecar.jobs["report"] == DEFAULT
 
 
 @pytest.mark.parametrize(
@@ -39,7 +43,7 @@ def test_without_a_body_the_taught_job_is_scheduled(client, sidecar, body):
 )
 def test_a_job_reaches_the_scheduler_in_its_words(client, sidecar, body, sent):
     assert client.post("/schedule-job/j", json=body).status_code == 200
-    assert sidecar.jobs["j"] == {"data": DEFAULT["data"], "overwrite": False, **sent}
+    assert sidecar.jobs["j"] == {"data": DEFAULT["data"], **sent}
 
 
 @pytest.mark.parametrize("data", [None, "text", 1.5, [1, None], {"ä": "漢", "n": 2**53 - 1}, True, "x" * 8190])
@@ -55,7 +59,7 @@ def test_names_that_dapr_carries(client, sidecar, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["a/b", "a?b", "a#b", "a%b", "a b", "ä", "x" * 65, "a|b", "a\\b", "a:b", "stream", "..", "."]
+    "name", ["a/b", "a?b", "a#b", "a%b", "a b", "ä", "x" * 65, "a|b", "a\\b", "a:b", "stream", "..", ".", "nl\n", "\n"]
 )
 @pytest.mark.parametrize(
     ("method", "path"),
@@ -68,7 +72,7 @@ def test_names_that_dapr_would_lose_are_refused(client, sidecar, method, path, n
     encoded = quote(name.replace("%", "%25"), safe="").replace(".", "%2E")
     body = problem_of(client.request(method, path + encoded), 422)
     assert [error["field"] for error in body["errors"]] == ["job_name"]
-    assert not sidecar.headers, "nothing was asked of the sidecar"
+    assert not sidecar.calls, "the sidecar was not called"
 
 
 @pytest.mark.parametrize(
@@ -85,6 +89,8 @@ def test_names_that_dapr_would_lose_are_refused(client, sidecar, method, path, n
         ({"schedule": "0 0 0 31 2 *"}, "schedule"),
         ({"schedule": "TZ=UTC 0 0 0 31 2 ?"}, "schedule"),
         ({"schedule": "0 , * * * *"}, "schedule"),
+        ({"schedule": "TZ=UTC @every 1ms"}, "schedule"),
+        ({"schedule": "CRON_TZ=Europe/Berlin  @every 1h"}, "schedule"),
         ({"repeats": 0}, "repeats"),
         ({"repeats": -1}, "repeats"),
         ({"repeats": 2**31 + 1}, "repeats"),
@@ -94,6 +100,9 @@ def test_names_that_dapr_would_lose_are_refused(client, sidecar, method, path, n
         ({"due_time": "1s", "repeats": 2}, "repeats"),
         ({"due_time": 5}, "due_time"),
         ({"due_time": "x" * 65}, "due_time"),
+        ({"due_time": "9999-12-31T23:59:59-23:00"}, "due_time"),
+        ({"due_time": "0001-01-01T00:00:00+01:00"}, "due_time"),
+        ({"ttl": "0001-01-01T00:00:00+01:00"}, "ttl"),
         ({"ttl": ""}, "ttl"),
         ({"data": "x" * 8191}, "data"),
         ({"data": {"n": [2**53]}}, "data"),
@@ -101,6 +110,8 @@ def test_names_that_dapr_would_lose_are_refused(client, sidecar, method, path, n
         ({"failure_policy": {"drop": {}, "constant": {}}}, "failure_policy.constant"),
         ({"failure_policy": {"drop": 1}}, "failure_policy.drop"),
         ({"failure_policy": {"constant": {"interval": "1m"}}}, "failure_policy.constant.interval"),
+        ({"failure_policy": {"constant": {"interval": "0s"}}}, "failure_policy.constant.interval"),
+        ({"failure_policy": {"constant": {"interval": "0.0999s"}}}, "failure_policy.constant.interval"),
         ({"failure_policy": {"constant": {"maxRetries": -1}}}, "failure_policy.constant.maxRetries"),
         ({"failure_policy": {"retry": {}}}, "failure_policy.retry"),
         ({"dueTime": "1s"}, "dueTime"),
@@ -112,7 +123,7 @@ def test_bad_input_is_named_and_reaches_nobody(client, sidecar, body, field):
     answer = client.post("/schedule-job/j", json=body)
     assert [error["field"] for error in problem_of(answer, 422)["errors"]] == [field]
     assert len(answer.content) < 1_000
-    assert not sidecar.headers
+    assert not sidecar.calls
 
 
 @pytest.mark.parametrize("body", [b'{"data": NaN}', b'{"data": Infinity}', b"{", b"\xff", b"[" * 60_000])
@@ -120,7 +131,7 @@ def test_what_is_no_json_is_refused(client, sidecar, body):
     answer = client.post("/schedule-job/j", content=body, headers={"content-type": "application/json"})
     assert answer.status_code in (400, 422)
     assert answer.headers["content-type"] == "application/problem+json"
-    assert not sidecar.headers
+    assert not sidecar.calls
 
 
 @pytest.mark.parametrize(
@@ -129,12 +140,13 @@ def test_what_is_no_json_is_refused(client, sidecar, body):
         ({"schedule": "0 * * * *"}, "schedule", "expected exactly 6 fields, found 5: [0 * * * *]"),
         ({"due_time": "nonsense"}, "due_time", "due time format not recognized"),
         ({"due_time": "1s", "ttl": "5s"}, "ttl", "job must have a schedule to have a ttl"),
+        ({"schedule": "@every 80000000h"}, "schedule", "failed to parse duration @every 80000000h"),
     ],
 )
 def test_what_the_scheduler_refuses_comes_with_its_reason(client, sidecar, body, field, reason):
-    told = problem_of(client.post("/schedule-job/j", json=body), 422)
-    assert told["detail"] == f"{field}: {reason}"
-    assert told["errors"] == [{"field": field, "message": reason}]
+    answer = problem_of(client.post("/schedule-job/j", json=body), 422)
+    assert answer["detail"] == f"{field}: {reason}"
+    assert answer["errors"] == [{"field": field, "message": reason}]
 
 
 def test_what_the_sidecar_cannot_read_is_the_users(client, sidecar):
@@ -169,6 +181,13 @@ def test_a_job_can_be_got_with_its_data_as_it_was_sent(client):
     }
 
 
+def test_a_job_without_data_that_was_made_at_the_sidecar_is_shown_and_deleted(client, sidecar):
+    sidecar.jobs["j"] = {"schedule": "@every 1m"}
+    assert client.get("/get-job/j").json() == {"status": "SUCCESS", "job_details": {"name": "j", "data": None}}
+    assert client.delete("/delete-job/j").json()["message"] == "Job 'j' deleted successfully."
+    assert not sidecar.jobs
+
+
 def test_a_missing_job_is_404(client):
     assert "job_name" in problem_of(client.get("/get-job/missing"), 404)["detail"]
 
@@ -177,7 +196,7 @@ def test_deleting_twice_is_no_error(client, sidecar):
     client.post("/schedule-job/j")
     first, second = (client.delete("/delete-job/j") for _ in range(2))
     assert (first.status_code, second.status_code) == (200, 200)
-    assert first.json() == {"status": "SUCCESS", "message": "Job 'j' deleted."}
+    assert first.json() == {"status": "SUCCESS", "message": "Job 'j' deleted successfully."}
     assert second.json() == {"status": "SUCCESS", "message": "Job 'j' not found or already deleted."}
     assert not sidecar.jobs
     assert sidecar.value("job:j")["remembered"] is None
@@ -195,31 +214,35 @@ CALLS = [("POST", "/schedule-job/j"), ("GET", "/get-job/j"), ("DELETE", "/delete
 
 @pytest.mark.parametrize(("method", "path"), CALLS)
 def test_a_scheduler_that_does_not_answer_is_named_after_the_time_limit(serve, sidecar, method, path):
-    client = serve(scheduler_timeout_seconds=0.2)
-    sidecar.jobs_delay = 1
+    client, released = serve(scheduler_timeout_seconds=0.2), threading.Event()
+    sidecar.before = lambda called, _: called.endswith("Job") and released.wait(5)
     body = problem_of(client.request(method, path), 504)
+    released.set()
     assert body["dependency"] == "Dapr scheduler"
     assert "0.2 s" in body["detail"]
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)
 @pytest.mark.parametrize(
-    ("status", "message", "told"),
+    ("status", "message", "expected"),
     [
         (503, "failed due to: rpc error: code = Unavailable desc = error reading from server: EOF", 503),
+        (500, "failed due to: rpc error: code = Unknown desc = cron is closed", 503),
         (500, "failed due to: rpc error: code = Unknown desc = etcd is unwell", 502),
     ],
 )
-def test_a_scheduler_that_fails_is_named_with_daprs_code(client, sidecar, method, path, status, message, told):
+def test_a_scheduler_that_fails_is_named_with_daprs_code(client, sidecar, method, path, status, message, expected):
     sidecar.jobs_answer = (status, "DAPR_SCHEDULER_X", message)
-    body = problem_of(client.request(method, path), told)
+    answer = client.request(method, path)
+    body = problem_of(answer, expected)
     assert (body["dependency"], body["errorCode"]) == ("Dapr scheduler", "DAPR_SCHEDULER_X")
-    assert "etcd" not in body["detail"]
+    assert answer.headers.get("retry-after") == ("1" if expected == 503 else None)
+    assert "desc" not in body["detail"]
 
 
 @pytest.mark.parametrize(("method", "path"), [*CALLS, ("GET", "/runs"), ("GET", "/dead-letters"), ("POST", "/job/j")])
 def test_without_a_sidecar_the_app_says_so(serve, method, path):
-    client = serve(dapr_http_port=free_port())
+    client = serve(dapr_http_port=free_port(), dapr_grpc_port=free_port())
     assert client.get("/healthz").status_code == 200
     body = problem_of(client.request(method, path, content=b"1" if path == "/job/j" else None), 503)
     assert body["dependency"] == "Dapr sidecar"
@@ -227,18 +250,49 @@ def test_without_a_sidecar_the_app_says_so(serve, method, path):
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/schedule-job/j"), ("GET", "/runs/j"), ("POST", "/job/j")])
 def test_a_store_that_is_down_is_named(client, sidecar, method, path):
-    sidecar.state_answer = (500, "ERR_STATE_SAVE", "dial tcp 127.0.0.1:6379: connect: connection refused")
+    sidecar.is_down = True
     body = problem_of(client.request(method, path, content=b"1" if path == "/job/j" else None), 503)
-    assert (body["dependency"], body["errorCode"]) == ("statestore", "ERR_STATE_SAVE")
+    assert body["dependency"] == "statestore"
     assert "6379" not in str(body)
 
 
 def test_the_sidecar_is_shown_the_api_token(serve, sidecar):
     client = serve(dapr_api_token="s3cret")
     client.post("/schedule-job/j")
-    assert {headers.get("dapr-api-token") for headers in sidecar.headers} == {"s3cret"}
+    assert sidecar.tokens == {"s3cret"}
 
 
-def test_a_refused_api_token_is_this_apps_own_trouble(client, sidecar):
+def test_a_refused_api_token_is_this_apps_own_fault(client, sidecar):
     sidecar.jobs_answer = (401, "", "invalid api token")
     assert "DAPR_API_TOKEN" in problem_of(client.get("/get-job/j"), 502)["detail"]
+
+
+def test_jobs_that_are_scheduled_at_once_share_their_writes(client, sidecar):
+    released, names = threading.Event(), [f"j{number}" for number in range(20)]
+    sidecar.before = lambda method, _: method == "SaveState" and released.wait(5)
+    with ThreadPoolExecutor(20) as pool:
+        answers = [pool.submit(client.post, f"/schedule-job/{name}") for name in names]
+        eventually(lambda: len(answers) == 20)
+        released.set()
+        assert {answer.result().status_code for answer in answers} == {200}
+    assert all(sidecar.value(f"job:{name}")["remembered"] for name in names)
+
+
+def test_the_record_of_a_new_job_costs_one_write_and_no_read(client, sidecar):
+    client.post("/schedule-job/j")
+    assert sidecar.calls == [("SaveState", "job:j")]
+
+
+def test_a_job_that_has_runs_keeps_them_when_it_is_scheduled_again(client, sidecar):
+    client.post("/job/j", json="before")
+    assert client.post("/schedule-job/j").status_code == 200
+    assert sidecar.value("job:j")["remembered"]
+    assert [run["data"] for run in client.get("/runs/j").json()["runs"]] == ["before"]
+
+
+def test_a_record_that_cannot_be_written_fails_its_request_and_no_later_one(client, sidecar):
+    sidecar.is_down = True
+    problem_of(client.post("/schedule-job/j"), 503)
+    assert not sidecar.jobs
+    sidecar.is_down = False
+    assert client.post("/schedule-job/j").status_code == 200

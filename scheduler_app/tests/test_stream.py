@@ -10,10 +10,12 @@ from urllib.request import Request, urlopen
 import pytest
 from conftest import problem_of, process
 
+from kit.fakes.waiting import eventually
+
 
 @pytest.fixture
 def port(sidecar):
-    with process(DAPR_HTTP_PORT=sidecar.port, STREAM_POLL_SECONDS=0.05, STREAM_HEARTBEAT_SECONDS=0.2) as (_, port):
+    with process(sidecar, STREAM_POLL_SECONDS=0.05, STREAM_HEARTBEAT_SECONDS=0.2) as (_, port):
         yield port
 
 
@@ -31,16 +33,20 @@ def fire(port, number):
 
 
 def events(answer, count):
-    """The next events, as (id, data)."""
-    found, last_id = [], None
+    """Return the next events, as (id, data)."""
+    found, fields = [], {}
     while len(found) < count:
-        line = answer.readline().decode()
-        if line.startswith("id: "):
-            last_id = int(line[4:])
-        if line.startswith("data: "):
-            run = json.loads(line[6:])
+        name, _, value = answer.readline().decode().rstrip("\n").partition(": ")
+        if name:
+            fields[name] = value
+        elif "data" in fields:
+            run = json.loads(fields["data"])
+            assert fields["event"] == "run"
             assert set(run) == {"job_name", "fired_at", "lateness_ms", "data", "attempt", "outcome"}
-            found.append((last_id, run["data"]))
+            found.append((int(fields["id"]), run["data"]))
+            fields = {}
+        else:
+            fields = {}
     return found
 
 
@@ -63,7 +69,7 @@ def test_after_a_break_it_goes_on_where_it_was(port):
 
 
 def test_runs_of_another_replica_come_too(port, sidecar):
-    with process(DAPR_HTTP_PORT=sidecar.port) as (_, other), stream(port) as answer:
+    with process(sidecar) as (_, other), stream(port) as answer:
         while answer.readline() != b": still here\n":
             pass
         fire(other, "theirs")
@@ -73,16 +79,16 @@ def test_runs_of_another_replica_come_too(port, sidecar):
 def test_a_store_that_is_down_is_told_and_outlasted(port, sidecar):
     fire(port, "first")
     with stream(port, **{"last-event-id": "0"}) as answer:
-        sidecar.state_answer = (500, "ERR_STATE_GET", "connection refused")
-        while answer.readline() != b": statestore cannot be reached.\n":
+        sidecar.is_down = True
+        while answer.readline() != b": statestore cannot be used now.\n":
             pass
-        sidecar.state_answer = None
+        sidecar.is_down = False
         fire(port, "second")
         assert events(answer, 1) == [(1, "second")]
 
 
 def test_there_is_a_limit_to_streams_and_one_that_was_left_is_free_again(sidecar):
-    with process(DAPR_HTTP_PORT=sidecar.port, MAX_STREAMS=1, STREAM_POLL_SECONDS=0.05) as (_, port):
+    with process(sidecar, MAX_STREAMS=1, STREAM_POLL_SECONDS=0.05) as (_, port):
 
         def status() -> str:
             with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
@@ -91,14 +97,11 @@ def test_there_is_a_limit_to_streams_and_one_that_was_left_is_free_again(sidecar
 
         with stream(port):
             assert status() == "HTTP/1.1 503"
-        deadline = time.monotonic() + 5
-        while status() != "HTTP/1.1 200":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        eventually(lambda: status() == "HTTP/1.1 200", 5)
 
 
 def test_an_open_stream_does_not_hold_up_the_end(sidecar):
-    with process(DAPR_HTTP_PORT=sidecar.port) as (running, port), stream(port) as answer:
+    with process(sidecar) as (running, port), stream(port) as answer:
         begin = time.monotonic()
         running.send_signal(signal.SIGTERM)
         answer.read()

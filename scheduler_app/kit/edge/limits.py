@@ -1,21 +1,21 @@
-"""Bounds on the body of a request: its bytes, and the time it may take to arrive."""
+"""Bounds on the body of a request: its bytes, and the time until all of it has arrived."""
 
 import asyncio
 
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from problems import problem
+from kit.edge.problems import problem
 
-# So that the rest of a huge or endless body is not read only to be thrown away.
+# The rest of a huge or endless body would otherwise be read only to be thrown away.
 CLOSE = {"connection": "close"}
 
 
 class BodyLimits:
-    """ASGI middleware that answers 413 to a body above `max_bytes`, and 408 to one not there after `max_seconds`.
+    """ASGI middleware that answers 413 to a body above `max_bytes`, and 408 to one that takes over `max_seconds`.
 
-    Plain ASGI, because Starlette's BaseHTTPMiddleware would cost each request a task and two streams. What an answer
-    waits for besides the body has a time limit where it waits.
+    FastAPI's own `max_body_size` answers in plain text and bounds no time. Starlette's BaseHTTPMiddleware would cost
+    each request a task and two streams, so this is plain ASGI.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, max_seconds: float) -> None:
@@ -28,7 +28,7 @@ class BodyLimits:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             for name, value in scope["headers"]:
-                if name == b"content-length" and int(value) > self.max_bytes:
+                if name == b"content-length" and _exceeds(value, self.max_bytes):
                     await problem(413, self.too_large, CLOSE)(scope, receive, send)
                     return
                 if name in (b"content-length", b"transfer-encoding"):
@@ -48,7 +48,7 @@ class BodyLimits:
                     message = await receive()
             except TimeoutError:
                 raise HTTPException(408, self.too_slow, CLOSE) from None
-            # A chunked body does not say its length before, so its bytes are counted as they come.
+            # A chunked body does not announce its length, so its bytes are counted as they arrive.
             received += len(message.get("body", b""))
             if received > self.max_bytes:
                 raise HTTPException(413, self.too_large, CLOSE)
@@ -56,3 +56,8 @@ class BodyLimits:
             return message
 
         return receive_bounded
+
+
+def _exceeds(length: bytes, limit: int) -> bool:
+    # int() refuses numbers of more than 4,300 digits.
+    return len(length) > 20 or int(length) > limit

@@ -1,12 +1,12 @@
-"""Logs as JSON lines, each with the trace id of the request it belongs to."""
+"""Logs as JSON lines, each with the trace id of its request."""
 
-import json
 import logging
 import logging.config
 import re
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from typing import Any
 
+from pythonjsonlogger.json import JsonFormatter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 # The id in a W3C traceparent. All zeros means "no trace": Dapr sends that when tracing is off.
@@ -16,45 +16,45 @@ trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 
 
 def trace_id_of(traceparent: str) -> str | None:
-    """The trace id in a `traceparent` header, or None if it holds none."""
-    found = _TRACEPARENT.match(traceparent)
+    """Return the trace id in a `traceparent` header, or None if it holds none."""
+    found = _TRACEPARENT.fullmatch(traceparent)
     return found[1] if found else None
 
 
 class TraceContext:
-    """ASGI middleware that tells the log which trace a request belongs to."""
+    """ASGI middleware that gives the log lines of a request its trace id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Each request runs in a context of its own, so nothing has to be reset after it.
+        # Each request runs in its own context, so nothing has to be reset after it.
         for name, value in scope.get("headers", ()):
             if name == b"traceparent":
                 trace_id.set(trace_id_of(value.decode("latin-1")))
         await self.app(scope, receive, send)
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line; `extra={"fields": {...}}` of a log call adds members."""
+class JsonLines(JsonFormatter):
+    """Write one JSON object a line; `extra={...}` of a log call adds members."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
+    def __init__(self) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
+            ("levelname", "name", "message"),
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
+            timestamp="time",
+            json_ensure_ascii=False,
+        )
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        """Add the trace id to the fields of a line."""
+        super().add_fields(log_data, record, message_dict)
         if trace := trace_id.get():
-            line["trace_id"] = trace
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+            log_data["trace_id"] = trace
 
 
 def configure(level: str) -> None:
-    """Sends every logger, uvicorn's too, through JsonLines to standard output.
+    """Send every logger, uvicorn's too, through JsonLines to standard output.
 
     The access log is off unless `level` is DEBUG: the sidecar already logs, counts and traces each call.
     """

@@ -1,14 +1,12 @@
-"""Is this app's Dapr sidecar ready to carry calls out?"""
+"""Check that this app's Dapr sidecar can carry calls."""
 
 import aiohttp
 
-
-class SidecarNotReady(Exception):
-    """The sidecar cannot be reached, or says that it is not ready."""
+from kit.sidecar.unavailable import SIDECAR, Unavailable
 
 
 async def check_ready(session: aiohttp.ClientSession, port: int) -> None:
-    """Returns when the sidecar can carry calls out; raises SidecarNotReady when it cannot.
+    """Return when the sidecar can carry calls out; raise Unavailable when it cannot.
 
     `/healthz/outbound` rather than `/healthz`: the latter also waits for this app, which may be waiting for it.
     """
@@ -17,6 +15,6 @@ async def check_ready(session: aiohttp.ClientSession, port: int) -> None:
     try:
         async with session.get(url, timeout=aiohttp.ClientTimeout(total=2)) as response:
             if not response.ok:
-                raise SidecarNotReady(f"{place} is not ready: it answers {response.status}.")
+                raise Unavailable(503, SIDECAR, f"{place} is not ready: it answers {response.status}.")
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise SidecarNotReady(f"{place} cannot be reached ({type(error).__name__}).") from error
+        raise Unavailable(503, SIDECAR, f"{place} cannot be reached ({type(error).__name__}).") from error

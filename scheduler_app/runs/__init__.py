@@ -1,0 +1,1 @@
+"""The record of every time a job fired: written, listed in pages, and streamed."""

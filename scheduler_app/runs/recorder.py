@@ -1,0 +1,129 @@
+"""Records runs: callbacks that arrive at once share a write, and each is answered only when its run is stored.
+
+All runs are appended to one list, whose newest page is one key. With a write for each callback, a thousand jobs due in
+one second would compete for that key. So the callbacks of a burst wait until it pauses, and are then written, a page at
+a time. A write in between would delay the callbacks that are still to arrive (`./lab bench jobs`).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from kit.sidecar.pages import Pages
+from kit.sidecar.store import Object, StateStore
+from runs.models import Outcome, Run
+from scheduling import DEFAULT_INTERVAL_SECONDS, DEFAULT_RETRIES, JobRecord, list_of
+
+ALL_RUNS = "runs"
+# Seconds without a callback that end a burst, and those after which it is written although it goes on.
+PAUSE, LONGEST_BURST = 0.01, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A callback that arrived, and the outcome that it is going to have."""
+
+    job_name: str
+    fired_at: datetime
+    data: Any
+    outcome: Outcome
+
+
+Waiting = tuple[Arrival, asyncio.Future[Run]]
+
+
+class Recorder:
+    """Record arrivals as runs, in the list of all and in that of their job."""
+
+    def __init__(self, store: StateStore[Object], pages: Pages, retry_slack_seconds: float) -> None:
+        self._store, self._pages = store, pages
+        self._slack = retry_slack_seconds
+        self._waiting: list[Waiting] = []
+        self._last_arrival = 0.0
+        self._writing: asyncio.Task[None] | None = None
+
+    async def record(self, arrival: Arrival) -> Run:
+        """Return when the run is stored. Raise Unavailable if it is not."""
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[Run] = loop.create_future()
+        self._waiting.append((arrival, stored))
+        self._last_arrival = loop.time()
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_bursts())
+        return await stored
+
+    async def _write_bursts(self) -> None:
+        while self._waiting:
+            await self._pause()
+            batch, self._waiting = self._waiting, []
+            for start in range(0, len(batch), self._pages.size):
+                await self._record(batch[start : start + self._pages.size])
+        self._writing = None
+
+    async def _pause(self) -> None:
+        """Wait until the burst pauses, or has lasted too long."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LONGEST_BURST
+        left = PAUSE
+        while left > 0:
+            await asyncio.sleep(left)
+            left = min(self._last_arrival + PAUSE, until) - loop.time()
+
+    async def _record(self, batch: Sequence[Waiting]) -> None:
+        try:
+            runs = await self._write([arrival for arrival, _ in batch])
+        except Exception as error:
+            # Raised again in each waiting callback, which fails, so that the scheduler retries it.
+            for _, stored in batch:
+                if not stored.done():
+                    stored.set_exception(error)
+        else:
+            for (_, stored), run in zip(batch, runs, strict=True):
+                if not stored.done():
+                    stored.set_result(run)
+
+    async def _write(self, arrivals: Sequence[Arrival]) -> list[Run]:
+        keys = [ALL_RUNS, *{list_of(arrival.job_name) for arrival in arrivals}]
+        heads = {head.key: head for head in await self._store.get_many(keys)}
+        jobs = {key: JobRecord.of(head.value) for key, head in heads.items()}
+        last = {key: _last_run(head.value) for key, head in heads.items() if key != ALL_RUNS}
+        runs: list[Run] = []
+        entries: dict[str, list[Object]] = {ALL_RUNS: []}
+        for arrival in arrivals:
+            key = list_of(arrival.job_name)
+            run = self._run(arrival, jobs[key], last[key])
+            last[key] = run
+            entry = {"id": uuid4().hex, **run.model_dump(mode="json")}
+            entries[ALL_RUNS].append(entry)
+            entries.setdefault(key, []).append(entry)
+            runs.append(run)
+        await self._pages.append(entries, heads.values())
+        return runs
+
+    def _run(self, arrival: Arrival, job: JobRecord | None, last: Run | None) -> Run:
+        due = job.plan.latest(arrival.fired_at) if job else None
+        return Run(
+            job_name=arrival.job_name,
+            fired_at=arrival.fired_at,
+            lateness_ms=round((arrival.fired_at - due) / timedelta(milliseconds=1), 1) if due else None,
+            data=arrival.data,
+            attempt=self._attempt(arrival, job, last),
+            outcome=arrival.outcome,
+        )
+
+    def _attempt(self, arrival: Arrival, job: JobRecord | None, last: Run | None) -> int:
+        # Dapr does not say which attempt a callback is.
+        retries, interval = job.retries if job else (DEFAULT_RETRIES, DEFAULT_INTERVAL_SECONDS)
+        if last is None or last.outcome is Outcome.succeeded or (retries is not None and last.attempt > retries):
+            return 1
+        is_older_order = job is not None and last.fired_at < job.scheduled_at
+        is_too_old = arrival.fired_at - last.fired_at > timedelta(seconds=interval + self._slack)
+        return 1 if is_older_order or is_too_old else last.attempt + 1
+
+
+def _last_run(head: Object | None) -> Run | None:
+    entries = (head or {}).get("entries")
+    return Run.model_validate(entries[-1]) if entries else None

@@ -79,7 +79,7 @@ def test_an_index_that_does_not_answer_while_the_environment_is_made(checkout: P
     put(checkout, python3=PYTHON, uv=str(shutil.which("uv", path=f"{os.environ['PATH']}:{HOME / 'uv/bin'}")))
     refused = lab(checkout, UV_DEFAULT_INDEX=NOBODY, UV_HTTP_RETRIES="0")
     assert refused.returncode == 1
-    assert "labctl's environment could not be made (above: why)" in refused.stderr.splitlines()[-1]
+    assert "labctl's environment could not be made, for the reason above" in refused.stderr.splitlines()[-1]
     assert "127.0.0.1:1" in refused.stderr
     assert "Traceback" not in refused.stderr
 

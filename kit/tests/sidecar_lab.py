@@ -27,7 +27,7 @@ async def connected(sidecar: Sidecar, seconds: float = 5.0, **more: Any) -> Asyn
 
 
 def with_stores(sidecar: Sidecar, story: Callable[..., Awaitable[Any]], count: int = 1) -> Any:
-    """Run a story with so many replicas' stores."""
+    """Run a story with the stores of `count` replicas."""
 
     async def running() -> Any:
         async with connected(sidecar) as one, connected(sidecar) as other:

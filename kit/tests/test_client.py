@@ -18,7 +18,7 @@ async def read(sdk, **limit):
 
 
 def failure(sidecar, **settings):
-    """The error of one read."""
+    """Return the error of one read."""
 
     async def story():
         async with connected(sidecar, **settings) as sdk:

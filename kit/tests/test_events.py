@@ -1,4 +1,4 @@
-"""CloudEvents: whatever arrives is an event, and what is published is one."""
+"""CloudEvents: any body becomes an event, and a published event has its envelope."""
 
 import asyncio
 import base64

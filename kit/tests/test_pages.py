@@ -18,7 +18,7 @@ def run(sidecar, story, count=1, **options):
 
 
 def ids(sidecar, key="list"):
-    """The ids of all entries, page by page, read from the store itself."""
+    """Return the ids of all entries, page by page, read from the store itself."""
     head = sidecar.value(key)
     return [[e["id"] for e in sidecar.value(f"{key}:{n}")["entries"]] for n in range(head["page"])] + [
         [entry["id"] for entry in head["entries"]]

@@ -70,7 +70,7 @@ def test_a_write_whose_answer_was_lost_is_a_conflict_unless_its_value_is_unique(
         sidecar.put("key", {"by": "someone"})
 
     async def story(store):
-        # What is left when Redis dies before it answers, and the sidecar tries again: its own write is in the way.
+        # Redis dies before it answers, and the sidecar retries: its own write is in the way.
         sidecar.lose = lambda *_: (grpc.StatusCode.ABORTED if etag else grpc.StatusCode.INTERNAL, "failed to set key")
         await store.save("key", {"by": "me"}, etag, is_unique=True)
         with pytest.raises(Conflict):

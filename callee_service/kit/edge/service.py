@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from kit.edge import faults as fault_switches
 from kit.edge import logs, problems
@@ -21,6 +22,15 @@ from kit.sidecar.ready import check_ready
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]
 Ready = Callable[[Request], Awaitable[None]]
 ErrorHandlers = Mapping[type[Exception], Callable[..., Any]]
+
+
+class WholePath(PathConvertor):
+    """The rest of a path as it is. Starlette's own `.*` would drop a line break at its end without a word."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("path", WholePath())
 
 
 def build(

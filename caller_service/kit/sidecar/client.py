@@ -22,7 +22,7 @@ SET_UP_WRONGLY = {StatusCode.INVALID_ARGUMENT, StatusCode.FAILED_PRECONDITION, S
 
 
 class SdkClient:
-    """Lend the process's one DaprClient. `seconds` limits each call that sets no limit of its own.
+    """Lend the process's one DaprClient. `seconds` limits each call that sets no other limit.
 
     DaprClient's constructor asks for the sidecar's health with blocking calls, for up to 60 s. In the lifespan it would
     keep the service from starting before its sidecar; on the event loop it would stop every other request.
@@ -79,8 +79,8 @@ class SdkClient:
         return self._client
 
     def _drop(self, client: DaprClient) -> None:
-        # Otherwise gRPC waits longer after each attempt, up to 2 minutes, before it looks for the sidecar again, and
-        # the SDK has no setting for that.
+        # gRPC waits longer after each failed attempt, up to 2 minutes, before it looks for the sidecar again. The SDK
+        # has no setting for that, so a new client it is.
         if client is self._client:
             self._client = None
             closing = asyncio.create_task(self._close_later(client))
@@ -95,7 +95,7 @@ class SdkClient:
             await client.close()
 
     def _new_client(self, loop: asyncio.AbstractEventLoop) -> DaprClient:
-        # The SDK reads settings of its own from the environment, and sets them in a way no type checker can follow.
+        # The SDK has its settings in a module, and sets them in a way that no type checker can follow.
         token = self._settings.dapr_api_token
         sdk_settings.DAPR_HTTP_PORT = self._settings.dapr_http_port  # pyright: ignore[reportAttributeAccessIssue]
         sdk_settings.DAPR_API_TOKEN = token and token.get_secret_value()  # pyright: ignore[reportAttributeAccessIssue]

@@ -28,7 +28,7 @@ Object = dict[str, Any]
 GUARDED = StateOptions(consistency=Consistency.strong, concurrency=Concurrency.first_write)
 # The SDK translates its options for save_state, but not for save_bulk_state.
 GUARDED_IN_BULK: Any = GUARDED.get_proto()
-# Each failed attempt means that another writer succeeded: so many writers of one key at once are served.
+# Each failed attempt means that another writer succeeded, so this many writers of one key are served at once.
 ATTEMPTS = 60
 PAUSE_SECONDS = 0.003
 DELETED_AT_ONCE = 100

@@ -10,6 +10,7 @@ from kit.fakes.sidecar.memory import Invocation, Sidecar
 NO_SUCH_JOB = "failed to get job due to: rpc error: code = NotFound desc = job not found: {}"
 EXISTS = "failed to schedule job due to: rpc error: code = AlreadyExists desc = job already exists: '{}'"
 INVALID = "failed to schedule job due to: rpc error: code = Unknown desc = job failed validation: {}"
+NO_DATA = "failed to encode response as JSON: proto: google.protobuf.Value: none of the oneof fields is set"
 WRAPPED = "type.googleapis.com/google.protobuf.Value"
 DEFAULT_POLICY = {"constant": {"interval": "1s", "maxRetries": 3}}
 JOB_METHODS = {"POST": "ScheduleJob", "GET": "GetJob", "DELETE": "DeleteJob"}
@@ -86,8 +87,10 @@ def _job(sidecar: Sidecar, verb: str, name: str, body: Any) -> Reply:
         if name not in sidecar.jobs:
             return 500, {"errorCode": "DAPR_SCHEDULER_GET_JOB", "message": NO_SUCH_JOB.format(name)}
         job = sidecar.jobs[name]
-        data = {"@type": WRAPPED, "value": job["data"]} if "data" in job else {}
-        return 200, {"name": name, "failurePolicy": DEFAULT_POLICY, **job, **({"data": data} if data else {})}
+        if "data" not in job:
+            return 500, {"errorCode": "ERR_INTERNAL", "message": NO_DATA}
+        data = {"@type": WRAPPED, "value": job["data"]}
+        return 200, {"name": name, "failurePolicy": DEFAULT_POLICY, **job, "data": data}
     overwrites = body.pop("overwrite", False)
     if reason := sidecar.refuse_job(body):
         return 500, {"errorCode": "DAPR_SCHEDULER_SCHEDULE_JOB", "message": INVALID.format(reason)}

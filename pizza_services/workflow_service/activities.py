@@ -1,128 +1,130 @@
-"""The steps of the workflows: each has one side effect, and may be repeated, because a crash may repeat it.
+"""The steps of the workflows. Each has one effect and may run twice, because a crash may repeat it.
 
-They run on the event loop of the service, where its clients live. What fails is raised: the workflow's retry policy,
-and in the end its compensation, are there for it.
+Each publishes the statuses that its workflow hands to it, while it does its step. It raises what fails: the workflow's
+retry policy, and in the end its compensations, are there for that.
 """
 
 import asyncio
-import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from claims import Claims
-from instances import Instances, Unreadable, active, not_begun
-from messages import Done, Step, Telling, Verdict, WaitingPizza, run_of
-from names import instance_of, validation_of
+from kit.engine.instances import Instances, LostInstance, active
+from kit.sidecar.unavailable import Unavailable
+from messages import Progress, Step, StepResult, ValidationStep, instance_of, run_of
+from orders.refusals import not_begun
 from peers import Peers
-from sdk_client import SdkClient
+from records.claims import Claims
+from records.status_events import StatusEvents
+from records.verdicts import Verdicts
 from settings import Settings
-from store import Store
 
-CLOUD_EVENT = "application/cloudevents+json"
+Answer = dict[str, Any] | None
 
 
 class Activities:
-    """The activities, by the names the workflows call them by."""
+    """The activities, under the names by which the workflows call them."""
 
     def __init__(
-        self, settings: Settings, peers: Peers, sdk: SdkClient, store: Store, claims: Claims, instances: Instances
-    ) -> None:
+        self, settings: Settings, peers: Peers, events: StatusEvents, claims: Claims, verdicts: Verdicts,
+        instances: Instances,
+    ) -> None:  # fmt: skip
         self._settings, self._limits = settings, settings.time_limits
-        self._peers, self._sdk, self._store = peers, sdk, store
-        self._claims, self._instances = claims, instances
+        self._peers, self._events, self._claims = peers, events, claims
+        self._verdicts, self._instances = verdicts, instances
 
-    async def order_pizza(self, step: Step) -> dict[str, Any]:
-        """Has the storefront take the order."""
-        return await self._do(self._settings.storefront_app_id, "order", step, self._limits.order_pizza)
+    def all(self) -> list[Callable[[Any], Awaitable[StepResult]]]:
+        """Return the activities, to register them with the worker."""
+        return [
+            self.order_pizza, self.cook_pizza, self.validate_pizza, self.deliver_pizza, self.publish_status,
+            self.recall_delivery, self.discard_pizza, self.refund_order, self.cancel_order, self.stop_order,
+        ]  # fmt: skip
 
-    async def cook_pizza(self, step: Step) -> dict[str, Any]:
-        """Has the kitchen cook the pizza of this attempt."""
-        return await self._do(self._settings.kitchen_app_id, "cook", step, self._limits.cook_pizza)
+    async def order_pizza(self, step: Step) -> StepResult:
+        """Place the order with the storefront."""
+        return await self._do(self._settings.storefront_app_id, "order", "confirmed", step, self._limits.order_pizza)
 
-    async def deliver_pizza(self, step: Step) -> dict[str, Any]:
-        """Has the pizza delivered."""
-        return await self._do(self._settings.delivery_app_id, "deliver", step, self._limits.deliver_pizza)
+    async def cook_pizza(self, step: Step) -> StepResult:
+        """Let the kitchen cook the pizza of this attempt."""
+        return await self._do(self._settings.kitchen_app_id, "cook", "cooked", step, self._limits.cook_pizza)
 
-    async def recall_delivery(self, step: Step) -> dict[str, Any]:
-        """Undoes deliver_pizza."""
-        return await self._undo(self._settings.delivery_app_id, "recall", step)
+    async def validate_pizza(self, step: ValidationStep) -> StepResult:
+        """Record that this pizza waits for a verdict. Return the verdict if the record has one already."""
+        wait = self._verdicts.wait(step.order.order_id, step.run, step.attempt, step.quality)
+        done = await self._with_events(step, wait, self._limits.validate_pizza)
+        # Only now: a reader of the event may answer at once.
+        unpublished = await self._events.publish([*done.unpublished, step.waiting], step.trace)
+        return StepResult(answer=done.answer, unpublished=unpublished)
 
-    async def discard_pizza(self, step: Step) -> dict[str, Any]:
-        """Undoes cook_pizza of this attempt."""
-        return await self._undo(self._settings.kitchen_app_id, "discard", step)
+    async def deliver_pizza(self, step: Step) -> StepResult:
+        """Deliver the pizza."""
+        return await self._do(self._settings.delivery_app_id, "deliver", "delivered", step, self._limits.deliver_pizza)
 
-    async def refund_order(self, step: Step) -> dict[str, Any]:
-        """Undoes the payment in order_pizza."""
-        return await self._undo(self._settings.storefront_app_id, "refund", step)
+    async def publish_status(self, step: Step) -> StepResult:
+        """Publish an order's last statuses, and note in its claim that it has ended."""
+        finish = self._claims.finish(step.order.order_id, step.run)
+        done = await self._with_events(step, finish, self._limits.publish_status)
+        if done.unpublished:
+            raise Unavailable(503, self._settings.pubsub_name, f"{len(done.unpublished)} statuses are not published.")
+        return done
 
-    async def cancel_order(self, step: Step) -> dict[str, Any]:
-        """Undoes order_pizza."""
-        return await self._undo(self._settings.storefront_app_id, "cancel", step)
+    async def recall_delivery(self, step: Step) -> StepResult:
+        """Compensate deliver_pizza."""
+        return await self._compensate(self._settings.delivery_app_id, "recall", "recalled", step)
 
-    async def validate_pizza(self, pizza: WaitingPizza) -> dict[str, Any] | None:
-        """Notes that this pizza waits for a verdict; returns the one that it has got before, if it has."""
-        async with asyncio.timeout(self._limits.validate_pizza):
-            key = validation_of(pizza.order_id)
-            waiting, etag = await self._store.read(key, WaitingPizza)
-            if waiting is None or waiting.run != pizza.run or waiting.attempt < pizza.attempt:
-                await self._store.write(key, pizza, etag)
-                return None
-        # A repetition may come so late that the next pizza waits already.
-        if waiting.attempt > pizza.attempt or waiting.status == "pending_validation":
-            return None
-        return Verdict(run=pizza.run, attempt=pizza.attempt, approved=waiting.status == "approved").model_dump()
+    async def discard_pizza(self, step: Step) -> StepResult:
+        """Compensate cook_pizza of this attempt."""
+        return await self._compensate(self._settings.kitchen_app_id, "discard", "discarded", step)
 
-    async def publish_status(self, telling: Telling) -> None:
-        """Publishes an OrderStatusChanged event (asyncapi.yaml), as a CloudEvent whose id is given.
+    async def refund_order(self, step: Step) -> StepResult:
+        """Compensate the payment in order_pizza."""
+        return await self._compensate(self._settings.storefront_app_id, "refund", "refunded", step)
 
-        The last one of a run is noted in its claim too: it is known there when nobody else has heard of it.
+    async def cancel_order(self, step: Step) -> StepResult:
+        """Compensate order_pizza."""
+        return await self._compensate(self._settings.storefront_app_id, "cancel", "cancelled", step)
+
+    async def stop_order(self, step: Step) -> StepResult:
+        """Terminate an order's workflow, and wait until it has ended.
+
+        Return how it ended, if that is known, and the statuses that it may not have published.
         """
-        event = {
-            "specversion": "1.0",
-            "id": telling.event_id,
-            "source": "pizza-workflow",
-            "type": "OrderStatusChanged",
-            "subject": telling.told.order_id,
-            "time": telling.told.at,
-            "datacontenttype": "application/json",
-            "data": telling.told.model_dump(mode="json", exclude_none=True),
-        }
-        if telling.trace:
-            event["traceparent"] = telling.trace
-        pubsub, topic = self._settings.pubsub_name, self._settings.orders_topic
-        async with asyncio.timeout(self._limits.publish_status):
-            if telling.told.final:
-                await self._claims.finish(telling.told.order_id, telling.told.run)
-            async with self._sdk.lent() as client:
-                await client.publish_event(pubsub, topic, json.dumps(event), data_content_type=CLOUD_EVENT)
-
-    async def stop_order(self, step: Step) -> str | None:
-        """Terminates the workflow of an order, and returns when it does nothing more: how it ended, if it is known."""
         instance_id = instance_of(step.order.order_id)
         async with asyncio.timeout(self._limits.stop_order):
             try:
                 state = await self._instances.state(instance_id)
-            except Unreadable:
-                return None
-            if state and not state.serialized_input:
-                raise not_begun(step.order.order_id)
-            # Another run of the same order, which began when this one had ended, goes on.
-            if state is None or run_of(state.serialized_input) != step.run:
-                return None
-            ended = await self._instances.stop(instance_id) if active(state) else state.runtime_status
-            return ended.name
+                if state and not state.serialized_input:
+                    raise not_begun(step.order.order_id)
+                # A later run of the same order, which started after this one had ended, continues.
+                if state is None or run_of(state.serialized_input) != step.run:
+                    return StepResult()
+                if active(state):
+                    await self._instances.terminate(instance_id, {"status": "terminated"})
+                    state = await self._instances.state(instance_id) or state
+            except LostInstance:
+                return StepResult()
+        shown = state.serialized_custom_status
+        unpublished = Progress.model_validate_json(shown).unpublished if shown else []
+        return StepResult(answer={"ended": state.runtime_status.name}, unpublished=unpublished)
 
-    async def _do(self, app_id: str, method: str, step: Step, seconds: float) -> dict[str, Any]:
-        body = {**step.order.model_dump(), "run": step.run, "attempt": step.attempt}
-        return await self._call(app_id, method, body, step.trace, seconds)
+    async def _do(self, app_id: str, method: str, status: str, step: Step, seconds: float) -> StepResult:
+        async def deed() -> Answer:
+            order = await self._claims.order_of(step.order.order_id, step.run)
+            body = {**order.model_dump(), "run": step.run, "attempt": step.attempt}
+            return await self._peers.post(app_id, method, body, status, step.trace)
 
-    async def _undo(self, app_id: str, method: str, step: Step) -> dict[str, Any]:
+        return await self._with_events(step, deed(), seconds)
+
+    async def _compensate(self, app_id: str, method: str, status: str, step: Step) -> StepResult:
         body = {"order_id": step.order.order_id, "run": step.run, "attempt": step.attempt}
-        return await self._call(app_id, method, body, step.trace, self._limits.undo)
+        deed = self._peers.post(app_id, method, body, status, step.trace)
+        return await self._with_events(step, deed, self._limits.undo)
 
-    async def _call(
-        self, app_id: str, method: str, body: dict[str, Any], trace: str | None, seconds: float
-    ) -> dict[str, Any]:
-        async with asyncio.timeout(seconds):
-            answer = await self._peers.post(app_id, method, body, trace)
-        Done.model_validate(answer)
-        return answer
+    async def _with_events(self, step: Step, deed: Awaitable[Answer], seconds: float) -> StepResult:
+        """Do the deed within its time limit, and publish the step's statuses beside it."""
+        publishing = self._events.publish(step.events, step.trace)
+        answer, unpublished = await asyncio.gather(asyncio.wait_for(deed, seconds), publishing, return_exceptions=True)
+        if isinstance(answer, BaseException):
+            raise answer
+        if isinstance(unpublished, BaseException):
+            raise unpublished
+        return StepResult(answer=answer, unpublished=unpublished)

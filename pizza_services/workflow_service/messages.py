@@ -1,68 +1,126 @@
-"""What goes between the workflow, its activities and the services they call. Dapr keeps all of it in its history."""
+"""The messages between the workflow, its activities and the services. Dapr keeps them all in the workflow's history.
+
+Dapr encrypts values of the state API, but not the histories of workflows. So no message has the customer: the
+activities that need the name and address read them from the order's claim (records/claims.py).
+"""
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
-from models import Moment, Order, Status
+from models import Pizza, Status, StatusEntry
 from rules import Retry, Rules
+
+VERSION = 1
+T = TypeVar("T", bound=BaseModel)
+
+
+def instance_of(order_id: str) -> str:
+    """Return the id of the workflow instance that drives an order."""
+    return f"pizza-order-{order_id}"
+
+
+class StatusChange(BaseModel):
+    """The data of an OrderStatusChanged event (asyncapi.yaml)."""
+
+    order_id: str
+    run: str
+    sequence: int
+    status: Status
+    step: str
+    attempt: int
+    at: str
+    final: bool = False
+    note: str | None = None
+    order: Pizza | None = None
+
+
+class StatusEvent(BaseModel):
+    """A status to publish. The id is the same each time it is published, so that readers drop repetitions."""
+
+    event_id: str
+    change: StatusChange
 
 
 class Resumed(BaseModel):
-    """Where the second workflow of a run goes on: with which pizza, and after what the first has told."""
+    """Where the second workflow of a run continues: the pizza, and the statuses of the first."""
 
     attempt: int
-    timeline: list[Moment]
+    timeline: list[StatusEntry]
+    unpublished: list[StatusEvent]
 
 
 class OrderInput(BaseModel):
-    """What the workflow of an order starts with.
+    """The input of an order's workflow.
 
-    `run` tells the runs of one order id apart: whoever acts on an order does so once for each run, step and attempt.
-    `version` is that of workflow.py by which it goes to its end; 0 is in none but those from before it was noted.
-    `trace` is the W3C traceparent of the request that started it: the engine starts a trace of its own. `resumed` is in
-    the input of the second workflow of a run, after the first was broken off (restarts.py).
+    `run` tells the runs of one order id apart: each step is done once for a run and attempt. `version` is the version
+    of workflow.py that the order follows to its end. `trace` is the W3C traceparent of the request that started it,
+    because the engine starts a trace of its own. `resumed` is set for the second workflow of a run
+    (rescue/restarts.py).
     """
 
-    order: Order
+    order: Pizza
     run: str
     rules: Rules
-    version: int = 0
+    version: int = VERSION
     kitchen_app_id: str = "pizza-kitchen"
     trace: str | None = None
     resumed: Resumed | None = None
 
 
-class Compensation(BaseModel):
-    """What the workflow that undoes a whole order from outside starts with."""
+class CompensationInput(BaseModel):
+    """The input of the workflow that compensates a whole order from outside."""
 
     of: OrderInput
     reason: str
 
 
-def run_of(serialized_input: str | None) -> str:
-    """The run of an instance, by what it was started with: an OrderInput, or the Compensation of one.
+def read(kind: type[T], found: Any) -> T | None:
+    """Return an event or result as a model, or None if it is none: any app beside the sidecar can send any event."""
+    try:
+        return kind.model_validate(found)
+    except ValidationError:
+        return None
 
-    Empty before the first turn of the instance: the engine does not tell until then (seen on 1.18.0).
+
+def run_of(serialized_input: str | None) -> str:
+    """Return the run of an instance, whose input is an OrderInput or the CompensationInput of one.
+
+    Return "" before the first turn of the instance: the engine does not show the input until then.
     """
     if not serialized_input:
         return ""
-    given: dict[str, Any] = json.loads(serialized_input)
-    return given.get("of", given)["run"]
+    found: dict[str, Any] = json.loads(serialized_input)
+    return found.get("of", found)["run"]
 
 
 class Step(BaseModel):
-    """What an activity that calls a service is given."""
+    """The input of an activity: the idempotency key of its step, and the statuses to publish with it."""
 
-    order: Order
+    order: Pizza
     run: str
     attempt: int
     trace: str | None = None
+    events: list[StatusEvent] = []
+
+
+class ValidationStep(Step):
+    """The input of validate_pizza: `waiting` is published once the pizza waits."""
+
+    quality: str
+    waiting: StatusEvent
+
+
+class StepResult(BaseModel):
+    """The result of an activity. The next one publishes the events that this one could not."""
+
+    answer: dict[str, Any] | None = None
+    unpublished: list[StatusEvent] = []
 
 
 class Check(BaseModel):
-    """What the kitchen's quality check is given, in its own app."""
+    """The input of the kitchen's quality check, in the kitchen's own app."""
 
     order_id: str
     pizza_type: str
@@ -71,7 +129,7 @@ class Check(BaseModel):
 
 
 class RemoteCheck(BaseModel):
-    """What the workflow that waits for the kitchen's check starts with."""
+    """The input of the workflow that waits for the kitchen's check."""
 
     app_id: str
     check: Check
@@ -79,7 +137,7 @@ class RemoteCheck(BaseModel):
 
 
 class Checked(BaseModel):
-    """What the kitchen's quality check says."""
+    """The result of the kitchen's quality check."""
 
     order_id: str
     attempt: int
@@ -88,20 +146,12 @@ class Checked(BaseModel):
 
 
 class Done(BaseModel):
-    """What a service answers; it may say more."""
-
-    order_id: str
-    status: str
-
-
-class WaitingPizza(BaseModel):
-    """The state `validation_{order_id}`: a pizza that waits for a verdict, or has got one."""
+    """The part of a service's answer that is kept; it may have more members."""
 
     order_id: str
     run: str
     attempt: int
-    status: str = "pending_validation"
-    quality: str = ""
+    status: str
 
 
 class Verdict(BaseModel):
@@ -118,42 +168,20 @@ class Cancellation(BaseModel):
     reason: str = "cancelled by request"
 
 
-class Told(BaseModel):
-    """A status to publish: the data of an OrderStatusChanged event (asyncapi.yaml)."""
-
-    order_id: str
-    run: str
-    sequence: int
-    status: Status
-    step: str
-    attempt: int
-    at: str
-    final: bool = False
-    note: str | None = None
-    order: Order | None = None
-
-
-class Telling(BaseModel):
-    """What publish_status is given."""
-
-    event_id: str
-    told: Told
-    trace: str | None = None
-
-
 class Progress(BaseModel):
-    """A workflow's custom status: where the order is and has been."""
+    """A workflow's custom status. The next workflow of the order publishes the events that may be unpublished."""
 
     order_id: str
     run: str
     status: str
     step: str
     attempt: int
-    timeline: list[Moment]
+    timeline: list[StatusEntry]
+    unpublished: list[StatusEvent] = []
 
 
 class Result(BaseModel):
-    """What an order's workflow returns."""
+    """The output of an order's workflow."""
 
     order_id: str
     status: str

@@ -1,15 +1,27 @@
-"""One run of an order, as its workflow sees it: its steps, what would undo them, and what is told about it."""
+"""One run of an order, as its workflow sees it: its steps, their compensations, and its statuses."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from dapr.ext.workflow import TaskFailedError
-from pydantic import ValidationError
 
-from durable import Context, Task, Wait, when_any
-from messages import Cancellation, Check, OrderInput, Progress, RemoteCheck, Result, Step, Telling, Told
-from models import Moment, Status
+from kit.engine.context import Context, Steps, Task, timestamp, when_any
+from messages import (
+    Cancellation,
+    Check,
+    OrderInput,
+    Progress,
+    RemoteCheck,
+    Result,
+    Resumed,
+    StatusChange,
+    StatusEvent,
+    Step,
+    StepResult,
+    ValidationStep,
+    read,
+)
+from models import Status, StatusEntry
 from rules import Retry
 
 CANCEL = "CancelOrder"
@@ -24,142 +36,167 @@ class OrderEnded(Exception):
 
 
 class OrderRun:
-    """Does the steps of one run, races each against a cancellation and the deadline, and undoes them.
+    """Do the steps of one run, race each against a cancellation and the deadline, and compensate them.
 
-    Everything here is replayed: no clock but the workflow's, no setting but the rules in its input, no chance, no I/O.
+    Everything here is replayed: no clock but the workflow's, no setting but the rules in its input, no random value, no
+    I/O. A status is decided here, and the next activity publishes it: a step that a cancellation has overtaken may
+    still be running, and must not publish a status that this workflow does not have.
     """
 
-    def __init__(self, ctx: Context, given: OrderInput, sequence: int = 0, timeline: Sequence[Moment] = ()) -> None:
-        self.ctx, self.given, self.rules, self.order = ctx, given, given.rules, given.order
+    def __init__(
+        self, ctx: Context, order_input: OrderInput, sequence: int = 0, resumed: Resumed | None = None
+    ) -> None:
+        self.ctx, self.input, self.rules, self.order = ctx, order_input, order_input.rules, order_input.order
         self.step, self.attempt = "accepted", 1
-        self._sequence = sequence
-        self._timeline = list(timeline)
-        self._undo: list[tuple[str, int]] = []
-        self._not_undone: list[str] = []
-        self._telling: list[Task] = []
+        self._sequence, self._first = sequence, sequence + 1
+        self._timeline = list(resumed.timeline) if resumed else []
+        self._unpublished = list(resumed.unpublished) if resumed else []
+        self._compensations: list[tuple[str, int]] = []
+        self._not_compensated: list[str] = []
         self._show()
 
     def watch(self) -> None:
         """From now on the order can be cancelled, and can expire."""
-        # One durable wait for both: the event, or the timer that the SDK sets up for its time limit.
+        # One durable wait for both: the event, or the timer that the SDK creates for its timeout.
         limit = timedelta(seconds=self.rules.deadline_seconds)
         self._interrupt = self.ctx.wait_for_external_event(CANCEL, timeout=limit)
 
     def enter(self, step: str) -> None:
-        """From now on this step is being done."""
+        """Note that this step begins."""
         self.step = step
         self._show()
 
-    def tell(self, status: Status, note: str | None = None, *, final: bool = False) -> None:
-        """Publishes a status, as a step of its own that nothing waits for before `all_told`."""
-        self._sequence += 1
-        moment = Moment(status=status, at=_text(self.ctx.current_utc_datetime), attempt=self.attempt)
-        self._timeline.append(moment)
-        self._show()
-        told = Told(
-            order_id=self.order.order_id, run=self.given.run, sequence=self._sequence, status=status, step=self.step,
-            attempt=self.attempt, at=moment.at, final=final, note=note and note[:500],
-            order=None if self._telling else self.order,
-        )  # fmt: skip
-        # The same id when it is published again, whoever does it: who listens drops what has come before.
-        event_id = f"{self.ctx.instance_id}-{self.given.run}-{self._sequence}"
-        telling = Telling(event_id=event_id, told=told, trace=self.given.trace)
-        self._telling.append(self._call("publish_status", telling, self.rules.publish_status))
+    def change_status(self, status: Status, note: str | None = None, *, final: bool = False) -> None:
+        """Give the order a status. The next activity publishes it."""
+        self._add(self._event(status, note, final=final))
 
-    def do(self, activity: str, given: Any, retry: Retry, undone_by: tuple[str, ...] = ()) -> Wait:
-        """Does a step, unless the order is cancelled or expires first; returns its result.
+    def do(self, activity: str, step: Step, retry: Retry, compensated_by: tuple[str, ...] = ()) -> Steps:
+        """Do a step, unless the order is cancelled or expires first. Return its answer.
 
-        What undoes it is noted before it begins: a step that fails, or is overtaken by a cancellation, may have been
-        done all the same. Raises OrderEnded, or TaskFailedError when all attempts failed.
+        Its compensations are noted before it begins: a step that fails, or is overtaken by a cancellation, may have
+        been done all the same. Raise OrderEnded, or TaskFailedError when all attempts failed.
         """
-        self._undo += [(name, self.attempt) for name in undone_by]
-        step = self._call(activity, given, retry)
-        yield from self.first_of(step)
-        return step.get_result()
+        self._compensations += [(name, self.attempt) for name in compensated_by]
+        task = self._call(activity, step, retry)
+        yield from self.first_of(task)
+        return self._answer_of(task)
 
-    def first_of(self, *tasks: Task) -> Wait:
-        """Waits for one of the tasks and returns it; raises OrderEnded when the order is cancelled or expires first.
+    def first_of(self, *tasks: Task) -> Steps:
+        """Return the first of the tasks that completes. Raise OrderEnded if the order is cancelled or expires first.
 
-        The engine replays events in the order in which they came, so the same task wins each time. Of those that are
-        complete before anybody waits, the first in the list does.
+        The engine replays events in the order of their arrival, so the same task wins each time. If several are
+        complete already, the first in the list wins.
         """
         winner = yield when_any([self._interrupt, *tasks])
         if winner is not self._interrupt:
             return winner
         if self._interrupt.is_failed:
             raise OrderEnded("expired", f"not delivered within {self.rules.deadline_seconds:g} s")
-        raise OrderEnded("cancelled", _reason(self._interrupt.get_result()))
+        raise OrderEnded("cancelled", (read(Cancellation, self._interrupt.get_result()) or Cancellation()).reason)
 
-    def undo(self, steps: list[tuple[str, int]] | None = None) -> Wait:
-        """Undoes these steps, or all that were begun, the last first; `end` tells those that could not be undone."""
-        for activity, attempt in reversed(self._undo if steps is None else steps):
+    def wait_for_validation(self, quality: str) -> Steps:
+        """Record that the pizza waits for a verdict, with that status. Return the verdict if there is one already."""
+        waiting = self._event("pending_validation", quality or None)
+        step = ValidationStep(**self._step_input(self.attempt), quality=quality, waiting=waiting)
+        try:
+            answer = yield from self.do("validate_pizza", step, self.rules.validate_pizza)
+        except OrderEnded:
+            # Overtaken, the activity may have published the status or may still do so. It is published again.
+            self._add(waiting)
+            raise
+        self._add(waiting, published=True)
+        return answer
+
+    def stop(self) -> Steps:
+        """Stop the order's own workflow. Return how it ended."""
+        task = self._call("stop_order", self.step_input(), self.rules.undo)
+        yield task
+        return (self._answer_of(task) or {}).get("ended")
+
+    def compensate(self, steps: list[tuple[str, int]] | None = None) -> Steps:
+        """Compensate these steps, or all that began, the last first. `end` reports those that failed."""
+        for activity, attempt in reversed(self._compensations if steps is None else steps):
             self.enter(activity)
-            given = Step(order=self.order, run=self.given.run, attempt=attempt, trace=self.given.trace)
+            task = self._call(activity, self.step_input(attempt), self.rules.undo)
             try:
-                yield self._call(activity, given, self.rules.undo)
+                yield task
+                self._answer_of(task)
             except TaskFailedError as error:
-                # The rest must be undone all the same; the result says what was not.
-                self._not_undone.append(f"not undone: {activity}: {_words(error)}")
+                # The others must be compensated all the same.
+                self._not_compensated.append(f"not undone: {activity}: {_words(error)}")
 
-    def undo_last(self) -> Wait:
-        """Undoes the last step alone."""
-        yield from self.undo([self._undo.pop()])
+    def compensate_last(self) -> Steps:
+        """Compensate the last step alone."""
+        yield from self.compensate([self._compensations.pop()])
 
-    def end(self, status: Status, reason: str | None = None, **more: Any) -> Wait:
-        """Tells the end, waits until all that was told is published, and returns the workflow's result."""
-        reason = "; ".join(filter(None, [reason, *self._not_undone])) or None
-        self.tell(status, reason, final=True)
-        unpublished = 0
-        for telling in self._telling:
-            try:
-                yield telling
-            except TaskFailedError:
-                # The pizza matters more than the news of it.
-                unpublished += 1
-        if unpublished:
-            reason = "; ".join(filter(None, [reason, f"{unpublished} statuses could not be published"]))
+    def end(self, status: Status, reason: str | None = None, **more: Any) -> Steps:
+        """Give the order its final status, publish it and those not yet published, and return the workflow's output."""
+        reason = "; ".join(filter(None, [reason, *self._not_compensated])) or None
+        self.change_status(status, reason, final=True)
+        task = self._call("publish_status", self.step_input(), self.rules.publish_status)
+        try:
+            yield task
+            self._answer_of(task)
+        except TaskFailedError:
+            # The pizza matters more than its status events.
+            count = len(self._unpublished)
+            reason = "; ".join(filter(None, [reason, f"{count} statuses could not be published"]))
         kind = "completed" if status == "delivered" else "failed"
         result = Result(order_id=self.order.order_id, status=kind, final_status=status, error=reason, **more)
         return result.model_dump(exclude_none=True)
 
-    def here(self) -> Step:
-        """What an activity must know about the step that is done now."""
-        return Step(order=self.order, run=self.given.run, attempt=self.attempt, trace=self.given.trace)
+    def step_input(self, attempt: int | None = None) -> Step:
+        """Return the input of an activity for this step."""
+        return Step(**self._step_input(attempt or self.attempt))
 
-    def check(self) -> RemoteCheck:
-        """What the kitchen must know to check the pizza."""
+    def remote_check(self) -> RemoteCheck:
+        """Return the input of the kitchen's check."""
         order_id, pizza_type = self.order.order_id, self.order.pizza_type
-        check = Check(order_id=order_id, pizza_type=pizza_type, run=self.given.run, attempt=self.attempt)
-        return RemoteCheck(app_id=self.given.kitchen_app_id, check=check, retry=self.rules.quality_check)
+        check = Check(order_id=order_id, pizza_type=pizza_type, run=self.input.run, attempt=self.attempt)
+        return RemoteCheck(app_id=self.input.kitchen_app_id, check=check, retry=self.rules.quality_check)
 
-    def _call(self, activity: str, given: Any, retry: Retry) -> Task:
-        return self.ctx.call_activity(activity, input=given, retry_policy=retry.policy())
+    def _step_input(self, attempt: int) -> dict[str, Any]:
+        order, run, trace = self.order, self.input.run, self.input.trace
+        return {"order": order, "run": run, "attempt": attempt, "trace": trace, "events": list(self._unpublished)}
+
+    def _call(self, activity: str, step: Step, retry: Retry) -> Task:
+        return self.ctx.call_activity(activity, input=step, retry_policy=retry.policy())
+
+    def _answer_of(self, task: Task) -> dict[str, Any] | None:
+        # An activity that failed or was overtaken leaves its events unpublished: the next one publishes them again.
+        result = StepResult.model_validate(task.get_result())
+        self._unpublished = result.unpublished
+        return result.answer
+
+    def _event(self, status: Status, note: str | None, *, final: bool = False) -> StatusEvent:
+        self._sequence += 1
+        change = StatusChange(
+            order_id=self.order.order_id, run=self.input.run, sequence=self._sequence, status=status, step=self.step,
+            attempt=self.attempt, at=timestamp(self.ctx), final=final, note=note and note[:500],
+            order=self.order if self._sequence == self._first else None,
+        )  # fmt: skip
+        return StatusEvent(event_id=f"{self.ctx.instance_id}-{self.input.run}-{self._sequence}", change=change)
+
+    def _add(self, event: StatusEvent, *, published: bool = False) -> None:
+        change = event.change
+        self._timeline.append(StatusEntry(status=change.status, at=change.at, attempt=change.attempt))
+        if not published:
+            self._unpublished.append(event)
+        self._show()
 
     def _show(self) -> None:
         status = self._timeline[-1].status if self._timeline else "accepted"
         progress = Progress(
-            order_id=self.order.order_id, run=self.given.run, status=status, step=self.step, attempt=self.attempt,
-            timeline=self._timeline,
+            order_id=self.order.order_id, run=self.input.run, status=status, step=self.step, attempt=self.attempt,
+            timeline=self._timeline, unpublished=self._unpublished,
         )  # fmt: skip
         self.ctx.set_custom_status(progress.model_dump_json())
 
 
 def reason_of(error: TaskFailedError, step: str) -> str:
-    """Why a step failed, in words for the result of the order."""
+    """Return why a step failed, for the result of the order."""
     return f"{step} failed: {_words(error)}"
 
 
 def _words(error: TaskFailedError) -> str:
     return error.details.message[:300]
-
-
-def _reason(event: Any) -> str:
-    try:
-        return Cancellation.model_validate(event).reason
-    except ValidationError:
-        # Whoever can reach the sidecar can send an event of any form; a cancellation it is all the same.
-        return Cancellation().reason
-
-
-def _text(moment: datetime) -> str:
-    return moment.replace(tzinfo=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,17 +1,17 @@
-"""The rules an order runs by. They go into its workflow's input when it starts.
+"""The rules of an order. They become part of its workflow's input at the start.
 
-A workflow is replayed with the code of today. If it read these numbers from today's settings, a changed setting would
-make the replay of an order that is under way differ from what was done, and the order would fail.
+A workflow is replayed by the code of today. If it read these numbers from today's settings, a changed setting would
+make the replay of a running order differ from its history, and the order would fail.
 """
-
-from datetime import timedelta
 
 from dapr.ext.workflow import RetryPolicy
 from pydantic import BaseModel, Field
 
+from kit.engine.context import retry
+
 
 class Retry(BaseModel):
-    """How often a step is tried, and the pauses in between, in seconds."""
+    """The attempts of a step, and the pauses between them in seconds."""
 
     attempts: int = Field(default=12, ge=1, le=10_000)
     first_seconds: float = Field(default=1.0, gt=0)
@@ -19,25 +19,20 @@ class Retry(BaseModel):
     longest_seconds: float = Field(default=10.0, gt=0)
 
     def policy(self) -> RetryPolicy:
-        """The same in the SDK's words."""
-        return RetryPolicy(
-            first_retry_interval=timedelta(seconds=self.first_seconds),
-            max_number_of_attempts=self.attempts,
-            backoff_coefficient=self.factor,
-            max_retry_interval=timedelta(seconds=self.longest_seconds),
-        )
+        """Return the SDK's form of this policy."""
+        return retry(self.attempts, self.first_seconds, self.longest_seconds, self.factor)
 
 
 class Rules(BaseModel):
-    """Limits of an order, and a retry for each of its steps.
+    """Limits of an order, and a retry policy for each of its steps.
 
-    With the defaults a step outlasts an outage of 85 s, and what was done is undone through one of 45 minutes.
+    With the defaults a step outlasts an outage of 85 s, and a compensation outlasts one of 45 minutes.
     """
 
-    pizzas: int = Field(default=3, ge=1, le=20, description="How many are cooked at most, rejected ones included")
+    pizzas: int = Field(default=3, ge=1, le=20, description="Pizzas to cook at most, rejected ones included")
     deadline_seconds: float = Field(default=3600, gt=0, description="From the start to the delivery")
     validation_seconds: float = Field(default=900, gt=0, description="How long a pizza waits for a verdict")
-    quality_check_seconds: float = Field(default=10, gt=0, description="After that the pizza goes on unchecked")
+    quality_check_seconds: float = Field(default=10, gt=0, description="After that the pizza continues unchecked")
 
     order_pizza: Retry = Retry()
     cook_pizza: Retry = Retry()

@@ -58,7 +58,8 @@ def test_every_resource_says_who_may_see_it_and_names_only_apps_of_the_plan(path
         assert set(scopes) <= planned
 
 
-# spec: the components, and who may see what. scheduler-test-py asks for no secret, its state store's key is one.
+# The apps that may see a component. scheduler-test-py and the pizza apps need only one secret, the key of their state
+# store.
 SEEN_BY = {
     "statestore": "chat-service agent-memory-service scheduler-test-py",
     "pizzastatestore": "pizza-workflow pizza-order pizza-kitchen",
@@ -66,6 +67,7 @@ SEEN_BY = {
     "pubsub": "chat-service agent-memory-service scheduler-test-py",
     "pizzapubsub": "pizza-workflow pizza-order pizza-storefront pizza-kitchen pizza-delivery",
     "secretstore": "chat-service agent-memory-service scheduler-test-py",
+    "pizzasecretstore": "pizza-workflow pizza-order pizza-storefront pizza-kitchen pizza-delivery",
     "envsecretstore": "chat-service agent-memory-service",
     "conversation": "chat-service agent-memory-service",
 }

@@ -1,34 +1,32 @@
-"""Tests of pizza-workflow without Dapr: the whole service, its worker too, beside a stand-in for its sidecar.
+"""Tests of pizza-workflow without Dapr: the whole service and its worker, beside a stand-in for its sidecar.
 
-The stand-in speaks gRPC and HTTP: a workflow engine (engine.py), a state store with ETags and a topic (dapr_api.py),
-and the other four pizza services behind its invoke API (peers_stand_in.py). That the real ones behave alike is shown by
-the repository's tests against the Dapr runtime.
+The stand-in speaks gRPC and HTTP: a workflow engine, a state store with ETags, a topic and jobs (kit/fakes), and the
+other four pizza services behind its invoke API (other_services.py). The repository's tests on the Dapr runtime show
+that the real ones behave alike.
 """
 
-import time
+import json
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from dapr.ext.workflow._durabletask.internal.orchestrator_service_pb2_grpc import (
-    add_TaskHubSidecarServiceServicer_to_server,
-)
-from dapr.proto.runtime.v1.dapr_pb2_grpc import add_DaprServicer_to_server
-from dapr_api import DaprApi
-from engine import Engine
 from fastapi.testclient import TestClient
-from peers_stand_in import PeersStandIn
+from other_services import Peers
 
+from kit.fakes import sidecar as fakes
+from kit.fakes.engine import Engine
+from kit.fakes.waiting import eventually
 from main import create_app
 from settings import Settings
 
 SERVICE = Path(__file__).parent.parent
-WITHIN = 10  # seconds; what is waited for takes some milliseconds
+STORE = "pizzastatestore"
+LOST = grpc.StatusCode.INTERNAL, "the connection to Redis was lost"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -39,59 +37,105 @@ def _only_the_settings_of_the_tests() -> Iterator[None]:
         yield
 
 
-def eventually(find: Callable[[], Any]) -> Any:
-    """What `find` returns, as soon as that is true."""
-    deadline = time.monotonic() + WITHIN
-    while not (found := find()):
-        assert time.monotonic() < deadline, f"still {found!r}"
-        time.sleep(0.005)
-    return found
-
-
 @dataclass
 class Sidecar:
-    """A stand-in for the sidecar and all that is behind it."""
+    """The stand-in sidecar with all that is behind it, and its faults."""
 
     engine: Engine
-    dapr: DaprApi
-    peers: PeersStandIn
-    grpc_port: int
+    dapr: fakes.Sidecar
+    peers: Peers
+    fail_publishing: int = 0
+    fail_jobs: bool = False
+    lose_answers: int = 0
+    # Runs before a call of this gRPC method.
+    at: dict[str, Callable[[], None]] = field(default_factory=dict)
+    # While it is not set, publishing waits.
+    publishes: threading.Event = field(default_factory=threading.Event)
 
     def reset(self) -> None:
-        """A sidecar that nobody has asked for anything yet, with the four services behind it."""
+        """Return to a sidecar that was asked nothing yet, with the four services behind it."""
+        self.publishes.set()
         self.engine.reset()
-        self.dapr.reset()
         self.peers.reset()
         self.engine.connect_other_app("pizza-kitchen", "quality_check", self.peers.quality_check)
+        dapr = self.dapr
+        dapr.values, dapr.published, dapr.jobs, dapr.calls, dapr.invoked = {}, [], {}, [], []
+        dapr.tokens, dapr.looks, dapr.shutdowns, dapr.at_shutdown = set(), 0, 0, lambda: None
+        dapr.ready, dapr.is_placed, dapr.is_down = True, True, False
+        dapr.connected_workers, dapr.before, dapr.refuse, dapr.lose = (
+            self.engine.connected, self._before, self._refuse, self._lose,
+        )  # fmt: skip
+        self.fail_publishing, self.fail_jobs, self.lose_answers, self.at = 0, False, 0, {}
+
+    def document(self, key: str) -> dict[str, Any]:
+        """Return the JSON document under a key."""
+        return json.loads(self.dapr.values[STORE, key].data)
+
+    def write(self, key: str, document: dict[str, Any]) -> None:
+        """Replace the document under a key."""
+        version = self.dapr.values[STORE, key].version if (STORE, key) in self.dapr.values else 1
+        self.dapr.values[STORE, key] = fakes.Value(json.dumps(document).encode(), version, None, True)
+
+    def published(self) -> list[dict[str, Any]]:
+        """Return the CloudEvents on the topic `orders`."""
+        assert {(one.topic, one.pubsub) for one in self.dapr.published} <= {("orders", "pizzapubsub")}
+        return [one.event for one in self.dapr.published]
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the data of the events, each once, in the order of their sequence."""
+        once = {event["id"]: event["data"] for event in self.published()}
+        return sorted(once.values(), key=lambda data: data["sequence"])
+
+    def headers(self, name: str) -> set[str]:
+        """Return the values of a header of the invocations."""
+        return {call.headers[name] for call in self.dapr.invoked if name in call.headers}
+
+    def _before(self, method: str, _: str) -> None:
+        if method == "PublishEvent":
+            self.publishes.wait(5)
+        self.at.get(method, lambda: None)()
+
+    def _refuse(self, method: str, _: str) -> tuple[grpc.StatusCode, str] | None:
+        if method == "PublishEvent" and self.fail_publishing:
+            self.fail_publishing -= 1
+            return grpc.StatusCode.INTERNAL, "error when publishing"
+        if method.endswith("Job") and self.fail_jobs:
+            return grpc.StatusCode.INTERNAL, "failed to reach the scheduler"
+        return None
+
+    def _lose(self, method: str, key: str) -> tuple[grpc.StatusCode, str] | None:
+        # What is left when Redis dies before it answers, and the sidecar retries: its own write is in the way.
+        if method != "SaveState" or not self.lose_answers:
+            return None
+        self.lose_answers -= 1
+        first = self.dapr.values[STORE, key].version == 1
+        return (grpc.StatusCode.INTERNAL if first else grpc.StatusCode.ABORTED), "failed saving state"
 
 
 @pytest.fixture(scope="session")
 def _sidecar_of_the_session() -> Iterator[Sidecar]:
-    engine, dapr = Engine(), DaprApi()
-    rpc = grpc.server(ThreadPoolExecutor(64))
-    add_TaskHubSidecarServiceServicer_to_server(engine, rpc)
-    add_DaprServicer_to_server(dapr, rpc)
-    port = rpc.add_insecure_port("127.0.0.1:0")
-    rpc.start()
-    with PeersStandIn.running(engine) as peers:
-        yield Sidecar(engine, dapr, peers, port)
-    rpc.stop(None).wait()
+    engine = Engine()
+    with fakes.running_sidecar(engine.add_to) as dapr:
+        sidecar = Sidecar(engine, dapr, Peers(dapr))
+        sidecar.reset()
+        yield sidecar
+        sidecar.peers.release()
 
 
 @pytest.fixture
 def sidecar(_sidecar_of_the_session: Sidecar) -> Iterator[Sidecar]:
-    """A healthy stand-in sidecar, for this test alone."""
+    """Return a healthy stand-in sidecar, for this test alone."""
     _sidecar_of_the_session.reset()
     yield _sidecar_of_the_session
-    assert _sidecar_of_the_session.peers.breaches == [], "what was asked of a service is not in its contract"
+    assert _sidecar_of_the_session.peers.breaches == [], "a call of a service breaks its contract"
     _sidecar_of_the_session.reset()
     eventually(_sidecar_of_the_session.engine.is_idle)
 
 
 @contextmanager
 def serving(sidecar: Sidecar, **settings: object) -> Iterator[TestClient]:
-    """A client of a service with these settings beside the stand-in, whose worker is connected."""
-    ports = {"dapr_http_port": sidecar.peers.port, "dapr_grpc_port": sidecar.grpc_port}
+    """Serve the app with these settings beside the stand-in, with a connected worker."""
+    ports = {"dapr_http_port": sidecar.dapr.http_port, "dapr_grpc_port": sidecar.dapr.grpc_port}
     workers = sidecar.engine.connected()
     app = create_app(Settings(_env_file=None, **{**ports, **settings}))
     with TestClient(app, raise_server_exceptions=False) as client:
@@ -102,7 +146,7 @@ def serving(sidecar: Sidecar, **settings: object) -> Iterator[TestClient]:
 
 @pytest.fixture
 def serve(sidecar: Sidecar) -> Iterator[Callable[..., TestClient]]:
-    """Makes a client of a service with these settings beside the stand-in; its worker gets all work from then on."""
+    """Return a function that serves the app with these settings. Its worker gets all work items from then on."""
     with ExitStack() as running:
         yield lambda **settings: running.enter_context(serving(sidecar, **settings))
 
@@ -117,31 +161,28 @@ def _client_of_the_session(_sidecar_of_the_session: Sidecar) -> Iterator[TestCli
 
 @pytest.fixture
 def client(sidecar: Sidecar, _client_of_the_session: TestClient) -> TestClient:
-    """A service beside the stand-in sidecar, for this test alone but for its connections."""
+    """Return the client of a service beside the stand-in sidecar."""
     return _client_of_the_session
 
 
-ORDER: dict[str, Any] = {
-    "order_id": "123",
-    "pizza_type": "pepperoni",
-    "size": "large",
-    "customer": {"name": "Ada Lovelace", "address": "12 St James's Square", "phone": "+44 20 7946 0000"},
-}
+CUSTOMER = {"name": "Ada Lovelace", "address": "12 St James's Square", "phone": "+44 20 7946 0000"}
+PIZZA: dict[str, Any] = {"order_id": "123", "pizza_type": "pepperoni", "size": "large"}
+ORDER: dict[str, Any] = {**PIZZA, "customer": CUSTOMER}
 
 
 @dataclass
 class Customer:
-    """Orders pizzas, and watches what becomes of them."""
+    """Order pizzas, and follow them."""
 
     client: TestClient
     order_id: str = "123"
 
     def post(self, route: str, **more: Any) -> Any:
-        """POSTs `{"order_id", …}`."""
+        """POST `{"order_id", …}`."""
         return self.client.post(route, json={"order_id": self.order_id, **more})
 
     def order(self) -> None:
-        """Starts the order."""
+        """Start the order."""
         answer = self.client.post("/start-order", json={**ORDER, "order_id": self.order_id})
         assert answer.status_code == 202, answer.text
 
@@ -152,19 +193,19 @@ class Customer:
         return answer.json()
 
     def until(self, status: str, attempt: int = 1) -> dict[str, Any]:
-        """The order's state, as soon as it has this status for this pizza."""
+        """Return the order's state as soon as it has this status for this pizza."""
         return eventually(lambda: (found := self.state())["status"] == status and found["attempt"] == attempt and found)
 
     def until_ended(self) -> dict[str, Any]:
-        """The order's state, as soon as it has ended."""
+        """Return the order's state as soon as it has ended."""
         return eventually(lambda: "result" in (found := self.state()) and found)
 
     def statuses(self) -> list[str]:
-        """The statuses that the order has had."""
-        return [moment["status"] for moment in self.state()["timeline"]]
+        """Return the statuses that the order has had."""
+        return [entry["status"] for entry in self.state()["timeline"]]
 
 
 @pytest.fixture
 def ada(client: TestClient) -> Customer:
-    """A customer."""
+    """Return a customer."""
     return Customer(client)

@@ -1,4 +1,4 @@
-"""Histories of orders, as files, and what it takes to replay them: the SDK has no public way to do either.
+"""Record and replay the histories of orders. The SDK has no public way to do either.
 
 `python tests/histories.py FILE INSTANCE_ID` writes the history of an instance from the sidecar at DAPR_GRPC_PORT.
 """
@@ -20,7 +20,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from pydantic import BaseModel, ValidationError
 
 Turn = tuple[list[Any], list[Any], list[str]]
-# What a workflow decides; all else in a history came to it.
+# The decisions of a workflow. All other events of a history arrived.
 DECISIONS = {
     "taskScheduled": "scheduleTask",
     "timerCreated": "createTimer",
@@ -30,39 +30,39 @@ DECISIONS = {
 
 
 class Differs(AssertionError):
-    """A workflow did not do what the history says it did."""
+    """A workflow decided otherwise than in the history."""
 
 
 class Unusable(AssertionError):
-    """An activity can not be given any more what the history says it was given."""
+    """An activity does not accept its input of the history."""
 
 
 def write(path: Path, events: list[Any]) -> None:
-    """Writes a history as JSON, without what names a machine or differs each time."""
+    """Write a history as JSON, without the parts that name a machine or differ each time."""
     rows = [MessageToDict(event) for event in events]
     for row in rows:
         for kind in row.values():
             if isinstance(kind, dict):
                 kind.pop("parentTraceContext", None)
                 kind.get("failureDetails", {}).pop("stackTrace", None)
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
 
 def read(path: Path) -> list[Any]:
-    """The events of a history that was written."""
+    """Return the events of a history that was written."""
     return [ParseDict(row, pb.HistoryEvent()) for row in json.loads(path.read_text())]
 
 
 def fetch(instance_id: str, port: int) -> list[Any]:
-    """The events of an instance, from a sidecar."""
+    """Return the events of an instance, from a sidecar."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         request = pb.GetInstanceHistoryRequest(instanceId=instance_id)
         return list(TaskHubSidecarServiceStub(channel).GetInstanceHistory(request).events)
 
 
 def turns(history: list[Any]) -> Iterator[Turn]:
-    """For each turn of the workflow: what was there before, what came, and what the workflow decided then."""
+    """Yield for each turn of the workflow the events before it, those that arrived, and its decisions."""
     starts = [number for number, event in enumerate(history) if event.HasField("workflowStarted")]
     for start, end in zip(starts, [*starts[1:], len(history)], strict=True):
         came = [event for event in history[start:end] if event.WhichOneof("eventType") not in DECISIONS]
@@ -71,7 +71,7 @@ def turns(history: list[Any]) -> Iterator[Turn]:
 
 
 def replay(runtime: WorkflowRuntime, history: list[Any]) -> None:
-    """Has the workflow of `runtime` take each turn of the history again. Raises Differs.
+    """Let the workflow of `runtime` take each turn of the history again. Raise Differs.
 
     Each turn is a moment at which a deployment may have caught the order.
     """
@@ -86,9 +86,9 @@ def replay(runtime: WorkflowRuntime, history: list[Any]) -> None:
 
 
 def hand_out(models: dict[str, type[BaseModel]], history: list[Any]) -> None:
-    """Reads what each activity of the history was given by the model of its name. Raises Unusable.
+    """Read the input of each activity in the history by the model of its name. Raise Unusable.
 
-    Each may be under way when a version is deployed, and is then done by the new one, with what the old one gave it.
+    Each may be running when a version is deployed. The new one then executes it, with the input of the old one.
     """
     for task in (event.taskScheduled for event in history if event.HasField("taskScheduled")):
         if task.name not in models:

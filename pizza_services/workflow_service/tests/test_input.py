@@ -42,7 +42,7 @@ def test_a_bad_order_is_refused_with_the_field_named(client, sidecar, order, fie
     assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert answer.json()["detail"].startswith(f"{field}: ")
     assert len(answer.content) < 1_000
-    assert sidecar.dapr.state == {}
+    assert sidecar.dapr.values == {}
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"null"])

@@ -1,16 +1,16 @@
 """Orders and their undoings of whose workflow the engine has lost a part: none is stuck, and none is shown wrong."""
 
-import json
-
 import pytest
-from conftest import ORDER, eventually
+from conftest import ORDER
 from test_steering import fail
 from test_watchdog import JOB, look
+
+from kit.fakes.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
 def _is_taken_for_lost_soon(monkeypatch):
-    monkeypatch.setattr("instances.LOST_AFTER_READS", 3)
+    monkeypatch.setattr("kit.engine.instances.LOST_AFTER_READS", 3)
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def lost():
         ada.order()
         ada.until("pending_validation")
         sidecar.engine.lost.add("pizza-order-123")
-        run = sidecar.dapr.document("start_123")["run"]
+        run = sidecar.document("start_123")["run"]
         entry = {"order_id": "123", "status": "pending_validation", "step": "validate_pizza", "attempt": 1, "run": run}
         sidecar.peers.book["123"] = (200, {**entry, "final": False, "timeline": []})
         return entry
@@ -34,7 +34,7 @@ def test_an_order_whose_workflow_is_lost_is_undone(ada, sidecar, lost):
     assert ada.state()["status"] == "pending_validation"
     look(ada)
     assert JOB in sidecar.dapr.jobs
-    event = eventually(lambda: (last := sidecar.dapr.events()[-1]).get("final") and last)
+    event = eventually(lambda: (last := sidecar.events()[-1]).get("final") and last)
     assert (event["status"], event["run"], event["note"]) == ("cancelled", entry["run"], "the workflow's state is lost")
     assert sidecar.peers.asked()[-2:] == ["refund", "cancel"]
     sidecar.peers.book["123"] = (200, {**entry, "status": "cancelled", "final": True, "timeline": []})
@@ -55,8 +55,7 @@ def test_an_order_that_had_come_to_its_end_before_it_was_lost_is_left_alone(ada,
 
 def test_an_order_whose_end_only_its_claim_knows_is_left_alone(ada, sidecar, lost):
     lost(ada, sidecar)
-    claim, version = sidecar.dapr.document("start_123"), sidecar.dapr.state["start_123"][1]
-    sidecar.dapr.state["start_123"] = (json.dumps(claim | {"finished": True}).encode(), version)
+    sidecar.write("start_123", sidecar.document("start_123") | {"finished": True})
     look(ada)
     assert sidecar.dapr.jobs == {}
     assert sidecar.peers.asked() == ["order", "cook"]
@@ -68,7 +67,7 @@ def test_force_cancels_an_order_that_is_lost(ada, sidecar, lost):
     answer = ada.post("/validate-pizza", approved=True)
     assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr workflow engine")
     assert ada.post("/cancel-order", force=True, reason="enough").status_code == 202
-    assert eventually(lambda: (last := sidecar.dapr.events()[-1]).get("final") and last)["note"] == "enough"
+    assert eventually(lambda: (last := sidecar.events()[-1]).get("final") and last)["note"] == "enough"
 
 
 def asked_of(ada, client):
@@ -118,7 +117,7 @@ def test_a_lost_order_is_not_taken_for_the_one_that_was_deleted_before(ada, clie
     # By force it is undone, and nothing else can be done with it.
     assert answers.pop("force") == (202, None)
     assert set(answers.values()) == {(503, None)}
-    assert eventually(lambda: (last := sidecar.dapr.events()[-1]).get("final") and last)["status"] == "cancelled"
+    assert eventually(lambda: (last := sidecar.events()[-1]).get("final") and last)["status"] == "cancelled"
 
 
 def lose_undoing(ada, sidecar, instance_id):
@@ -147,8 +146,8 @@ def test_an_undoing_that_is_lost_is_followed_by_another(ada, sidecar, lost, agai
     lose_undoing(ada, sidecar, "pizza-undo2-123")
     ask()
     eventually(lambda: "pizza-undo3-123" in sidecar.engine.instances)
-    final = eventually(lambda: (last := sidecar.dapr.events()[-1]).get("final") and last)
-    assert (final["status"], final["run"]) == ("cancelled", sidecar.dapr.document("start_123")["run"])
+    final = eventually(lambda: (last := sidecar.events()[-1]).get("final") and last)
+    assert (final["status"], final["run"]) == ("cancelled", sidecar.document("start_123")["run"])
     assert sidecar.peers.asked()[-2:] == ["refund", "cancel"]
     if not order_is_lost:
         ended = ada.until_ended()

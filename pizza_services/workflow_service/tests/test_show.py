@@ -48,7 +48,7 @@ def test_a_purged_order_tells_why_it_failed_as_before(ada, client, sidecar, end)
     before = ada.until_ended()
     assert "the bin is full" in before["result"]["error"]
     # As pizza-order makes it of the events.
-    timeline = [{"note": None, **moment} for moment in sidecar.dapr.events()]
+    timeline = [{"note": None, **moment} for moment in sidecar.events()]
     last = timeline[-1]
     entry = {name: last[name] for name in ("order_id", "status", "step", "attempt", "run", "final")}
     sidecar.peers.book["123"] = (200, {**entry, "timeline": timeline})
@@ -68,7 +68,7 @@ def test_a_deleted_order_is_not_found(ada, client, sidecar):
     ada.until("pending_validation")
     ada.post("/cancel-order")
     ada.until_ended()
-    run = sidecar.dapr.document("start_123")["run"]
+    run = sidecar.document("start_123")["run"]
     sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": run})
     assert client.get("/orders/123").status_code == 404
 

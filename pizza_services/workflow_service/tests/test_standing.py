@@ -1,13 +1,15 @@
 """Where an order stands, and what each request does then: the table of docs/labs/4-pizza.md."""
 
 import pytest
-from conftest import ORDER, eventually
-from test_steering import fail, until_paused
+from conftest import ORDER
+from test_steering import fail, hold_the_end, until_paused
 from test_watchdog import JOB
 
+from kit.fakes.waiting import eventually
+
 REQUESTS = ("start", "show", "pause", "resume", "cancel", "force", "validate", "watchdog")
-# 202 and 200: done. `E`: the engine cannot do it now, ask again (503). A word: refused with that code. For the watchdog:
-# what it does about the order.
+# 202 and 200: done. `E`: the engine cannot do it now, ask again (503). A word: refused with that code. The last column:
+# what the watchdog does about the order.
 TABLE = {
     "NEW":          "202     UNKNOWN 404      404      404      404      404         unwatch",
     "CLAIMED":      "202     UNKNOWN 404      404      404      404      404         unwatch",
@@ -40,11 +42,11 @@ ASK = {
 
 @pytest.fixture(autouse=True)
 def _is_lost_soon(monkeypatch):
-    monkeypatch.setattr("instances.LOST_AFTER_READS", 3)
+    monkeypatch.setattr("kit.engine.instances.LOST_AFTER_READS", 3)
 
 
 def run_of(sidecar):
-    return sidecar.dapr.document("start_123")["run"]
+    return sidecar.document("start_123")["run"]
 
 
 def book(sidecar, status, final):
@@ -87,9 +89,7 @@ def bring_to(standing, ada, sidecar):
             until_paused(ada)
         case "ENDING":
             running(ada)
-            sidecar.dapr.publishes.clear()
-            ada.post("/validate-pizza", approved=True)
-            ada.until("delivered")
+            hold_the_end(ada, sidecar)
         case "RESTARTING":
             running(ada)
             fail(sidecar, "pizza-order-123")
@@ -150,5 +150,5 @@ def test_what_a_request_does(ada, sidecar, standing, request_):
     answer = ASK[request_](ada)
     expected = dict(zip(REQUESTS, TABLE[standing].split(), strict=True))
     assert outcome(request_, answer, sidecar, before) == expected[request_]
-    sidecar.dapr.publishes.set()
+    sidecar.publishes.set()
     sidecar.peers.release()

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
-from conftest import ORDER, Customer, eventually
-from engine import Instance
+from conftest import ORDER, Customer
+
+from kit.fakes.engine import Instance
+from kit.fakes.waiting import eventually
 
 ROUTES = ["/pause-order", "/resume-order", "/cancel-order"]
 
@@ -94,13 +96,13 @@ def test_an_order_that_has_not_had_its_first_turn(ada, sidecar, cancelled):
     for route, more in (("/pause-order", {}), ("/cancel-order", {"force": True})):
         answer = ada.post(route, **more)
         assert (answer.status_code, answer.json()["detail"]) == (
-            503, "Order 123 is accepted and has not begun yet; ask again.",
+            503, "Order 123 is accepted and has not begun yet; try again.",
         )  # fmt: skip
     assert ada.post("/validate-pizza", approved=True).json()["code"] == "NOT_WAITING"
     assert ada.post("/resume-order").status_code == 202
     if cancelled:
         assert ada.post("/cancel-order").status_code == 202
-    sidecar.engine.let_begin()
+    sidecar.engine.dispatch_first_turns()
     if not cancelled:
         ada.until("pending_validation")
         ada.post("/validate-pizza", approved=True)
@@ -132,9 +134,9 @@ def test_a_crash_between_the_turn_and_the_engine_can_be_mended(ada, sidecar, res
     ada.order()
     ada.until("pending_validation")
     # What such a crash leaves behind.
-    run = sidecar.dapr.document("start_123")["run"]
+    run = sidecar.document("start_123")["run"]
     turn = {"run": run, "told": "pause", "at": "2026-01-01T00:00:00Z"}
-    sidecar.dapr.state["pause_123"] = (json.dumps(turn).encode(), 1)
+    sidecar.write("pause_123", turn)
     if resumed:
         ada.post("/resume-order")
     ada.post("/pause-order")
@@ -152,7 +154,10 @@ def test_a_resume_that_the_engine_did_not_hear_is_not_taken_for_done(serve, ada,
     ada.client = serve(call_timeout_seconds=0.5)
     for _ in range(2):
         assert ada.post(route).status_code == 503
-    assert ada.post("/pause-order").json()["detail"] == "Order 123 was told to resume and has not done so yet."
+    assert (
+        ada.post("/pause-order").json()["detail"]
+        == "The command to resume order 123 was sent and is not carried out yet."
+    )
     assert ada.state()["paused"]
     # And after that.
     ada.client = serve(pause_grace_seconds=0.001)
@@ -172,7 +177,7 @@ def test_a_pause_that_the_engine_did_not_hear_is_not_taken_for_done(serve, ada, 
     assert ada.post("/pause-order").status_code == 503
     answer = ada.post("/pause-order")
     assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr workflow engine")
-    assert answer.json()["detail"] == "Order 123 was told to pause and has not done so yet."
+    assert answer.json()["detail"] == "The command to pause order 123 was sent and is not carried out yet."
     assert not ada.state()["paused"]
     ada.client = serve(pause_grace_seconds=0.001)
     assert ada.post("/pause-order").status_code == 202
@@ -193,7 +198,7 @@ def test_a_turn_whose_answer_was_lost_is_this_requests_own(ada, sidecar):
     ada.order()
     ada.until("pending_validation")
     for route in ("/pause-order", "/resume-order"):
-        sidecar.dapr.lose_answers = 1
+        sidecar.lose_answers = 1
         assert ada.post(route).status_code == 202
     assert [what for what, _ in sidecar.engine.steered] == ["pause", "resume"]
 
@@ -235,7 +240,7 @@ def test_force_stops_the_workflow_and_undoes_everything(ada, sidecar):
     assert ended["result"]["error"] == "the shop burns"
     assert ada.statuses() == ["confirmed", "cooking", "cancelled"]
     assert sidecar.peers.asked()[2:] == ["recall", "discard", "discard", "discard", "refund", "cancel"]
-    assert [data["sequence"] for data in sidecar.dapr.events()] == [1, 2, 1001]
+    assert [data["sequence"] for data in sidecar.events()] == [1, 2, 1001]
     # The pizza that was in the oven comes too late.
     sidecar.peers.release()
     assert sidecar.peers.done["deliver", 1] == 0
@@ -269,7 +274,7 @@ def test_an_order_that_is_to_be_begun_once_more_has_not_ended(ada, sidecar):
     for route, more in (("validate-pizza", {"approved": True}), ("pause-order", {}), ("cancel-order", {})):
         answer = ada.post(f"/{route}", **more)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-        assert "begun once more; ask again" in answer.json()["detail"]
+        assert "is being restarted; try again" in answer.json()["detail"]
     assert ada.client.post("/start-order", json=ORDER).json()["code"] == "ORDER_RUNNING"
     assert ada.post("/cancel-order", force=True).status_code == 202
     eventually(lambda: ada.state()["status"] == "cancelled")
@@ -320,7 +325,7 @@ def test_an_order_that_is_delivered_before_force_can_stop_it_stays_delivered(ada
     compensate(sidecar)
     assert ada.state()["result"]["final_status"] == "delivered"
     assert sidecar.peers.asked() == ["order", "cook", "deliver"]
-    assert sidecar.dapr.events()[-1]["status"] == "delivered"
+    assert sidecar.events()[-1]["status"] == "delivered"
 
 
 def test_force_does_not_stop_a_later_run_of_the_order(ada, sidecar):
@@ -331,6 +336,17 @@ def test_force_does_not_stop_a_later_run_of_the_order(ada, sidecar):
     assert (state["status"], state["instance_id"]) == ("pending_validation", "pizza-order-123")
     assert ("terminate", "pizza-order-123") not in sidecar.engine.steered
     assert {body["run"] for _, method, body in sidecar.peers.calls if method == "refund"} == {"earlier"}
+
+
+def hold_the_end(ada, sidecar, end="delivered"):
+    """Bring a waiting order to its end, whose status cannot be published yet."""
+    last, before = ("deliver", "delivering") if end == "delivered" else ("cancel", "pending_validation")
+    sidecar.peers.hold(last)
+    ada.post("/validate-pizza", approved=True) if end == "delivered" else ada.post("/cancel-order")
+    eventually(lambda: last in sidecar.peers.asked() and sidecar.events()[-1]["status"] == before)
+    sidecar.publishes.clear()
+    sidecar.peers.release()
+    ada.until(end)
 
 
 def fail(sidecar, instance_id, status="FAILED"):
@@ -346,7 +362,7 @@ def compensate(sidecar, **changes):
     given = json.dumps({"of": {**of, **changes}, "reason": "by force"})
     undoing = Instance("pizza-undo-123", "compensation_workflow", given)
     with sidecar.engine.lock:
-        sidecar.engine._start(undoing)
+        sidecar.engine.start(undoing)
     eventually(lambda: undoing.ended)
 
 
@@ -365,7 +381,7 @@ def test_a_cancellation_of_any_form_cancels(ada, sidecar):
     ada.until("pending_validation")
     instance = sidecar.engine.instances["pizza-order-123"]
     with sidecar.engine.lock:
-        sidecar.engine._tell(instance, eventRaised={"name": "CancelOrder"})
+        sidecar.engine.deliver(instance.instance_id, eventRaised={"name": "CancelOrder"})
     assert ada.until_ended()["result"]["error"] == "cancelled by request"
 
 
@@ -409,24 +425,21 @@ def test_an_order_that_has_ended_cannot_be_steered(ada, sidecar, route, purged):
 def test_an_order_that_only_waits_until_its_end_is_published_cannot_be_steered(ada, sidecar, end):
     ada.order()
     ada.until("pending_validation")
-    sidecar.dapr.publishes.clear()
-    ada.post("/validate-pizza", approved=True) if end == "delivered" else ada.post("/cancel-order")
-    assert "result" not in ada.until(end)
+    hold_the_end(ada, sidecar, end)
+    assert "result" not in ada.state()
     for route, more in (("/cancel-order", {}), ("/cancel-order", {"force": True}), ("/pause-order", {})):
         answer = ada.post(route, **more)
         assert (answer.status_code, answer.json()["code"]) == (409, "ORDER_FINISHED")
-    sidecar.dapr.publishes.set()
+    sidecar.publishes.set()
     assert ada.until_ended()["result"]["final_status"] == end
 
 
 def test_an_order_that_broke_off_after_its_last_status_can_still_be_undone_by_force(ada, sidecar):
     ada.order()
     ada.until("pending_validation")
-    sidecar.dapr.publishes.clear()
-    ada.post("/validate-pizza", approved=True)
-    ada.until("delivered")
+    hold_the_end(ada, sidecar)
     fail(sidecar, "pizza-order-123")
-    sidecar.dapr.publishes.set()
+    sidecar.publishes.set()
     # Else pizza-order would never hear of an end, and never delete it.
     assert ada.post("/cancel-order", force=True).status_code == 202
     eventually(lambda: ada.state()["status"] == "cancelled")

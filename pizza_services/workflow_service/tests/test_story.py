@@ -1,7 +1,9 @@
 """What becomes of an order: the paths through the workflow, as the customer and the other services see them."""
 
 import pytest
-from conftest import ORDER, eventually
+from conftest import ORDER
+
+from kit.fakes.waiting import eventually
 
 FAST = {"attempts": 3, "first_seconds": 0.01}
 
@@ -13,7 +15,7 @@ def test_an_approved_pizza_is_delivered(ada, sidecar):
     assert waiting["instance_id"] == "pizza-order-123"
     assert ada.post("/validate-pizza", approved=True).status_code == 202
     ended = ada.until_ended()
-    run = sidecar.dapr.document("start_123")["run"]
+    run = sidecar.document("start_123")["run"]
     delivery = {"order_id": "123", "run": run, "attempt": 1, "status": "delivered"}
     expected = {"order_id": "123", "status": "completed", "final_status": "delivered", "delivery_result": delivery}
     assert ended["result"] == expected
@@ -23,12 +25,22 @@ def test_an_approved_pizza_is_delivered(ada, sidecar):
     assert sidecar.peers.asked() == ["order", "cook", "deliver"]
 
 
-def test_each_service_is_told_what_it_needs(ada, sidecar):
+def test_an_order_takes_six_activities(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    ada.post("/validate-pizza", approved=True)
+    ada.until_ended()
+    assert [name for name, _ in sidecar.engine.activities] == [
+        "order_pizza", "cook_pizza", "quality_check", "validate_pizza", "deliver_pizza", "publish_status",
+    ]  # fmt: skip
+
+
+def test_each_service_gets_the_order(ada, sidecar):
     ada.order()
     ada.until("pending_validation")
     app_ids = [app_id for app_id, _, _ in sidecar.peers.calls]
     assert app_ids == ["pizza-storefront", "pizza-kitchen"]
-    run = sidecar.dapr.document("start_123")["run"]
+    run = sidecar.document("start_123")["run"]
     assert sidecar.peers.calls[1][2] == {**ORDER, "run": run, "attempt": 1}
 
 
@@ -93,7 +105,7 @@ def test_a_cancellation_overtakes_a_step_that_is_under_way(ada, sidecar, held):
     undone = {"order": 2, "cook": 3, "deliver": 4}[held]
     assert sidecar.peers.asked()[-undone:] == ["recall", "discard", "refund", "cancel"][-undone:]
     # What was begun is undone although nobody knows whether it was done; done later, it is refused.
-    assert (held, 1) in sidecar.peers.undone
+    assert (held, 1) in sidecar.peers.compensated
 
 
 def test_a_cancellation_ends_the_wait_for_validation(ada, sidecar):
@@ -127,7 +139,7 @@ def test_a_step_that_fails_to_the_last_attempt_ends_the_order(serve, sidecar, ad
     ada.until("pending_validation")
     ada.post("/validate-pizza", approved=True)
     result = ada.until_ended()["result"]
-    assert result["error"] == "deliver_pizza failed: pizza-delivery answered 500 to deliver: no bicycle"
+    assert result["error"] == "deliver_pizza failed: pizza-delivery answered 500: no bicycle"
     assert sidecar.peers.asked()[2:] == ["deliver"] * 3 + ["recall", "discard", "refund", "cancel"]
 
 
@@ -150,6 +162,19 @@ def test_an_answer_that_breaks_the_contract_is_a_failure(serve, sidecar, ada):
     ada.client = serve(rules={"order_pizza": FAST})
     ada.order()
     assert ada.until_ended()["status"] == "failed"
+
+
+@pytest.mark.parametrize("method", ["order", "cook", "deliver"])
+def test_a_step_whose_answer_has_another_status_fails(serve, sidecar, ada, method):
+    sidecar.peers.faults[method] = [(200, {"order_id": "123", "run": "1", "attempt": 1, "status": "burnt"})] * 3
+    ada.client = serve(rules={f"{method}_pizza": FAST})
+    ada.order()
+    if method == "deliver":
+        ada.until("pending_validation")
+        ada.post("/validate-pizza", approved=True)
+    state = ada.until_ended()
+    assert state["status"] == "failed"
+    assert "answered 'burnt' to" in state["result"]["error"]
 
 
 def test_a_step_has_a_time_limit_inside_the_activity(serve, sidecar, ada):
@@ -193,7 +218,7 @@ def test_a_rejected_pizza_that_could_not_be_thrown_away_is_told(ada, sidecar, ap
     assert result["final_status"] == ("delivered" if approved else "cancelled")
     assert "not undone: discard_pizza: " in result["error"]
     assert "the bin is full" in result["error"]
-    assert "the bin is full" in sidecar.dapr.events()[-1]["note"]
+    assert "the bin is full" in sidecar.events()[-1]["note"]
 
 
 def test_while_the_kitchens_worker_is_away_an_order_goes_on_unchecked(ada, sidecar):
@@ -202,7 +227,7 @@ def test_while_the_kitchens_worker_is_away_an_order_goes_on_unchecked(ada, sidec
     eventually(lambda: ada.state()["step"] == "quality_check")
     sidecar.engine.pass_time(10)
     ada.until("pending_validation")
-    assert sidecar.dapr.document("validation_123")["quality"] == "not checked: the kitchen did not answer in time"
+    assert sidecar.document("validation_123")["quality"] == "not checked: the kitchen did not answer in time"
     # The check itself waits for the kitchen, and does not disturb the order any more.
     sidecar.engine.connect_other_app("pizza-kitchen", "quality_check", sidecar.peers.quality_check)
     ada.post("/validate-pizza", approved=True)
@@ -214,7 +239,7 @@ def test_a_check_whose_answer_cannot_be_read_does_not_hold_up_the_order(ada, sid
     sidecar.engine.connect_other_app("pizza-kitchen", "quality_check", lambda given: answer)
     ada.order()
     ada.until("pending_validation")
-    assert sidecar.dapr.document("validation_123")["quality"] == "not checked: the check's answer cannot be read"
+    assert sidecar.document("validation_123")["quality"] == "not checked: the check's answer cannot be read"
     ada.post("/validate-pizza", approved=True)
     assert ada.until_ended()["result"]["final_status"] == "delivered"
 
@@ -222,9 +247,9 @@ def test_a_check_whose_answer_cannot_be_read_does_not_hold_up_the_order(ada, sid
 def test_whoever_validates_can_read_what_the_kitchen_says(ada, sidecar):
     ada.order()
     ada.until("pending_validation")
-    assert sidecar.dapr.document("validation_123")["quality"] == "passed: crisp"
-    eventually(lambda: sidecar.dapr.events()[-1]["status"] == "pending_validation")
-    assert sidecar.dapr.events()[-1]["note"] == "passed: crisp"
+    assert sidecar.document("validation_123")["quality"] == "passed: crisp"
+    eventually(lambda: sidecar.events()[-1]["status"] == "pending_validation")
+    assert sidecar.events()[-1]["note"] == "passed: crisp"
 
 
 def test_an_order_keeps_the_rules_it_was_started_with(serve, sidecar, ada):
@@ -239,8 +264,17 @@ def test_the_services_see_the_trace_of_the_request(client, ada, sidecar):
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     client.post("/start-order", json=ORDER, headers={"traceparent": trace})
     ada.until("pending_validation")
-    assert {headers["traceparent"] for headers in sidecar.peers.headers if "traceparent" in headers} == {trace}
-    assert sidecar.dapr.published[0][1]["traceparent"] == trace
+    assert sidecar.headers("traceparent") == {trace}
+    assert {event["traceparent"] for event in sidecar.published()} == {trace}
+
+
+@pytest.mark.parametrize("trace", ["x" * 20_000, "00-" + "0" * 32 + "-b7ad6b7169203331-01"])
+def test_an_invalid_trace_is_dropped(client, ada, sidecar, trace):
+    answer = client.post("/start-order", json=ORDER, headers={"traceparent": trace})
+    assert answer.status_code == 202
+    ada.until("pending_validation")
+    assert sidecar.headers("traceparent") == set()
+    assert "traceparent" not in sidecar.published()[0]
 
 
 def test_many_orders_at_once(client, sidecar):

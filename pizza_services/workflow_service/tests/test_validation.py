@@ -4,8 +4,9 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import eventually
 from google.protobuf.wrappers_pb2 import StringValue
+
+from kit.fakes.waiting import eventually
 
 
 def test_a_double_click_does_not_approve_the_next_pizza(ada, sidecar):
@@ -27,13 +28,13 @@ def test_a_double_click_does_not_approve_the_next_pizza(ada, sidecar):
 def test_an_event_that_is_not_for_this_pizza_is_ignored(ada, sidecar):
     ada.order()
     ada.until("pending_validation")
-    run = sidecar.dapr.document("start_123")["run"]
+    run = sidecar.document("start_123")["run"]
     instance = sidecar.engine.instances["pizza-order-123"]
     others = [{"run": run, "attempt": 2, "approved": True}, {"run": "x", "attempt": 1, "approved": True}, {}, "yes", 7]
     for other in others:
         event = {"name": "ValidationComplete", "input": StringValue(value=json.dumps(other))}
         with sidecar.engine.lock:
-            sidecar.engine._tell(instance, eventRaised=event)
+            sidecar.engine.deliver(instance.instance_id, eventRaised=event)
     eventually(lambda: not instance.inbox and instance.turn is None)
     assert ada.state()["status"] == "pending_validation"
     ada.post("/validate-pizza", approved=True)
@@ -89,10 +90,10 @@ def test_the_step_repeated_after_a_crash_leaves_the_verdict_alone(ada, sidecar):
     ada.until("pending_validation")
     ada.post("/pause-order")
     ada.post("/validate-pizza", approved=True)
-    noted = sidecar.dapr.document("validation_123")
+    noted = sidecar.document("validation_123")
     assert noted["status"] == "approved"
     repeat_validate_pizza(sidecar, noted["run"])
-    assert sidecar.dapr.document("validation_123") == noted
+    assert sidecar.document("validation_123") == noted
 
 
 def test_the_step_repeated_late_leaves_the_next_pizza_alone(ada, sidecar):
@@ -100,7 +101,7 @@ def test_the_step_repeated_late_leaves_the_next_pizza_alone(ada, sidecar):
     ada.until("pending_validation")
     ada.post("/validate-pizza", approved=False)
     ada.until("pending_validation", attempt=2)
-    repeat_validate_pizza(sidecar, sidecar.dapr.document("start_123")["run"])
+    repeat_validate_pizza(sidecar, sidecar.document("start_123")["run"])
     assert ada.post("/validate-pizza", approved=True).status_code == 202
     assert ada.until_ended()["result"]["final_status"] == "delivered"
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.lab("pizza")
 
 
 def test_an_order_outlives_a_sidecar_that_lets_no_worker_in(lab):
-    with beside_a_gate(lab, WORKFLOW, STANDSTILL_EVERY_SECONDS="0.2", LOCKOUT_SECONDS="10") as gate:
+    with beside_a_gate(lab, WORKFLOW, ENGINE_CHECK_SECONDS="0.2", WORKER_LOCKOUT_SECONDS="10") as gate:
         order_id = lab.order()
         lab.until(order_id, "validate_pizza")
         assert_the_sidecar_is_ended(lab, WORKFLOW, gate)

@@ -1,0 +1,76 @@
+"""Logs as JSON lines, each with the trace id of its request."""
+
+import logging
+import logging.config
+import re
+from contextvars import ContextVar
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+# The id in a W3C traceparent. All zeros means "no trace": Dapr sends that when tracing is off.
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
+
+
+def trace_id_of(traceparent: str) -> str | None:
+    """Return the trace id in a `traceparent` header, or None if it holds none."""
+    found = _TRACEPARENT.fullmatch(traceparent)
+    return found[1] if found else None
+
+
+class TraceContext:
+    """ASGI middleware that gives the log lines of a request its trace id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Each request runs in its own context, so nothing has to be reset after it.
+        for name, value in scope.get("headers", ()):
+            if name == b"traceparent":
+                trace_id.set(trace_id_of(value.decode("latin-1")))
+        await self.app(scope, receive, send)
+
+
+class JsonLines(JsonFormatter):
+    """Write one JSON object a line; `extra={...}` of a log call adds members."""
+
+    def __init__(self) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
+            ("levelname", "name", "message"),
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
+            timestamp="time",
+            json_ensure_ascii=False,
+        )
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        """Add the trace id to the fields of a line."""
+        super().add_fields(log_data, record, message_dict)
+        if trace := trace_id.get():
+            log_data["trace_id"] = trace
+
+
+def configure(level: str) -> None:
+    """Send every logger, uvicorn's too, through JsonLines to standard output.
+
+    The access log is off unless `level` is DEBUG: the sidecar already logs, counts and traces each call.
+    """
+    through_root: dict[str, object] = {"level": level, "handlers": [], "propagate": True}
+    stdout = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"json": {"()": JsonLines}},
+            "handlers": {"stdout": stdout},
+            "root": {"level": level, "handlers": ["stdout"]},
+            "loggers": {
+                "uvicorn": through_root,
+                "uvicorn.error": through_root,
+                "uvicorn.access": {**through_root, "propagate": level == "DEBUG"},
+            },
+        }
+    )

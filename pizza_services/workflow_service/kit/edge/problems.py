@@ -1,0 +1,70 @@
+"""Errors become RFC 9457 problem details here, once, at the HTTP edge."""
+
+from http.client import responses
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from kit.edge.models import Problem
+
+MEDIA_TYPE = "application/problem+json"
+# RFC 9110's names, which Python uses only since 3.13; the contract file is the same on every version.
+TITLES = {**responses, 413: "Content Too Large", 422: "Unprocessable Content"}
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None, **members: Any) -> JSONResponse:
+    """Return a problem answer; `members` are further fields of its body (RFC 9457, section 3.2), without the Nones."""
+    extra = {name: member for name, member in members.items() if member is not None}
+    body = {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": detail, **extra}
+    return JSONResponse(body, status, headers, MEDIA_TYPE)
+
+
+def documented(*statuses: int, model: type[BaseModel] = Problem) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses=` of a route that can answer with these problems."""
+    return {status: {"model": model, "description": TITLES[status]} for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem: no such route, wrong method, bad input, and the unexpected."""
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+    generate = app.openapi
+    app.openapi = lambda: _with_problem_media_type(generate())
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail, dict(error.headers or {}))
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    # The answer repeats neither the input nor more than 20 faults: the sender chooses their size.
+    errors = [{"field": _field(found["loc"]), "message": found["msg"]} for found in error.errors()[:20]]
+    return problem(422, "; ".join(f"{e['field']}: {e['message']}" for e in errors), errors=errors)
+
+
+async def _unexpected(_: Request, __: Exception) -> JSONResponse:
+    # Starlette raises the exception again after this answer, so uvicorn logs it with its stack.
+    return problem(500, "Something unexpected went wrong; the log of this service says what.")
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    """Return `fail_next` for `("body", "fail_next")`, and `body` for `("body", 17)`, the position of a JSON error."""
+    source, *path = location
+    return ".".join(part for part in path if isinstance(part, str))[:100] or str(source)
+
+
+def _with_problem_media_type(schema: dict[str, Any]) -> dict[str, Any]:
+    # FastAPI documents every response model under the media type of the route's good answer.
+    for path in schema["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if status >= "400" and (content := response.get("content")):
+                    response["content"] = {MEDIA_TYPE: next(iter(content.values()))}
+    return schema

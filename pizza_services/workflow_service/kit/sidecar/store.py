@@ -1,0 +1,250 @@
+"""The state store behind this app's sidecar: JSON values, each guarded by its own ETag.
+
+On Redis an ETag guards one key, and a transaction does not roll back. A write with the ETag of a key that was deleted
+since succeeds, and brings the key back. So values that must change together are one value, and code that deletes looks
+again after its last write. A key must not contain `||`: Dapr puts the app id and `||` before it.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from dapr.clients.grpc._request import TransactionalStateOperation, TransactionOperationType
+from dapr.clients.grpc._state import Concurrency, Consistency, StateItem, StateOptions
+from pydantic import TypeAdapter, ValidationError
+
+from kit.sidecar.client import SdkClient
+from kit.sidecar.unavailable import Unavailable
+
+T = TypeVar("T")
+K = TypeVar("K")
+Object = dict[str, Any]
+
+# First-write on every write: on Redis the first one marks the key, and without the mark the next is not refused.
+GUARDED = StateOptions(consistency=Consistency.strong, concurrency=Concurrency.first_write)
+# The SDK translates its options for save_state, but not for save_bulk_state.
+GUARDED_IN_BULK: Any = GUARDED.get_proto()
+# Each failed attempt means that another writer succeeded, so this many writers of one key are served at once.
+ATTEMPTS = 60
+PAUSE_SECONDS = 0.003
+DELETED_AT_ONCE = 100
+REQUEST_BYTES = 1_000_000
+# The ttl of a key that never expires. A key that had a TTL loses it.
+NEVER = -1
+
+
+class Conflict(Exception):
+    """Another writer was first: read the key again, and decide again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """A key as it was read. Without a value, and then without an ETag, it does not exist."""
+
+    key: str
+    value: T | None
+    etag: str | None
+    data: bytes | str = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Write(Generic[T]):
+    """One of many to `save`."""
+
+    key: str
+    value: T
+    etag: str | None
+    ttl: int | None = None
+
+
+_ahead: ContextVar[dict[str, tuple[bytes | str, str]] | None] = ContextVar("ahead", default=None)
+
+
+class StateStore(Generic[T]):
+    """Read and write values of one kind. Any method may raise Unavailable; then it is unknown whether it wrote."""
+
+    def __init__(self, sdk: SdkClient, name: str, kind: type[T] = Object, seconds: float | None = None) -> None:
+        self.name = name
+        self._sdk, self._seconds = sdk, seconds
+        self._json = TypeAdapter[T](kind)
+
+    def of(self, kind: type[K]) -> "StateStore[K]":
+        """Return the same store for values of another kind, such as a pydantic model."""
+        return StateStore(self._sdk, self.name, kind, self._seconds)
+
+    @asynccontextmanager
+    async def read_ahead(self, *keys: str) -> AsyncGenerator[None]:
+        """Read these keys in one call. Within the block `get` and `change` find them read, until they are written.
+
+        Nothing may depend on when they were read: a write of one that has changed since is a conflict.
+        """
+        before = _ahead.set(await self._read(keys))
+        try:
+            yield
+        finally:
+            _ahead.reset(before)
+
+    async def get(self, key: str, *, fresh: bool = False) -> Stored[T]:
+        """Read one key; `fresh` asks the store even within `read_ahead`."""
+        ahead = _ahead.get() or {}
+        if key in ahead and not fresh:
+            return self._stored(key, *ahead[key])
+        async with self._sdk.calling(self.name, self._seconds) as client:
+            found = await client.get_state(self.name, key, state_metadata={})
+        return self._stored(key, found.data, found.etag)
+
+    async def get_many(self, keys: Sequence[str]) -> list[Stored[T]]:
+        """Read several keys in one call, and return them in this order. They need not be of one moment."""
+        found = await self._read(keys)
+        return [self._stored(key, *found[key]) for key in keys]
+
+    async def save(
+        self, key: str, value: T, etag: str | None, ttl: int | None = None, *, is_unique: bool = False
+    ) -> None:
+        """Save over the value that had this ETag; with None, only if the key does not exist. Raise Conflict.
+
+        ttl: seconds until the key expires, or NEVER; None leaves it as it is.
+        is_unique: no other writer ever saves an equal value. So when only the answer to this write was lost, and it is
+        repeated, the equal value that is in its way is no conflict.
+        """
+        _written(key)
+        data, metadata = self._json.dump_json(value), _metadata(ttl)
+        try:
+            async with self._sdk.calling(self.name, self._seconds) as client:
+                await client.save_state(self.name, key, data, etag=etag, options=GUARDED, state_metadata=metadata)
+        except Unavailable as error:
+            # Without an ETag Redis answers INTERNAL both when the key exists and when it fails. A read shows which.
+            if error.error_code != "ABORTED" and (etag is not None or error.error_code != "INTERNAL"):
+                raise
+            there = await self.get(key)
+            if is_unique and there.value == value:
+                return
+            if error.error_code == "ABORTED" or there.value is not None:
+                raise Conflict(key) from error
+            raise
+
+    async def save_many(self, writes: Iterable[Write[T]]) -> bool:
+        """Save each on its own, in no order. Return False if any may not be saved: read the keys again, and look."""
+        all_saved = True
+        for some in _requests(self._item(one) for one in writes):
+            try:
+                async with self._sdk.calling(self.name, self._seconds) as client:
+                    await client.save_bulk_state(self.name, some)
+            except Unavailable as error:
+                if error.error_code not in ("ABORTED", "INTERNAL"):
+                    raise
+                all_saved = False
+        return all_saved
+
+    async def change(
+        self,
+        key: str,
+        edit: Callable[[T | None], T | None],
+        ttl: int | None = None,
+        *,
+        first: Callable[[], Awaitable[None]] | None = None,
+    ) -> T | None:
+        """Save the value that `edit` returns; edit again if another writer was first. Return the stored value.
+
+        edit: gets the stored value or None, and may be called more than once; None leaves the key as it is.
+        first: awaited before the key is created.
+        """
+        async for _ in attempts(self.name, key):
+            stored = await self.get(key)
+            value = edit(stored.value)
+            if value is None or self._json.dump_json(value) == stored.data:
+                return stored.value
+            if first and stored.value is None:
+                await first()
+            try:
+                await self.save(key, value, stored.etag, ttl)
+            except Conflict:
+                continue
+            return value
+        raise AssertionError("attempts() ends by raising")
+
+    async def delete(self, key: str, etag: str | None = None) -> None:
+        """Delete a key, if it exists; with an ETag, only the value that had it. Raise Conflict."""
+        _written(key)
+        try:
+            async with self._sdk.calling(self.name, self._seconds) as client:
+                await client.delete_state(self.name, key, etag=etag, options=GUARDED, state_metadata={})
+        except Unavailable as error:
+            if error.error_code == "ABORTED":
+                raise Conflict(key) from error
+            raise
+
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete these keys, if they exist. It may be repeated when it failed half-way."""
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            some = keys[start : start + DELETED_AT_ONCE]
+            _written(*some)
+            deletions = [
+                TransactionalStateOperation(key=key, operation_type=TransactionOperationType.delete) for key in some
+            ]
+            async with self._sdk.calling(self.name, self._seconds) as client:
+                await client.execute_state_transaction(self.name, deletions, transactional_metadata={})
+
+    def _item(self, write: Write[T]) -> StateItem:
+        _written(write.key)
+        return StateItem(
+            key=write.key,
+            value=self._json.dump_json(write.value),
+            etag=write.etag,
+            options=GUARDED_IN_BULK,
+            metadata=_metadata(write.ttl),
+        )
+
+    async def _read(self, keys: Sequence[str]) -> dict[str, tuple[bytes | str, str]]:
+        if not keys:
+            return {}
+        async with self._sdk.calling(self.name, self._seconds) as client:
+            answer = await client.get_bulk_state(self.name, list(dict.fromkeys(keys)), 20, states_metadata={})
+        for failed in (item.error for item in answer.items if item.error):
+            raise Unavailable(503, self.name, f"{self.name} cannot be used now.", "INTERNAL", failed)
+        return {item.key: (item.data, item.etag) for item in answer.items}
+
+    def _stored(self, key: str, data: bytes | str, etag: str) -> Stored[T]:
+        if not data:
+            return Stored(key, None, None)
+        try:
+            return Stored(key, self._json.validate_json(data), etag, data)
+        except ValidationError:
+            # Not the error's words: they repeat the value.
+            raise Unavailable(502, self.name, f"{self.name} holds a value that this app cannot read.") from None
+
+
+async def attempts(dependency: str, key: str) -> AsyncIterator[int]:
+    """Yield until the loop around it is left; raise Unavailable after too many turns."""
+    for attempt in range(ATTEMPTS):
+        yield attempt
+        # Writers that lost against each other must not meet again at the same time.
+        await asyncio.sleep(random.uniform(0, PAUSE_SECONDS * min(attempt + 1, 20)))
+    raise Unavailable(503, dependency, "Too many writers at once; try again.", "ABORTED", key, retry_after=1)
+
+
+def _written(*keys: str) -> None:
+    for key in keys:
+        (_ahead.get() or {}).pop(key, None)
+
+
+def _requests(items: Iterable[StateItem]) -> Iterable[list[StateItem]]:
+    """Split items into requests that Dapr accepts (up to 4 MiB)."""
+    request: list[StateItem] = []
+    size = 0
+    for item in items:
+        if request and size + len(item.value) > REQUEST_BYTES:
+            yield request
+            request, size = [], 0
+        request.append(item)
+        size += len(item.value)
+    if request:
+        yield request
+
+
+def _metadata(ttl: int | None) -> dict[str, str]:
+    return {} if ttl is None else {"ttlInSeconds": str(ttl)}

@@ -1,0 +1,67 @@
+"""Start an order once.
+
+An instance id is no idempotency key: Dapr runs an instance that has ended again under the same id. So a start first
+claims the order's key in the state store, which only one request can do, and then schedules the workflow.
+"""
+
+import asyncio
+from secrets import token_hex
+
+from kit.engine.instances import AlreadyActive, Instances
+from kit.sidecar.store import Conflict
+from messages import instance_of
+from models import Order
+from orders import refusals
+from orders.standing import Ask, Position, Standing, Standings
+from records.claims import Claim, Claims
+from rescue.watchdog import Watchdog
+
+
+class Start:
+    """Start orders. A claim whose workflow was never scheduled, because of a crash, is used by the next request."""
+
+    def __init__(self, instances: Instances, claims: Claims, standings: Standings, watchdog: Watchdog) -> None:
+        self._instances, self._claims, self._standings, self._watchdog = instances, claims, standings, watchdog
+
+    async def start(self, order: Order, trace: str | None) -> None:
+        """Start the order's workflow. Raise Refused if it is running or has ended."""
+        # The workflow comes last: an order that nobody watches must not begin. Both are awaited also if one fails.
+        claim, watched = await asyncio.gather(
+            self._claim(order), self._watchdog.watch(order.order_id), return_exceptions=True
+        )
+        if isinstance(claim, BaseException):
+            raise claim
+        if isinstance(watched, BaseException):
+            raise watched
+        try:
+            order_input = self._claims.input_of(claim, trace)
+            await self._instances.schedule("pizza_workflow", instance_of(order.order_id), order_input)
+        except AlreadyActive:
+            raise refusals.running(order.order_id) from None
+
+    async def _claim(self, order: Order) -> Claim:
+        try:
+            return await self._claims.claim(order, token_hex(4), None)
+        except Conflict:
+            return await self._claim_again(order, await self._standings.of(order.order_id, Ask.YES))
+
+    async def _claim_again(self, order: Order, position: Position) -> Claim:
+        claim, order_id = position.claim, order.order_id
+        match position.standing:
+            case Standing.CLAIMED if claim and claim.is_for(order):
+                return claim
+            case Standing.DELETED if position.lost:
+                raise refusals.lost(order_id)
+            case Standing.DELETED:
+                try:
+                    return await self._claims.claim(order, token_hex(4), position.etag)
+                except Conflict:
+                    raise refusals.running(order_id) from None
+            case Standing.ENDED:
+                raise refusals.finished(order_id)
+            case Standing.BROKEN_OFF:
+                raise refusals.broken_off(order_id)
+            case Standing.LOST if position.lost:
+                raise position.lost
+            case _:
+                raise refusals.running(order_id)

@@ -1,0 +1,90 @@
+"""Pause, resume, cancel and validate orders, as far as their standing allows it."""
+
+from kit.engine.instances import Instances
+from messages import Cancellation, instance_of
+from models import CancelRequest, Validation
+from order_run import CANCEL
+from orders import refusals
+from orders.standing import Position, Standing, Standings
+from records.claims import Claims
+from records.pauses import Pauses
+from records.verdicts import Verdicts
+from rescue.compensations import Compensations
+from rescue.lost_orders import LostOrders
+
+UNDER_WAY = (Standing.NOT_BEGUN, Standing.RUNNING, Standing.PAUSED)
+BEFORE_ITS_END = (Standing.RUNNING, Standing.PAUSED, Standing.RESTARTING, Standing.BROKEN_OFF, Standing.COMPENSATING)
+
+
+class Steer:
+    """Steer orders. Raise Refused or Unavailable."""
+
+    def __init__(
+        self, instances: Instances, claims: Claims, standings: Standings, pauses: Pauses, verdicts: Verdicts,
+        compensations: Compensations, lost: LostOrders,
+    ) -> None:  # fmt: skip
+        self._instances, self._claims, self._standings = instances, claims, standings
+        self._pauses, self._verdicts, self._compensations, self._lost = pauses, verdicts, compensations, lost
+
+    async def pause(self, order_id: str) -> None:
+        """Pause the order after its present step."""
+        position = await self._under_way(order_id, Standing.RUNNING, Standing.PAUSED)
+        await self._pauses.pause(order_id, position.progress.run)
+
+    async def resume(self, order_id: str) -> None:
+        """Resume a paused order. Do nothing for one that has not begun: it cannot have been paused."""
+        position = await self._under_way(order_id, *UNDER_WAY, Standing.ENDING)
+        if position.standing is not Standing.NOT_BEGUN:
+            await self._pauses.resume(order_id, position.progress.run)
+
+    async def validate(self, validation: Validation) -> None:
+        """Pass the verdict on a cooked pizza to its workflow."""
+        position = await self._under_way(validation.order_id, *UNDER_WAY, Standing.ENDING)
+        await self._verdicts.give(validation, position.progress)
+
+    async def cancel(self, request: CancelRequest) -> None:
+        """Let the workflow compensate the order, or with `force` stop the workflow and compensate from outside."""
+        order_id = request.order_id
+        if request.force:
+            await self._cancel_by_force(order_id, request.reason or "cancelled by force")
+            return
+        position = await self._under_way(order_id, *UNDER_WAY)
+        await self._claims.cancel(order_id)
+        event = Cancellation(reason=request.reason) if request.reason else Cancellation()
+        await self._instances.raise_event(instance_of(order_id), CANCEL, event.model_dump())
+        if position.standing is not Standing.NOT_BEGUN:
+            await self._pauses.resume(order_id, position.progress.run)
+
+    async def _cancel_by_force(self, order_id: str, reason: str) -> None:
+        position = await self._standings.of(order_id)
+        if position.standing is Standing.LOST:
+            await self._lost.compensate(position, reason)
+        elif position.standing in BEFORE_ITS_END:
+            # A compensation that failed may be repeated: the services do each step of it once.
+            await self._compensations.start(order_id, position.input, reason)
+        else:
+            raise _refusal(position)
+
+    async def _under_way(self, order_id: str, *allowed: Standing) -> Position:
+        position = await self._standings.of(order_id)
+        if position.standing not in allowed:
+            raise _refusal(position)
+        return position
+
+
+def _refusal(position: Position) -> Exception:
+    order_id = position.order_id
+    match position.standing:
+        case Standing.NOT_BEGUN:
+            return refusals.not_begun(order_id)
+        case Standing.RESTARTING:
+            return refusals.restarting(order_id)
+        case Standing.ENDING | Standing.ENDED:
+            return refusals.finished(order_id)
+        case Standing.BROKEN_OFF | Standing.COMPENSATING:
+            return refusals.broken_off(order_id)
+        case Standing.LOST:
+            assert position.lost
+            return position.lost
+        case _:
+            return refusals.unknown(order_id)

@@ -1,0 +1,1 @@
+"""The records of orders that are kept outside their workflows."""

@@ -1,0 +1,1 @@
+"""Recovery of orders whose workflow cannot finish them."""

@@ -1,0 +1,119 @@
+"""Watch each order with a Dapr job, which checks it every minute until it has ended.
+
+An order's own workflow keeps its deadline and compensates its steps. It cannot do so after it failed through no fault
+of its steps, or after the engine lost a part of its state (FAULTS.md). The watchdog restarts a failed one once, and
+compensates any other from outside, as a forced cancellation does. It sends an idle order an event that no workflow
+waits for: if the workflow does not accept it, the engine is stalled.
+"""
+
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from dapr.ext.workflow import WorkflowState
+
+from kit.engine.instances import Instances, LostInstance, NoInstance, active, idle_seconds
+from kit.engine.stalled_engine import StalledEngine
+from kit.sidecar.jobs import Jobs
+from kit.sidecar.unavailable import Unavailable
+from messages import instance_of, run_of
+from orders.standing import Position, Standing, Standings
+from records.claims import Claims
+from rescue.compensations import Compensations
+from rescue.lost_orders import LostOrders
+from rescue.restarts import Restarts
+from settings import Settings
+
+LOST = "the workflow's state is lost"
+NUDGE = "Nudge"
+log = logging.getLogger("pizza-workflow")
+
+
+class Watchdog:
+    """Schedule the checks, and rescue orders. Raise Unavailable."""
+
+    def __init__(
+        self, settings: Settings, jobs: Jobs, instances: Instances, claims: Claims, standings: Standings,
+        compensations: Compensations, lost: LostOrders, restarts: Restarts, stalled_engine: StalledEngine,
+    ) -> None:  # fmt: skip
+        self._settings, self._jobs, self._instances, self._claims = settings, jobs, instances, claims
+        self._standings, self._compensations, self._lost = standings, compensations, lost
+        self._restarts, self._stalled_engine = restarts, stalled_engine
+
+    async def watch(self, order_id: str) -> None:
+        """Schedule the checks of an order, whatever happens to this process."""
+        every = f"{self._settings.watch_every_seconds}s"
+        # A check that failed is made up for by the next.
+        await self._jobs.schedule(
+            _job_of(order_id), every, schedule=f"@every {every}", data=order_id, max_retries=1, overwrite=False
+        )
+
+    async def check(self, order_id: str) -> None:
+        """Rescue an order whose workflow cannot continue without help. End the checks when the order has ended."""
+        position = await self._standings.of(order_id)
+        match position.standing:
+            case Standing.NEW | Standing.CLAIMED | Standing.ENDED | Standing.DELETED:
+                await self._end_checks(position)
+            case Standing.RESTARTING:
+                await self._restarts.restart(position)
+            case Standing.BROKEN_OFF if position.state and position.state.serialized_input:
+                await self._compensate(position, f"the workflow ended as {position.state.runtime_status.name}")
+            case Standing.LOST if position.compensation and not position.compensation.is_active:
+                _warn(order_id, LOST)
+                await self._lost.compensate(position, LOST)
+            case Standing.COMPENSATING | Standing.LOST if position.compensation and position.compensation.state:
+                await self._nudge(position.compensation.instance_id, position.compensation.state)
+            case _:
+                await self._check_active(position)
+
+    async def _check_active(self, position: Position) -> None:
+        order_id, state = position.order_id, position.state
+        compensation = await self._compensations.of(order_id)
+        if compensation.state and compensation.is_active:
+            await self._nudge(compensation.instance_id, compensation.state)
+        elif state and position.standing is not Standing.PAUSED:  # a paused order is left to its user
+            if state.serialized_input and (fault := self._lateness(position, state)):
+                await self._compensate(position, fault)
+            else:
+                await self._nudge(instance_of(order_id), state)
+
+    async def _compensate(self, position: Position, reason: str) -> None:
+        _warn(position.order_id, reason)
+        await self._compensations.start(position.order_id, position.input, reason)
+
+    async def _nudge(self, instance_id: str, state: WorkflowState) -> None:
+        """Send an idle workflow an event, which it accepts unless the engine is stalled."""
+        if idle_seconds(state) <= self._settings.watch_idle_seconds:
+            return
+        try:
+            with suppress(NoInstance):  # purged since
+                await self._instances.raise_event(instance_id, NUDGE, {})
+        except Unavailable as error:
+            if error.status == 504:
+                self._stalled_engine.suspect()
+            raise
+
+    async def _end_checks(self, position: Position) -> None:
+        order_id = position.order_id
+        if position.claim is None and position.state:
+            await self._claims.forget_customer(order_id, run_of(position.state.serialized_input))
+        elif position.claim and position.standing is not Standing.CLAIMED:
+            await self._claims.forget_customer(order_id, position.claim.run)
+        await self._jobs.delete(_job_of(order_id))
+        # The order may have been started again since, and then this was its new job.
+        with suppress(LostInstance):
+            if active(await self._instances.state(instance_of(order_id))):
+                await self.watch(order_id)
+
+    def _lateness(self, position: Position, state: WorkflowState) -> str | None:
+        limit = timedelta(seconds=position.input.rules.deadline_seconds + self._settings.watch_grace_seconds)
+        late = datetime.now(UTC) - state.created_at.replace(tzinfo=UTC) > limit
+        return f"the workflow was not over {limit.total_seconds():g} s after its start" if late else None
+
+
+def _job_of(order_id: str) -> str:
+    return f"watch-{order_id}"
+
+
+def _warn(order_id: str, reason: str) -> None:
+    log.warning("compensating order from outside", extra={"order_id": order_id, "reason": reason})

@@ -23,7 +23,10 @@ DONE = [
     Path("chat_service"),
     Path("docs"),
     Path("labctl"),
+    Path("scheduler_app"),
     Path("labctl"),
+    Path("scheduler_app"),
+    Path("scheduler_app"),
     Path("tests"),
 ]
 MARKDOWN = "page.md"

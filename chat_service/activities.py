@@ -84,13 +84,13 @@ class Activities:
         return Generated(answered=Answered(reply=reply[:16_000], model=model.name))
 
     @step
-    async def save_conversation(self, outcome: Outcome) -> None:
-        """Publish the turn, which memory then keeps. Then end it here."""
+    async def save_conversation(self, outcome: Outcome) -> Answered | None:
+        """Publish the turn, which memory then keeps. End it here, and return the reply that counts."""
         assert outcome.answered is not None
         if not outcome.published:
             await self.events.conversation_updated(outcome.message, outcome.answered.reply)
         await self.faults.strike("pass_turn")
-        await self._end(outcome)
+        return await self._end(outcome)
 
     @step
     async def handle_error(self, outcome: Outcome) -> None:
@@ -99,12 +99,13 @@ class Activities:
         log.error("chat failed", extra={"instance_id": outcome.instance_id, **outcome.failure.model_dump()})
         await self._end(outcome)
 
-    async def _end(self, outcome: Outcome) -> None:
+    async def _end(self, outcome: Outcome) -> Answered | None:
         async with within(self.settings.state_store_name, self.settings.turn_seconds):
-            following = await self.register.settle(
+            settled = await self.register.settle(
                 outcome.message, outcome.instance_id, outcome.answered, outcome.remembered
             )
-        if following is not None:
+        if settled.following is not None:
             # A workflow that has not started yet checks its turn when it does. A lost one can do nothing any more.
             with suppress(NoInstance, LostInstance):
-                await self.instances.raise_event(following, YOUR_TURN)
+                await self.instances.raise_event(settled.following, YOUR_TURN)
+        return settled.answered

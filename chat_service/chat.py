@@ -92,7 +92,7 @@ class Chat:
         admitted = await self._register.admit(message)
         if admitted.is_new:
             instance = instance_id(digest_of(message), 1)
-            await self._start(message, instance, admitted.is_head)
+            await self._start(message.model_copy(update={"recent": admitted.recent}), instance, admitted.is_head)
             return instance, admitted.claim
         if is_named and admitted.claim.session_id != message.session_id:
             raise InOtherSession(admitted.claim.session_id)

@@ -18,6 +18,14 @@ class Step(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
 
+class Turn(Step):
+    """A message and its reply."""
+
+    message_id: str
+    user_message: Text
+    assistant_reply: Text
+
+
 class Message(Step):
     """A user's message: the input of the workflow."""
 
@@ -30,15 +38,10 @@ class Message(Step):
     received_at: datetime
     tags: list[str] = []
     is_head: bool = Field(default=True, description="No message was before it in its session's queue")
+    recent: list[Turn] | None = Field(
+        default=None, description="Of a new message at the head: the turns that memory may not have yet"
+    )
     traceparent: str | None = None
-
-
-class Turn(Step):
-    """A message and its reply."""
-
-    message_id: str
-    user_message: Text
-    assistant_reply: Text
 
 
 class Said(Step):

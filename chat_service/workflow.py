@@ -35,6 +35,7 @@ class ChatWorkflow:
                 yield from self._wait_for_turn(ctx, message)
             found = yield ctx.call_activity("fetch_context", input=message, retry_policy=self._retry("fetch"))
             context = ChatContext.model_validate(found)
+            message = message.model_copy(update={"recent": None})  # the history has them now
             # Only a second workflow of the same message finds it answered. It ends with the same reply.
             answered = context.answered or (yield from self._generate_response(ctx, message, context))
             outcome = Outcome(
@@ -44,14 +45,14 @@ class ChatWorkflow:
                 published=context.answered is not None,
                 remembered=context.remembered,
             )
-            yield ctx.call_activity("save_conversation", input=outcome, retry_policy=self._retry("save"))
+            # Its result is the reply that counts: another workflow of the same message may have been faster.
+            return (yield ctx.call_activity("save_conversation", input=outcome, retry_policy=self._retry("save")))
         except TaskFailedError as error:
             failure = failure_of(error)
             ctx.set_custom_status(failure.model_dump_json())
             outcome = Outcome(message=message, instance_id=ctx.instance_id, failure=failure)
             yield ctx.call_activity("handle_error", input=outcome, retry_policy=self._retry("turn"))
             raise ChatFailed(failure.detail) from error
-        return answered.model_dump()
 
     def _wait_for_turn(self, ctx: Context, message: Message) -> Steps:
         # The check is first, because the message before may have ended before this workflow started: its event then

@@ -63,9 +63,10 @@ class Claims:
 
         return await self._store.change(claim_key(digest), next_run, self._ttl)
 
-    async def settle(self, digest: str, run: int, answered: Answered | None) -> None:
-        """Note the reply, or that this run has none."""
-        await self._store.change(claim_key(digest), lambda claim: settled(claim, run, answered), self._ttl)
+    async def settle(self, digest: str, run: int, answered: Answered | None) -> Answered | None:
+        """Note the reply, or that this run has none. Return the reply that is noted."""
+        claim = await self._store.change(claim_key(digest), lambda claim: settled(claim, run, answered), self._ttl)
+        return claim and claim.answered
 
     async def drop(self, digest: str) -> None:
         """Delete the claim of a message."""

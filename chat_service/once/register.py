@@ -16,11 +16,24 @@ Object = dict[str, object]
 
 @dataclass(frozen=True)
 class Admitted:
-    """The claim of a message; whether this request made it, and so starts its workflow; its place in the queue."""
+    """The claim of a message; whether this request made it, and so starts its workflow; its place in the queue.
+
+    recent: the turns that memory may not have yet, if the message is new and no other can add one before it is
+    answered.
+    """
 
     claim: Claim
     is_new: bool
     is_head: bool = False
+    recent: list[Turn] | None = None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The reply that a message has from now on, and the instance whose turn is next."""
+
+    answered: Answered | None
+    following: str | None
 
 
 class Register:
@@ -60,7 +73,8 @@ class Register:
         ]
         if not await self._store.save_many(writes):
             return None
-        return Admitted(claim, is_new=True, is_head=head.queue[0].instance_id == instance)
+        is_head = head.queue[0].instance_id == instance
+        return Admitted(claim, is_new=True, is_head=is_head, recent=head.recent if is_head else None)
 
     async def _one_by_one(self, message: Message) -> Admitted:
         claim, is_new = await self.claims.make(message)
@@ -71,6 +85,8 @@ class Register:
 
     async def noted(self, message: Message) -> tuple[Answered | None, list[Turn]]:
         """Return the reply that a message has already, if any, and the turns that memory may not have yet."""
+        if message.recent is not None:
+            return None, message.recent
         digest = digest_of(message)
         async with self._store.read_ahead(claim_key(digest), session_key(message.session_id)):
             claim, session = await self.claims.of(digest), (await self.sessions.get(message.session_id)).value
@@ -78,28 +94,35 @@ class Register:
 
     async def settle(
         self, message: Message, instance: str, answered: Answered | None, remembered: list[str]
-    ) -> str | None:
-        """Note the reply for repeats of the message and for the next of the session. Return the instance that is next.
+    ) -> Settled:
+        """Note the reply for repeats of the message and for the next of the session, unless there is one already.
 
         answered: None notes that this workflow has no reply. remembered: the turns that memory has by now.
         """
-        (digest, run), session_id = parts_of(instance), message.session_id
-        turn = answered and Turn(
-            message_id=message.message_id, user_message=message.text, assistant_reply=answered.reply
-        )
-        key = claim_key(digest)
+        digest, run = parts_of(instance)
+        key, session_id = claim_key(digest), message.session_id
         async with self._store.read_ahead(key, session_key(session_id)):
             claim = await self._store.of(Claim).get(key)
             session = await self.sessions.get(session_id)
+            # Another workflow of the same message may have been faster. Its reply counts.
+            answered = (claim.value and claim.value.answered) or answered
+            turn = turn_of(message, answered)
             noted = settled(claim.value, run, answered)
             head = without(session.value, instance, turn, remembered)
             writes = [Write(key, _json(noted), claim.etag, self._ttl)] if noted else []
             if head:
                 writes.append(Write(session.key, _json(head), session.etag))
             if not await self._store.save_many(writes):
-                await self.claims.settle(digest, run, answered)
-                head = await self.sessions.leave(session_id, instance, turn, remembered)
-        return head.queue[0].instance_id if head and head.queue else None
+                answered = await self.claims.settle(digest, run, answered) or answered
+                head = await self.sessions.leave(session_id, instance, turn_of(message, answered), remembered)
+        return Settled(answered, head.queue[0].instance_id if head and head.queue else None)
+
+
+def turn_of(message: Message, answered: Answered | None) -> Turn | None:
+    """Return a message with its reply, or None without a reply."""
+    if answered is None:
+        return None
+    return Turn(message_id=message.message_id, user_message=message.text, assistant_reply=answered.reply)
 
 
 def _json(value: Claim | Session) -> Object:

@@ -4,6 +4,7 @@ The workflow runs in the SDK's own worker, so steps, retries, timers and events 
 tests show the same on the real runtime.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -107,11 +108,11 @@ def engine_call(sidecar: Sidecar, method: str, **request: Any) -> None:
         getattr(TaskHubSidecarServiceStub(channel), method)(requests[method](**request))
 
 
-def start_again(sidecar: Sidecar, engine: Engine, instance_id: str) -> None:
+def start_again(sidecar: Sidecar, engine: Engine, instance_id: str, **changed: Any) -> None:
     """Start a finished workflow again under its id, which Dapr does without a word."""
     known = engine.instances[instance_id]
     request = pb.CreateInstanceRequest(instanceId=instance_id, name=known.name)
-    request.input.value = known.input
+    request.input.value = json.dumps(json.loads(known.input) | changed)
     with grpc.insecure_channel(f"127.0.0.1:{sidecar.grpc_port}") as channel:
         TaskHubSidecarServiceStub(channel).StartInstance(request)
 

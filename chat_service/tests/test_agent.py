@@ -7,7 +7,7 @@ import time
 
 import pytest
 from agents.tracing import get_trace_provider
-from conftest import say, stored
+from conftest import eventually, say, start_again, stored
 from model_server import running_model
 
 from replies.choice import ENDPOINTS
@@ -125,6 +125,21 @@ def test_a_model_that_fails(chat, model, sidecar, status, body, answered, attemp
     assert len(model.asked) == engine.runs("generate_response") == attempts
     assert not sidecar.published
     assert not stored(sidecar, "session:")["session:s1"]["recent"]
+
+
+def test_the_first_reply_counts_when_the_first_request_starts_its_workflow_last(chat, model, sidecar, engine):
+    """A repeat may have had the message answered before the request that claimed it starts the same instance."""
+    client = chat()
+    model.will_say("one")
+    model.will_say("two")
+    first = say(client, "Hello", session_id="s1", message_id="m1").json()
+    start_again(sidecar, engine, first["instance_id"])
+    eventually(lambda: engine.runs("save_conversation") == 2)
+    eventually(lambda: client.get(f"/chat/{first['instance_id']}").json() == first)
+    assert len(model.asked) == 2
+    # Memory keeps the first event of an id.
+    assert [each.event["id"] for each in sidecar.published] == ["m1", "m1"]
+    assert [turn["assistant_reply"] for turn in stored(sidecar, "session:")["session:s1"]["recent"]] == ["one"]
 
 
 def test_an_empty_reply_is_none(chat, model):

@@ -248,13 +248,13 @@ class Engine(TaskHubSidecarServiceServicer):
     def GetWorkItems(self, request: Any, context: Any) -> Iterator[Any]:
         self._note_token(context)
         mine: queue.Queue[Any] = queue.Queue()
-        # The SDK's worker is connected once the stream's first answer has arrived.
-        context.send_initial_metadata(())
         with self.lock:
             self.workers.append(mine)
             waiting, self._waiting = self._waiting, []
             for item in waiting:
                 self._send(item, self._in_flight.pop(item.completionToken)[0])
+        # The SDK's worker is connected once the stream's first answer has arrived. By then it must be known here.
+        context.send_initial_metadata(())
         if not context.add_callback(lambda: self._disconnect(mine)):
             # The worker has left already, so nobody would call this.
             self._disconnect(mine)

@@ -85,10 +85,10 @@ def is_beyond_calendar(text: str) -> bool:
     try:
         if _TIME.match(text):
             datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return False  # the scheduler refuses it with a reason
     except OverflowError:
         return True
-    except ValueError:
-        pass  # the scheduler refuses it itself, with its own reason
     return False
 
 

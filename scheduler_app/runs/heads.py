@@ -58,18 +58,20 @@ class Heads:
         self._writing = None
 
     async def _save(self, batch: Sequence[Change]) -> None:
-        keys = list(dict.fromkeys(change.key for change in batch))
-        new = {change.key for change in batch if change.is_new}
-        heads: list[Stored[Object]] = [Stored(key, None, None) for key in keys if key in new]
-        heads += await self._store.get_many([key for key in keys if key not in new])
-        async for _ in attempts(self._store.name, ", ".join(keys)):
+        changes: dict[str, list[Change]] = {}
+        for change in batch:
+            changes.setdefault(change.key, []).append(change)
+        new = [key for key, those in changes.items() if those[0].is_new]
+        heads: list[Stored[Object]] = [Stored(key, None, None) for key in new]
+        heads += await self._store.get_many([key for key in changes if key not in set(new)])
+        async for _ in attempts(self._store.name, ", ".join(changes)):
             writes: list[Write[Object]] = []
             for head in heads:
                 value = head.value or EMPTY
-                for change in batch:
-                    value = change.edit(value) if change.key == head.key else value
+                for change in changes[head.key]:
+                    value = change.edit(value)
                 if value != head.value:
                     writes.append(Write(head.key, value, head.etag, self._seconds(value)))
             if not writes or await self._store.save_many(writes):
                 return
-            heads = await self._store.get_many(keys)
+            heads = await self._store.get_many(list(changes))

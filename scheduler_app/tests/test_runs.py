@@ -2,10 +2,12 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from urllib.request import urlopen
 
 import pytest
-from conftest import largest_value, problem_of, runs_in
+from conftest import largest_value, problem_of, process, runs_in
 
 PAGE_SIZE = 50
 
@@ -185,19 +187,17 @@ def test_a_run_that_cannot_be_stored_fails_the_callback_so_that_it_comes_again(c
     assert len(runs(client)) == 1
 
 
-def test_two_replicas_at_once_lose_nothing_and_double_nothing(serve, sidecar):
-    replicas = [serve(), serve()]
+def test_two_replicas_at_once_lose_nothing_and_double_nothing(sidecar):
     each = PAGE_SIZE + 10
 
-    def call(replica, offset):
-        for number in range(offset, offset + each):
-            assert replica.post("/job/j", json=number).status_code == 200
+    def call(port, first):
+        for number in range(first, first + each):
+            urlopen(f"http://127.0.0.1:{port}/job/j", json.dumps(number).encode(), timeout=10).read()
 
-    threads = [threading.Thread(target=call, args=(one, place * each)) for place, one in enumerate(replicas)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with process(sidecar) as (_, one), process(sidecar) as (_, other), ThreadPoolExecutor() as pool:
+        calls = [pool.submit(call, one, 0), pool.submit(call, other, each)]
+        for done in calls:
+            done.result(60)
     assert sidecar.saved("runs") > 2 * each, "they did not meet: this test shows nothing"
     for key in ("runs", "job:j"):
         assert sorted(run["data"] for run in runs_in(sidecar, key)) == list(range(2 * each))

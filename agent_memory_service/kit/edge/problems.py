@@ -34,7 +34,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unexpected)
     generate = app.openapi
-    app.openapi = lambda: _with_problem_media_type(generate())
+    app.openapi = lambda: _corrected(generate())
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
@@ -60,11 +60,14 @@ def _field(location: tuple[int | str, ...]) -> str:
     return ".".join(part for part in path if isinstance(part, str))[:100] or str(source)
 
 
-def _with_problem_media_type(schema: dict[str, Any]) -> dict[str, Any]:
-    # FastAPI documents every response model under the media type of the route's good answer.
+def _corrected(schema: dict[str, Any]) -> dict[str, Any]:
     for path in schema["paths"].values():
         for operation in path.values():
             for status, response in operation["responses"].items():
-                if status >= "400" and (content := response.get("content")):
+                content = response.get("content", {})
+                # FastAPI documents every response model under the media type of the route's good answer.
+                if status >= "400" and content:
                     response["content"] = {MEDIA_TYPE: next(iter(content.values()))}
+                # FastAPI describes server-sent events in the form of OpenAPI 3.2, in a document of version 3.1.
+                content.get("text/event-stream", {}).pop("itemSchema", None)
     return schema

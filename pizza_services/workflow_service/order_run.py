@@ -39,8 +39,8 @@ class OrderRun:
     """Do the steps of one run, race each against a cancellation and the deadline, and compensate them.
 
     Everything here is replayed: no clock but the workflow's, no setting but the rules in its input, no random value, no
-    I/O. A status is decided here, and the next activity publishes it: a step that a cancellation has overtaken may
-    still be running, and must not publish a status that this workflow does not have.
+    I/O. A status is decided here, and the next activity publishes it. A step that a cancellation has overtaken may
+    still be running. It must not publish a status that this workflow does not have.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class OrderRun:
         self._show()
 
     def watch(self) -> None:
-        """From now on the order can be cancelled, and can expire."""
+        """Let cancellation and expiry end the order from now on."""
         # One durable wait for both: the event, or the timer that the SDK creates for its timeout.
         limit = timedelta(seconds=self.rules.deadline_seconds)
         self._interrupt = self.ctx.wait_for_external_event(CANCEL, timeout=limit)

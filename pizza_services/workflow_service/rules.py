@@ -1,7 +1,7 @@
 """The rules of an order. They become part of its workflow's input at the start.
 
-A workflow is replayed by the code of today. If it read these numbers from today's settings, a changed setting would
-make the replay of a running order differ from its history, and the order would fail.
+A workflow is replayed by the code of today. If it read these numbers from today's settings, the replay of a
+running order could differ from its history. The order would then fail.
 """
 
 from dapr.ext.workflow import RetryPolicy

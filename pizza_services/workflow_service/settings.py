@@ -51,8 +51,8 @@ class Settings(ServiceSettings):
     # How often the engine is pinged and the sidecar's workers are counted, and how long it may have none.
     engine_check_seconds: float = Field(default=10.0, gt=0)
     worker_lockout_seconds: float = Field(default=45.0, gt=0)
-    # How often the watchdog checks an order, when it nudges an idle one, and how long after its deadline it compensates
-    # one that has not ended: a compensation may take 45 minutes (rules.py).
+    # The watchdog: the time between two checks, the idle time before a nudge, and the time after the deadline before it
+    # compensates. A compensation may take 45 minutes (rules.py).
     watch_every_seconds: int = Field(default=60, ge=1)
     watch_idle_seconds: float = Field(default=120.0, gt=0)
     watch_grace_seconds: float = Field(default=3600.0, gt=0)

@@ -76,9 +76,9 @@ def cook_until_approved(run: OrderRun) -> Steps:
 def check_quality(run: OrderRun) -> Steps:
     """Return the kitchen's report on its pizza, or after `quality_check_seconds` that there is none.
 
-    The check is an activity of another app. While that app has no worker Dapr cannot dispatch it, and holds back the
-    whole turn that asked for it, with its timers and events (FAULTS.md). So a child workflow waits for the kitchen, and
-    this one for the child or the timer.
+    The check is an activity of another app. While that app has no worker Dapr cannot dispatch it. Dapr then holds back
+    the whole turn that asked for it, with its timers and events (FAULTS.md). So a child workflow waits for the kitchen,
+    and this one for the child or the timer.
     """
     run.enter("quality_check")
     check = run.ctx.call_child_workflow("quality_check_workflow", input=run.remote_check())

@@ -41,7 +41,7 @@ NO_VERB = {
         "a an the this that these those it its they their one two three some any all each every everything everybody",
         "nothing nobody no not none only just both either neither what whatever whether which who whoever whose how",
         "where when while why if as at by for from in into of on out over to under until up with without after again",
-        "before between here there is are was were be been has have had can could may might must should will would do",
+        "before between here there is are was were be been has have had can could may might must should will would",
         "so such more most less because but and or also too then than else other another same first last next new old",
     )
     for word in line.split()

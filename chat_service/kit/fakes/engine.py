@@ -78,8 +78,8 @@ class Engine(TaskHubSidecarServiceServicer):
             self.steered: list[tuple[str, str]] = []
             self.tokens: set[str | None] = set()
             self.pings = 0
-            # Faults. Each call waits while `down` is set; those that reach an actor wait while `blocked` is set, until
-            # a worker leaves; those to an instance in `deadlocked` likewise.
+            # Faults. Each call waits while `down` is set. Those that reach an actor wait while `blocked` is set, until
+            # a worker leaves. Those to an instance in `deadlocked` wait in the same way.
             self.down, self.blocked = threading.Event(), threading.Event()
             self.deadlocked: set[str] = set()
             self.holds_starts = threading.Event()

@@ -1,8 +1,8 @@
 """Restart an order whose workflow failed through no fault of its steps (FAULTS.md).
 
 A second workflow of the same run repeats the story: the services have done the steps already, and the verdict is in the
-state store. It must wait until no step of the first can still be running: its result would count as one of the second,
-which would then wait for its own for ever.
+state store. It must wait until no step of the first can still be running. Otherwise its result would count as one of
+the second, which would then wait for its own for ever.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Tests of pizza-workflow without Dapr: the whole service and its worker, beside a stand-in for its sidecar.
 
-The stand-in speaks gRPC and HTTP: a workflow engine, a state store with ETags, a topic and jobs (kit/fakes), and the
-other four pizza services behind its invoke API (other_services.py). The repository's tests on the Dapr runtime show
+The stand-in speaks gRPC and HTTP. It has a workflow engine, a state store with ETags, a topic and jobs (kit/fakes). The
+other four pizza services are behind its invoke API (other_services.py). The repository's tests on the Dapr runtime show
 that the real ones behave alike.
 """
 

@@ -71,7 +71,7 @@ def test_force_cancels_an_order_that_is_lost(ada, sidecar, lost):
 
 
 def asked_of(ada, client):
-    """What is answered to all that can be asked of an order, force last: status and code, by what was asked."""
+    """Return the status and code of each request about an order, force last."""
     answers = {
         "show": client.get("/orders/123"),
         "start": client.post("/start-order", json=ORDER),
@@ -96,7 +96,7 @@ def test_a_lost_order_that_was_undone_has_ended(ada, client, sidecar, lost, hear
 
 
 def deleted(run):
-    """What pizza-order answers of an order that was deleted with this run."""
+    """Return pizza-order's answer about an order that was deleted with this run."""
     return (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": run})
 
 
@@ -121,7 +121,7 @@ def test_a_lost_order_is_not_taken_for_the_one_that_was_deleted_before(ada, clie
 
 
 def lose_undoing(ada, sidecar, instance_id):
-    """Has the engine lose the workflow that undoes the order, while it does that."""
+    """Let the engine lose the compensating workflow in the middle of its work."""
     eventually(lambda: sidecar.peers.asked()[-1] == "recall")
     sidecar.engine.lost.add(instance_id)
     sidecar.peers.release()

@@ -297,7 +297,7 @@ def test_force_mends_an_order_whose_workflow_was_ended(ada, sidecar):
 
 
 def undo_in_vain(ada, sidecar):
-    """Has an order undone by force, and that fail half way."""
+    """Compensate an order by force, and let that fail half way."""
     sidecar.peers.hold("recall")
     ada.order()
     ada.until("pending_validation")
@@ -350,14 +350,14 @@ def hold_the_end(ada, sidecar, end="delivered"):
 
 
 def fail(sidecar, instance_id, status="FAILED"):
-    """Has a workflow fail, as a fault in its code or in the engine would."""
+    """Let a workflow fail, as a fault in its code or in the engine would."""
     with sidecar.engine.lock:
         failed = pb.CompleteWorkflowAction(workflowStatus=f"ORCHESTRATION_STATUS_{status}")
         sidecar.engine._completeWorkflow(sidecar.engine.instances[instance_id], 99, failed)
 
 
 def compensate(sidecar, **changes):
-    """A forced cancellation that found the order under way, and whose workflow begins only now."""
+    """Start the compensating workflow of a forced cancellation that found the order in flight."""
     of = json.loads(sidecar.engine.instances["pizza-order-123"].input)
     given = json.dumps({"of": {**of, **changes}, "reason": "by force"})
     undoing = Instance("pizza-undo-123", "compensation_workflow", given)

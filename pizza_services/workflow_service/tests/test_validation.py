@@ -107,6 +107,6 @@ def test_the_step_repeated_late_leaves_the_next_pizza_alone(ada, sidecar):
 
 
 def repeat_validate_pizza(sidecar, run):
-    """Has the worker do the step of the first pizza once more, as a sidecar may after a crash."""
+    """Let the worker repeat the step of the first pizza, as a sidecar may after a crash."""
     sidecar.engine.repeat("validate_pizza", {"order_id": "123", "run": run, "attempt": 1}, "pizza-order-123")
     eventually(lambda: 99 in sidecar.engine.completed)

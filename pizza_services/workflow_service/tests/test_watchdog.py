@@ -1,4 +1,4 @@
-"""The watchdog: a look at an order leaves it as it is, unless its workflow cannot go on by itself."""
+"""The watchdog: a look at an order leaves it as it is, unless its workflow cannot continue."""
 
 from datetime import timedelta
 
@@ -49,29 +49,29 @@ def test_an_order_that_is_over_is_watched_no_more(ada, sidecar, end):
     look(ada)
     assert sidecar.dapr.jobs == {}
     assert sidecar.peers.asked() == asked
-    # Dapr may call once more what it has just been told to delete.
+    # Dapr may call a job again that was just deleted.
     look(ada)
 
 
 def until_undone(customer):
-    """The order's state, as soon as it is undone from outside; before that its failed workflow has a result too."""
+    """Return the order's state once it is compensated. Its failed workflow has a result before that."""
     return eventually(lambda: "final_status" in (found := customer.state()).get("result", {}) and found)
 
 
 def break_off(customer, sidecar):
-    """Has the workflow fail, and the watchdog look when no step of it can be under way any more."""
+    """Let the workflow fail, and the watchdog check it once none of its steps can be running."""
     fail(sidecar, "pizza-order-123")
     let_pass(sidecar, 71)
     look(customer)
 
 
 def let_pass(sidecar, seconds, instance_id="pizza-order-123"):
-    """A workflow did its last turn so much earlier."""
+    """Move a workflow's last turn back by that time."""
     sidecar.engine.instances[instance_id].created -= timedelta(seconds=seconds)
 
 
 def delivered_once(customer, sidecar):
-    """The order, delivered, with each step done once although it may have been asked for twice."""
+    """Check that the order is delivered and each step was done once, even if requested twice; return it."""
     ended = customer.until_ended()
     assert ended["result"]["final_status"] == "delivered"
     assert list(sidecar.peers.done) == [("order", 1), ("cook", 1), ("deliver", 1)]

@@ -296,3 +296,15 @@ def test_a_record_that_cannot_be_written_fails_its_request_and_no_later_one(clie
     assert not sidecar.jobs
     sidecar.is_down = False
     assert client.post("/schedule-job/j").status_code == 200
+
+
+def test_a_job_is_recorded_before_it_is_scheduled(client, sidecar):
+    recorded = []
+    sidecar.before = lambda method, key: recorded.append(sidecar.value(f"job:{key}")) if "Schedule" in method else None
+    assert client.post("/schedule-job/j", json={"due_time": "1h"}).status_code == 200
+    assert [head["remembered"]["order"] for head in recorded] == [{"due_time": "1h"}]
+
+
+def test_a_job_that_is_refused_leaves_no_record(client, sidecar):
+    problem_of(client.post("/schedule-job/j", json={"due_time": "1h", "ttl": "5s"}), 422)
+    assert sidecar.value("job:j")["remembered"] is None

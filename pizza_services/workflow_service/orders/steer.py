@@ -1,5 +1,7 @@
 """Pause, resume, cancel and validate orders, as far as their standing allows it."""
 
+import asyncio
+
 from kit.engine.instances import Instances
 from messages import Cancellation, instance_of
 from models import CancelRequest, Validation
@@ -39,8 +41,11 @@ class Steer:
 
     async def validate(self, validation: Validation) -> None:
         """Pass the verdict on a cooked pizza to its workflow."""
-        position = await self._under_way(validation.order_id, *UNDER_WAY, Standing.ENDING)
-        await self._verdicts.give(validation, position.progress)
+        order_id = validation.order_id
+        position, found = await asyncio.gather(
+            self._under_way(order_id, *UNDER_WAY, Standing.ENDING), self._verdicts.find(order_id)
+        )
+        await self._verdicts.give(validation, position.progress, found)
 
     async def cancel(self, request: CancelRequest) -> None:
         """Let the workflow compensate the order, or with `force` stop the workflow and compensate from outside."""

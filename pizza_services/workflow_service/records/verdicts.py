@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from kit.engine.instances import Instances
 from kit.sidecar.client import SdkClient
-from kit.sidecar.store import Conflict, StateStore
+from kit.sidecar.store import Conflict, StateStore, Stored
 from messages import Progress, Verdict, instance_of
 from models import Validation
 from orders import refusals
@@ -52,19 +52,22 @@ class Verdicts:
 
     async def resumes_at(self, order_id: str, run: str) -> int:
         """Return the pizza with which a run continues: the first one that was not rejected."""
-        pizza = (await self._store.get(_key(order_id))).value
+        pizza = (await self.find(order_id)).value
         if pizza is None or pizza.run != run:
             return 1
         return pizza.attempt + (pizza.status == "rejected")
 
-    async def give(self, validation: Validation, progress: Progress) -> None:
+    async def find(self, order_id: str) -> Stored[WaitingPizza]:
+        """Return the pizza that waits, or the last one that did."""
+        return await self._store.get(_key(order_id))
+
+    async def give(self, validation: Validation, progress: Progress, found: Stored[WaitingPizza]) -> None:
         """Send the verdict; the same one again is sent again. Raise Refused if no pizza waits for it.
 
         The verdict is recorded first, so one of two contradicting ones is refused. It is sent after that each time, so
         a request that crashed in between can be repeated. The workflow takes the first for each attempt.
         """
         order_id, verdict = validation.order_id, "approved" if validation.verdict else "rejected"
-        found = await self._store.get(_key(order_id))
         pizza = found.value
         if (
             pizza is None

@@ -102,7 +102,7 @@ class Watchdog:
         await self._jobs.delete(_job_of(order_id))
         # The order may have been started again since, and then this was its new job.
         with suppress(LostInstance):
-            if active(await self._instances.state(instance_of(order_id))):
+            if active(await self._instances.state(instance_of(order_id), payloads=False)):
                 await self.watch(order_id)
 
     def _lateness(self, position: Position, state: WorkflowState) -> str | None:

@@ -21,7 +21,10 @@ from messages import Check, Step, ValidationStep
 from order_run import OrderRun
 
 RECORDED = sorted((SERVICE / "tests" / "replay").glob("*/*.json"))
-ENDS = {"approved", "remade", "rejected", "cancelled", "paused", "retried", "nudged", "check"}
+ENDS = {
+    "approved", "remade", "rejected", "expired", "cancelled", "paused", "retried", "nudged", "undelivered", "check",
+    "compensation", "resumed",
+}  # fmt: skip
 
 
 def name_of(path: Path) -> str:
@@ -106,6 +109,18 @@ def test_a_step_that_is_left_out_is_found(monkeypatch):
     monkeypatch.setattr(workflow, "check_quality", unchecked)
     with pytest.raises(Differs, match="quality_check_workflow"):
         replay_now(history("1/remade"))
+
+
+def test_the_pizza_at_which_a_restarted_order_continues_is_held_too(monkeypatch):
+    cook = workflow.cook_until_approved
+
+    def from_the_next(run):
+        run.input.resumed.attempt += 1
+        yield from cook(run)
+
+    monkeypatch.setattr(workflow, "cook_until_approved", from_the_next)
+    with pytest.raises(Differs, match="discard_pizza"):
+        replay_now(history("1/resumed"))
 
 
 def test_the_order_of_compensations_is_held_too(monkeypatch):

@@ -49,16 +49,13 @@ async def services(settings: Settings, session: aiohttp.ClientSession) -> AsyncG
     async with aclosing(SdkClient(settings, session, seconds)) as sdk:
         invoker = Invoker(session, settings.dapr_http_port)
         instances = Instances(settings, seconds)
-
         claims = Claims(settings, sdk)
         book = OrderBook(settings, invoker)
         pauses = Pauses(settings, sdk, instances)
         verdicts = Verdicts(settings, sdk, instances)
-
         events = StatusEvents(settings, sdk)
         activities = Activities(settings, Peers(invoker), events, claims, verdicts, instances)
         worker = Worker(settings, WORKFLOWS, activities.all())
-
         stalled_engine = StalledEngine(settings, instances, worker, session, settings.engine_check_seconds)
         lockout = WorkerLockout(settings, session, settings.engine_check_seconds, settings.worker_lockout_seconds)
         compensations = Compensations(settings, instances)
@@ -68,7 +65,6 @@ async def services(settings: Settings, session: aiohttp.ClientSession) -> AsyncG
         watchdog = Watchdog(
             settings, Jobs(sdk, seconds), instances, claims, standings, compensations, lost, restarts, stalled_engine
         )
-
         async with running(worker, stalled_engine.watch, lockout.watch):
             yield Services(
                 Start(instances, claims, standings, watchdog),

@@ -68,6 +68,20 @@ def test_a_thousand_turns_twice_and_out_of_order_and_to_two_replicas_at_once(lab
         assert len(lab.history(session)) == 2 * len(kept)
 
 
+def test_an_event_with_the_five_taught_fields_is_stored_under_its_own_id_and_time(lab):
+    user, session, began = fresh("ada"), fresh("s"), datetime.now(UTC)
+    data = turn(user, session, 1, began)
+    del data["message_id"], data["timestamp"]
+    # Without metadata, so that Dapr gives the event its id and its time.
+    lab.http.post(lab.sidecar(CHAT, "/v1.0/publish/pubsub/conversations"), json=data).raise_for_status()
+    lab.wait_for_turns(session, 1)
+    question, answer = lab.history(session)
+    assert (question["content"], answer["content"]) == ("Question 1", "Answer 1")
+    # Dapr's time is of whole seconds.
+    assert began - timedelta(seconds=1) <= datetime.fromisoformat(question["timestamp"]) <= datetime.now(UTC)
+    assert question["message_id"]
+
+
 def backlog(lab):
     """Count the events of the stream that are not read, or not acknowledged yet."""
     (group,) = [dict(zip(one[::2], one[1::2], strict=True)) for one in lab.redis("XINFO", "GROUPS", "conversations")]

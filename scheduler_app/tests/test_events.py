@@ -130,7 +130,8 @@ def test_two_replicas_with_the_same_event_at_once_schedule_once(serve, sidecar):
         None, "text", [], {}, {"schedule": "@every 10s"}, {**GOOD, "job_name": "a/b"}, {**GOOD, "job_name": 5},
         {**GOOD, "schedule": "@every 0s"}, {**GOOD, "more": 1}, {**GOOD, "schedule": "0 * * * *"},
         {**GOOD, "job_name": "'; DROP TABLE jobs; --"}, {**GOOD, "due_time": "0001-01-01T00:00:00+01:00"},
-        {**GOOD, "schedule": "@every 80000000h"}, {**GOOD, "schedule": "TZ=UTC @every 1ms"}, {**GOOD, "failure_policy": {"constant": {"interval": "0s"}}},
+        {**GOOD, "schedule": "@every 80000000h"}, {**GOOD, "schedule": "TZ=UTC @every 1ms"},
+        {**GOOD, "failure_policy": {"constant": {"interval": "0s"}}},
     ],
 )  # fmt: skip
 def test_an_event_that_never_can_be_scheduled_is_dropped(client, sidecar, data):

@@ -15,6 +15,7 @@ from labctl.stack import HOME, ROOT
 RUNTIME_VERSION = "1.18.1"
 CLI_VERSION = "1.16.5"
 BINARIES = ("daprd", "placement", "scheduler", "sentry")
+DOWNLOAD_SPACE_GB = 1  # release archives and programs together
 
 SOURCE = ROOT / "runtime"
 OWN = HOME / "runtime"

@@ -26,7 +26,6 @@ from labctl.stack import HOME
 
 HOST = "https://github.com"
 MIRROR = "LAB_DAPR_RELEASES"  # environment variable: the address of a mirror that has the same paths as github.com
-SPACE_GB = 1  # archives and programs together
 CONNECT_SECONDS = 3.0
 SILENT_SECONDS = 10.0  # how long the host may send nothing
 

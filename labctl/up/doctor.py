@@ -13,7 +13,7 @@ from typing import Literal
 
 from labctl import runfile
 from labctl.errors import LabError
-from labctl.make import build, installed, redis_server, releases, uv
+from labctl.make import build, installed, redis_server, uv
 from labctl.make import runtime as dapr
 from labctl.stack import HOME, ROOT, Stack
 from labctl.up import infrastructure, processes, readiness
@@ -154,7 +154,7 @@ def _disk() -> Row:
     free = shutil.disk_usage(HOME.parent if not HOME.exists() else HOME).free / 1e9
     if free < build.BUILD_SPACE_GB and not (dapr.users_own() or dapr.pinned()):
         # Nobody knows before ./lab setup whether the release archives, which need less, can be had.
-        state = "missing" if free < releases.SPACE_GB else "note"
-        what = f"disk ({releases.SPACE_GB} GB to download Dapr, {build.BUILD_SPACE_GB} GB to build it)"
+        state = "missing" if free < installed.DOWNLOAD_SPACE_GB else "note"
+        what = f"disk ({installed.DOWNLOAD_SPACE_GB} GB to download Dapr, {build.BUILD_SPACE_GB} GB to build it)"
         return Row(state, what, f"{free:.1f} GB free", "make room, or set LAB_HOME to a folder on another disk")
     return Row("ok", "disk", f"{free:.1f} GB free")

@@ -69,9 +69,12 @@ def _kit_imports(path: Path, root: Path) -> Iterator[Path]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             # `from kit.edge import logs` names a module, `from kit.edge.logs import configure` a part of one.
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # pytest's plugins are named in strings.
+            names = [node.value]
         else:
             continue
         for name in names:
-            if name.split(".")[0] == KIT:
+            if name.startswith(f"{KIT}.") and name.replace(".", "").isidentifier():
                 module = root.joinpath(*name.split("."))
                 yield from (each for each in (module.with_suffix(".py"), module / "__init__.py") if each.exists())

@@ -1,15 +1,14 @@
-"""The routes of callee answer with the limits and errors of the kit, also as a process."""
+"""callee as a process and at its edge: who may call, a body that never ends, and SIGTERM."""
 
+import json
+import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from urllib.request import Request, urlopen
 
-from conftest import process
+from conftest import SERVICE
 
-
-def test_wrong_method(client):
-    answer = client.post("/greet/Ada")
-    assert answer.status_code == 405
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["allow"] == "GET"
+from kit.fakes.waiting import eventually, process
 
 
 def test_nobody_but_the_sidecar_may_call_when_there_is_a_token(serve):
@@ -22,7 +21,7 @@ def test_nobody_but_the_sidecar_may_call_when_there_is_a_token(serve):
 def test_a_body_that_never_ends_is_not_waited_for():
     head = "PUT /faults HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{"
     with (
-        process("main.py", FAULTS_ENABLED="true", MAX_BODY_SECONDS=0.2) as (_, port),
+        process(SERVICE, FAULTS_ENABLED="true", MAX_BODY_SECONDS=0.2) as (_, port),
         socket.create_connection(("127.0.0.1", port), timeout=5) as slow,
     ):
         slow.sendall(head.encode())
@@ -30,3 +29,15 @@ def test_a_body_that_never_ends_is_not_waited_for():
     assert answer.startswith("HTTP/1.1 408 ")
     assert "application/problem+json" in answer
     assert "0.2 s" in answer
+
+
+def test_a_request_in_flight_is_answered_after_sigterm():
+    with process(SERVICE, FAULTS_ENABLED="true") as (running, port), ThreadPoolExecutor() as pool:
+        base = f"http://127.0.0.1:{port}"
+        order = json.dumps({"delay_ms": 700}).encode()
+        urlopen(Request(f"{base}/faults", order, {"content-type": "application/json"}, method="PUT")).read()
+        answer = pool.submit(lambda: urlopen(f"{base}/greet/Ada").read())
+        eventually(lambda: json.load(urlopen(f"{base}/faults"))["calls"])
+        running.terminate()
+        assert json.loads(answer.result(10)) == {"message": "Hello, Ada from callee-app!"}
+        assert running.wait(10) in (0, -signal.SIGTERM)

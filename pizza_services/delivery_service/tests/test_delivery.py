@@ -1,7 +1,8 @@
 """Delivery brings each pizza once, and a recall is for the whole run of an order, whichever pizza is on its way."""
 
 import pytest
-from story import ORDER, TASK, done, ledger, order_done
+
+from kit.fakes.pizza import ORDER, TASK, done, ledger, order_done
 
 
 def test_each_attempt_is_a_delivery_and_is_answered_with_its_status(client):

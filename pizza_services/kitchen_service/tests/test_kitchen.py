@@ -1,6 +1,6 @@
 """The kitchen cooks each pizza once; one that was rejected is discarded, and another one is cooked."""
 
-from story import ORDER, TASK, done, ledger, order_done
+from kit.fakes.pizza import ORDER, TASK, done, ledger, order_done
 
 
 def test_a_pizza_is_cooked_once_and_answered_with_its_status(client):

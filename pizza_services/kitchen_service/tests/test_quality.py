@@ -4,9 +4,9 @@ import json
 
 import grpc
 import pytest
-from story import ORDER, TASK
 
 from kit.fakes.engine import Engine, Instance
+from kit.fakes.pizza import ORDER, TASK
 from kit.fakes.waiting import eventually
 
 PIZZA = {"order_id": "123", "pizza_type": "pepperoni", "run": "1", "attempt": 1}

@@ -1,7 +1,8 @@
 """The storefront takes an order once, and refuses it after a refund or a cancellation."""
 
 import pytest
-from story import ORDER, TASK, done, ledger, order_done
+
+from kit.fakes.pizza import ORDER, TASK, done, ledger, order_done
 
 
 def test_an_order_is_taken_once_and_answered_with_its_status(client):

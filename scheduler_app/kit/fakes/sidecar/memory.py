@@ -95,6 +95,11 @@ class Sidecar:
     def __post_init__(self) -> None:
         self.released.set()
 
+    @property
+    def ports(self) -> dict[str, Any]:
+        """The settings of a service that this is the sidecar of."""
+        return {"dapr_http_port": self.http_port, "dapr_grpc_port": self.grpc_port}
+
     def reset(self) -> None:
         """Go back to a healthy sidecar that holds nothing."""
         self.released.set()

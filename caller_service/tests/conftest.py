@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,20 +20,11 @@ import grpc
 import pytest
 from fastapi.testclient import TestClient
 
-from main import create_app
 from protos.greeter_pb2 import GreetReply
 from protos.greeter_pb2_grpc import GreeterServicer, add_GreeterServicer_to_server
-from settings import Settings
 
+pytest_plugins = ["kit.fakes.service"]
 SERVICE = Path(__file__).parent.parent
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _only_the_settings_of_the_tests() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in Settings.model_fields:
-            environment.delenv(name.upper(), raising=False)
-        yield
 
 
 @dataclass
@@ -56,6 +47,11 @@ class Sidecar:
         if self.delay:
             self.delay.set()
         vars(self).update(vars(Sidecar(self.http_port, self.grpc_port)))
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The settings of a service beside it."""
+        return {"dapr_http_port": self.http_port, "dapr_grpc_port": self.grpc_port}
 
     @property
     def calls(self) -> list[tuple[str, dict[str, str]]]:
@@ -156,18 +152,6 @@ def sidecar(_sidecar_of_the_session: Sidecar) -> Iterator[Sidecar]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., TestClient]]:
-    """Makes a client of a service with these settings."""
-    with ExitStack() as running:
-
-        def start(**settings: object) -> TestClient:
-            app = create_app(Settings(_env_file=None, **settings))
-            return running.enter_context(TestClient(app, raise_server_exceptions=False))
-
-        yield start
-
-
-@pytest.fixture
 def client(serve: Callable[..., TestClient], sidecar: Sidecar) -> TestClient:
-    """A service beside the stand-in sidecar."""
-    return serve(dapr_http_port=sidecar.http_port, dapr_grpc_port=sidecar.grpc_port)
+    """Return the client of a service beside the stand-in sidecar."""
+    return serve(**sidecar.ports)

@@ -6,28 +6,19 @@ from pydantic import ValidationError
 from settings import Settings
 
 
-def problem_of(answer, status):
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["x-request-id"]
-    assert answer.json()["status"] == status
-    return answer.json()
+def test_errors_of_the_routing_have_a_request_id_too(client):
+    for answer, status in ((client.get("/nothing"), 404), (client.post("/call-greet/Ada"), 405)):
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert answer.headers["x-request-id"]
 
 
-def test_no_such_route(client):
-    assert problem_of(client.get("/nothing"), 404)["title"] == "Not Found"
+def test_the_welcome_names_the_main_routes_and_needs_no_app_token(serve):
+    answer = serve(app_api_token="s3cret").get("/")
+    assert answer.status_code == 200
+    assert all(route in answer.json()["message"] for route in ("/call-greet/{name}", "/docs", "/healthz", "/readyz"))
 
 
-def test_wrong_method(client):
-    answer = client.post("/call-greet/Ada")
-    problem_of(answer, 405)
-    assert answer.headers["allow"] == "GET"
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("call_timeout_seconds", 0), ("retry_after_seconds", -1)],
-)
+@pytest.mark.parametrize(("name", "value"), [("call_timeout_seconds", 0), ("retry_after_seconds", -1)])
 def test_a_setting_that_cannot_work_is_named(name, value):
     with pytest.raises(ValidationError, match=name):
         Settings(_env_file=None, **{name: value})

@@ -23,8 +23,7 @@ def main_py(sidecar_port):
 
 
 def run(sidecar, **settings):
-    ports = {"dapr_http_port": sidecar.http_port, "dapr_grpc_port": sidecar.grpc_port}
-    asyncio.run(script.run(Settings(_env_file=None, **ports, **settings)))
+    asyncio.run(script.run(Settings(_env_file=None, **sidecar.ports, **settings)))
 
 
 def test_calls_once_for_dapr_user(sidecar):

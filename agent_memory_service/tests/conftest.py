@@ -12,13 +12,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from kit.edge.service import session_for
-from kit.fakes.sidecar import Sidecar, running_sidecar
+from kit.fakes.sidecar import Sidecar
 from main import create_app
 from models import ConversationUpdated
 from settings import Settings
 from users import user_hash
 from wiring import Services, running
 
+pytest_plugins = ["kit.fakes.service", "kit.fakes.beside"]
 SERVICE = Path(__file__).parent.parent
 KEY = "test-key"
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -28,39 +29,22 @@ START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 logging.getLogger("httpx2").setLevel("WARNING")
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _only_the_settings_of_the_tests() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in Settings.model_fields:
-            environment.delenv(name.upper(), raising=False)
-        yield
-
-
-@pytest.fixture(scope="session")
-def _sidecar_of_the_session() -> Iterator[Sidecar]:
-    with running_sidecar() as running_one:
-        yield running_one
-
-
 @pytest.fixture
-def sidecar(_sidecar_of_the_session: Sidecar) -> Iterator[Sidecar]:
-    """A healthy stand-in sidecar that holds nothing but the key for user hashes, for this test alone."""
-    _sidecar_of_the_session.reset()
-    _sidecar_of_the_session.secrets["secretstore"]["USER_HASH_KEY"] = KEY
-    yield _sidecar_of_the_session
-    _sidecar_of_the_session.reset()
+def sidecar(sidecar: Sidecar) -> Sidecar:
+    """Return a healthy stand-in sidecar that holds nothing but the key for user hashes."""
+    sidecar.secrets["secretstore"]["USER_HASH_KEY"] = KEY
+    return sidecar
 
 
 def settings_beside(sidecar: Sidecar, **settings: Any) -> Settings:
     """Return the settings of a service whose sidecar this is, without waits."""
-    ports = {"dapr_http_port": sidecar.http_port, "dapr_grpc_port": sidecar.grpc_port}
     quick = {
         "summary_delay_seconds": 0.0,
         "summary_retry_seconds": 0.01,
         "faults_enabled": True,
         "sidecar_timeout_seconds": 2.0,
     }
-    return Settings(_env_file=None, **(ports | quick | settings))
+    return Settings(_env_file=None, **(sidecar.ports | quick | settings))
 
 
 class Service(TestClient):
@@ -101,12 +85,6 @@ def serve(sidecar: Sidecar) -> Iterator[Callable[..., Service]]:
             return open_ones.enter_context(client)
 
         yield start
-
-
-@pytest.fixture
-def client(serve: Callable[..., Service]) -> Service:
-    """A service with its fault switches on."""
-    return serve()
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ def test_the_newest_messages_come_first_and_oldest_first_within(long):
     assert [one["role"] for one in page["history"]] == ["user", "assistant"] * 10
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 7, 20, 49, 50, 51, 100])
+@pytest.mark.parametrize("limit", [1, 2, 7, 50, 51, 100])
 def test_going_back_sees_each_message_once(long, limit):
     seen, page = [], read(long, limit=limit)
     while True:
@@ -59,9 +59,6 @@ def test_what_is_not_the_users_does_not_come_with_the_memory(long, session):
     long.deliver(turn(1, user_id="grace", session_id="s-2"))
     answer = long.get("/memories/ada", params={"session_id": session})
     assert (answer.status_code, answer.json()["history"]) == (200, [])
-
-
-def test_an_unknown_user_is_404_whatever_the_conversation(long):
     assert long.get("/memories/nobody", params={"session_id": "s-1"}).status_code == 404
 
 

@@ -26,11 +26,6 @@ def test_a_turn_is_two_messages_of_its_conversation(client):
     }
 
 
-def test_an_event_that_comes_again_adds_nothing(client):
-    client.deliver(turn(1), turn(1), turn(2), turn(1))
-    assert contents(client) == ["question 1", "answer 1", "question 2", "answer 2"]
-
-
 def test_a_redelivery_long_after_still_adds_nothing(client):
     client.deliver(*(turn(number) for number in range(80)))
     client.deliver(turn(0), turn(24), turn(25), turn(79))
@@ -68,18 +63,6 @@ def test_two_replicas_keep_a_thousand_turns_once(sidecar):
     assert [item["message_id"] for page in pages for item in page["items"]] == stored
     assert sidecar.value("conversation:s-1:40") is None
     assert sidecar.value("conversation:s-1")["newest"] == 39
-
-
-def test_the_same_event_at_once_in_two_replicas_is_kept_once(sidecar):
-    async def deliver():
-        async with replicas(sidecar, 2) as both:
-            for number in range(30):
-                event = an_event(number)
-                await asyncio.gather(*(one.recorder.record(event) for one in both * 2))
-
-    asyncio.run(deliver())
-    stored = [one for page in (0, 1) for one in sidecar.value(f"conversation:s-1:{page}")["ids"]]
-    assert sorted(stored) == sorted(f"m-{number}" for number in range(30))
 
 
 def test_two_sessions_of_one_user_stay_apart(client):
@@ -134,42 +117,22 @@ def test_an_event_without_a_field_is_dropped_at_once(client, missing):
     assert client.sidecar.keys("") == []
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"user_id": ""},
-        {"user_id": "a" * 129},
-        {"user_id": "ada:x"},
-        {"user_id": "ada\n"},
-        {"user_id": 7},
-        {"user_id": None},
-        {"session_id": "s:at:m"},
-        {"session_id": "s" * 65},
-        {"session_id": "../s"},
-        {"session_id": "ß"},
-        {"message_id": ""},
-        {"message_id": "m 1"},
-        {"message_id": ["m"]},
-        {"event_type": "Other"},
-        {"user_message": ""},
-        {"user_message": "x" * 4001},
-        {"assistant_reply": "x" * 16_001},
-        {"assistant_reply": {"text": "x"}},
-        {"timestamp": "2026-01-05T09:00:00"},
-        {"timestamp": "yesterday"},
-    ],
-    ids=str,
-)
+BAD = {
+    "user_id": ["", "a" * 129, "ada:x", "ada\n", 7, None],
+    "session_id": ["s:at:m", "s" * 65, "../s", "ß"],
+    "message_id": ["", "m 1", ["m"]],
+    "event_type": ["Other"],
+    "user_message": ["", "x" * 4001],
+    "assistant_reply": ["x" * 16_001, {"text": "x"}],
+    "timestamp": ["2026-01-05T09:00:00", "yesterday"],
+}
+
+
+@pytest.mark.parametrize("fields", [{name: bad} for name, values in BAD.items() for bad in values], ids=str)
 def test_an_invalid_event_is_dropped_at_once_and_leaves_nothing(client, fields):
     answer = client.deliver(turn(1, **fields))
     assert (answer.status_code, answer.json()) == (200, {"status": "DROP"})
     assert client.sidecar.keys("") == []
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"17", b'"text"', b"\xff\xfe", b'{"data": []}', b'{"id": {}}'])
-def test_a_body_that_is_no_event_is_dropped_at_once(client, body):
-    answer = client.post("/events/conversations", content=body)
-    assert (answer.status_code, answer.json()) == (200, {"status": "DROP"})
 
 
 def test_a_store_that_is_down_has_the_event_sent_again(client):

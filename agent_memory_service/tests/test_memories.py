@@ -12,17 +12,13 @@ def initialize(client, user_id="junaid", **fields):
     return client.post(f"/memories/{user_id}/initialize", json=JUNAID | fields)
 
 
-def test_a_memory_is_made_and_read(client):
+def test_a_memory_is_made_once_and_read(client):
     made = initialize(client)
     assert made.status_code == 201
     assert made.json() == {"user_id": "junaid", **JUNAID, "updated_at": made.json()["updated_at"]}
-    assert client.get("/memories/junaid").json() == made.json()
-
-
-def test_made_twice_it_stays_as_it_was(client):
-    first = initialize(client).json()
     again = initialize(client, name="Somebody Else")
-    assert (again.status_code, again.json()) == (200, first)
+    assert (again.status_code, again.json()) == (200, made.json())
+    assert client.get("/memories/junaid").json() == made.json()
 
 
 def test_a_user_known_from_a_conversation_only_is_filled_in(client):
@@ -98,11 +94,7 @@ def test_a_bad_body_is_422_and_names_the_field(client, body, field):
         assert answer.json()["errors"][0]["field"] == field
     assert client.get("/memories/junaid").json() == before
     assert client.get("/memories/other").status_code == 404
-
-
-def test_a_name_is_needed(client):
-    answer = client.post("/memories/junaid/initialize", json={})
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "name")
+    assert client.post("/memories/other/initialize", json={}).json()["errors"][0]["field"] == "name"
 
 
 @pytest.mark.parametrize(
@@ -115,21 +107,6 @@ def test_a_store_that_is_down_is_named(client, call):
     answer = client.request(*call, json={"name": "X"} if call[0] == "PATCH" else None)
     assert answer.status_code == 503
     assert (answer.json()["dependency"], answer.json()["errorCode"]) == ("statestore", "INTERNAL")
-
-
-def test_a_store_that_hangs_is_504(serve, sidecar):
-    client = serve(sidecar_timeout_seconds=0.2)
-    client.get("/memories/ada")
-    sidecar.released.clear()
-    answer = client.get("/memories/ada")
-    assert (answer.status_code, answer.json()["dependency"]) == (504, "statestore")
-
-
-def test_without_a_sidecar_it_starts_and_says_so(serve):
-    client = serve(dapr_http_port=1, dapr_grpc_port=1)
-    assert client.get("/healthz").status_code == 200
-    answer = client.get("/memories/ada")
-    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr sidecar")
 
 
 @pytest.mark.parametrize(("in_the_store", "used"), [("from-the-store", "from-the-store"), ("", "from-the-environment")])

@@ -17,7 +17,7 @@ NodeManager.EXIT_TIMEOUT = 60
 # About a third of the time each; all other tests are the last third.
 GROUPS = {
     "pizza": ("tests/runtime/pizza/",),
-    "pages": ("tests/docs/", "tests/house/test_lint.py", "tests/house/test_kit.py"),
+    "chat and pages": ("tests/runtime/chat/", "tests/docs/", "tests/house/test_lint.py", "tests/house/test_kit.py"),
 }
 COUNT = len(GROUPS) + 1
 

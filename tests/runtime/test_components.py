@@ -53,8 +53,9 @@ def test_components_load(runtime: Runtime, app_id: str):
     control += ["--scheduler-host-address", f"127.0.0.1:{STACK.ports['scheduler']}"]
     command = [runtime.binary("daprd"), "--app-id", app_id, *ports, "--metrics-port", METRICS, *control]
     command += ["--resources-path", folder, "--config", config, "--dapr-listen-addresses", "127.0.0.1"]
-    # Where the CLI would start it: in the app's folder, a sibling of components/.
-    process = processes.spawn(STACK, "run", [str(part) for part in command], env={}, cwd=ROOT / "labctl", log=log)
+    # The CLI starts it in the app's folder, which the paths in components/ are relative to.
+    folders = {app.app_id: app.folder for app in runfile.read_apps(STACK)}
+    process = processes.spawn(STACK, "run", [str(part) for part in command], env={}, cwd=folders[app_id], log=log)
     try:
         assert wait_until(lambda: process.poll() is not None or processes.http_status(HTTP, "/v1.0/healthz") == 204, 30)
         text = log.read_text()

@@ -11,8 +11,8 @@ from kit.edge.faults import Faults, may_fail
 from kit.edge.service import build
 from kit.edge.settings import ServiceSettings
 from kit.edge.token import only_dapr
-from kit.fakes.sidecar import Sidecar, running_sidecar
 
+pytest_plugins = ["kit.fakes.beside"]
 story = APIRouter()
 
 
@@ -58,17 +58,3 @@ def serve() -> Iterator[Callable[..., TestClient]]:
 def client(serve: Callable[..., TestClient]) -> TestClient:
     """Return the client of a service with its fault switches on."""
     return serve(faults_enabled=True)
-
-
-@pytest.fixture(scope="session")
-def _sidecar_of_the_session() -> Iterator[Sidecar]:
-    with running_sidecar() as running:
-        yield running
-
-
-@pytest.fixture
-def sidecar(_sidecar_of_the_session: Sidecar) -> Iterator[Sidecar]:
-    """Return a healthy, empty stand-in sidecar, for this test alone."""
-    _sidecar_of_the_session.reset()
-    yield _sidecar_of_the_session
-    _sidecar_of_the_session.reset()

@@ -1,15 +1,12 @@
-"""A sidecar with the fake engine, for the tests of kit.engine: gRPC for the engine, HTTP for health and shutdown."""
+"""A worker beside a stand-in sidecar with the fake engine, for the tests of kit.engine."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import grpc
-from aiohttp import web
 from pydantic import BaseModel
 
 from kit.edge.service import session_for
@@ -17,6 +14,7 @@ from kit.edge.settings import ServiceSettings
 from kit.engine.instances import Instances
 from kit.engine.worker import Worker, running
 from kit.fakes.engine import Engine
+from kit.fakes.sidecar import Sidecar, running_sidecar
 
 WITHIN = 10
 
@@ -38,36 +36,18 @@ async def greet(greeting: Greeting) -> str:
 
 @dataclass
 class Lab:
-    """The engine, the sidecar's HTTP side, and a service's worker beside them."""
+    """The engine, the sidecar that has it, and a service's worker beside them."""
 
     engine: Engine
+    sidecar: Sidecar
     settings: ServiceSettings
     session: aiohttp.ClientSession
     worker: Worker
     instances: Instances
-    placed: bool = True
-    accepts_workers: bool = True
-    ready: bool = True
-    looks: int = 0
-    shutdowns: int = 0
-    at_shutdown: Callable[[], None] = field(default=lambda: None)
 
     @property
     def port(self) -> int:
         return self.settings.dapr_http_port
-
-    async def metadata(self, _: web.Request) -> web.Response:
-        self.looks += 1
-        workers = {"connectedWorkers": self.engine.connected()} if self.accepts_workers else {}
-        return web.json_response({"workflows": workers, "actorRuntime": {"hostReady": self.placed}})
-
-    async def healthz(self, _: web.Request) -> web.Response:
-        return web.Response(status=204 if self.ready else 500)
-
-    async def shutdown(self, request: web.Request) -> web.Response:
-        self.shutdowns += 1
-        self.at_shutdown()
-        return web.Response(status=204)
 
     async def start(self, instance_id: str = "one") -> None:
         await self.instances.schedule("greeting", instance_id, Greeting(name="Ada"))
@@ -85,42 +65,22 @@ async def until(condition: Callable[[], Any]) -> Any:
 @asynccontextmanager
 async def lab(*, connect: bool = True, seconds: float = 5.0, **settings: Any) -> AsyncGenerator[Lab]:
     """Run a fake sidecar, and a worker that is connected to it unless `connect` is False."""
-    engine, server = Engine(), grpc.server(ThreadPoolExecutor(32))
-    engine.add_to(server)
-    grpc_port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    app = web.Application()
-    runner = web.AppRunner(app)
-    place: dict[str, Lab] = {}
-
-    def route(name: str) -> Callable[[web.Request], Coroutine[Any, Any, web.Response]]:
-        async def answer(request: web.Request) -> web.Response:
-            return await getattr(place["lab"], name)(request)
-
-        return answer
-
-    app.router.add_get("/v1.0/metadata", route("metadata"))
-    app.router.add_get("/v1.0/healthz/outbound", route("healthz"))
-    app.router.add_post("/v1.0/shutdown", route("shutdown"))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    chosen = ServiceSettings(_env_file=None, dapr_grpc_port=grpc_port, dapr_http_port=port, **settings)
-    async with session_for(chosen) as session:
-        worker = Worker(chosen, [greeting], [greet])
-        place["lab"] = made = Lab(engine, chosen, session, worker, Instances(chosen, seconds))
-        try:
-            if connect:
-                async with running(worker):
-                    await until(lambda: worker.connected)
+    engine = Engine()
+    with running_sidecar(engine.add_to) as sidecar:
+        sidecar.connected_workers = engine.connected
+        chosen = ServiceSettings(_env_file=None, **sidecar.ports, **settings)
+        async with session_for(chosen) as session:
+            worker = Worker(chosen, [greeting], [greet])
+            made = Lab(engine, sidecar, chosen, session, worker, Instances(chosen, seconds))
+            try:
+                if connect:
+                    async with running(worker):
+                        await until(lambda: worker.connected)
+                        yield made
+                else:
                     yield made
-            else:
-                yield made
-        finally:
-            await worker.stop()
-            await runner.cleanup()
-            server.stop(None).wait()
+            finally:
+                await worker.stop()
 
 
 def async_test(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

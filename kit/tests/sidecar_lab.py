@@ -14,8 +14,7 @@ from kit.sidecar.store import StateStore
 
 def settings_of(sidecar: Sidecar, **more: Any) -> ServiceSettings:
     """Return the settings of a service whose sidecar this is."""
-    ports = {"dapr_http_port": sidecar.http_port, "dapr_grpc_port": sidecar.grpc_port}
-    return ServiceSettings(_env_file=None, **(ports | more))
+    return ServiceSettings(_env_file=None, **(sidecar.ports | more))
 
 
 @asynccontextmanager

@@ -86,20 +86,12 @@ def test_a_sidecar_that_was_lost_and_is_back_is_used_at_once(sidecar):
     asyncio.run(story())
 
 
-def test_the_sidecar_is_shown_its_token(sidecar):
+def test_calls_at_once_share_one_client_which_shows_the_sidecar_its_token(sidecar):
     async def story():
         async with connected(sidecar, dapr_api_token="s3cret") as sdk:
-            await read(sdk)
-
-    asyncio.run(story())
-    assert sidecar.tokens == {"s3cret"}
-
-
-def test_calls_at_once_share_one_client(sidecar):
-    async def story():
-        async with connected(sidecar) as sdk:
             await asyncio.gather(*(read(sdk) for _ in range(20)))
             async with sdk.calling("a") as one, sdk.calling("b") as other:
                 assert one is other
 
     asyncio.run(story())
+    assert sidecar.tokens == {"s3cret"}

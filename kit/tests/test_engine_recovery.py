@@ -42,11 +42,11 @@ async def test_a_worker_and_placement_are_counted_by_the_sidecar():
         await check_worker(at.session, at.port)
         assert await has_placement(at.session, at.port)
         assert not await lacks_only_a_worker(at.session, at.port)
-        at.accepts_workers = False
+        at.sidecar.connected_workers = lambda: 0
         with pytest.raises(Unavailable, match="no workflow worker"):
             await check_worker(at.session, at.port)
         assert await lacks_only_a_worker(at.session, at.port)
-        at.placed = False
+        at.sidecar.is_placed = False
         assert not await lacks_only_a_worker(at.session, at.port)
         assert not await has_placement(at.session, at.port)
 
@@ -91,7 +91,7 @@ async def test_a_workflow_that_accepts_no_call_recovers_once_it_is_suspected():
 async def test_an_engine_that_answers_or_recovers_without_help_is_left_alone(fault):
     async with lab(seconds=0.1) as at:
         (before,) = at.engine.workers
-        at.placed = fault != "no placement"
+        at.sidecar.is_placed = fault != "no placement"
         if fault != "none":
             (at.engine.blocked if fault == "no placement" else at.engine.down).set()
         async with watching(stalled_engine(at).watch):
@@ -103,29 +103,29 @@ async def test_an_engine_that_answers_or_recovers_without_help_is_left_alone(fau
 @async_test
 async def test_a_sidecar_that_accepts_no_worker_is_shut_down():
     async with lab(dapr_api_token="s3cret") as at:
-        at.accepts_workers = False
-        at.at_shutdown = lambda: setattr(at, "ready", False)
+        at.sidecar.connected_workers = lambda: 0
+        at.sidecar.at_shutdown = lambda: setattr(at.sidecar, "ready", False)
         async with watching(worker_lockout(at).watch):
-            await until(lambda: at.shutdowns == 1)
-            at.ready = at.accepts_workers = True
-            first = at.looks
-            await until(lambda: at.looks > first + 20)
-        assert at.shutdowns == 1
+            await until(lambda: at.sidecar.shutdowns == 1)
+            at.sidecar.ready, at.sidecar.connected_workers = True, at.engine.connected
+            first = at.sidecar.looks
+            await until(lambda: at.sidecar.looks > first + 20)
+        assert at.sidecar.shutdowns == 1
 
 
 @async_test
 async def test_a_sidecar_that_does_not_shut_down_is_asked_again():
     async with lab() as at:
-        at.accepts_workers = False
+        at.sidecar.connected_workers = lambda: 0
         async with watching(worker_lockout(at, shutdown_seconds=0.2).watch):
-            await until(lambda: at.shutdowns == 2)
+            await until(lambda: at.sidecar.shutdowns == 2)
 
 
 @pytest.mark.parametrize("state", ["it has a worker", "placement is away"])
 @async_test
 async def test_a_sidecar_that_recovers_without_help_is_not_shut_down(state):
     async with lab() as at:
-        at.accepts_workers, at.placed = state == "it has a worker", state != "placement is away"
+        at.accepts_workers, at.sidecar.is_placed = state == "it has a worker", state != "placement is away"
         async with watching(worker_lockout(at).watch):
-            await until(lambda: at.looks > 30)
-        assert at.shutdowns == 0
+            await until(lambda: at.sidecar.looks > 30)
+        assert at.sidecar.shutdowns == 0

@@ -23,16 +23,10 @@ def test_fail_next_fails_that_many_with_that_status(client):
     assert answers[0].headers["content-type"] == "application/problem+json"
 
 
-def test_the_faults_that_are_left_and_the_calls_can_be_read(client):
-    state = client.put("/faults", json={"fail_next": 3, "delay_ms": 1, "status": 503}).json()
-    assert state == {"fail_next": 3, "delay_ms": 1, "status": 503, "calls": 0}
+def test_put_replaces_the_faults_and_what_is_left_of_them_can_be_read(client):
+    client.put("/faults", json={"fail_next": 3, "delay_ms": 1, "status": 503})
     client.get("/greet/Ada")
     assert client.get("/faults").json() == {"fail_next": 2, "delay_ms": 1, "status": 503, "calls": 1}
-
-
-def test_put_replaces_the_faults_and_restarts_the_count_of_failures(client):
-    client.put("/faults", json={"fail_next": 5, "delay_ms": 1, "status": 503})
-    client.get("/greet/Ada")
     assert client.put("/faults", json={"fail_next": 1}).json()["delay_ms"] == 0
     answer = client.get("/greet/Ada")
     assert (answer.status_code, answer.json()["detail"]) == (500, failure(1))
@@ -53,24 +47,17 @@ def test_a_delay_holds_a_call_back(client):
     assert time.perf_counter() - started >= 0.15
 
 
+BAD = {
+    "fail_next": [-1, 1_000_001, "2", True, None],
+    "delay_ms": [-1, 30_001, 0.5],
+    "status": [200, 399, 600],
+    "fail_nxt": [1],
+}
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
-    [
-        ({"fail_next": -1}, "fail_next"),
-        ({"fail_next": 1_000_001}, "fail_next"),
-        ({"fail_next": "2"}, "fail_next"),
-        ({"fail_next": True}, "fail_next"),
-        ({"fail_next": None}, "fail_next"),
-        ({"delay_ms": -1}, "delay_ms"),
-        ({"delay_ms": 30_001}, "delay_ms"),
-        ({"delay_ms": 0.5}, "delay_ms"),
-        ({"status": 200}, "status"),
-        ({"status": 399}, "status"),
-        ({"status": 600}, "status"),
-        ({"fail_nxt": 1}, "fail_nxt"),
-        ([], "body"),
-        ("x", "body"),
-    ],
+    [*[({name: bad}, name) for name, values in BAD.items() for bad in values], ([], "body"), ("x", "body")],
 )
 def test_bad_faults_are_refused_by_field_and_change_nothing(client, body, field):
     answer = client.put("/faults", json=body)

@@ -1,41 +1,14 @@
 """/healthz reports the process, /readyz its sidecar too."""
 
-import socket
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import asynccontextmanager
 
 import pytest
+from fastapi.testclient import TestClient
 
 from kit.edge.service import build
 from kit.edge.settings import ServiceSettings
+from kit.fakes.waiting import free_port
 from kit.sidecar.unavailable import Unavailable
-
-
-@contextmanager
-def sidecar_that_answers(status):
-    """Serve every GET with `status`; yield the port and the requested paths."""
-    asked = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        yield server.server_port, asked
-        server.shutdown()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_healthy_without_a_sidecar(serve):
@@ -43,20 +16,13 @@ def test_healthy_without_a_sidecar(serve):
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-def test_ready_when_the_sidecar_can_carry_calls_out(serve):
-    with sidecar_that_answers(204) as (port, asked):
-        answer = serve(dapr_http_port=port).get("/readyz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
-    assert asked == ["/v1.0/healthz/outbound"]
-
-
-@pytest.mark.parametrize("status", [404, 500, 503])
-def test_not_ready_when_the_sidecar_says_no(serve, status):
-    with sidecar_that_answers(status) as (port, _):
-        answer = serve(dapr_http_port=port).get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json()["dependency"] == "Dapr sidecar"
-    assert f"Dapr sidecar at 127.0.0.1:{port} is not ready" in answer.json()["detail"]
+def test_ready_when_the_sidecar_can_carry_calls_out(serve, sidecar):
+    client = serve(**sidecar.ports)
+    assert (client.get("/readyz").status_code, client.get("/readyz").json()) == (200, {"status": "ready"})
+    sidecar.ready = False
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr sidecar")
+    assert f"Dapr sidecar at 127.0.0.1:{sidecar.http_port} is not ready" in answer.json()["detail"]
 
 
 def test_not_ready_without_a_sidecar(serve):
@@ -66,14 +32,13 @@ def test_not_ready_without_a_sidecar(serve):
     assert f"Dapr sidecar at 127.0.0.1:{port} cannot be reached" in answer.json()["detail"]
 
 
-def test_not_ready_while_something_of_the_service_is_missing(serve):
+def test_not_ready_while_something_of_the_service_is_missing(serve, sidecar):
     async def no_worker(_request):
         raise Unavailable(503, "workflow worker", "No workflow worker is connected.")
 
-    with sidecar_that_answers(204) as (port, _):
-        client = serve(dapr_http_port=port)
-        client.app.state.ready = no_worker
-        answer = client.get("/readyz")
+    client = serve(**sidecar.ports)
+    client.app.state.ready = no_worker
+    answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["dependency"]) == (503, "workflow worker")
 
 
@@ -112,10 +77,6 @@ def test_a_setting_that_cannot_work_is_named(name, value):
 
 
 def test_the_lifespan_finds_the_session_with_the_token_of_the_sidecar(monkeypatch):
-    from contextlib import asynccontextmanager
-
-    from fastapi.testclient import TestClient
-
     seen = {}
 
     @asynccontextmanager

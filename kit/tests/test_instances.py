@@ -38,42 +38,36 @@ async def test_a_missing_instance():
         assert not active(None)
         assert await at.instances.wait("nobody", 0.05) is None
         await at.instances.purge("nobody", None)
-        for call in (at.instances.pause, at.instances.resume):
+        of = at.instances
+        for call in (of.pause("x"), of.resume("x"), of.raise_event("x", "Answer"), of.terminate("x", None)):
             with pytest.raises(NoInstance):
-                await call("nobody")
-        with pytest.raises(NoInstance):
-            await at.instances.raise_event("nobody", "Answer")
-        with pytest.raises(NoInstance):
-            await at.instances.terminate("nobody", None)
+                await call
 
 
 @async_test
-async def test_pause_and_resume():
+async def test_pause_and_resume_and_a_wait_that_ends_as_soon_as_the_instance_does():
     async with lab() as at:
         await at.start()
         await at.instances.pause("one")
         await until(lambda: at.engine.is_idle())
         assert (await at.instances.state("one")).runtime_status is WorkflowStatus.SUSPENDED
         await at.instances.raise_event("one", "Answer")
+        waiting = asyncio.create_task(at.instances.wait("one", 60))
         await at.instances.resume("one")
-        assert (await at.instances.wait("one", 5)).runtime_status is WorkflowStatus.COMPLETED
-
-
-@async_test
-async def test_terminate_returns_how_the_instance_ended():
-    async with lab() as at:
-        await at.start()
-        assert await at.instances.terminate("one", "stopped") is WorkflowStatus.TERMINATED
-        assert await at.instances.has_ended("one") is True
+        async with asyncio.timeout(5):
+            assert (await waiting).runtime_status is WorkflowStatus.COMPLETED
 
 
 @async_test
 async def test_terminate_returns_the_end_that_came_first():
     async with lab() as at:
-        await at.start()
-        await at.instances.raise_event("one", "Answer")
-        await at.instances.wait("one", 5)
-        assert await at.instances.terminate("one", "stopped") is WorkflowStatus.COMPLETED
+        for instance_id in ("one", "other"):
+            await at.start(instance_id)
+        await at.instances.raise_event("other", "Answer")
+        await at.instances.wait("other", 5)
+        assert await at.instances.terminate("one", "stopped") is WorkflowStatus.TERMINATED
+        assert await at.instances.has_ended("one") is True
+        assert await at.instances.terminate("other", "stopped") is WorkflowStatus.COMPLETED
 
 
 @async_test
@@ -156,13 +150,3 @@ async def test_a_refusal_and_a_lost_sidecar_are_told_apart():
         with pytest.raises(Unavailable) as caught:
             await instances.Instances(nowhere, 5).state("one")
         assert (caught.value.status, caught.value.dependency) == (503, "Dapr sidecar")
-
-
-@async_test
-async def test_a_wait_ends_as_soon_as_the_instance_does():
-    async with lab() as at:
-        await at.start()
-        waiting = asyncio.create_task(at.instances.wait("one", 60))
-        await at.instances.raise_event("one", "Answer", 1)
-        async with asyncio.timeout(5):
-            assert (await waiting).runtime_status is WorkflowStatus.COMPLETED

@@ -1,6 +1,7 @@
 """Other apps: 4xx is an answer, everything worse is Unavailable, which names the app or the sidecar."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -11,12 +12,12 @@ from kit.sidecar.unavailable import Unavailable
 from kit.tests.sidecar_lab import settings_of
 
 
-def ask(sidecar, path="greet/Ada%20L", port=None, **options):
+def ask(sidecar, path="greet/Ada%20L", port=None, body=True, **options):
     async def story():
         settings = settings_of(sidecar)
         async with session_for(settings) as session:
             invoker = Invoker(session, port or settings.dapr_http_port)
-            return await invoker.post("callee", path, {"n": 1}, **options)
+            return await (invoker.post("callee", path, {"n": 1}, **options) if body else invoker.get("callee", path))
 
     return asyncio.run(story())
 
@@ -39,13 +40,7 @@ def test_an_answer_is_handed_on(sidecar, status):
 
 def test_a_get_has_no_body(sidecar):
     sidecar.apps["callee"] = lambda _: (200, [1])
-
-    async def story():
-        settings = settings_of(sidecar)
-        async with session_for(settings) as session:
-            return await Invoker(session, settings.dapr_http_port).get("callee", "/list?limit=2")
-
-    assert asyncio.run(story()).json == {}
+    assert ask(sidecar, "list?limit=2", body=False).json == {}
     assert sidecar.invoked[0][1:4] == ("GET", "/list?limit=2", None)
 
 
@@ -75,8 +70,6 @@ def test_a_sidecar_that_is_away_is_named(sidecar):
 
 
 def test_an_app_that_is_too_slow_is_given_up(sidecar):
-    import threading
-
     done = threading.Event()
     sidecar.apps["callee"] = lambda _: (done.wait(5), (200, {}))[1]
     error = failure(sidecar, seconds=0.2)

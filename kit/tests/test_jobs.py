@@ -18,11 +18,12 @@ def run(sidecar, story):
     asyncio.run(telling())
 
 
-def test_a_job_is_scheduled_replaced_and_deleted(sidecar):
+def test_a_job_is_scheduled_replaced_or_left_and_deleted(sidecar):
     async def story(jobs):
         await jobs.schedule("once", "5s")
         await jobs.schedule("often", "5s", schedule="@every 2s", repeats=3, data={"n": [1, "x"]}, max_retries=4)
         await jobs.schedule("once", "7s")
+        await jobs.schedule("once", "9s", overwrite=False)
         await jobs.schedule("gone", "1s")
         await jobs.delete("gone")
         await jobs.delete("never")
@@ -50,13 +51,3 @@ def test_a_scheduler_that_is_down_is_named(sidecar):
         assert (raised.value.status, raised.value.dependency) == (503, "Dapr scheduler")
 
     run(sidecar, story)
-
-
-def test_a_job_that_exists_can_be_left_as_it_is(sidecar):
-    async def story(jobs):
-        await jobs.schedule("once", "5s")
-        await jobs.schedule("once", "7s", overwrite=False)
-        await jobs.schedule("first", "7s", overwrite=False)
-
-    run(sidecar, story)
-    assert {name: job["dueTime"] for name, job in sidecar.jobs.items()} == {"once": "5s", "first": "7s"}

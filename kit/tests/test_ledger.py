@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from kit import ledger
 from kit.edge.service import build
-from kit.fakes.sidecar import Sidecar, running_sidecar
+from kit.fakes.sidecar import Sidecar
 from kit.fakes.waiting import eventually
 from kit.ledger import Done, Ledger, Step, Task, Used
 from kit.sidecar.client import SdkClient
@@ -32,13 +32,6 @@ story = APIRouter()
 async def do(name: str, task: Task, ledger: Used, seconds: float = 0) -> Done:
     """Do a step."""
     return await ledger.do(STEPS[name], task, seconds)
-
-
-@pytest.fixture
-def sidecar() -> Iterator[Sidecar]:
-    """Run a stand-in sidecar with an empty store."""
-    with running_sidecar() as running:
-        yield running
 
 
 @pytest.fixture
@@ -92,16 +85,12 @@ def listed(client, **query):
     return [entry["order_id"] for entry in answer.json()["entries"]], answer.json()["next"]
 
 
-def test_a_repeated_step_is_done_once_and_counted(client):
-    answers = [client.post("/cook", json=TASK) for _ in range(3)]
+def test_a_repeated_step_is_done_once_and_counted_and_so_is_its_compensation(serve):
+    # Each request is another replica's, as after a restart.
+    answers = [serve().post("/cook", json=TASK) for _ in range(3)]
     assert [(answer.status_code, answer.json()) for answer in answers] == [(200, done("cooked"))] * 3
-    assert entries(client) == [("cook", "1", 1, "cooked", 3)]
-
-
-def test_a_compensation_is_done_once_too(client):
-    client.post("/cook", json=TASK)
-    assert [client.post("/discard", json=TASK).json() for _ in range(2)] == [done("discarded")] * 2
-    assert entries(client) == [("cook", "1", 1, "cooked", 1), ("discard", "1", 1, "discarded", 2)]
+    assert [serve().post("/discard", json=TASK).json() for _ in range(2)] == [done("discarded")] * 2
+    assert entries(serve()) == [("cook", "1", 1, "cooked", 3), ("discard", "1", 1, "discarded", 2)]
 
 
 @pytest.mark.parametrize("was_done", [True, False])
@@ -128,12 +117,6 @@ def test_another_step_is_refused_for_the_whole_run_and_for_no_other_run(client, 
     client.post("/recall", json=TASK)
     assert client.post("/deliver", json={**TASK, "attempt": attempt}).status_code == 409
     assert client.post("/deliver", json={**TASK, "attempt": attempt, "run": "b2"}).json()["run"] == "b2"
-
-
-def test_the_ledger_outlives_the_process_that_wrote_it(serve):
-    for _ in range(2):
-        assert serve().post("/cook", json=TASK).json() == done("cooked")
-    assert entries(serve()) == [("cook", "1", 1, "cooked", 2)]
 
 
 def test_two_replicas_that_are_asked_by_many_at_once_do_a_step_once(serve):
@@ -211,17 +194,14 @@ def test_an_order_whose_first_save_was_lost_is_done_once_at_the_second_request(c
     assert listed(client) == (["123"], None)
 
 
-def test_an_unknown_order_is_404(client):
+def test_an_unknown_order_is_404_and_an_empty_ledger_is_an_empty_list(client):
     answer = client.get("/ledger/unknown")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
     assert answer.json()["detail"] == "order_id: no step was done for order unknown."
-
-
-def test_an_empty_ledger_is_an_empty_list(client):
     assert client.get("/ledger").json() == {"entries": [], "next": None}
 
 
-def test_orders_are_listed_newest_first_page_by_page(serve):
+def test_orders_are_listed_newest_first_page_by_page_while_more_arrive(serve):
     client = serve(orders_per_page=3)
     post(client, *"abcdefg")
     assert listed(client) == (list("gfedcba"), None)
@@ -229,34 +209,8 @@ def test_orders_are_listed_newest_first_page_by_page(serve):
     while following is not None or not seen:
         found, following = listed(client, limit=2, **({"before": following} if following else {}))
         seen.append("".join(found))
+        post(client, f"later{len(seen)}")
     assert seen == ["gf", "ed", "cb", "a"]
-
-
-def test_a_page_stays_the_same_when_orders_arrive(serve):
-    client = serve(orders_per_page=3)
-    post(client, *"abcd")
-    _, following = listed(client, limit=2)
-    post(client, *"efg")
-    assert listed(client, limit=2, before=following) == (["b", "a"], None)
-
-
-def test_two_replicas_at_once_lose_no_order_and_list_none_twice(serve):
-    replicas = [serve(orders_per_page=4), serve(orders_per_page=4)]
-    ids = [f"n{number}" for number in range(40)]
-    with ThreadPoolExecutor(10) as pool:
-        list(pool.map(lambda number: post(replicas[number % 2], ids[number]), range(40)))
-    assert sorted(listed(replicas[0], limit=100)[0]) == sorted(ids)
-
-
-def test_an_order_costs_the_same_calls_however_many_there_are(serve, sidecar):
-    client = serve(orders_per_page=5)
-    costs = []
-    for number in range(60):
-        before = len(sidecar.calls)
-        post(client, f"n{number}")
-        costs.append(len(sidecar.calls) - before)
-    # Read the order, read and save the list, save the order; and save a full page now and then.
-    assert max(costs) <= 5
 
 
 def test_a_crash_between_the_list_and_the_order_does_not_break_the_list(client, sidecar):
@@ -267,35 +221,19 @@ def test_a_crash_between_the_list_and_the_order_does_not_break_the_list(client, 
     assert listed(client) == (["half", "a"], None)
 
 
-@pytest.mark.parametrize("before", ["999999999.1", "7.0", "0.99999"])
-def test_a_cursor_beyond_the_newest_page_starts_at_the_newest(serve, sidecar, before):
+@pytest.mark.parametrize(("before", "found"), [("999999999.1", "edcba"), ("0.99999", "edcba"), ("0.0", "")])
+def test_a_cursor_beyond_the_newest_order_starts_there_and_one_at_the_end_finds_none(serve, before, found):
     client = serve(orders_per_page=3)
     post(client, *"abcde")
-    calls = len(sidecar.calls)
-    assert listed(client, before=before) == (list("edcba"), None)
-    assert len(sidecar.calls) - calls <= 3
-
-
-def test_a_cursor_at_the_end_of_the_list_gives_an_empty_page(client):
-    post(client, "a")
-    assert listed(client, before="0.0") == ([], None)
+    assert listed(client, before=before) == (list(found), None)
 
 
 @pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ({"limit": 0}, "limit"),
-        ({"limit": 101}, "limit"),
-        ({"limit": "x"}, "limit"),
-        ({"before": "x"}, "before"),
-        ({"before": "1.2.3"}, "before"),
-        ({"before": "-1.0"}, "before"),
-        ({"before": "9" * 100}, "before"),
-    ],
+    "query", ["limit=0", "limit=101", "limit=x", "before=x", "before=1.2.3", "before=-1.0", f"before={'9' * 100}"]
 )
-def test_a_bad_query_is_refused_by_field(client, query, field):
-    answer = client.get("/ledger", params=query)
-    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, [field])
+def test_a_bad_query_is_refused_by_field(client, query):
+    answer = client.get(f"/ledger?{query}")
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, [query.split("=")[0]])
 
 
 BAD = [

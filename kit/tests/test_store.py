@@ -18,7 +18,7 @@ class Claim(BaseModel):
     count: int = 0
 
 
-def test_what_was_saved_is_read_with_its_etag(sidecar):
+def test_what_was_saved_is_read_with_its_etag_and_may_be_a_model(sidecar):
     async def story(store):
         assert (await store.get("key")).value is None
         await store.save("key", {"name": "Zoë", "n": [1, None]}, None)
@@ -26,12 +26,6 @@ def test_what_was_saved_is_read_with_its_etag(sidecar):
         assert stored.value == {"name": "Zoë", "n": [1, None]}
         await store.save("key", {}, stored.etag)
         assert (await store.get("key")).value == {}
-
-    with_stores(sidecar, story)
-
-
-def test_values_may_be_models(sidecar):
-    async def story(store):
         claims = store.of(Claim)
         await claims.save("claim", Claim(owner="a"), None)
         assert (await claims.get("claim")).value == Claim(owner="a")
@@ -119,14 +113,19 @@ def test_two_replicas_that_change_one_key_lose_nothing(sidecar):
 
 
 def test_a_change_that_changes_nothing_writes_nothing(sidecar):
+    before_it_existed = []
+
+    async def first():
+        before_it_existed.append(sidecar.value("key"))
+
     async def story(store):
         assert await store.change("key", lambda _: None) is None
-        assert await store.change("key", lambda _: {"n": 1}) == {"n": 1}
-        assert await store.change("key", lambda value: value) == {"n": 1}
+        assert await store.change("key", lambda _: {"n": 1}, first=first) == {"n": 1}
+        assert await store.change("key", lambda value: value, first=first) == {"n": 1}
         assert await store.change("key", lambda _: None) == {"n": 1}
 
     with_stores(sidecar, story)
-    assert sidecar.saved("key") == 1
+    assert (sidecar.saved("key"), before_it_existed) == (1, [None])
 
 
 def test_a_key_that_is_always_written_by_others_is_given_up(sidecar):
@@ -143,20 +142,6 @@ def test_a_key_that_is_always_written_by_others_is_given_up(sidecar):
         assert (raised.value.status, raised.value.retry_after) == (503, 1)
 
     with_stores(sidecar, story)
-
-
-def test_what_comes_before_a_key_is_created_happens_only_then(sidecar):
-    seen = []
-
-    async def first():
-        seen.append(sidecar.value("key"))
-
-    async def story(store):
-        for number in (1, 2):
-            await store.change("key", lambda _, number=number: {"n": number}, first=first)
-
-    with_stores(sidecar, story)
-    assert seen == [None]
 
 
 def test_keys_that_were_read_ahead_are_asked_for_once_until_they_are_written(sidecar):

@@ -14,8 +14,10 @@ from kit.tests.engine_lab import Greeting, async_test, greet, greeting, lab, unt
 
 @async_test
 async def test_a_workflow_runs_and_its_activity_runs_on_the_services_loop():
-    async with lab() as at:
+    async with lab(dapr_api_token="s3cret") as at:
         await at.start()
+        # Of the worker and the client.
+        assert at.engine.tokens == {"s3cret"}
         assert at.engine.instances["one"].custom_status == f"Hello, Ada! (on {id(asyncio.get_running_loop())})"
         await at.instances.raise_event("one", "Answer", {"to": "you"})
         state = await at.instances.wait("one", 5)
@@ -82,13 +84,6 @@ async def test_a_watch_that_fails_is_reported():
             async with running(at.worker, watch):
                 await until(lambda: at.worker.connected)
         assert not at.worker.connected
-
-
-@async_test
-async def test_worker_and_client_show_the_sidecars_token():
-    async with lab(dapr_api_token="s3cret") as at:
-        await at.start()
-        assert at.engine.tokens == {"s3cret"}
 
 
 def test_an_activity_takes_one_model():

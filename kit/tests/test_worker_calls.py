@@ -18,13 +18,14 @@ class Sidecar:
         return f"answer to {request}"
 
 
-def test_a_call_in_flight_is_awaited():
+def test_a_call_in_flight_is_awaited_within_a_limit():
     calls, sidecar = WorkerCalls(), Sidecar()
     answers, ended = [], []
     call = threading.Thread(target=lambda: answers.append(calls.intercept_unary_unary(sidecar, None, "1")))
     end = threading.Thread(target=lambda: ended.append(calls.end(5)))
     call.start()
     assert sidecar.called.wait(5)
+    assert not calls.end(0.01)
     end.start()
     end.join(0.05)
     assert end.is_alive()
@@ -34,23 +35,14 @@ def test_a_call_in_flight_is_awaited():
     assert (answers, ended) == (["answer to 1"], [True])
 
 
-def test_the_wait_for_a_call_has_a_limit():
-    calls, sidecar = WorkerCalls(), Sidecar()
-    call = threading.Thread(target=calls.intercept_unary_unary, args=(sidecar, None, "1"))
-    call.start()
-    assert sidecar.called.wait(5)
-    assert not calls.end(0.01)
-    sidecar.may_answer.set()
-    call.join(5)
-
-
-def test_a_failed_call_is_not_in_flight():
+def test_a_failed_call_and_an_open_stream_are_not_in_flight():
     def fails(details, request):
         raise grpc.RpcError
 
     calls = WorkerCalls()
     with pytest.raises(grpc.RpcError):
         calls.intercept_unary_unary(fails, None, "1")
+    assert list(calls.intercept_unary_stream(lambda details, request: iter([request]), None, "work")) == ["work"]
     assert calls.end(0)
 
 
@@ -60,9 +52,3 @@ def test_calls_are_refused_after_the_end():
     for call in (calls.intercept_unary_unary, calls.intercept_unary_stream):
         with pytest.raises(ValueError, match="stopping"):
             call(lambda details, request: "answer", None, "1")
-
-
-def test_a_stream_is_in_flight_only_until_it_is_open():
-    calls = WorkerCalls()
-    assert list(calls.intercept_unary_stream(lambda details, request: iter([request]), None, "work")) == ["work"]
-    assert calls.end(0)

@@ -60,7 +60,8 @@ def _answer(sidecar: Sidecar, verb: str, path: str, headers: dict[str, str], bod
         return (204 if sidecar.ready else 500), None
     if path == "/v1.0/metadata":
         sidecar.looks += 1
-        workers = {"connectedWorkers": sidecar.connected_workers()}
+        count = sidecar.connected_workers()
+        workers = {"connectedWorkers": count} if count else {}
         return 200, {"actorRuntime": {"hostReady": sidecar.is_placed}, "workflows": workers}
     if path == "/v1.0/shutdown":
         sidecar.shutdowns += 1

@@ -6,12 +6,13 @@ are asked at once, one does the step and the other finds it done. Entries hold n
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -176,7 +177,17 @@ def _key(order_id: str) -> str:
     return f"order:{order_id}"
 
 
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
+    """Open the ledger of a service, by its settings, and yield what the routes share."""
+    settings = app.state.settings
+    async with aclosing(SdkClient(settings, app.state.session, settings.store_timeout_seconds)) as sdk:
+        ledger = Ledger(sdk, settings.ledger_store, settings.orders_per_page)
+        yield {"ledger": ledger, "step_seconds": settings.step_seconds}
+
+
 Used = Annotated[Ledger, Depends(from_state("ledger"))]
+StepSeconds = Annotated[float, Depends(from_state("step_seconds"))]
 router = APIRouter()
 
 

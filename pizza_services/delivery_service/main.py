@@ -1,22 +1,16 @@
 """Delivery: brings pizzas to their customers, and recalls the driver when the workflow compensates."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
-from typing import Annotated, Any
-
 from fastapi import APIRouter, Depends, FastAPI
 
 import kit.ledger
 import steps
 from kit.edge.faults import Faults, may_fail
 from kit.edge.problems import documented
-from kit.edge.service import build, from_state, serve
-from kit.ledger import Done, Ledger, Task, Used
-from kit.sidecar.client import SdkClient
-from models import OrderDone, OrderTask
+from kit.edge.service import build, serve
+from kit.ledger import Done, StepSeconds, Task, Used
+from kit.order import OrderTask
+from models import OrderDone
 from settings import Settings
-
-StepSeconds = Annotated[float, Depends(from_state("step_seconds"))]
 
 router = APIRouter(dependencies=[Depends(may_fail)])
 
@@ -34,15 +28,6 @@ async def recall_driver(task: Task, ledger: Used) -> Done:
     return await ledger.do(steps.RECALL, task)
 
 
-@asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
-    """Open the ledger, and yield what the routes share."""
-    settings: Settings = app.state.settings
-    async with aclosing(SdkClient(settings, app.state.session, settings.store_timeout_seconds)) as sdk:
-        ledger = Ledger(sdk, settings.ledger_store, settings.orders_per_page)
-        yield {"ledger": ledger, "step_seconds": settings.step_seconds}
-
-
 def create_app(settings: Settings) -> FastAPI:
     """Build the service. uvicorn serves the one made from the environment; tests make their own."""
     return build(
@@ -51,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="Brings pizzas.",
         welcome="pizza-delivery brings pizzas: POST /deliver, /recall. Also GET /ledger, /docs, /healthz and /readyz.",
         routers=[router, kit.ledger.router],
-        lifespan=lifespan,
+        lifespan=kit.ledger.lifespan,
         exception_handlers=kit.ledger.refusals,
         only_sidecar=True,
         faults=Faults("pizza-delivery"),

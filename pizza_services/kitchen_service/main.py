@@ -1,8 +1,8 @@
 """The kitchen: cooks pizzas, checks them for the workflow, and discards them when it compensates."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
-from typing import Annotated, Any
+from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 
@@ -10,16 +10,14 @@ import kit.ledger
 import steps
 from kit.edge.faults import Faults, may_fail
 from kit.edge.problems import documented
-from kit.edge.service import build, from_state, serve
+from kit.edge.service import build, serve
 from kit.engine.health import check_worker
 from kit.engine.worker import Worker, running
-from kit.ledger import Done, Ledger, Task, Used
-from kit.sidecar.client import SdkClient
-from models import OrderDone, OrderTask
+from kit.ledger import Done, StepSeconds, Task, Used
+from kit.order import OrderTask
+from models import OrderDone
 from settings import Settings
 from steps import QualityCheck
-
-StepSeconds = Annotated[float, Depends(from_state("step_seconds"))]
 
 router = APIRouter(dependencies=[Depends(may_fail)])
 
@@ -40,12 +38,10 @@ async def discard_pizza(task: Task, ledger: Used) -> Done:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     """Open the ledger, run the worker that does quality checks, and yield what the routes share."""
-    settings: Settings = app.state.settings
-    async with aclosing(SdkClient(settings, app.state.session, settings.store_timeout_seconds)) as sdk:
-        ledger = Ledger(sdk, settings.ledger_store, settings.orders_per_page)
-        quality = QualityCheck(ledger, settings.quality_refuses)
-        async with running(Worker(settings, [], [quality.quality_check])):
-            yield {"ledger": ledger, "step_seconds": settings.step_seconds}
+    async with kit.ledger.lifespan(app) as state:
+        quality = QualityCheck(state["ledger"], app.state.settings.quality_refuses)
+        async with running(Worker(app.state.settings, [], [quality.quality_check])):
+            yield state
 
 
 async def has_worker(request: Request) -> None:

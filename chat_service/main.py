@@ -36,6 +36,11 @@ from wiring import Services, opened
 log = logging.getLogger("chat")
 
 RUNNING = {202: {"model": ChatAnswer, "description": "Not answered yet: ask GET /chat/{instance_id}"}}
+REFUSALS: dict[type[Exception], tuple[int, str]] = {
+    OfAnotherUser: (409, "metadata.session_id: this session belongs to another user."),
+    InOtherSession: (409, "metadata.message_id: it was used before, in another session."),
+    QueueFull: (429, "Too many messages of this session wait already."),
+}
 FAILED = documented(502, 503, 504, model=ChatProblem)
 
 Used = Annotated[Services, Depends(from_state("services"))]
@@ -102,19 +107,10 @@ async def no_reply(_: Request, error: NoReply) -> JSONResponse:
     return problem(failure.status, failure.detail, dependency=failure.dependency, instance_id=error.instance_id)
 
 
-async def of_another_user(_: Request, __: OfAnotherUser) -> JSONResponse:
-    """Answer that the session is not the caller's."""
-    return problem(409, "metadata.session_id: this session belongs to another user.")
-
-
-async def in_other_session(_: Request, __: InOtherSession) -> JSONResponse:
-    """Answer that the message id names another message."""
-    return problem(409, "metadata.message_id: it was used before, in another session.")
-
-
-async def queue_full(_: Request, __: QueueFull) -> JSONResponse:
-    """Answer that the session has to answer its earlier messages first."""
-    return problem(429, "Too many messages of this session wait already.", {"retry-after": "5"})
+async def refused(_: Request, error: Exception) -> JSONResponse:
+    """Answer why a message is not accepted."""
+    status, detail = REFUSALS[type(error)]
+    return problem(status, detail, {"retry-after": "5"} if status == 429 else None)
 
 
 @asynccontextmanager
@@ -140,12 +136,7 @@ def create_app(settings: Settings) -> FastAPI:
         routers=[router, of_dapr, failures.router] if settings.faults_enabled else [router, of_dapr],
         lifespan=lifespan,
         ready=ready,
-        exception_handlers={
-            NoReply: no_reply,
-            OfAnotherUser: of_another_user,
-            InOtherSession: in_other_session,
-            QueueFull: queue_full,
-        },
+        exception_handlers={NoReply: no_reply, **dict.fromkeys(REFUSALS, refused)},
     )
     app.add_middleware(
         CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"]

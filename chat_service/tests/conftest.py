@@ -23,6 +23,7 @@ from kit.fakes.waiting import eventually
 from main import create_app
 from settings import Settings
 
+pytest_plugins = ["kit.fakes.service"]
 SERVICE = Path(__file__).parent.parent
 QUICK = {f"{step}_retry_seconds": 0.01 for step in ("fetch", "generate", "save", "turn")} | {
     "fetch_attempts": 3,
@@ -30,14 +31,6 @@ QUICK = {f"{step}_retry_seconds": 0.01 for step in ("fetch", "generate", "save",
     "wait_seconds": 10,
     "turn_check_seconds": 0.3,
 }
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _only_the_settings_of_the_tests() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in Settings.model_fields:
-            environment.delenv(name.upper(), raising=False)
-        yield
 
 
 @pytest.fixture
@@ -70,20 +63,13 @@ def serve(sidecar: Sidecar, memory: FakeMemory) -> Iterator[Callable[..., TestCl
     with ExitStack() as running:
 
         def start(wait_until_ready: bool = True, **settings: object) -> TestClient:
-            ports = {"dapr_http_port": sidecar.http_port, "dapr_grpc_port": sidecar.grpc_port}
-            app = create_app(Settings(_env_file=None, **{**ports, **QUICK, **settings}))
+            app = create_app(Settings(_env_file=None, **(sidecar.ports | QUICK | settings)))
             client = running.enter_context(TestClient(app, raise_server_exceptions=False))
             if wait_until_ready:
                 eventually(lambda: client.get("/readyz").status_code == 200)
             return client
 
         yield start
-
-
-@pytest.fixture
-def client(serve: Callable[..., TestClient]) -> TestClient:
-    """Return the client of a ready service without a model and with its fault switches on."""
-    return serve(faults_enabled=True)
 
 
 def say(client: TestClient, text: str = "Hello", user: str = "Junaid", wait: bool = True, **metadata: str) -> Any:

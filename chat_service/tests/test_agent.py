@@ -8,8 +8,8 @@ import time
 import pytest
 from agents.tracing import get_trace_provider
 from conftest import eventually, say, start_again, stored
-from model_server import running_model
 
+from kit.fakes.model import running_model
 from replies.choice import ENDPOINTS
 from settings import Settings
 

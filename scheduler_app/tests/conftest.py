@@ -3,68 +3,31 @@
 The stand-in calls nobody: tests send the callbacks themselves.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 
 from kit.fakes import waiting
-from kit.fakes.sidecar import Sidecar, running_sidecar
-from main import create_app
-from settings import Settings
+from kit.fakes.sidecar import Sidecar
 
+pytest_plugins = ["kit.fakes.service", "kit.fakes.beside"]
 SERVICE = Path(__file__).parent.parent
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _only_the_settings_of_the_tests() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in Settings.model_fields:
-            environment.delenv(name.upper(), raising=False)
-        yield
-
-
-@pytest.fixture(scope="session")
-def _sidecar_of_the_session() -> Iterator[Sidecar]:
-    with running_sidecar() as running:
-        yield running
-
-
 @pytest.fixture
-def sidecar(_sidecar_of_the_session: Sidecar) -> Iterator[Sidecar]:
-    """Return a healthy, empty stand-in sidecar, for this test alone."""
-    _sidecar_of_the_session.reset()
-    _sidecar_of_the_session.refuse_job = _refusal
-    yield _sidecar_of_the_session
-    _sidecar_of_the_session.reset()
-
-
-@pytest.fixture
-def serve(sidecar: Sidecar) -> Iterator[Callable[..., TestClient]]:
-    """Return a function that starts the service with these settings and returns its client."""
-    with ExitStack() as running:
-
-        def start(**settings: Any) -> TestClient:
-            ports = {"dapr_http_port": sidecar.http_port, "dapr_grpc_port": sidecar.grpc_port}
-            app = create_app(Settings(_env_file=None, **{**ports, **settings}))
-            return running.enter_context(TestClient(app, raise_server_exceptions=False))
-
-        yield start
-
-
-@pytest.fixture
-def client(serve: Callable[..., TestClient]) -> TestClient:
-    """Return the client of a service with its fault switches on."""
-    return serve(faults_enabled=True)
+def defaults(sidecar: Sidecar) -> dict[str, Any]:
+    """Return the settings of a service beside the sidecar, which refuses jobs as the real one does."""
+    sidecar.refuse_job = _refusal
+    return sidecar.ports
 
 
 @contextmanager
 def process(sidecar: Sidecar, **environment: object) -> Iterator[tuple[Any, int]]:
     """Run the service as a process beside the stand-in, wait until it listens, and yield it with its port."""
-    ports = {"DAPR_HTTP_PORT": sidecar.http_port, "DAPR_GRPC_PORT": sidecar.grpc_port}
+    ports = {name.upper(): port for name, port in sidecar.ports.items()}
     with waiting.process(SERVICE, **ports, **environment) as running:
         yield running
 

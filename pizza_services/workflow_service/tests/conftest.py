@@ -24,17 +24,10 @@ from kit.fakes.waiting import eventually
 from main import create_app
 from settings import Settings
 
+pytest_plugins = ["kit.fakes.service"]
 SERVICE = Path(__file__).parent.parent
 STORE = "pizzastatestore"
 LOST = grpc.StatusCode.INTERNAL, "the connection to Redis was lost"
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _only_the_settings_of_the_tests() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in Settings.model_fields:
-            environment.delenv(name.upper(), raising=False)
-        yield
 
 
 @dataclass
@@ -135,9 +128,8 @@ def sidecar(_sidecar_of_the_session: Sidecar) -> Iterator[Sidecar]:
 @contextmanager
 def serving(sidecar: Sidecar, **settings: object) -> Iterator[TestClient]:
     """Serve the app with these settings beside the stand-in, with a connected worker."""
-    ports = {"dapr_http_port": sidecar.dapr.http_port, "dapr_grpc_port": sidecar.dapr.grpc_port}
     workers = sidecar.engine.connected()
-    app = create_app(Settings(_env_file=None, **{**ports, **settings}))
+    app = create_app(Settings(_env_file=None, **(sidecar.dapr.ports | settings)))
     with TestClient(app, raise_server_exceptions=False) as client:
         if "dapr_grpc_port" not in settings:
             eventually(lambda: sidecar.engine.connected() > workers)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chat_service.tests.model_server import ModelServer, running_model
+from kit.fakes.model import ModelServer, running_model
 from labctl.stack import ROOT, TEST_OFFSET
 from labctl.up import logfiles
 from tests.runtime.chat.conftest import CHAT, fresh

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chat_service.tests.model_server import running_model
+from kit.fakes.model import running_model
 from labctl.stack import TEST_OFFSET
 from labctl.up.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, MEMORY, fresh

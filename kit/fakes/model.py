@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,10 +14,12 @@ class ModelServer:
     """Its answers (status, body, headers) in order, the last one repeatedly, and the requests that it got."""
 
     base_url: str = ""
-    answers: list[tuple[int, Any, dict[str, str]]] = field(default_factory=list)
-    asked: list[dict[str, Any]] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
+    answers: list[tuple[int, Any, dict[str, str]]] = field(default_factory=list[Any])
+    asked: list[dict[str, Any]] = field(default_factory=list[Any])
+    headers: list[dict[str, str]] = field(default_factory=list[Any])
     hang: threading.Event | None = None
+    # Runs before each answer.
+    before: Callable[[], object] = lambda: None
 
     def will_say(self, text: str) -> None:
         """Answer the next request with a text."""
@@ -25,11 +27,8 @@ class ModelServer:
 
     def will_call(self, name: str, arguments: str = "{}") -> None:
         """Answer the next request with the call of a tool."""
-        call = {
-            "id": f"call-{len(self.answers)}",
-            "type": "function",
-            "function": {"name": name, "arguments": arguments},
-        }
+        function = {"name": name, "arguments": arguments}
+        call = {"id": f"call-{len(self.answers)}", "type": "function", "function": function}
         self._completion({"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls")
 
     def will_fail(self, status: int, body: Any = None, **headers: str) -> None:
@@ -50,7 +49,7 @@ class ModelServer:
 
 
 @contextmanager
-def running_model(port: int = 0) -> Iterator[ModelServer]:
+def running_model(port: int = 0) -> Generator[ModelServer]:
     """Run a model server, on a free port unless one is given."""
     model = ModelServer()
 
@@ -61,6 +60,7 @@ def running_model(port: int = 0) -> Iterator[ModelServer]:
             assert self.path == "/v1/chat/completions", self.path
             model.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             model.headers.append({name.lower(): value for name, value in self.headers.items()})
+            model.before()
             if model.hang:
                 model.hang.wait(60)
             status, body, headers = model.answers.pop(0) if len(model.answers) > 1 else model.answers[0]
@@ -73,7 +73,7 @@ def running_model(port: int = 0) -> Iterator[ModelServer]:
             with suppress(ConnectionError):  # the caller may have given up
                 self.wfile.write(raw)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:

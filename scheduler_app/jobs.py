@@ -107,7 +107,7 @@ def _check(status: int, answer: Answer) -> None:
         return
     if status == 401:
         raise Unavailable(502, SIDECAR, "The Dapr sidecar refuses this app's DAPR_API_TOKEN.")
-    code, message = answer.get("errorCode"), str(answer.get("message", ""))
+    code, message = answer.get("errorCode") or None, str(answer.get("message", ""))
     if status in (503, 504) or any(words in message for words in PASSING):
         raise Unavailable(503, SCHEDULER, f"{SCHEDULER} cannot be reached.", code, message, retry_after=1)
     raise Unavailable(502, SCHEDULER, f"{SCHEDULER} failed.", code, message)

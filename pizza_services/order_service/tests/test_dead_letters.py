@@ -68,14 +68,6 @@ def test_the_largest_event_that_there_can_be_is_kept_whole(client):
     assert client.get(f"/orders/{'x' * 64}").json()["order"] == {**KNOWN, **order}
 
 
-def test_a_replay_of_an_event_that_was_entered_after_all_changes_nothing(client):
-    deliver(client, event(1), event(7))
-    bury(client, event(7))
-    before = client.get("/orders/123").json()
-    assert replay(client, event(7)["id"])[0] == 202
-    assert client.get("/orders/123").json() == before
-
-
 def test_a_letter_that_is_replayed_twice_at_once_is_entered_once(serve):
     replicas = [serve(), serve()]
     bury(replicas[0], event(7))

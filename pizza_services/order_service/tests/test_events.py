@@ -102,43 +102,28 @@ def test_a_new_run_after_the_deletion_is_a_new_order(client):
     assert [order["order_id"] for order in client_list(client)] == ["123"]
 
 
-def test_a_run_that_follows_a_finished_one_takes_its_place(client):
-    deliver(client, event(1), event(7))
-    assert deliver(client, event(1, run="b2"), event(2)) == ["SUCCESS"] * 2
-    assert statuses(client) == ["confirmed"]
-
-
-def test_an_event_of_another_run_during_another_is_dropped(client):
+def test_a_run_is_followed_by_another_only_when_it_has_ended(client):
     deliver(client, event(1))
     assert deliver(client, event(1, run="b2")) == ["DROP"]
     assert client.get("/orders/123").json()["run"] == "a1"
+    assert deliver(client, event(7), event(1, run="b2"), event(2)) == ["SUCCESS"] * 3
+    assert statuses(client) == ["confirmed"]
 
 
+BAD_DATA = {
+    "order_id": ["a||b", "x" * 65, None],
+    "run": ["", "a-b"],
+    "sequence": [0, "1", True],
+    "status": ["burnt"],
+    "attempt": [0],
+    "at": ["yesterday"],
+    "step": ["x" * 51],
+    "note": ["x" * 501],
+    "order": [{}],
+}
 BAD = [
-    {"type": "OrderExploded"},
-    {"id": ""},
-    {"id": None},
-    {"data": None},
-    {"data": "no"},
-    *[
-        {"data": {**event(1)["data"], name: bad}}
-        for name, bad in [
-            ("order_id", "a||b"),
-            ("order_id", "x" * 65),
-            ("order_id", None),
-            ("run", ""),
-            ("run", "a-b"),
-            ("sequence", 0),
-            ("sequence", "1"),
-            ("sequence", True),
-            ("status", "burnt"),
-            ("attempt", 0),
-            ("at", "yesterday"),
-            ("step", "x" * 51),
-            ("note", "x" * 501),
-            ("order", {}),
-        ]
-    ],
+    *({"type": "OrderExploded"}, {"id": ""}, {"id": None}, {"data": None}, {"data": "no"}),
+    *({"data": {**event(1)["data"], name: bad}} for name, values in BAD_DATA.items() for bad in values),
 ]
 
 

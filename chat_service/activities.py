@@ -85,7 +85,7 @@ class Activities:
 
     @step
     async def save_conversation(self, outcome: Outcome) -> Answered | None:
-        """Publish the turn, which memory then keeps. End it here, and return the reply that counts."""
+        """Publish the turn for memory, and let the next message start. Return the first reply that was saved."""
         assert outcome.answered is not None
         if not outcome.published:
             await self.events.conversation_updated(outcome.message, outcome.answered.reply)

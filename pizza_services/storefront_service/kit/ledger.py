@@ -1,8 +1,8 @@
 """The ledger of a service: each step of an order is done once, however often and by however many replicas.
 
-All entries of an order are one key, because on Redis an ETag guards one key and a transaction does not roll back. The
-entry is the deed, so there is no moment at which only one of them exists. The first write wins: of two replicas that
-are asked at once, one does the step and the other finds it done. Entries hold no data of the customer.
+All entries of an order are one key, because on Redis an ETag guards one key and a transaction does not roll back. To
+save the entry is to do the step, so neither exists without the other. The first write wins: of two replicas that are
+asked at once, one does the step and the other finds it done. Entries hold no data of the customer.
 """
 
 import asyncio

@@ -58,7 +58,7 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the service. uvicorn serves the one made from the environment; tests make their own."""
+    """Build the app with these settings. uvicorn serves the `app` below; tests build their own."""
     return build(
         settings,
         title="callee-app",

@@ -127,7 +127,7 @@ async def ready(request: Request) -> None:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the service. uvicorn serves the one made from the environment; tests make their own."""
+    """Build the app with these settings. uvicorn serves the `app` below; tests build their own."""
     app = build(
         settings,
         title="chat-service",

@@ -60,7 +60,7 @@ _OWN_PORTS = {
 def infrastructure_ports(offset: int, secure: bool = False) -> dict[str, int]:
     """Port of each infrastructure process by name (`redis`, `placement`, `placement-health`, …).
 
-    Sources: the defaults of `dapr init`; for the rest shared/spec.md's rule (the plan plus 10000, all below 32768).
+    Sources: the defaults of `dapr init`; for the rest the plan in README.md, plus 10000 (all below 32768).
     """
     if offset == 0 and not secure:
         return dict(_DAPR_INIT_PORTS)

@@ -1,7 +1,7 @@
-"""The topic schedule-job: an event schedules the job that it names, and one that never can becomes a dead letter.
+"""Process events of the topic schedule-job: schedule the job, or drop an event that can never be processed.
 
-Any body is accepted and judged here. An error would make Dapr deliver the event again and again, and lose it in the
-end.
+Dapr makes a dropped event a dead letter. Any body is accepted and checked here, because an error would make Dapr
+deliver the event again and again, and lose it in the end.
 """
 
 import hashlib

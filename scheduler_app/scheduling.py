@@ -1,8 +1,7 @@
-"""Schedules jobs, and remembers their orders, so that a run's lateness and an event's repetition can be recognized.
+"""Schedule jobs. Store the order of each, from which a run's lateness follows, and the events that asked for it.
 
-Both are stored in the head of a job's list of runs (key `job:x`). `remembered` is the order. `events` are the marks of
-the last events that asked for a job of that name. They outlive the job, because a redelivered event must not schedule
-it again.
+The head of a job's list of runs (key `job:x`) holds both. `remembered` is the order. `events` are the marks of the last
+events that asked for a job of that name. They outlive the job, because a redelivered event must not schedule it again.
 """
 
 from collections.abc import Callable

@@ -29,7 +29,7 @@ async def recall_driver(task: Task, ledger: Used) -> Done:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the service. uvicorn serves the one made from the environment; tests make their own."""
+    """Build the app with these settings. uvicorn serves the `app` below; tests build their own."""
     return build(
         settings,
         title="pizza-delivery",

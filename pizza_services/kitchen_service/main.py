@@ -50,7 +50,7 @@ async def has_worker(request: Request) -> None:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the service. uvicorn serves the one made from the environment; tests make their own."""
+    """Build the app with these settings. uvicorn serves the `app` below; tests build their own."""
     return build(
         settings,
         title="pizza-kitchen",

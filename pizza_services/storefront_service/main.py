@@ -37,7 +37,7 @@ async def cancel_order(task: Task, ledger: Used) -> Done:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the service. uvicorn serves the one made from the environment; tests make their own."""
+    """Build the app with these settings. uvicorn serves the `app` below; tests build their own."""
     return build(
         settings,
         title="pizza-storefront",

@@ -1,7 +1,7 @@
 """The steps of the workflows. Each has one effect and may run twice, because a crash may repeat it.
 
-Each publishes the statuses that its workflow hands to it, while it does its step. It raises what fails: the workflow's
-retry policy, and in the end its compensations, are there for that.
+While an activity does its step, it publishes the statuses that its workflow passes to it. It handles no failure: the
+workflow's retry policy does, and in the end the compensations.
 """
 
 import asyncio

@@ -44,7 +44,7 @@ async def show_order(order_id: OrderIdPath, used: Used) -> OrderState:
 
 @router.post("/get-order", response_model_exclude_none=True, responses=ERRORS)
 async def get_order(order: OrderRef, used: Used) -> OrderState:
-    """Return the same as GET /orders/{order_id}, as it is also taught."""
+    """Return the same as GET /orders/{order_id}. Courses teach this form."""
     return await used.show.show(order.order_id)
 
 
@@ -71,14 +71,14 @@ async def cancel_order(cancellation: CancelRequest, used: Used) -> Accepted:
 
 @router.post("/validate-pizza", status_code=202, responses=ERRORS)
 async def validate_pizza(validation: Validation, used: Used) -> Accepted:
-    """Approve or reject the pizza that waits for it."""
+    """Approve or reject the pizza that waits for a verdict."""
     await used.steer.validate(validation)
     return _accepted(validation.order_id, "approve" if validation.verdict else "reject")
 
 
 @router.post("/job/watch-{order_id}", tags=["jobs"], responses=documented(422, 502, 503, 504))
 async def look_at_order(order_id: OrderIdPath, used: Used) -> Health:
-    """Check an order, when Dapr calls for its job. An order that is well is left as it is, whoever calls."""
+    """Check an order when its Dapr job is due. A healthy order is not changed, so a call from a user does no harm."""
     await used.watchdog.check(order_id)
     return Health(status="ok")
 
@@ -101,7 +101,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the service. uvicorn serves the one made from the environment; tests make their own.
+    """Build the app with these settings. uvicorn serves the `app` below; tests build their own.
 
     Requests come from users, who do not have Dapr's token, so this app does not ask for APP_API_TOKEN. Its workflows
     and activities reach it through the connection that it opens itself.

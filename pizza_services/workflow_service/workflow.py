@@ -1,7 +1,7 @@
 """The story of an order.
 
-A change must let running orders replay what they did: tests/test_replay.py holds it to that. So each order has in its
-input the version by which it started, and follows that version to its end.
+Today's code replays the orders that are running, so a change must not alter the steps that they did
+(tests/test_replay.py). So each order has in its input the version with which it started, and keeps it to its end.
 """
 
 from datetime import timedelta

@@ -36,12 +36,29 @@ INITIALIZE: dict[str, JsonValue] = {
     "user_summary": "Junaid is learning Dapr.",
 }
 UPDATED_AT = "2026-01-05T09:30:00Z"
+SAID: list[JsonValue] = [
+    {"role": "user", "content": "What is Dapr?", "timestamp": UPDATED_AT, "message_id": "m-1"},
+    {"role": "assistant", "content": "A runtime.", "timestamp": UPDATED_AT, "message_id": "m-1"},
+]
+LETTER: dict[str, JsonValue] = {
+    "id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+    "event_id": "m-7",
+    "received_at": UPDATED_AT,
+    "reason": "user_message: Field required",
+    "event": {"id": "m-7", "type": "ConversationUpdated", "data": {"user_id": "junaid"}},
+}
+REMEMBERED: dict[str, JsonValue] = {"user_id": "junaid", **INITIALIZE, "updated_at": UPDATED_AT}
+
+
+def _like(example: dict[str, JsonValue], extra: Literal["ignore", "forbid"] = "ignore") -> ConfigDict:
+    """Return the configuration of a model that has this example."""
+    return ConfigDict(json_schema_extra={"examples": [example]}, extra=extra)
 
 
 class MemoryDraft(BaseModel):
     """The memory of a new user."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [INITIALIZE]})
+    model_config = _like(INITIALIZE, extra="forbid")
 
     name: Name
     preferred_style: Style = "casual"
@@ -51,7 +68,7 @@ class MemoryDraft(BaseModel):
 class MemoryPatch(BaseModel):
     """The fields to change; a field that is left out stays."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"preferred_style": "casual"}]})
+    model_config = _like({"preferred_style": "casual"}, extra="forbid")
 
     name: Name | None = None
     preferred_style: Style | None = None
@@ -61,9 +78,7 @@ class MemoryPatch(BaseModel):
 class Memory(BaseModel):
     """The memory of a user."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"user_id": "junaid", **INITIALIZE, "updated_at": UPDATED_AT}]}
-    )
+    model_config = _like(REMEMBERED)
 
     user_id: str
     name: str
@@ -75,11 +90,7 @@ class Memory(BaseModel):
 class Forgetting(BaseModel):
     """A user is being forgotten."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"user_id": "junaid", "status": "forgetting", "gone_by": "2026-01-05T09:42:15Z"}]
-        }
-    )
+    model_config = _like({"user_id": "junaid", "status": "forgetting", "gone_by": "2026-01-05T09:42:15Z"})
 
     user_id: str
     status: Literal["forgetting"] = "forgetting"
@@ -100,21 +111,7 @@ class Message(BaseModel):
 class Recalled(Memory):
     """The memory of a user and, if a conversation was named, its newest messages, oldest first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "user_id": "junaid",
-                    **INITIALIZE,
-                    "updated_at": UPDATED_AT,
-                    "history": [
-                        {"role": "user", "content": "What is Dapr?", "timestamp": UPDATED_AT, "message_id": "m-1"},
-                        {"role": "assistant", "content": "A runtime.", "timestamp": UPDATED_AT, "message_id": "m-1"},
-                    ],
-                }
-            ]
-        }
-    )
+    model_config = _like({**REMEMBERED, "history": SAID})
 
     history: list[Message] | None = None
 
@@ -122,20 +119,7 @@ class Recalled(Memory):
 class History(BaseModel):
     """A page of a conversation, oldest first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "session_id": "session-1",
-                    "history": [
-                        {"role": "user", "content": "What is Dapr?", "timestamp": UPDATED_AT, "message_id": "m-1"},
-                        {"role": "assistant", "content": "A runtime.", "timestamp": UPDATED_AT, "message_id": "m-1"},
-                    ],
-                    "next": "48",
-                }
-            ]
-        }
-    )
+    model_config = _like({"session_id": "session-1", "history": SAID, "next": "48"})
 
     session_id: str
     history: list[Message]
@@ -189,24 +173,7 @@ class DeadLetter(BaseModel):
 class DeadLetters(BaseModel):
     """Events that could not be processed, newest first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "dead_letters": [
-                        {
-                            "id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
-                            "event_id": "m-7",
-                            "received_at": UPDATED_AT,
-                            "reason": "user_message: Field required",
-                            "event": {"id": "m-7", "type": "ConversationUpdated", "data": {"user_id": "junaid"}},
-                        }
-                    ],
-                    "next": "20",
-                }
-            ]
-        }
-    )
+    model_config = _like({"dead_letters": [LETTER], "next": "20"})
 
     dead_letters: list[DeadLetter]
     next: str | None = Field(default=None, description="The `before` of the next older page")

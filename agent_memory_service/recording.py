@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from dataclasses import dataclass, field
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
@@ -54,45 +55,40 @@ def reason(event: CloudEvent) -> str:
     return VALID
 
 
+@dataclass
 class Recorder:
     """Record turns. Any of them may arrive twice, late, or at two replicas at once."""
 
-    def __init__(
-        self,
-        store: StateStore[Object],
-        hashes: UserHashes,
-        stones: Tombstones,
-        conversations: Conversations,
-        known: Memories,
-        forgetter: Forgetter,
-        summaries: Summaries,
-    ) -> None:
-        self._store, self._hashes, self._tombstones = store, hashes, stones
-        self._conversations, self._memories = conversations, known
-        self._forgetter, self._summaries = forgetter, summaries
-        self._turns_of: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+    store: StateStore[Object]
+    hashes: UserHashes
+    tombstones: Tombstones
+    conversations: Conversations
+    memories: Memories
+    forgetter: Forgetter
+    summaries: Summaries
+    _turns_of: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary[str, asyncio.Lock])
 
     async def record(self, turn: ConversationUpdated) -> None:
         """Store a turn, and have the summary refreshed later.
 
         Raise NotTheirs for another user's session, and Unavailable, after which it can be repeated.
         """
-        user_hash = await self._hashes.of(turn.user_id)
+        user_hash = await self.hashes.of(turn.user_id)
         # For speed only: turns of one user write the same keys, and would lose against each other.
         async with self._turns_of.setdefault(user_hash, asyncio.Lock()):
-            keys = self._conversations.keys_of(turn.session_id, turn.message_id)
-            async with self._store.read_ahead(tombstones.key_of(user_hash), *keys, memories.key_of(user_hash)):
-                if admits(await self._tombstones.get(user_hash), turn.timestamp):
-                    page = await self._conversations.append(user_hash, turn)
+            keys = self.conversations.keys_of(turn.session_id, turn.message_id)
+            async with self.store.read_ahead(tombstones.key_of(user_hash), *keys, memories.key_of(user_hash)):
+                if admits(await self.tombstones.get(user_hash), turn.timestamp):
+                    page = await self.conversations.append(user_hash, turn)
                     is_admitted = await self._mark_due(user_hash, turn)
                 else:
                     # An earlier delivery of the same event may have died before it could clean up.
                     page, is_admitted = 0, False
             if is_admitted:
-                self._summaries.request(user_hash)
+                self.summaries.request(user_hash)
             else:
                 # Another replica may have forgotten the user since the first look, so the turn may be stored by now.
-                await self._forgetter.clean(user_hash, turn.session_id, page)
+                await self.forgetter.clean(user_hash, turn.session_id, page)
                 log.info("turn of a forgotten user dropped")
 
     async def replay(self, event: CloudEvent) -> None:
@@ -101,7 +97,7 @@ class Recorder:
 
     async def _mark_due(self, user_hash: str, turn: ConversationUpdated) -> bool:
         try:
-            tombstone = await self._memories.mark_due(user_hash, turn)
+            tombstone = await self.memories.mark_due(user_hash, turn)
         except Forgotten:
-            tombstone = await self._tombstones.get(user_hash, fresh=True)
+            tombstone = await self.tombstones.get(user_hash, fresh=True)
         return admits(tombstone, turn.timestamp)

@@ -6,6 +6,7 @@ before the tombstone, the job starts after it and finds the written keys. Otherw
 """
 
 import logging
+from dataclasses import dataclass
 
 from conversations import Conversations
 from forgetting.dead_letters import UserLetters
@@ -29,36 +30,31 @@ MARKERS = 20
 SESSIONS_PER_EVENT = 500
 
 
+@dataclass
 class Forgetter:
     """Remove everything that is known of a user, by hash. Methods raise Unavailable."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        publisher: Publisher,
-        jobs: Jobs,
-        tombstones: Tombstones,
-        memories: Memories,
-        conversations: Conversations,
-        letters: UserLetters,
-    ) -> None:
-        self._settings, self._publisher, self._jobs = settings, publisher, jobs
-        self._tombstones, self._memories = tombstones, memories
-        self._conversations, self._letters = conversations, letters
+    settings: Settings
+    publisher: Publisher
+    jobs: Jobs
+    tombstones: Tombstones
+    memories: Memories
+    conversations: Conversations
+    letters: UserLetters
 
     async def begin(self, user_hash: str) -> Tombstone:
         """Write the tombstone and schedule the rest, also for a user unknown here: chat may have something of them.
 
         A repeated request does it all again. Its jobs have other names, so that each time that was stated holds.
         """
-        is_known = await self._memories.get(user_hash) or await self._conversations.sessions(user_hash)
-        tombstone = await self._tombstones.put(user_hash, bool(is_known))
+        is_known = await self.memories.get(user_hash) or await self.conversations.sessions(user_hash)
+        tombstone = await self.tombstones.put(user_hash, bool(is_known))
         job = f"{user_hash}-{tombstone.number}"
-        due, slack = self._settings.stream_ttl_seconds + AFTER_TTL_SECONDS, self._settings.forgetting_slack_seconds
-        await self._jobs.schedule(f"{TRIM_JOB}{job}", f"{due}s", schedule=f"@every {slack}s", repeats=TRIMS)
-        await self._jobs.schedule(f"{FORGET_JOB}{job}", "0s")
+        due, slack = self.settings.stream_ttl_seconds + AFTER_TTL_SECONDS, self.settings.forgetting_slack_seconds
+        await self.jobs.schedule(f"{TRIM_JOB}{job}", f"{due}s", schedule=f"@every {slack}s", repeats=TRIMS)
+        await self.jobs.schedule(f"{FORGET_JOB}{job}", "0s")
         # A forgotten user is unknown at once, not when the job runs.
-        await self._memories.forget(user_hash)
+        await self.memories.forget(user_hash)
         return tombstone
 
     async def run_job(self, name: str) -> bool:
@@ -73,38 +69,38 @@ class Forgetter:
 
     async def clean(self, user_hash: str, session_id: str, page: int = 0) -> None:
         """Remove what an event brought back after its user was forgotten. page: where its turn is."""
-        tombstone = await self._tombstones.get(user_hash)
-        await self._conversations.purge(user_hash, session_id, lambda at: admits(tombstone, at), page)
-        await self._memories.forget(user_hash)
+        tombstone = await self.tombstones.get(user_hash)
+        await self.conversations.purge(user_hash, session_id, lambda at: admits(tombstone, at), page)
+        await self.memories.forget(user_hash)
         await self._purge_list(user_hash, tombstone)
 
     async def _forget(self, user_hash: str) -> None:
-        tombstone = await self._tombstones.get(user_hash)
+        tombstone = await self.tombstones.get(user_hash)
         # Dapr may call twice, and the user may be known again by then.
         if tombstone is None or tombstone.done:
             return
-        sessions = await self._conversations.sessions(user_hash)
+        sessions = await self.conversations.sessions(user_hash)
         for session_id in sessions:
-            await self._conversations.purge(user_hash, session_id, tombstone.admits)
-        await self._letters.forget(user_hash, tombstone)
+            await self.conversations.purge(user_hash, session_id, tombstone.admits)
+        await self.letters.forget(user_hash, tombstone)
         # Before the list of sessions goes: a repetition after a failure here needs it again.
         for start in range(0, max(len(sessions), 1), SESSIONS_PER_EVENT):
             some = sessions[start : start + SESSIONS_PER_EVENT]
             forgotten = UserForgotten(user_hash=user_hash, session_ids=some, timestamp=now())
-            await self._publisher.publish(self._settings.forgotten_topic, forgotten.event_type, forgotten)
+            await self.publisher.publish(self.settings.forgotten_topic, forgotten.event_type, forgotten)
         await self._purge_list(user_hash, tombstone)
-        await self._memories.forget(user_hash)
-        await self._tombstones.finish(user_hash, tombstone)
+        await self.memories.forget(user_hash)
+        await self.tombstones.finish(user_hash, tombstone)
         log.info("user forgotten", extra={"user_hash": user_hash, "sessions": len(sessions)})
 
     async def _purge_list(self, user_hash: str, tombstone: Tombstone | None) -> None:
         # Not if a younger turn may be in flight: its session would be on no list when it is to be forgotten.
         if tombstone is not None and tombstone.again_since is None:
-            await self._conversations.purge_list(user_hash)
+            await self.conversations.purge_list(user_hash)
 
     async def _trim_streams(self) -> None:
         # Only the streams that this app may write to: chat-service does the same for its own.
-        for topic in (self._settings.forgotten_topic, self._settings.dead_letter_topic):
+        for topic in (self.settings.forgotten_topic, self.settings.dead_letter_topic):
             for _ in range(MARKERS):
                 marker = StreamTrimmed(timestamp=now())
-                await self._publisher.publish(topic, marker.event_type, marker)
+                await self.publisher.publish(topic, marker.event_type, marker)

@@ -102,14 +102,14 @@ def test_asked_again_while_it_is_under_way_it_is_done_again(sidecar):
             await slow.forgetter.begin(hash_of("ada"))
             (job,) = [name for name in sidecar.jobs if name.startswith("forget-")]
             reached, go_on = asyncio.Event(), asyncio.Event()
-            finish = slow.forgetter._tombstones.finish
+            finish = slow.forgetter.tombstones.finish
 
             async def held(*about):
                 reached.set()
                 await go_on.wait()
                 await finish(*about)
 
-            slow.forgetter._tombstones.finish = held
+            slow.forgetter.tombstones.finish = held
             first = asyncio.create_task(slow.forgetter.run_job(job))
             await asyncio.wait_for(reached.wait(), 5)
             await other.forgetter.begin(hash_of("ada"))

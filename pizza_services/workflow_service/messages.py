@@ -7,7 +7,7 @@ activities that need the name and address read them from the order's claim (reco
 import json
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models import Pizza, Status, StatusEntry
 from rules import Retry, Rules
@@ -147,6 +147,9 @@ class Checked(BaseModel):
 
 class Done(BaseModel):
     """The part of a service's answer that is kept; it may have more members."""
+
+    # The answer repeats the customer, and the error of an activity becomes part of history, event and result.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     order_id: str
     run: str

@@ -34,6 +34,16 @@ def test_no_history_event_job_or_log_has_the_customer(ada, sidecar, caplog, end)
         assert secret not in caplog.text
 
 
+def test_the_error_of_an_answer_that_breaks_the_contract_hides_the_customer(serve, ada, sidecar):
+    # Of a long input, pydantic's error would repeat the beginning and the end.
+    sidecar.peers.fail("order", 200, order_id="123", run="1", attempt=1, customer=CUSTOMER)
+    ada.client = serve(rules={"order_pizza": {"attempts": 1}})
+    ada.order()
+    assert "status" in ada.until_ended()["result"]["error"]
+    for secret in CUSTOMER.values():
+        assert secret not in readable(sidecar)
+
+
 def test_an_order_that_has_ended_is_forgotten_but_for_its_end(ada, sidecar):
     ada.order()
     ada.until("pending_validation")

@@ -1,11 +1,16 @@
 """The statuses that are published: each once by its id, in the form of asyncapi.yaml."""
 
+import asyncio
+
 import jsonschema
 import pytest
 import yaml
 from conftest import PIZZA, SERVICE
 
 from kit.fakes.waiting import eventually
+from messages import StatusChange, StatusEvent
+from records.status_events import StatusEvents
+from settings import Settings
 
 ASYNCAPI = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())
 EVENT = {"$ref": "#/components/schemas/OrderStatusChangedEvent", "components": ASYNCAPI["components"]}
@@ -60,6 +65,21 @@ def test_statuses_that_could_not_be_published_follow_with_the_next_step(ada, sid
     delivered(ada)
     assert [data["status"] for data in sidecar.events()] == ada.statuses()
     assert "error" not in ada.state()["result"]
+
+
+def test_many_slow_statuses_have_one_time_limit(monkeypatch):
+    async def slow(*_, **__):
+        await asyncio.sleep(0.05)
+
+    events = StatusEvents(Settings(_env_file=None, time_limits={"publish_status": 0.5}), None)
+    monkeypatch.setattr(events._publisher, "publish", slow)
+    change = StatusChange(
+        order_id="123", run="1", sequence=1, status="cooking", step="cook_pizza", attempt=1, at="2026-01-02T03:04:05Z"
+    )
+    many = [StatusEvent(event_id=str(number), change=change) for number in range(100)]
+    left = asyncio.run(events.publish(many, None))
+    assert 0 < len(left) < 100
+    assert left == many[-len(left) :]
 
 
 @pytest.mark.parametrize("held", ["order", "cook", "deliver"])

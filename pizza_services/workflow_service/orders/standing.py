@@ -1,4 +1,4 @@
-"""Answer the one question "where does this order stand?". The table in tests/test_standing.py has a row for each answer.
+"""Answer the one question "where does this order stand?". Each answer is a row of tests/test_standing.py.
 
 An order leaves traces in four places: its workflow, its claim, the workflow that compensates it from outside, and
 pizza-order. They are read only as far as the answer needs them.

@@ -123,13 +123,6 @@ def test_asked_again_while_it_is_under_way_it_is_done_again(sidecar):
     assert sidecar.value(f"forgotten:{hash_of('ada')}")["done"]
 
 
-def test_of_a_user_whom_memory_does_not_know_chat_is_told(client):
-    assert client.delete("/memories/ada").status_code == 202
-    client.fire("forget-")
-    assert told(client) == [hash_of("ada")]
-    assert client.get("/memories/ada").status_code == 404
-
-
 def test_who_was_unknown_and_forgotten_can_be_known_from_then_on(client):
     client.delete("/memories/ada")
     first = turn(1, timestamp=datetime.now(UTC).isoformat())
@@ -149,20 +142,28 @@ def test_who_was_unknown_and_forgotten_can_be_known_from_then_on(client):
     nothing_left(client.sidecar)
 
 
-def test_nothing_stays_of_a_forgetting_of_nobody(client):
-    client.delete("/memories/nobody")
-    client.delete("/memories/nobody")
+@pytest.mark.parametrize("becomes_known_by", ["an event", "an introduction"])
+def test_of_an_unknown_user_nothing_stays_and_chat_is_told_but_one_who_became_known_stays_forgotten(
+    client, becomes_known_by
+):
+    client.delete("/memories/ada")
+    client.delete("/memories/ada")
     # A job that is late, because the scheduler was away, must still find it.
-    assert client.sidecar.ttls() == {f"forgotten:{hash_of('nobody')}": -1}
+    assert client.sidecar.ttls() == {f"forgotten:{hash_of('ada')}": -1}
     client.fire("forget-")
-    assert 730 < client.sidecar.ttls()[f"forgotten:{hash_of('nobody')}"] <= 735
+    assert told(client) == [hash_of("ada")]
+    assert 730 < client.sidecar.ttls()[f"forgotten:{hash_of('ada')}"] <= 735
     client.sidecar.expire()
     assert client.sidecar.keys("") == []
-    client.deliver(turn(1, user_id="nobody"))
-    client.forget("nobody")
+    if becomes_known_by == "an event":
+        client.deliver(turn(1))
+    else:
+        client.post("/memories/ada/initialize", json={"name": "Ada"})
+    client.forget("ada")
     client.sidecar.expire()
-    client.deliver(turn(2, user_id="nobody"))
-    assert client.get("/memories/nobody").status_code == 404
+    client.deliver(turn(2))
+    assert client.get("/memories/ada").status_code == 404
+    nothing_left(client.sidecar)
 
 
 def test_a_tombstone_of_an_earlier_version_is_understood(client):
@@ -173,15 +174,6 @@ def test_a_tombstone_of_an_earlier_version_is_understood(client):
     client.sidecar.expire()
     client.deliver(turn(2))
     assert told(client) == [hash_of("ada")]
-    nothing_left(client.sidecar)
-
-
-def test_an_unknown_user_who_became_known_stays_forgotten(client):
-    client.forget("ada")
-    assert client.post("/memories/ada/initialize", json={"name": "Ada"}).status_code == 201
-    client.forget("ada")
-    client.sidecar.expire()
-    client.deliver(turn(1))
     nothing_left(client.sidecar)
 
 
@@ -244,6 +236,7 @@ def test_known_again_only_what_is_younger_counts(client):
 
 def test_while_being_forgotten_a_user_cannot_be_made_known(client):
     tell(client)
+    assert client.post("/job/other").status_code == 404
     client.delete("/memories/ada")
     answer = client.post("/memories/ada/initialize", json={"name": "Ada"})
     assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
@@ -359,7 +352,3 @@ def test_a_user_of_many_sessions_is_forgotten(sidecar):
     asyncio.run(story())
     assert len(sidecar.events("user-forgotten")[0]["session_ids"]) == 110
     nothing_left(sidecar)
-
-
-def test_a_job_of_somebody_else_is_404(client):
-    assert client.post("/job/other").status_code == 404

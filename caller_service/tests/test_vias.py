@@ -128,17 +128,3 @@ def test_the_sidecar_is_shown_the_api_token(serve, sidecar, via):
 def test_attempts_are_null_when_callee_does_not_say(client, sidecar, via):
     sidecar.headers, sidecar.grpc_trailers = {}, ()
     assert call(client, via=via).json()["attempts"] is None
-
-
-def test_of_the_attempts_that_dapr_collects_over_grpc_the_last_counts(client, sidecar):
-    sidecar.grpc_trailers = (("x-attempt", "1"), ("x-attempt", "2"), ("x-attempt", "3"))
-    assert call(client, via="grpc").json()["attempts"] == 3
-
-
-@over_every_via
-def test_clients_are_made_once(serve, sidecar, via):
-    client = serve(**sidecar.ports)
-    assert [call(client, via=via).status_code for _ in range(3)] == [200, 200, 200]
-    # The SDK asks for the sidecar's health whenever a client of it is made: this app does once, the SDK twice.
-    asked = [path for path, _ in sidecar.arrived if path == "/v1.0/healthz/outbound"]
-    assert len(asked) == (3 if via == "sdk" else 0)

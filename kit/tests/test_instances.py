@@ -71,6 +71,16 @@ async def test_terminate_returns_the_end_that_came_first():
 
 
 @async_test
+async def test_a_wait_ends_when_the_instance_was_purged_at_its_end(monkeypatch):
+    async with lab() as at:
+        answer_of_the_engine = at.instances._client.raise_workflow_event
+        monkeypatch.setattr(
+            at.instances._client, "wait_for_workflow_completion", lambda one: answer_of_the_engine(one, "Answer")
+        )
+        assert await at.instances.wait("nobody", 5) is None
+
+
+@async_test
 async def test_purge_removes_an_instance_whether_it_runs_or_not():
     async with lab() as at:
         await at.start("running")

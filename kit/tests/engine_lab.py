@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import aiohttp
@@ -75,7 +76,8 @@ async def lab(*, connect: bool = True, seconds: float = 5.0, **settings: Any) ->
             try:
                 if connect:
                     async with running(worker):
-                        await until(lambda: worker.connected)
+                        # Both: the SDK counts itself connected before its stream has reached the engine.
+                        await until(lambda: worker.connected and engine.workers)
                         yield made
                 else:
                     yield made
@@ -86,9 +88,8 @@ async def lab(*, connect: bool = True, seconds: float = 5.0, **settings: Any) ->
 def async_test(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """Run a test on an event loop of its own."""
 
+    @wraps(test)
     def run(**arguments: Any) -> None:
         asyncio.run(test(**arguments))
 
-    run.__name__ = test.__name__
-    run.__signature__ = __import__("inspect").signature(test)
     return run

@@ -40,6 +40,15 @@ def test_an_event_that_is_not_for_this_pizza_is_ignored(ada, sidecar):
     assert ada.until_ended()["result"]["final_status"] == "delivered"
 
 
+def test_a_verdict_whose_answer_was_lost_is_given(ada, sidecar):
+    ada.order()
+    ada.until("pending_validation")
+    sidecar.lose_answers = 1
+    assert ada.post("/validate-pizza", approved=True).status_code == 202
+    assert sidecar.lose_answers == 0
+    assert ada.until_ended()["status"] == "delivered"
+
+
 def test_of_two_verdicts_that_contradict_each_other_one_is_refused(ada, sidecar):
     ada.order()
     ada.until("pending_validation")

@@ -1,8 +1,7 @@
 """Fixtures of agent-memory's tests, which need no Dapr: the service in this process, beside a stand-in sidecar."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,19 +96,6 @@ async def replicas(sidecar: Sidecar, count: int, **settings: Any) -> AsyncIterat
             session = await stack.enter_async_context(session_for(beside))
             started.append(await stack.enter_async_context(running(beside, session)))
         yield started
-
-
-async def at_once(calls: list[Callable[[], Awaitable[Any]]], width: int) -> None:
-    """Make the calls, `width` at a time; raise the first error."""
-    gate = asyncio.Semaphore(width)
-
-    async def one(call: Callable[[], Awaitable[Any]]) -> None:
-        async with gate:
-            await call()
-
-    async with asyncio.TaskGroup() as group:
-        for call in calls:
-            group.create_task(one(call))
 
 
 def turn(number: int, user_id: str = "ada", session_id: str = "s-1", **fields: Any) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
+import grpc
+
 from kit.edge.service import session_for
 from kit.edge.settings import ServiceSettings
 from kit.fakes.sidecar import Sidecar
@@ -33,3 +35,15 @@ def with_stores(sidecar: Sidecar, story: Callable[..., Awaitable[Any]], count: i
             return await story(*[StateStore(sdk, "statestore") for sdk in (one, other)][:count])
 
     return asyncio.run(running())
+
+
+def crash_at_save(sidecar: Sidecar, number: int, applied: bool) -> list[str]:
+    """Have the store fail at this save, with the write done (`applied`) or not; return the keys saved, as they come."""
+    saved: list[str] = []
+
+    def crash(method: str, key: str) -> Any:
+        saved.extend([key] if method == "SaveState" else [])
+        return (grpc.StatusCode.UNKNOWN, "crash") if method == "SaveState" and len(saved) == number else None
+
+    setattr(sidecar, "lose" if applied else "refuse", crash)
+    return saved

@@ -2,12 +2,11 @@
 
 import asyncio
 
-import grpc
 import pytest
 
 from kit.sidecar.pages import Pages
 from kit.sidecar.unavailable import Unavailable
-from kit.tests.sidecar_lab import with_stores
+from kit.tests.sidecar_lab import crash_at_save, with_stores
 
 
 def run(sidecar, story, count=1, **options):
@@ -93,24 +92,14 @@ def test_an_entry_that_cannot_be_stored_fails_its_caller_and_no_later_one(sideca
 @pytest.mark.parametrize("step", range(1, 7))
 @pytest.mark.parametrize("applied", [False, True], ids=["write lost", "answer lost"])
 def test_a_crash_at_any_write_is_mended_by_the_repeated_append(sidecar, step, applied):
-    seen = 0
-
-    def crash(method, _):
-        nonlocal seen
-        seen += method == "SaveState"
-        return (grpc.StatusCode.UNKNOWN, "crash") if method == "SaveState" and seen == step else None
-
     async def story(pages):
-        if applied:
-            sidecar.lose = crash
-        else:
-            sidecar.refuse = crash
+        saved = crash_at_save(sidecar, step, applied)
         for number in range(5):
             try:
                 await pages.append({"list": entries(number)})
             except Unavailable:
                 await pages.append({"list": entries(number)})
-        assert seen >= step
+        assert len(saved) >= step
 
     run(sidecar, story)
     assert ids(sidecar) == [["i0", "i1", "i2"], ["i3", "i4"]]

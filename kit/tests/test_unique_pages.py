@@ -8,7 +8,7 @@ import pytest
 
 from kit.sidecar.unavailable import Unavailable
 from kit.sidecar.unique_pages import MOST_EMPTY_PAGES, UniquePages
-from kit.tests.sidecar_lab import with_stores
+from kit.tests.sidecar_lab import crash_at_save, with_stores
 
 
 def run(sidecar, story, count=2, ttl=None):
@@ -87,24 +87,15 @@ def test_an_item_claimed_for_a_page_that_filled_up_moves_on_once(sidecar):
 @pytest.mark.parametrize("applied", [False, True], ids=["write lost", "answer lost"])
 def test_a_crash_after_any_write_is_mended_by_the_repeated_append(sidecar, step, applied):
     """The store fails at one write, with the write done or not; the event arrives again, at another replica."""
-    seen = 0
-
-    def crash(method, _):
-        nonlocal seen
-        seen += method == "SaveState"
-        return (grpc.StatusCode.UNKNOWN, "crash") if method == "SaveState" and seen == step else None
 
     async def story(one, other):
         await fill(one, 2)
-        if applied:
-            sidecar.lose = crash
-        else:
-            sidecar.refuse = crash
+        saved = crash_at_save(sidecar, step, applied)
         for number in range(2, 5):
             with suppress(Unavailable):
                 await one.append(f"i{number}", {})
             await other.append(f"i{number}", {})
-        assert seen >= step
+        assert len(saved) >= step
 
     run(sidecar, story)
     assert ids(sidecar) == [["i0", "i1", "i2"], ["i3", "i4"]]

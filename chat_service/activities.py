@@ -16,7 +16,7 @@ from failures import Faults, step, within
 from kit.engine.instances import Instances, LostInstance, NoInstance
 from kit.engine.worker import Activity
 from memory import MemoryService
-from messages import Answered, Context, Generated, Memory, Message, Outcome, Prompt, TurnCheck
+from messages import Answered, Context, Fetched, Generated, Memory, Message, Outcome, Prompt, TurnCheck
 from once.register import Register
 from replies.choice import LanguageModels
 from replies.language_model import ModelBusy
@@ -55,7 +55,7 @@ class Activities:
         return TurnCheck(is_next=is_next)
 
     @step
-    async def fetch_context(self, message: Message) -> Context:
+    async def fetch_context(self, message: Message) -> Fetched:
         """Read the facts about the user, the history, and the reply that this message may have already."""
         (answered, recent), recalled = await asyncio.gather(
             self.register.noted(message), self.memory.recall(message, self.settings.history_turns)
@@ -63,12 +63,13 @@ class Activities:
         said = with_recent(recalled.history, recent)
         # When this step is repeated, memory may have this message's own turn already. That is no history of it.
         before = [each for each in said if each.message_id != message.message_id]
-        return Context(
+        known = {each.message_id for each in recalled.history}
+        context = Context(
             memory=Memory(**recalled.model_dump(exclude={"history"})),
             history=shortened(before, self.settings.history_tokens),
-            remembered=list(dict.fromkeys(each.message_id for each in recalled.history if each.message_id)),
-            answered=answered,
         )
+        remembered = [turn.message_id for turn in recent if turn.message_id in known]
+        return Fetched(context=context, remembered=remembered, answered=answered)
 
     @step
     async def generate_response(self, prompt: Prompt) -> Generated:

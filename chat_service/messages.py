@@ -44,11 +44,16 @@ class Message(Step):
     traceparent: str | None = None
 
 
-class Said(Step):
-    """One message of the history (agent-memory-service's contract)."""
+class HistoryEntry(Step):
+    """One message of the history, as a model gets it."""
 
     role: Literal["user", "assistant"]
     content: Text
+
+
+class Said(HistoryEntry):
+    """One message of the history (agent-memory-service's contract)."""
+
     message_id: str | None = None
 
 
@@ -71,15 +76,21 @@ class Context(Step):
     """Everything that the reply depends on, except the message."""
 
     memory: Memory
-    history: list[Said]
-    remembered: list[str] = Field(default=[], description="Ids of the messages that memory has by now")
+    history: list[HistoryEntry]
+
+
+class Fetched(Step):
+    """The result of fetch_context."""
+
+    context: Context
+    remembered: list[str] = Field(default=[], description="Ids of the recent turns that memory has by now")
     answered: Answered | None = Field(default=None, description="The reply, if this message already has one")
 
 
 class Prompt(Step):
-    """The input of generate_response."""
+    """The input of generate_response: no more than it needs, because Dapr stores it several times."""
 
-    message: Message
+    text: Text
     context: Context
     may_wait: bool = Field(description="Whether a busy model may be asked again later")
 

@@ -11,8 +11,7 @@ from dapr.ext.workflow import RetryPolicy, TaskFailedError
 
 from failures import failure_of
 from kit.engine.context import Context, Steps, retry, when_any
-from messages import Context as ChatContext
-from messages import Generated, Message, Outcome, Prompt, TurnCheck
+from messages import Fetched, Generated, Message, Outcome, Prompt, TurnCheck
 from settings import Settings
 
 YOUR_TURN = "YourTurn"
@@ -34,16 +33,16 @@ class ChatWorkflow:
             if not message.is_head:
                 yield from self._wait_for_turn(ctx, message)
             found = yield ctx.call_activity("fetch_context", input=message, retry_policy=self._retry("fetch"))
-            context = ChatContext.model_validate(found)
+            fetched = Fetched.model_validate(found)
             message = message.model_copy(update={"recent": None})  # the history has them now
             # Only a second workflow of the same message finds it answered. It ends with the same reply.
-            answered = context.answered or (yield from self._generate_response(ctx, message, context))
+            answered = fetched.answered or (yield from self._generate_response(ctx, message.text, fetched))
             outcome = Outcome(
                 message=message,
                 instance_id=ctx.instance_id,
                 answered=answered,
-                published=context.answered is not None,
-                remembered=context.remembered,
+                published=fetched.answered is not None,
+                remembered=fetched.remembered,
             )
             # Its result is the reply that counts: another workflow of the same message may have been faster.
             return (yield ctx.call_activity("save_conversation", input=outcome, retry_policy=self._retry("save")))
@@ -65,9 +64,9 @@ class ChatWorkflow:
             called = ctx.wait_for_external_event(YOUR_TURN)
             yield when_any([called, ctx.create_timer(timedelta(seconds=self.settings.turn_check_seconds))])
 
-    def _generate_response(self, ctx: Context, message: Message, context: ChatContext) -> Steps:
+    def _generate_response(self, ctx: Context, text: str, fetched: Fetched) -> Steps:
         for waits_left in reversed(range(self.settings.model_busy_waits + 1)):
-            prompt = Prompt(message=message, context=context, may_wait=waits_left > 0)
+            prompt = Prompt(text=text, context=fetched.context, may_wait=waits_left > 0)
             result = yield ctx.call_activity("generate_response", input=prompt, retry_policy=self._retry("generate"))
             generated = Generated.model_validate(result)
             if generated.answered is not None:

@@ -23,15 +23,13 @@ function is registered again for each request, because the SDK takes one only on
 import asyncio
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import httpx
 from dapr.ext.workflow import DaprWorkflowClient, DaprWorkflowContext, WorkflowActivityContext, WorkflowRuntime
 from fastapi import FastAPI
-from messages import Context, Memory, Prompt, Said
-from messages import Message as UserMessage
+from messages import Context, HistoryEntry, Memory, Prompt
 from pydantic import BaseModel
 from replies.offline import Offline
 
@@ -67,11 +65,9 @@ def fetch_context(_: WorkflowActivityContext, turn: dict[str, Any]) -> dict[str,
 
 
 def generate_response(_: WorkflowActivityContext, given: dict[str, Any]) -> str:
-    turn, now = given["turn"], datetime.now(UTC)
-    asked = UserMessage(**turn, user_hash="", message_id=uuid4().hex, timestamp=now, received_at=now)
-    history = [Said.model_validate(one) for one in given["context"]["history"]]
+    history = [HistoryEntry.model_validate(one) for one in given["context"]["history"]]
     context = Context(memory=Memory.model_validate(given["context"]["memory"]), history=history)
-    return asyncio.run(Offline().reply(Prompt(message=asked, context=context, may_wait=False)))
+    return asyncio.run(Offline().reply(Prompt(text=given["turn"]["text"], context=context, may_wait=False)))
 
 
 def save_conversation(_: WorkflowActivityContext, given: dict[str, Any]) -> None:

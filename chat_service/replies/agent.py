@@ -62,7 +62,7 @@ class AgentModel:
         try:
             result = await Runner.run(
                 agent,
-                [*history, {"role": "user", "content": prompt.message.text}],
+                [*history, {"role": "user", "content": prompt.text}],
                 max_turns=self._rounds,
                 run_config=RunConfig(tracing_disabled=True, trace_include_sensitive_data=False),
             )

@@ -31,7 +31,7 @@ class Conversation:
         for said in prompt.context.history:
             create = api.create_user_message if said.role == "user" else api.create_assistant_message
             messages.append(create(said.content))
-        messages.append(api.create_user_message(prompt.message.text))
+        messages.append(api.create_user_message(prompt.text))
         for round_number in range(1, self._rounds + 1):
             tools = [TOOL] if round_number < self._rounds else []
             message = await self._ask(messages, tools)

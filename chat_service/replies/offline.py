@@ -15,7 +15,7 @@ class Offline:
 
     async def reply(self, prompt: Prompt) -> str:
         """Return a greeting in the preferred style, and the answer to the question if the rules know it."""
-        text, memory = prompt.message.text, prompt.context.memory
+        text, memory = prompt.text, prompt.context.memory
         say = phrases.of(text)
         formal = any(word in memory.preferred_style.lower() for word in FORMAL)
         greeting = (say.formal if formal else say.casual).format(memory.name)

@@ -1,6 +1,6 @@
 """The parts of a prompt: the user, the style, and as much of the history as fits."""
 
-from messages import Context, Said, Turn
+from messages import Context, HistoryEntry, Said, Turn
 
 # A rule of thumb for English; other tokenizers and languages need more, so leave room in history_tokens.
 CHARACTERS_PER_TOKEN = 4
@@ -37,13 +37,13 @@ def _both(turn: Turn) -> tuple[Said, Said]:
     )
 
 
-def shortened(history: list[Said], tokens: int) -> list[Said]:
+def shortened(history: list[Said], tokens: int) -> list[HistoryEntry]:
     """Return the newest messages of a history that take no more than `tokens` together."""
-    kept: list[Said] = []
+    kept: list[HistoryEntry] = []
     left = tokens * CHARACTERS_PER_TOKEN
     for said in reversed(history):
         left -= len(said.content)
         if left < 0:
             break
-        kept.append(said)
+        kept.append(HistoryEntry(role=said.role, content=said.content))
     return kept[::-1]

@@ -78,11 +78,11 @@ def say(client: TestClient, text: str = "Hello", user: str = "Junaid", wait: boo
     return client.post("/chat/", json=body, params={} if wait else {"wait": "false"})
 
 
-def steps_of(engine: Engine) -> list[tuple[str, str]]:
-    """Return the steps that were scheduled, in order: the message id of each, and its name."""
+def steps_of(engine: Engine) -> list[tuple[str | None, str]]:
+    """Return the steps that were scheduled, in order: the id of the message in its input, if any, and its name."""
 
-    def message_id(argument: dict[str, Any]) -> str:
-        return argument.get("message", argument)["message_id"]
+    def message_id(argument: dict[str, Any]) -> str | None:
+        return argument.get("message", argument).get("message_id")
 
     return [(message_id(argument), name) for name, argument in engine.activities]
 

@@ -86,6 +86,26 @@ def test_a_sidecar_that_was_lost_and_is_back_is_used_at_once(sidecar):
     asyncio.run(story())
 
 
+def test_a_client_that_is_replaced_stays_open_for_its_longest_call(sidecar):
+    sidecar.before = lambda _, key: time.sleep(0.5 if key == "slow" else 0)
+    sidecar.refuse = lambda _, key: (grpc.StatusCode.UNAVAILABLE, "not now") if key == "lost" else None
+
+    async def story():
+        async with connected(sidecar, seconds=0.1) as sdk:
+
+            async def get(key):
+                async with sdk.calling("statestore", 5) as client:
+                    return (await client.get_state("statestore", key)).data
+
+            slow = asyncio.create_task(get("slow"))
+            await asyncio.sleep(0.2)
+            with pytest.raises(Unavailable):
+                await get("lost")
+            assert await slow == b""
+
+    asyncio.run(story())
+
+
 def test_calls_at_once_share_one_client_which_shows_the_sidecar_its_token(sidecar):
     async def story():
         async with connected(sidecar, dapr_api_token="s3cret") as sdk:

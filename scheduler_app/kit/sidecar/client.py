@@ -29,7 +29,8 @@ class SdkClient:
     """
 
     def __init__(self, settings: ServiceSettings, session: aiohttp.ClientSession, seconds: float = 5.0) -> None:
-        self._settings, self._session, self._seconds = settings, session, seconds
+        self._settings, self._session = settings, session
+        self._seconds = self._longest = seconds
         self._client: DaprClient | None = None
         self._lock = asyncio.Lock()
         self._made = 0
@@ -42,6 +43,7 @@ class SdkClient:
         Its `error_code` is the name of the gRPC status.
         """
         limit = self._seconds if seconds is None else seconds
+        self._longest = max(self._longest, limit)
         client = None
         try:
             async with asyncio.timeout(limit):
@@ -89,8 +91,8 @@ class SdkClient:
 
     async def _close_later(self, client: DaprClient) -> None:
         try:
-            # Closing cancels the calls in flight; after their time limit none is left.
-            await asyncio.sleep(self._seconds)
+            # Closing cancels the calls in flight; after the longest time limit none is left.
+            await asyncio.sleep(self._longest)
         finally:
             await client.close()
 

@@ -38,7 +38,7 @@ def with_stores(sidecar: Sidecar, story: Callable[..., Awaitable[Any]], count: i
 
 
 def crash_at_save(sidecar: Sidecar, number: int, applied: bool) -> list[str]:
-    """Have the store fail at this save, with the write done (`applied`) or not; return the keys saved, as they come."""
+    """Make the store fail at this save, before it or (`applied`) after it. Return the list of keys that it fills."""
     saved: list[str] = []
 
     def crash(method: str, key: str) -> Any:

@@ -6,6 +6,7 @@ this process, so each replica has its own.
 
 import asyncio
 import functools
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Literal, Protocol, TypeVar, cast
@@ -18,6 +19,8 @@ from kit.edge.problems import documented
 from kit.edge.service import from_state
 from kit.sidecar.unavailable import Unavailable, too_slow
 from messages import Failure
+
+log = logging.getLogger("chat")
 
 Steps = TypeVar("Steps", bound="HasFaults")
 In = TypeVar("In")
@@ -94,6 +97,8 @@ def step(activity: Callable[[Steps, In], Awaitable[Out]]) -> Callable[[Steps, In
             return await activity(self, argument)
         except Unavailable as error:
             failure = Failure(step=name, dependency=error.dependency, status=error.status, detail=error.detail)
+            # Without the error's reason: a model's may repeat a part of the texts.
+            log.warning("step failed", extra={**failure.model_dump(), "errorCode": error.error_code})
             is_final = isinstance(error, Refused) or error.error_code in SET_UP_WRONGLY
             raise (NonRetryableError if is_final else StepFailed)(failure.model_dump_json()) from error
 

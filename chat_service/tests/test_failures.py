@@ -35,6 +35,16 @@ def test_memory_that_comes_back_is_not_noticed(client, memory):
     assert say(client).json()["reply"].startswith("Greetings, Junaid!")
 
 
+def test_the_code_of_a_failure_is_in_the_log_and_no_text_of_the_user(client, memory, caplog):
+    memory.fails, memory.failure = 1, (500, {"errorCode": "ERR_DIRECT_INVOKE", "message": "10.1.2.3"})
+    assert say(client, "I like tea.").json()["status"] == "completed"
+    (record,) = (record for record in caplog.records if record.message == "step failed")
+    assert (record.step, record.dependency, record.errorCode) == (
+        "fetch_context", "agent-memory-service", "ERR_DIRECT_INVOKE",
+    )  # fmt: skip
+    assert "I like tea" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("failure", "status", "detail"),
     [

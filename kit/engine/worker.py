@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from kit.edge.settings import ServiceSettings
 from kit.engine.worker_calls import WorkerCalls
+from kit.sidecar.unavailable import Unavailable
 
 Workflow = Callable[..., Any]
 # An activity takes one Pydantic model and runs on the service's own event loop.
@@ -24,6 +25,7 @@ _CHATTY = ("durabletask-worker", "durabletask-client", "WorkflowRuntime", "DaprW
 # It also logs each error that it raises. instances.py knows which of them are expected.
 _LOGS_WHAT_IT_RAISES = "DaprWorkflowClient"
 QUIET = LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
+log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.1
 _DRAIN_SECONDS = 2.0  # for calls to the sidecar that are in flight; each takes milliseconds
 
@@ -139,4 +141,10 @@ def _on(loop: asyncio.AbstractEventLoop, activity: Activity) -> Callable[..., Aw
 
 
 async def _as_coroutine(step: Awaitable[Any]) -> Any:
-    return await step
+    try:
+        return await step
+    except Unavailable as error:
+        # The history keeps the error's detail only.
+        facts = {"dependency": error.dependency, "errorCode": error.error_code, "reason": error.reason}
+        log.warning("activity failed", extra={**facts, "detail": error.detail})
+        raise

@@ -8,7 +8,9 @@ import threading
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
+from kit.engine import worker
 from kit.engine.worker import Worker, model_of, running
+from kit.sidecar.unavailable import Unavailable
 from kit.tests.engine_lab import Greeting, async_test, greet, greeting, lab, until
 
 
@@ -88,3 +90,14 @@ async def test_a_watch_that_fails_is_reported():
 
 def test_an_activity_takes_one_model():
     assert model_of(greet) is Greeting
+
+
+@async_test
+async def test_the_reason_why_an_activity_failed_is_in_the_log(caplog):
+    async def fails(_: Greeting) -> None:
+        raise Unavailable(503, "kitchen", "kitchen cannot be reached.", "ERR_DIRECT_INVOKE", "dial tcp 10.0.0.7")
+
+    with pytest.raises(Unavailable, match="kitchen cannot be reached"):
+        await worker._on(asyncio.get_running_loop(), fails)(None, {"name": "Ada"})
+    (record,) = (record for record in caplog.records if record.message == "activity failed")
+    assert (record.dependency, record.errorCode, record.reason) == ("kitchen", "ERR_DIRECT_INVOKE", "dial tcp 10.0.0.7")

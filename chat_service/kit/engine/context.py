@@ -4,7 +4,6 @@ A workflow is replayed from its history after each step, so it must not read a c
 are from `ctx.current_utc_datetime`, ids from its input and a counter.
 """
 
-import re
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, cast
@@ -12,8 +11,7 @@ from typing import Any, Protocol, cast
 from dapr.ext.workflow import RetryPolicy
 from dapr.ext.workflow import when_any as sdk_when_any  # pyright: ignore[reportUnknownVariableType]
 
-# W3C Trace Context, version 00. Ids of zeros are invalid.
-_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+from kit.edge.logs import trace_id_of
 
 
 class Task(Protocol):
@@ -71,4 +69,4 @@ def traceparent_of(header: str | None) -> str | None:
     The engine starts a trace of its own, so a workflow carries its caller's trace in its input. A header of any length
     must not get that far: the services would refuse each call that repeats it.
     """
-    return header if header and _TRACEPARENT.fullmatch(header) else None
+    return header if header and trace_id_of(header) else None

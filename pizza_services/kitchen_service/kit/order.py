@@ -12,14 +12,8 @@ PizzaType = Annotated[str, StringConstraints(min_length=1, max_length=50, patter
 Size = Literal["small", "medium", "large"]
 
 ADA: dict[str, JsonValue] = {"name": "Ada", "address": "12 St James's Square", "phone": "+44 20 7946 0018"}
-ORDER: dict[str, JsonValue] = {
-    "order_id": "123",
-    "run": "1",
-    "attempt": 1,
-    "pizza_type": "pepperoni",
-    "size": "large",
-    "customer": ADA,
-}
+KEY: dict[str, JsonValue] = {"order_id": "123", "run": "1", "attempt": 1}
+ORDER: dict[str, JsonValue] = {**KEY, "pizza_type": "pepperoni", "size": "large", "customer": ADA}
 
 
 class Customer(BaseModel):

@@ -17,6 +17,7 @@ from answers import CallFailed
 from callee import Callee, connected, passed_on
 from kit.edge.problems import documented, problem
 from kit.edge.service import build, from_state
+from kit.sidecar.unavailable import Unavailable
 from models import CallProblem, CallResult, NamePath, Via, ViaQuery
 from settings import Settings
 
@@ -39,9 +40,10 @@ async def call_greet(
     return CallResult(message=answer.message, via=via, attempts=answer.attempts, elapsed_ms=elapsed_ms)
 
 
-async def call_failed(request: Request, failure: CallFailed) -> JSONResponse:
+async def call_failed(request: Request, failure: Unavailable) -> JSONResponse:
     """Answer with the problem details of a failed call, and log Dapr's own words."""
-    facts = {"dependency": failure.dependency, "errorCode": failure.error_code, "attempts": failure.attempts}
+    attempts = failure.attempts if isinstance(failure, CallFailed) else None
+    facts = {"dependency": failure.dependency, "errorCode": failure.error_code, "attempts": attempts}
     level = logging.WARNING if failure.status >= 500 else logging.INFO
     request_id = request.headers["x-request-id"]
     log.log(level, "call failed", extra={**facts, "reason": failure.reason, "request_id": request_id})
@@ -74,7 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         "Also /docs, /healthz and /readyz.",
         routers=[router],
         lifespan=lifespan,
-        exception_handlers={CallFailed: call_failed},
+        exception_handlers={Unavailable: call_failed},
     )
     # Every request gets an `x-request-id`, its own or a new one, and every answer has it.
     app.add_middleware(CorrelationIdMiddleware, header_name="x-request-id", validator=is_request_id)

@@ -157,15 +157,17 @@ def test_an_error_of_any_form_becomes_a_short_problem(client, sidecar, via, body
 
 
 @pytest.mark.parametrize("via", VIAS)
-def test_without_a_sidecar_the_app_starts_and_says_what_is_missing(serve, via):
+def test_without_a_sidecar_the_app_starts_and_names_it_in_answer_and_log(serve, via, capsys):
     with socket.socket() as held:  # bound, but nobody listens
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
         client = serve(dapr_http_port=port, dapr_grpc_port=port)
         assert client.get("/healthz").json() == {"status": "ok"}
-        body = problem_of(client.get(f"/call-greet/Ada?via={via}"), 503)
+        body = problem_of(client.get(f"/call-greet/Ada?via={via}", headers={"x-request-id": "one"}), 503)
     assert body["dependency"] == "Dapr sidecar"
     assert "errorCode" not in body
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["dependency"] for line in lines if line.get("request_id") == "one"] == ["Dapr sidecar"]
 
 
 # What the stand-in keeps open (`url`, `header`) outlives it; tests/runtime kills a real sidecar, for all four ways.

@@ -4,7 +4,7 @@ import time
 
 import grpc
 import pytest
-from conftest import engine_call, say, stored
+from conftest import engine_call, eventually, say, stored
 
 
 def failed(answer, status, dependency):
@@ -186,7 +186,7 @@ def test_a_terminated_chat_is_a_conflict(client, sidecar):
     client.put("/faults/generate_response", json={"delay_ms": 60_000})
     instance = say(client, wait=False).json()["instance_id"]
     engine_call(sidecar, "TerminateInstance", instanceId=instance)
-    assert client.get(f"/chat/{instance}").json()["status"] == "terminated"
+    eventually(lambda: client.get(f"/chat/{instance}").json()["status"] == "terminated")
 
 
 def test_neither_texts_nor_keys_are_logged(serve, sidecar, capsys, memory):

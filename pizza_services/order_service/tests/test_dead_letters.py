@@ -68,8 +68,7 @@ def test_the_largest_event_that_there_can_be_is_kept_whole(client):
     assert client.get(f"/orders/{'x' * 64}").json()["order"] == {**KNOWN, **order}
 
 
-def test_a_letter_that_is_replayed_twice_at_once_is_entered_once(serve):
-    replicas = [serve(), serve()]
+def test_a_letter_that_is_replayed_twice_at_once_is_entered_once(replicas):
     bury(replicas[0], event(7))
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda each: replay(each, event(7)["id"])[0], replicas))

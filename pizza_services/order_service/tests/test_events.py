@@ -42,8 +42,7 @@ def test_events_out_of_order_and_repeated_make_the_same_timeline(client, seed):
     assert client.get("/orders/123").json()["final"] is True
 
 
-def test_all_events_at_once_and_twice_at_two_replicas_lose_none(serve):
-    replicas = [serve(), serve()]
+def test_all_events_at_once_and_twice_at_two_replicas_lose_none(replicas):
     events = [event(number) for number in range(1, 8)]
     with ThreadPoolExecutor(14) as pool:
         answers = list(pool.map(lambda number: deliver(replicas[number % 2], events[number // 2]), range(14)))

@@ -31,8 +31,7 @@ def test_another_order_with_the_same_id_is_refused(client):
     assert client.get("/orders/123").json()["order"]["size"] == "large"
 
 
-def test_two_different_orders_with_one_id_at_once_make_one_order(serve):
-    replicas = [serve(), serve()]
+def test_two_different_orders_with_one_id_at_once_make_one_order(replicas):
     orders = [{**ORDER, "size": size} for size in ("small", "large")]
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda n: replicas[n].post("/orders", json=orders[n]), range(2)))

@@ -9,7 +9,7 @@ from kit.sidecar import events
 from kit.sidecar.store import Object
 from models import BeforeQuery, DeadLetter, DeadLetterPath, DeadLetters, EventAnswer, LimitQuery, Replayed
 from recording import is_marker, reason
-from wiring import Event, Used, from_dapr
+from wiring import Event, ServicesDep, from_dapr
 
 NO_LETTER = "letter_id: there is no such dead letter."
 
@@ -17,7 +17,7 @@ router = APIRouter()
 
 
 @router.post("/events/conversations-dead", dependencies=from_dapr, responses=documented(401, 413, 503, 504))
-async def on_dead_letter(event: Event, services: Used) -> EventAnswer:
+async def on_dead_letter(event: Event, services: ServicesDep) -> EventAnswer:
     """Keep an event that Dapr gave up."""
     if not is_marker(event):
         await services.user_letters.keep(event, reason(event))
@@ -25,7 +25,7 @@ async def on_dead_letter(event: Event, services: Used) -> EventAnswer:
 
 
 @router.get("/dead-letters", response_model_exclude_none=True, responses=documented(422, 503, 504))
-async def get_dead_letters(services: Used, limit: LimitQuery = 20, before: BeforeQuery = None) -> DeadLetters:
+async def get_dead_letters(services: ServicesDep, limit: LimitQuery = 20, before: BeforeQuery = None) -> DeadLetters:
     """List events that could not be processed, newest first."""
     some = await services.letters.newest(limit, None if before is None else int(before))
     letters = [_shown(letter) for _, letter in some.entries]
@@ -33,7 +33,7 @@ async def get_dead_letters(services: Used, limit: LimitQuery = 20, before: Befor
 
 
 @router.post("/dead-letters/{letter_id}/replay", status_code=202, responses=documented(404, 409, 422, 503, 504))
-async def replay(letter_id: DeadLetterPath, services: Used) -> Replayed:
+async def replay(letter_id: DeadLetterPath, services: ServicesDep) -> Replayed:
     """Process a dead letter again; one that is still no valid event stays on the list (422)."""
     try:
         if not await services.letters.replay(letter_id, services.recorder.replay):
@@ -46,7 +46,7 @@ async def replay(letter_id: DeadLetterPath, services: Used) -> Replayed:
 
 
 @router.delete("/dead-letters/{letter_id}", status_code=204, responses=documented(404, 422, 503, 504))
-async def delete_dead_letter(letter_id: DeadLetterPath, services: Used) -> None:
+async def delete_dead_letter(letter_id: DeadLetterPath, services: ServicesDep) -> None:
     """Remove a dead letter for good."""
     if not await services.letters.remove(letter_id):
         raise HTTPException(404, NO_LETTER)

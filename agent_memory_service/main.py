@@ -36,7 +36,7 @@ from models import (
 )
 from recording import is_marker, reason, turn_of
 from settings import Settings
-from wiring import Event, Used, from_dapr, running
+from wiring import Event, ServicesDep, from_dapr, open_services
 
 log = logging.getLogger("memory")
 
@@ -47,14 +47,16 @@ WELCOME = (
 NO_USER = "user_id: nothing is known of this user."
 THERE_IS_ONE: dict[int | str, Any] = {200: {"model": Memory, "description": "There was one; unchanged"}}
 
-Counted = Annotated[Attempts, Depends(from_state("deliveries"))]
+AttemptsDep = Annotated[Attempts, Depends(from_state("deliveries"))]
 
 router = APIRouter()
 counts = APIRouter(prefix="/faults", tags=["faults"])
 
 
 @router.post("/events/conversations", dependencies=from_dapr, responses=documented(401, 413, 503, 504))
-async def on_conversation(event: Event, services: Used, faults: Switches, deliveries: Counted) -> EventAnswer:
+async def on_conversation(
+    event: Event, services: ServicesDep, faults: Switches, deliveries: AttemptsDep
+) -> EventAnswer:
     """Record a turn from topic `conversations`. Dapr dead-letters a dropped event, and retries after an error."""
     if is_marker(event):
         return EventAnswer(status="SUCCESS")
@@ -70,7 +72,7 @@ async def on_conversation(event: Event, services: Used, faults: Switches, delive
 
 @router.get("/memories/{user_id}", response_model_exclude_none=True, responses=documented(404, 422, 503, 504))
 async def get_memory(
-    user_id: UserPath, services: Used, session_id: SessionQuery = None, limit: LimitQuery = 20
+    user_id: UserPath, services: ServicesDep, session_id: SessionQuery = None, limit: LimitQuery = 20
 ) -> Recalled:
     """Return the memory of a user. With `session_id` also the newest messages: all that a reply needs, in one call."""
     memory, history = await services.recall(await services.users.of(user_id), session_id, limit)
@@ -82,7 +84,7 @@ async def get_memory(
 @router.post(
     "/memories/{user_id}/initialize", status_code=201, responses=THERE_IS_ONE | documented(409, 413, 422, 503, 504)
 )
-async def initialize(user_id: UserPath, draft: MemoryDraft, services: Used, response: Response) -> Memory:
+async def initialize(user_id: UserPath, draft: MemoryDraft, services: ServicesDep, response: Response) -> Memory:
     """Make a user known. After that, events of a forgotten user count again."""
     memory, is_fresh = await services.memories.initialize(await services.users.of(user_id), draft)
     response.status_code = 201 if is_fresh else 200
@@ -90,7 +92,7 @@ async def initialize(user_id: UserPath, draft: MemoryDraft, services: Used, resp
 
 
 @router.patch("/memories/{user_id}", responses=documented(404, 413, 422, 503, 504))
-async def patch_memory(user_id: UserPath, patch: MemoryPatch, services: Used) -> Memory:
+async def patch_memory(user_id: UserPath, patch: MemoryPatch, services: ServicesDep) -> Memory:
     """Change the memory of a user."""
     memory = await services.memories.patch(await services.users.of(user_id), patch)
     if memory is None:
@@ -99,7 +101,7 @@ async def patch_memory(user_id: UserPath, patch: MemoryPatch, services: Used) ->
 
 
 @router.delete("/memories/{user_id}", status_code=202, responses=documented(422, 503, 504))
-async def forget(user_id: UserPath, services: Used) -> Forgetting:
+async def forget(user_id: UserPath, services: ServicesDep) -> Forgetting:
     """Forget a user: memory, conversations, and their events. A repeated request does it all again.
 
     An unknown user is forgotten too, because chat may have something of them.
@@ -109,7 +111,7 @@ async def forget(user_id: UserPath, services: Used) -> Forgetting:
 
 
 @router.post("/job/{name}", dependencies=from_dapr, responses=documented(401, 404, 503, 504))
-async def on_job(name: str, services: Used) -> JobAnswer:
+async def on_job(name: str, services: ServicesDep) -> JobAnswer:
     """Run a job of this service: forget a user, or trim the streams afterwards."""
     if not await services.forgetter.run_job(name):
         raise HTTPException(404, "name: this service has no such job.")
@@ -118,7 +120,7 @@ async def on_job(name: str, services: Used) -> JobAnswer:
 
 @router.get("/conversations/{session_id}", response_model_exclude_none=True, responses=documented(404, 422, 503, 504))
 async def get_conversation(
-    session_id: SessionPath, services: Used, limit: LimitQuery = 20, before: BeforeQuery = None
+    session_id: SessionPath, services: ServicesDep, limit: LimitQuery = 20, before: BeforeQuery = None
 ) -> History:
     """Return the newest messages of a conversation, oldest first; `before=<next>` goes back in time."""
     history = await services.conversations.history(session_id, limit, None if before is None else int(before))
@@ -128,7 +130,7 @@ async def get_conversation(
 
 
 @counts.get("/deliveries/{event_id}", responses=documented(404))
-async def get_deliveries(event_id: str, deliveries: Counted) -> DeliveryCount:
+async def get_deliveries(event_id: str, deliveries: AttemptsDep) -> DeliveryCount:
     """Count the deliveries of the event with this CloudEvent id to this process, whether or not they succeeded."""
     count = deliveries.of(event_id)
     if count is None:
@@ -144,7 +146,7 @@ async def being_forgotten(_: Request, __: Exception) -> JSONResponse:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     """Yield what the routes share."""
-    async with running(app.state.settings, app.state.session) as services:
+    async with open_services(app.state.settings, app.state.session) as services:
         yield {"services": services, "deliveries": Attempts()}
 
 

@@ -60,13 +60,13 @@ class Services:
         return memory, history
 
 
-Used = Annotated[Services, Depends(from_state("services"))]
+ServicesDep = Annotated[Services, Depends(from_state("services"))]
 Event = Annotated[CloudEvent, Depends(events.read)]
 from_dapr = [Depends(only_dapr)]
 
 
 @asynccontextmanager
-async def running(settings: Settings, session: aiohttp.ClientSession) -> AsyncGenerator[Services]:
+async def open_services(settings: Settings, session: aiohttp.ClientSession) -> AsyncGenerator[Services]:
     """Build the collaborators, and keep the summaries refreshed while they are in use."""
     async with aclosing(SdkClient(settings, session, settings.sidecar_timeout_seconds)) as sdk:
         secrets = Secrets(sdk, settings.secret_stores, settings)

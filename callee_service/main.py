@@ -22,14 +22,14 @@ ATTEMPT_HEADER = {
     "headers": {ATTEMPT: {"description": "How often this request has arrived by now", "schema": {"type": "integer"}}}
 }
 
-Counted = Annotated[Attempts, Depends(from_state("attempts"))]
+AttemptsDep = Annotated[Attempts, Depends(from_state("attempts"))]
 
 router = APIRouter()
 counts = APIRouter(prefix="/faults", tags=["faults"])
 
 
 @router.get("/greet/{name:path}", responses={200: ATTEMPT_HEADER, **documented(422, 500)})
-async def greet(name: Name, request: Request, response: Response, faults: Switches, attempts: Counted) -> Greeting:
+async def greet(name: Name, request: Request, response: Response, faults: Switches, attempts: AttemptsDep) -> Greeting:
     """Greet `name`. A `/` in it may be sent as it is or as `%2F`."""
     # Dapr repeats a request with the same headers, so both ids stay the same.
     attempt = str(attempts.add(request.headers.get("x-request-id") or logs.trace_id.get()))
@@ -43,7 +43,7 @@ async def greet(name: Name, request: Request, response: Response, faults: Switch
 
 
 @counts.get("/attempts/{request_id}", responses=documented(404))
-async def get_attempts(request_id: str, attempts: Counted) -> AttemptCount:
+async def get_attempts(request_id: str, attempts: AttemptsDep) -> AttemptCount:
     """Count the arrivals of the request with this `x-request-id`, whether or not it succeeded in the end."""
     count = attempts.of(request_id)
     if count is None:

@@ -31,7 +31,7 @@ from models import (
 )
 from once.sessions import OfAnotherUser, QueueFull
 from settings import Settings
-from wiring import Services, opened
+from wiring import Services, open_services
 
 log = logging.getLogger("chat")
 
@@ -43,15 +43,15 @@ REFUSALS: dict[type[Exception], tuple[int, str]] = {
 }
 FAILED = documented(502, 503, 504, model=ChatProblem)
 
-Used = Annotated[Services, Depends(from_state("services"))]
+ServicesDep = Annotated[Services, Depends(from_state("services"))]
 
 router = APIRouter()
-of_dapr = APIRouter(dependencies=[Depends(only_dapr)])
+from_dapr = APIRouter(dependencies=[Depends(only_dapr)])
 
 
 @router.post("/chat/", responses={**RUNNING, **documented(400, 409, 413, 422, 429), **FAILED})
 async def post_message(
-    message: ChatMessage, request: Request, response: Response, services: Used, wait: WaitQuery = True
+    message: ChatMessage, request: Request, response: Response, services: ServicesDep, wait: WaitQuery = True
 ) -> ChatAnswer:
     """Answer a message. The same `message_id` again gets the same reply, and causes no second one."""
     if not message.text.strip():
@@ -66,7 +66,7 @@ async def post_message(
 
 
 @router.get("/chat/{instance_id}", responses=documented(404, 422, 503, 504))
-async def get_answer(instance_id: InstancePath, services: Used) -> ChatAnswer:
+async def get_answer(instance_id: InstancePath, services: ServicesDep) -> ChatAnswer:
     """Return the state of a message, and its reply once there is one."""
     answer = await services.chat.look_up(instance_id)
     if answer is None:
@@ -74,8 +74,8 @@ async def get_answer(instance_id: InstancePath, services: Used) -> ChatAnswer:
     return answer
 
 
-@of_dapr.post("/events/user-forgotten", responses=documented(401, 413, 422))
-async def user_forgotten(event: UserForgottenEvent, services: Used) -> EventStatus:
+@from_dapr.post("/events/user-forgotten", responses=documented(401, 413, 422))
+async def user_forgotten(event: UserForgottenEvent, services: ServicesDep) -> EventStatus:
     """Forget a user that agent-memory-service forgot. For Dapr alone."""
     if event.get("type") == "StreamTrimmed":
         return EventStatus(status="SUCCESS")
@@ -92,8 +92,8 @@ async def user_forgotten(event: UserForgottenEvent, services: Used) -> EventStat
     return EventStatus(status="SUCCESS")
 
 
-@of_dapr.post("/job/{name}", responses=documented(401, 404, 413, 422, 503, 504))
-async def job_due(name: str, leftovers: Leftovers, services: Used) -> EventStatus:
+@from_dapr.post("/job/{name}", responses=documented(401, 404, 413, 422, 503, 504))
+async def job_due(name: str, leftovers: Leftovers, services: ServicesDep) -> EventStatus:
     """Delete the leftovers of a forgotten user, and trim the stream of conversations. For Dapr's scheduler alone."""
     if not name.startswith(TRIM_JOB):
         raise HTTPException(404, "name: chat-service has no such job.")
@@ -117,7 +117,7 @@ async def refused(_: Request, error: Exception) -> JSONResponse:
 async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     """Yield the collaborators of the routes."""
     switches = failures.Faults()
-    async with opened(app.state.settings, app.state.session, switches) as services:
+    async with open_services(app.state.settings, app.state.session, switches) as services:
         yield {"services": services, "faults": switches}
 
 
@@ -133,7 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="chat-service",
         description="A chat whose every message is answered by a workflow.",
         welcome="chat-service answers: POST /chat/ and GET /chat/{instance_id}. Also /docs, /healthz and /readyz.",
-        routers=[router, of_dapr, failures.router] if settings.faults_enabled else [router, of_dapr],
+        routers=[router, from_dapr, failures.router] if settings.faults_enabled else [router, from_dapr],
         lifespan=lifespan,
         ready=ready,
         exception_handlers={NoReply: no_reply, **dict.fromkeys(REFUSALS, refused)},

@@ -79,7 +79,7 @@ class Services:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, session: aiohttp.ClientSession, faults: Faults) -> AsyncGenerator[Services]:
+async def open_services(settings: Settings, session: aiohttp.ClientSession, faults: Faults) -> AsyncGenerator[Services]:
     """Make the collaborators and run the workflow worker. None of them needs the sidecar yet."""
     async with AsyncExitStack() as stack:
         sdk = await stack.enter_async_context(aclosing(SdkClient(settings, session, settings.state_seconds)))

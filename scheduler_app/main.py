@@ -35,7 +35,7 @@ from runs.recorder import ALL_RUNS, Arrival
 from runs.stream import follow
 from scheduling import list_of
 from settings import Settings
-from wiring import Services, connected
+from wiring import Services, open_services
 
 log = logging.getLogger("scheduler")
 
@@ -47,34 +47,34 @@ EXAMPLE = {"specversion": "1.0", "id": "17", "source": "billing", "type": "x", "
 EVENT = {"requestBody": {"content": {"application/cloudevents+json": {"example": EXAMPLE}}, "required": True}}
 EVENT_STREAM = {200: {"content": {"text/event-stream": {"example": "event: run\ndata: {…}\nid: 7\n\n"}}}}
 
-Used = Annotated[Services, Depends(from_state("services"))]
+ServicesDep = Annotated[Services, Depends(from_state("services"))]
 
 router = APIRouter()
 from_dapr = APIRouter(dependencies=[Depends(only_dapr)])
 
 
 @router.post("/schedule-job/{job_name:path}", responses=documented(409, 413, 422, 502, 503, 504))
-async def schedule_job(job_name: JobNamePath, services: Used, order: JobOrder | None = None) -> Done:
+async def schedule_job(job_name: JobNamePath, services: ServicesDep, order: JobOrder | None = None) -> Done:
     """Schedule a job. Without a body it is called every 10 s, 3 times."""
     await services.scheduling.schedule(job_name, order or JobOrder())
     return Done(message=f"Job '{job_name}' scheduled successfully.")
 
 
 @router.get("/get-job/{job_name:path}", responses=documented(404, 422, 502, 503, 504))
-async def get_job(job_name: JobNamePath, services: Used) -> JobFound:
+async def get_job(job_name: JobNamePath, services: ServicesDep) -> JobFound:
     """Return the job as the scheduler knows it. A job that was called for the last time is gone."""
     return JobFound(job_details=await services.scheduling.get(job_name))
 
 
 @router.delete("/delete-job/{job_name:path}", responses=documented(422, 502, 503, 504))
-async def delete_job(job_name: JobNamePath, services: Used) -> Done:
+async def delete_job(job_name: JobNamePath, services: ServicesDep) -> Done:
     """Delete the job, if it exists. Its runs are kept."""
     deleted = await services.scheduling.delete(job_name)
     return Done(message=f"Job '{job_name}' {'deleted successfully' if deleted else 'not found or already deleted'}.")
 
 
 @from_dapr.post("/job/{job_name:path}", responses=documented(401, 413, 422, 500, 503))
-async def job_fired(job_name: CalledName, request: Request, services: Used, faults: Switches) -> JobReceived:
+async def job_fired(job_name: CalledName, request: Request, services: ServicesDep, faults: Switches) -> JobReceived:
     """Record Dapr's callback, whose body is the job's data. Any answer but 2xx and 404 makes the scheduler retry."""
     arrived, error = datetime.now(UTC), None
     data = bodies.kept(bodies.read(await request.body()))
@@ -91,12 +91,12 @@ async def job_fired(job_name: CalledName, request: Request, services: Used, faul
 
 
 @router.get("/runs", responses=documented(422, 502, 503, 504))
-async def all_runs(services: Used, limit: Limit = 20, before: Before = None) -> RunPage:
+async def all_runs(services: ServicesDep, limit: Limit = 20, before: Before = None) -> RunPage:
     """Return the runs of all jobs, newest first."""
     return await page_of_runs(services.pages, ALL_RUNS, limit, before)
 
 
-async def free_stream(services: Used) -> AsyncGenerator[None]:
+async def free_stream(services: ServicesDep) -> AsyncGenerator[None]:
     """Hold one of the places for streams. Answer 503 if all are taken."""
     if services.streams.locked():
         raise HTTPException(503, "There are too many streams already.", {"retry-after": "5"})
@@ -111,7 +111,7 @@ async def free_stream(services: Used) -> AsyncGenerator[None]:
     dependencies=[Depends(free_stream)],
 )
 async def stream_runs(
-    request: Request, services: Used, last_event_id: Annotated[int | None, Header(ge=0, le=2**53)] = None
+    request: Request, services: ServicesDep, last_event_id: Annotated[int | None, Header(ge=0, le=2**53)] = None
 ) -> AsyncGenerator[ServerSentEvent]:
     """Stream new runs of all replicas as server-sent events. With Last-Event-ID it starts with those after it."""
     settings: Settings = request.app.state.settings
@@ -120,7 +120,9 @@ async def stream_runs(
 
 
 @router.get("/runs/{job_name:path}", responses=documented(422, 502, 503, 504))
-async def runs_of_job(job_name: JobNamePath, services: Used, limit: Limit = 20, before: Before = None) -> RunPage:
+async def runs_of_job(
+    job_name: JobNamePath, services: ServicesDep, limit: Limit = 20, before: Before = None
+) -> RunPage:
     """Return the runs of one job, newest first; an empty page for a job that never fired."""
     return await page_of_runs(services.pages, list_of(job_name), limit, before)
 
@@ -133,19 +135,19 @@ async def page_of_runs(pages: Pages, key: str, limit: int, before: int | None) -
 
 # FastAPI must not validate an event: a 422 would make Dapr send it again, and lose it in the end.
 @from_dapr.post("/events/schedule-job", openapi_extra=EVENT, responses=documented(401, 413, 502, 503, 504))
-async def job_asked_for(request: Request, services: Used) -> EventAnswer:
+async def job_asked_for(request: Request, services: ServicesDep) -> EventAnswer:
     """Schedule the job that an event of topic schedule-job names."""
     return await events.schedule(await read(request), services.scheduling)
 
 
 @from_dapr.post("/events/schedule-job-dead", openapi_extra=EVENT, responses=documented(401, 413, 502, 503, 504))
-async def event_given_up(request: Request, services: Used) -> EventAnswer:
+async def event_given_up(request: Request, services: ServicesDep) -> EventAnswer:
     """Keep an event that could not be processed, for GET /dead-letters."""
     return await events.keep(await read(request), services.pages)
 
 
 @router.get("/dead-letters", responses=documented(422, 502, 503, 504))
-async def dead_letters(services: Used, limit: Limit = 20, before: Before = None) -> DeadLetterPage:
+async def dead_letters(services: ServicesDep, limit: Limit = 20, before: Before = None) -> DeadLetterPage:
     """Return the events that could not be processed, newest first."""
     found = await services.pages.newest(events.DEAD_LETTERS, limit, before)
     return DeadLetterPage.model_validate({"dead_letters": [letter for _, letter in found.entries], "next": found.next})
@@ -154,7 +156,7 @@ async def dead_letters(services: Used, limit: Limit = 20, before: Before = None)
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     """Yield the services that the routes share."""
-    async with connected(app.state.settings, app.state.session) as services:
+    async with open_services(app.state.settings, app.state.session) as services:
         yield {"services": services}
 
 

@@ -30,7 +30,7 @@ class Services:
 
 
 @asynccontextmanager
-async def connected(settings: Settings, session: aiohttp.ClientSession) -> AsyncGenerator[Services]:
+async def open_services(settings: Settings, session: aiohttp.ClientSession) -> AsyncGenerator[Services]:
     """Build the services on the app's session. No sidecar is needed yet."""
     retention = settings.retention_seconds
 

@@ -16,7 +16,7 @@ from main import create_app
 from models import ConversationUpdated
 from settings import Settings
 from users import user_hash
-from wiring import Services, running
+from wiring import Services, open_services
 
 pytest_plugins = ["kit.fakes.service", "kit.fakes.beside"]
 SERVICE = Path(__file__).parent.parent
@@ -94,7 +94,7 @@ async def replicas(sidecar: Sidecar, count: int, **settings: Any) -> AsyncIterat
         for _ in range(count):
             beside = settings_beside(sidecar, **settings)
             session = await stack.enter_async_context(session_for(beside))
-            started.append(await stack.enter_async_context(running(beside, session)))
+            started.append(await stack.enter_async_context(open_services(beside, session)))
         yield started
 
 

@@ -16,7 +16,7 @@ from kit import ledger
 from kit.edge.service import build
 from kit.fakes.sidecar import Sidecar
 from kit.fakes.waiting import eventually
-from kit.ledger import Done, Ledger, Step, Task, Used
+from kit.ledger import Done, Ledger, LedgerDep, Step, Task
 from kit.sidecar.client import SdkClient
 from kit.tests.sidecar_lab import settings_of
 
@@ -29,7 +29,7 @@ story = APIRouter()
 
 
 @story.post("/{name}")
-async def do(name: str, task: Task, ledger: Used, seconds: float = 0) -> Done:
+async def do(name: str, task: Task, ledger: LedgerDep, seconds: float = 0) -> Done:
     """Do a step."""
     return await ledger.do(STEPS[name], task, seconds)
 

@@ -7,7 +7,7 @@ import steps
 from kit.edge.faults import Faults, may_fail
 from kit.edge.problems import documented
 from kit.edge.service import build, serve
-from kit.ledger import Done, StepSeconds, Task, Used
+from kit.ledger import Done, LedgerDep, StepSeconds, Task
 from kit.order import OrderTask
 from models import OrderDone
 from settings import Settings
@@ -16,14 +16,14 @@ router = APIRouter(dependencies=[Depends(may_fail)])
 
 
 @router.post("/deliver", responses=documented(409, 413, 422, 502, 503, 504))
-async def deliver_pizza(task: OrderTask, ledger: Used, seconds: StepSeconds) -> OrderDone:
+async def deliver_pizza(task: OrderTask, ledger: LedgerDep, seconds: StepSeconds) -> OrderDone:
     """Deliver the pizza, once an attempt. Refuse it (409) after a recall of the same run."""
     entry = await ledger.do(steps.DELIVER, task, seconds)
     return OrderDone(**task.model_dump(), status=entry.status)
 
 
 @router.post("/recall", responses=documented(413, 422, 502, 503, 504))
-async def recall_driver(task: Task, ledger: Used) -> Done:
+async def recall_driver(task: Task, ledger: LedgerDep) -> Done:
     """Recall the driver of this run, once, even if none has left yet."""
     return await ledger.do(steps.RECALL, task)
 

@@ -13,7 +13,7 @@ from kit.edge.problems import documented
 from kit.edge.service import build, serve
 from kit.engine.health import check_worker
 from kit.engine.worker import Worker, running
-from kit.ledger import Done, StepSeconds, Task, Used
+from kit.ledger import Done, LedgerDep, StepSeconds, Task
 from kit.order import OrderTask
 from models import OrderDone
 from settings import Settings
@@ -23,14 +23,14 @@ router = APIRouter(dependencies=[Depends(may_fail)])
 
 
 @router.post("/cook", responses=documented(409, 413, 422, 502, 503, 504))
-async def cook_pizza(task: OrderTask, ledger: Used, seconds: StepSeconds) -> OrderDone:
+async def cook_pizza(task: OrderTask, ledger: LedgerDep, seconds: StepSeconds) -> OrderDone:
     """Cook the pizza, once an attempt. Refuse it (409) if that attempt was discarded."""
     entry = await ledger.do(steps.COOK, task, seconds)
     return OrderDone(**task.model_dump(), status=entry.status)
 
 
 @router.post("/discard", responses=documented(413, 422, 502, 503, 504))
-async def discard_pizza(task: Task, ledger: Used) -> Done:
+async def discard_pizza(task: Task, ledger: LedgerDep) -> Done:
     """Discard the pizza of one attempt, once, even if it is not cooked yet. The next one may be cooked."""
     return await ledger.do(steps.DISCARD, task)
 

@@ -15,7 +15,7 @@ from messages import instance_of
 from models import Accepted, CancelRequest, Order, OrderIdPath, OrderRef, OrderState, Validation
 from orders import refusals
 from settings import Settings
-from wiring import Services, services
+from wiring import Services, open_services
 
 WELCOME = (
     "pizza-workflow drives orders: POST /start-order, GET /orders/{order_id}, POST /pause-order, /resume-order, "
@@ -23,63 +23,63 @@ WELCOME = (
 )
 ERRORS = documented(404, 409, 413, 422, 502, 503, 504)
 
-Used = Annotated[Services, Depends(from_state("services"))]
+ServicesDep = Annotated[Services, Depends(from_state("services"))]
 Trace = Annotated[str | None, Header(alias="traceparent", include_in_schema=False)]
 
 router = APIRouter()
 
 
 @router.post("/start-order", status_code=202, responses=ERRORS)
-async def start_order(order: Order, used: Used, trace: Trace = None) -> Accepted:
+async def start_order(order: Order, services: ServicesDep, trace: Trace = None) -> Accepted:
     """Start the order's workflow, once: a second start, while it runs or after it has ended, is a conflict."""
-    await used.start.start(order, traceparent_of(trace))
+    await services.start.start(order, traceparent_of(trace))
     return _accepted(order.order_id, "start")
 
 
 @router.get("/orders/{order_id}", response_model_exclude_none=True, responses=ERRORS)
-async def show_order(order_id: OrderIdPath, used: Used) -> OrderState:
+async def show_order(order_id: OrderIdPath, services: ServicesDep) -> OrderState:
     """Return the order's state and its timeline."""
-    return await used.show.show(order_id)
+    return await services.show.show(order_id)
 
 
 @router.post("/get-order", response_model_exclude_none=True, responses=ERRORS)
-async def get_order(order: OrderRef, used: Used) -> OrderState:
+async def get_order(order: OrderRef, services: ServicesDep) -> OrderState:
     """Return the same as GET /orders/{order_id}. Courses teach this form."""
-    return await used.show.show(order.order_id)
+    return await services.show.show(order.order_id)
 
 
 @router.post("/pause-order", status_code=202, responses=ERRORS)
-async def pause_order(order: OrderRef, used: Used) -> Accepted:
+async def pause_order(order: OrderRef, services: ServicesDep) -> Accepted:
     """Pause an order: its present step is finished, the next does not begin."""
-    await used.steer.pause(order.order_id)
+    await services.steer.pause(order.order_id)
     return _accepted(order.order_id, "pause")
 
 
 @router.post("/resume-order", status_code=202, responses=ERRORS)
-async def resume_order(order: OrderRef, used: Used) -> Accepted:
+async def resume_order(order: OrderRef, services: ServicesDep) -> Accepted:
     """Resume a paused order."""
-    await used.steer.resume(order.order_id)
+    await services.steer.resume(order.order_id)
     return _accepted(order.order_id, "resume")
 
 
 @router.post("/cancel-order", status_code=202, responses=ERRORS)
-async def cancel_order(cancellation: CancelRequest, used: Used) -> Accepted:
+async def cancel_order(cancellation: CancelRequest, services: ServicesDep) -> Accepted:
     """Cancel an order at any step before its delivery, and compensate the steps that were done."""
-    await used.steer.cancel(cancellation)
+    await services.steer.cancel(cancellation)
     return _accepted(cancellation.order_id, "cancel")
 
 
 @router.post("/validate-pizza", status_code=202, responses=ERRORS)
-async def validate_pizza(validation: Validation, used: Used) -> Accepted:
+async def validate_pizza(validation: Validation, services: ServicesDep) -> Accepted:
     """Approve or reject the pizza that waits for a verdict."""
-    await used.steer.validate(validation)
+    await services.steer.validate(validation)
     return _accepted(validation.order_id, "approve" if validation.verdict else "reject")
 
 
 @router.post("/job/watch-{order_id}", tags=["jobs"], responses=documented(422, 502, 503, 504))
-async def look_at_order(order_id: OrderIdPath, used: Used) -> Health:
+async def look_at_order(order_id: OrderIdPath, services: ServicesDep) -> Health:
     """Check an order when its Dapr job is due. A healthy order is not changed, so a call from a user does no harm."""
-    await used.watchdog.check(order_id)
+    await services.watchdog.check(order_id)
     return Health(status="ok")
 
 
@@ -96,8 +96,8 @@ async def ready(request: Request) -> None:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     """Build what the routes use, and run the worker."""
-    async with services(app.state.settings, app.state.session) as used:
-        yield {"services": used}
+    async with open_services(app.state.settings, app.state.session) as services:
+        yield {"services": services}
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -43,7 +43,7 @@ class Services:
 
 
 @asynccontextmanager
-async def services(settings: Settings, session: aiohttp.ClientSession) -> AsyncGenerator[Services]:
+async def open_services(settings: Settings, session: aiohttp.ClientSession) -> AsyncGenerator[Services]:
     """Build the services, and run the workflow worker while the block runs."""
     seconds = settings.call_timeout_seconds
     async with aclosing(SdkClient(settings, session, seconds)) as sdk:

@@ -186,19 +186,19 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
         yield {"ledger": ledger, "step_seconds": settings.step_seconds}
 
 
-Used = Annotated[Ledger, Depends(from_state("ledger"))]
+LedgerDep = Annotated[Ledger, Depends(from_state("ledger"))]
 StepSeconds = Annotated[float, Depends(from_state("step_seconds"))]
 router = APIRouter()
 
 
 @router.get("/ledger", responses=documented(422, 502, 503, 504))
-async def get_ledger(ledger: Used, limit: Limit = 20, before: Before = None) -> LedgerPage:
+async def get_ledger(ledger: LedgerDep, limit: Limit = 20, before: Before = None) -> LedgerPage:
     """List the steps that were done, newest order first, all entries of an order together."""
     return await ledger.newest(limit, before)
 
 
 @router.get("/ledger/{order_id}", responses=documented(404, 422, 502, 503, 504))
-async def get_ledger_of(order_id: OrderIdPath, ledger: Used) -> OrderLedger:
+async def get_ledger_of(order_id: OrderIdPath, ledger: LedgerDep) -> OrderLedger:
     """Return the steps that were done for one order, in the order in which they were first asked for."""
     return await ledger.of(order_id)
 

@@ -28,25 +28,25 @@ def plan(root: Path, service: Path) -> dict[Path, Path]:
     return {service / source.relative_to(root): source for source in found}
 
 
-def stale(root: Path, service: Path) -> list[Path]:
-    """Return the paths in the service's copy that are missing, differ from their source, or are not needed."""
+def stale(root: Path, service: Path) -> dict[Path, Path | None]:
+    """Return the paths in the service's copy to be written, with their sources, and those to be deleted, with None."""
     wanted = plan(root, service)
-    there = set(_python_files(service / KIT))
-    differing = {path for path, source in wanted.items() if path in there and path.read_bytes() != source.read_bytes()}
-    return sorted((wanted.keys() ^ there) | differing)
+    unneeded = dict.fromkeys(path for path in _python_files(service / KIT) if path not in wanted)
+    return unneeded | {
+        path: source for path, source in wanted.items() if not path.exists() or path.read_bytes() != source.read_bytes()
+    }
 
 
 def vendor(root: Path, service: Path) -> list[Path]:
     """Bring the service's copy up to date; return the paths that changed."""
     changed = stale(root, service)
-    wanted = plan(root, service)
-    for path in changed:
-        if path in wanted:
+    for path, source in changed.items():
+        if source:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(wanted[path].read_bytes())
+            path.write_bytes(source.read_bytes())
         else:
             path.unlink()
-    return changed
+    return sorted(changed)
 
 
 def copy_faults(root: Path) -> bool:

@@ -28,8 +28,7 @@ def python() -> Path:
 
 @pytest.mark.parametrize("service", services(), ids=str)
 def test_a_services_copy_equals_the_kit(service: Path) -> None:
-    differing = vendor.stale(ROOT, ROOT / service)
-    assert differing == [], "run ./lab vendor"
+    assert vendor.stale(ROOT, ROOT / service) == {}, "run ./lab vendor"
 
 
 def test_the_page_of_faults_is_the_table() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-# Also the services' own tests in copies of their folders, which start processes. Other tests of code get no second try.
-ON_THE_RUNTIME = ("tests/runtime/", "tests/docs/", "tests/tilt/", "tests/house/test_copied_out.py")
+# Tests on the real runtime, and the services' own tests in copies of their folders, which start processes.
+RETRIED = ("tests/runtime/", "tests/docs/", "tests/tilt/", "tests/house/test_copied_out.py")
 MOST = 3
 _TESTS_FAILED = 1  # pytest's exit code
 
@@ -29,17 +29,15 @@ class Failure:
     text: str
 
 
-def run(
-    command: Sequence[str], folder: Path, environment: dict[str, str], console: Console, prefixes: Sequence[str]
-) -> int:
-    """Run pytest by this command, and a second time for the failed tests under `prefixes`. Return the exit code."""
+def run(command: Sequence[str], folder: Path, environment: dict[str, str], console: Console) -> int:
+    """Run pytest by this command, and a second time for failed tests under RETRIED. Return the exit code."""
     report = folder / ".lab" / "test-report.xml"
     report.parent.mkdir(exist_ok=True)
     code = call([*command, f"--junitxml={report}"], folder, environment)
     if code != _TESTS_FAILED:
         return code
     failures = read(report)
-    alone = [failure for failure in failures if failure.test.startswith(tuple(prefixes))]
+    alone = [failure for failure in failures if failure.test.startswith(RETRIED)]
     if not failures or len(alone) < len(failures) or len(alone) > MOST:
         return code
     console.rule(f"second try, alone: {len(alone)} of them")

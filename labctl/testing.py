@@ -58,7 +58,7 @@ def run(
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" or folder == ROOT}
         command += pytest_options
         if retried:
-            code = second_try.run(command, folder, environment, console, second_try.ON_THE_RUNTIME)
+            code = second_try.run(command, folder, environment, console)
         else:
             code = second_try.call(command, folder, environment)
         if code:

@@ -73,7 +73,7 @@ class Audit:
             wrong.append("was run more than once")
         if received != shown:
             wrong.append(f"pizza-order received {received}, but the workflow shows {shown}")
-        if "not undone" in str(customer.last["result"].get("error")):
+        if "not compensated" in str(customer.last["result"].get("error")):
             wrong.append(customer.last["result"]["error"])
         attempts = customer.last["attempt"]
         if customer.ended_as == "delivered":

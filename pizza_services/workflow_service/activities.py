@@ -117,7 +117,7 @@ class Activities:
     async def _compensate(self, app_id: str, method: str, status: str, step: Step) -> StepResult:
         body = {"order_id": step.order.order_id, "run": step.run, "attempt": step.attempt}
         deed = self._peers.post(app_id, method, body, status, step.trace)
-        return await self._with_events(step, deed, self._limits.undo)
+        return await self._with_events(step, deed, self._limits.compensate)
 
     async def _with_events(self, step: Step, deed: Awaitable[Answer], seconds: float) -> StepResult:
         """Do the deed within its time limit, and publish the step's statuses beside it."""

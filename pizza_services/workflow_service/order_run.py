@@ -109,7 +109,7 @@ class OrderRun:
 
     def stop(self) -> Steps:
         """Stop the order's own workflow. Return how it ended."""
-        task = self._call("stop_order", self.step_input(), self.rules.undo)
+        task = self._call("stop_order", self.step_input(), self.rules.compensate)
         yield task
         return (self._answer_of(task) or {}).get("ended")
 
@@ -117,13 +117,13 @@ class OrderRun:
         """Compensate these steps, or all that began, the last first. `end` reports those that failed."""
         for activity, attempt in reversed(self._compensations if steps is None else steps):
             self.enter(activity)
-            task = self._call(activity, self.step_input(attempt), self.rules.undo)
+            task = self._call(activity, self.step_input(attempt), self.rules.compensate)
             try:
                 yield task
                 self._answer_of(task)
             except TaskFailedError as error:
                 # The others must be compensated all the same.
-                self._not_compensated.append(f"not undone: {activity}: {_words(error)}")
+                self._not_compensated.append(f"not compensated: {activity}: {_words(error)}")
 
     def compensate_last(self) -> Steps:
         """Compensate the last step alone."""

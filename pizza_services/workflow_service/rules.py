@@ -40,4 +40,4 @@ class Rules(BaseModel):
     deliver_pizza: Retry = Retry()
     quality_check: Retry = Retry(attempts=3)
     publish_status: Retry = Retry(attempts=60)
-    undo: Retry = Retry(attempts=100, longest_seconds=30.0)
+    compensate: Retry = Retry(attempts=100, longest_seconds=30.0)

@@ -16,7 +16,7 @@ class TimeLimits(BaseModel):
     order_pizza: float = Field(default=30.0, gt=0)
     cook_pizza: float = Field(default=60.0, gt=0)
     deliver_pizza: float = Field(default=60.0, gt=0)
-    undo: float = Field(default=30.0, gt=0)
+    compensate: float = Field(default=30.0, gt=0)
     validate_pizza: float = Field(default=10.0, gt=0)
     publish_status: float = Field(default=10.0, gt=0)
     stop_order: float = Field(default=30.0, gt=0)

@@ -76,9 +76,9 @@ def default(service: str, expression: str) -> float:
 @pytest.mark.parametrize(
     ("app_id", "limit"),
     [
-        ("pizza-storefront", "min(s.time_limits.order_pizza, s.time_limits.undo)"),
-        ("pizza-kitchen", "min(s.time_limits.cook_pizza, s.time_limits.undo)"),
-        ("pizza-delivery", "min(s.time_limits.deliver_pizza, s.time_limits.undo)"),
+        ("pizza-storefront", "min(s.time_limits.order_pizza, s.time_limits.compensate)"),
+        ("pizza-kitchen", "min(s.time_limits.cook_pizza, s.time_limits.compensate)"),
+        ("pizza-delivery", "min(s.time_limits.deliver_pizza, s.time_limits.compensate)"),
         ("pizza-order", "s.call_timeout_seconds"),
     ],
 )

@@ -70,6 +70,6 @@ def _from_book(position: Position) -> OrderState:
         status=found.status,
         step=found.step or found.status,
         attempt=found.attempt or 1,
-        timeline=[StatusEntry(status=heard.status, at=heard.at, attempt=heard.attempt) for heard in found.timeline],
+        timeline=[StatusEntry(status=entry.status, at=entry.at, attempt=entry.attempt) for entry in found.timeline],
         result=result if found.final else None,
     )

@@ -8,7 +8,7 @@ from models import StatusEntry
 from settings import Settings
 
 
-class Heard(StatusEntry):
+class NotedStatus(StatusEntry):
     """A line of the timeline at pizza-order."""
 
     note: str | None = None
@@ -23,7 +23,7 @@ class Entry(BaseModel):
     run: str | None = None
     ended_run: str | None = None
     final: bool = False
-    timeline: list[Heard] = []
+    timeline: list[NotedStatus] = []
 
 
 class Deleted(BaseModel):

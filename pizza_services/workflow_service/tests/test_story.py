@@ -201,7 +201,7 @@ def test_what_could_not_be_undone_is_told_and_the_rest_is_undone(ada, sidecar):
     ada.until("pending_validation")
     ada.post("/cancel-order")
     error = ada.until_ended()["result"]["error"]
-    assert error.startswith("cancelled by request; not undone: refund_order: ")
+    assert error.startswith("cancelled by request; not compensated: refund_order: ")
     assert "the till is closed" in error
     assert sidecar.peers.asked()[-1] == "cancel"
 
@@ -216,7 +216,7 @@ def test_a_rejected_pizza_that_could_not_be_thrown_away_is_told(ada, sidecar, ap
     ada.post("/validate-pizza", approved=True) if approved else ada.post("/cancel-order")
     result = ada.until_ended()["result"]
     assert result["final_status"] == ("delivered" if approved else "cancelled")
-    assert "not undone: discard_pizza: " in result["error"]
+    assert "not compensated: discard_pizza: " in result["error"]
     assert "the bin is full" in result["error"]
     assert "the bin is full" in sidecar.events()[-1]["note"]
 

@@ -14,7 +14,7 @@ from tests.runtime.pizza.conftest import AFTER_A_KILL, BOOK, KITCHEN, SOON, WORK
 pytestmark = pytest.mark.lab("pizza")
 
 EVERY = 2
-STEPS = ("ORDER_PIZZA", "COOK_PIZZA", "VALIDATE_PIZZA", "DELIVER_PIZZA", "PUBLISH_STATUS", "UNDO", "STOP_ORDER")
+STEPS = ("ORDER_PIZZA", "COOK_PIZZA", "VALIDATE_PIZZA", "DELIVER_PIZZA", "PUBLISH_STATUS", "COMPENSATE", "STOP_ORDER")
 
 
 @pytest.fixture

@@ -39,6 +39,10 @@ class CallFailed(Unavailable):
 
     attempts: int | None = None
 
+    def members(self) -> dict[str, Any]:
+        """Add how often callee saw the request."""
+        return {**super().members(), "attempts": self.attempts}
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:

@@ -1,7 +1,6 @@
 """caller: asks callee for a greeting through Dapr, and reports attempts and time. `python main.py` runs script.py."""
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,18 +9,13 @@ from typing import Annotated, Any
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.responses import JSONResponse
 
 import script
-from answers import CallFailed
 from callee import Callee, connected, passed_on
-from kit.edge.problems import documented, problem
+from kit.edge.problems import documented
 from kit.edge.service import build, from_state
-from kit.sidecar.unavailable import Unavailable
 from models import CallProblem, CallResult, NamePath, Via, ViaQuery
 from settings import Settings
-
-log = logging.getLogger("caller")
 
 router = APIRouter()
 
@@ -38,17 +32,6 @@ async def call_greet(
     answer = await callee.greet(name, via, passed_on(request.headers))
     elapsed_ms = round((perf_counter() - started) * 1000, 1)
     return CallResult(message=answer.message, via=via, attempts=answer.attempts, elapsed_ms=elapsed_ms)
-
-
-async def call_failed(request: Request, failure: Unavailable) -> JSONResponse:
-    """Answer with the problem details of a failed call, and log Dapr's own words."""
-    attempts = failure.attempts if isinstance(failure, CallFailed) else None
-    facts = {"dependency": failure.dependency, "errorCode": failure.error_code, "attempts": attempts}
-    level = logging.WARNING if failure.status >= 500 else logging.INFO
-    request_id = request.headers["x-request-id"]
-    log.log(level, "call failed", extra={**facts, "reason": failure.reason, "request_id": request_id})
-    headers = None if failure.retry_after is None else {"retry-after": str(failure.retry_after)}
-    return problem(failure.status, failure.detail, headers, **facts)
 
 
 def is_request_id(given: str) -> bool:
@@ -76,7 +59,6 @@ def create_app(settings: Settings) -> FastAPI:
         "Also /docs, /healthz and /readyz.",
         routers=[router],
         lifespan=lifespan,
-        exception_handlers={Unavailable: call_failed},
     )
     # Every request gets an `x-request-id`, its own or a new one, and every answer has it.
     app.add_middleware(CorrelationIdMiddleware, header_name="x-request-id", validator=is_request_id)

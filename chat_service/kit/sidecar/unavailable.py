@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -31,6 +32,10 @@ class Unavailable(Exception):
     def __str__(self) -> str:
         return self.detail
 
+    def members(self) -> dict[str, Any]:
+        """Return what the answer says besides status and detail. The log has it too."""
+        return {"dependency": self.dependency, "errorCode": self.error_code}
+
 
 def too_slow(dependency: str, seconds: float) -> Unavailable:
     """Return the error for a dependency that did not answer within this app's own time limit."""
@@ -42,10 +47,11 @@ def sidecar_down(reason: object) -> Unavailable:
     return Unavailable(503, SIDECAR, "The Dapr sidecar of this app cannot be reached.", reason=str(reason))
 
 
-async def answer(_: Request, error: Exception) -> JSONResponse:
-    """Answer with the problem details of an Unavailable, and log its reason."""
+async def answer(request: Request, error: Exception) -> JSONResponse:
+    """Answer with the problem details of an Unavailable, and log its reason. A 4xx is its user's fault: no warning."""
     assert isinstance(error, Unavailable)
-    facts = {"dependency": error.dependency, "errorCode": error.error_code}
-    log.warning("dependency unavailable", extra={**facts, "detail": error.detail, "reason": error.reason})
+    request_id = {"request_id": request.headers["x-request-id"]} if "x-request-id" in request.headers else {}
+    about = {**error.members(), "detail": error.detail, "reason": error.reason, **request_id}
+    log.log(logging.WARNING if error.status >= 500 else logging.INFO, "call failed", extra=about)
     headers = None if error.retry_after is None else {"retry-after": str(error.retry_after)}
-    return problem(error.status, error.detail, headers, **facts)
+    return problem(error.status, error.detail, headers, **error.members())

@@ -86,7 +86,7 @@ async def lab(*, connect: bool = True, seconds: float = 5.0, **settings: Any) ->
 
 
 def async_test(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run a test on an event loop of its own."""
+    """Run a test on a new event loop."""
 
     @wraps(test)
     def run(**arguments: Any) -> None:

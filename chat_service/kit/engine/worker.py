@@ -20,7 +20,7 @@ Workflow = Callable[..., Any]
 # An activity takes one Pydantic model and runs on the service's own event loop.
 Activity = Callable[[Any], Awaitable[Any]]
 
-# At INFO the SDK logs several lines for each step of each workflow, on handlers of its own.
+# At INFO the SDK logs several lines for each step of each workflow, on handlers that it adds.
 _CHATTY = ("durabletask-worker", "durabletask-client", "WorkflowRuntime", "DaprWorkflowContext")
 # It also logs each error that it raises. instances.py knows which of them are expected.
 _LOGS_WHAT_IT_RAISES = "DaprWorkflowClient"
@@ -120,7 +120,7 @@ def model_of(activity: Activity) -> type[BaseModel]:
 
 
 def _copy_of(workflow: Workflow) -> Workflow:
-    # A runtime marks each function that it registers, so every runtime needs a function of its own.
+    # A runtime marks each function that it registers, so every runtime needs another function.
     @functools.wraps(workflow)
     def run(*args: Any) -> Any:
         return workflow(*args)
@@ -129,7 +129,7 @@ def _copy_of(workflow: Workflow) -> Workflow:
 
 
 def _on(loop: asyncio.AbstractEventLoop, activity: Activity) -> Callable[..., Awaitable[Any]]:
-    # The SDK runs activities on an event loop in a thread of its own. The service's clients work only on its loop.
+    # The SDK runs activities on another event loop, in another thread. The service's clients work only on its loop.
     model = model_of(activity)
 
     async def on_the_services_loop(_: WorkflowActivityContext, arguments: dict[str, Any]) -> Any:

@@ -66,7 +66,7 @@ def timestamp(ctx: Context) -> str:
 def traceparent_of(header: str | None) -> str | None:
     """Return the W3C traceparent to pass on with the input, or None if the header is missing or invalid.
 
-    The engine starts a trace of its own, so a workflow carries its caller's trace in its input. A header of any length
+    The engine starts another trace, so a workflow carries its caller's trace in its input. A header of any length
     must not get that far: the services would refuse each call that repeats it.
     """
     return header if header and trace_id_of(header) else None

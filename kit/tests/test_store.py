@@ -6,6 +6,7 @@ import grpc
 import pytest
 from pydantic import BaseModel
 
+from kit.sidecar.pages import Pages
 from kit.sidecar.store import NEVER, Conflict, Write
 from kit.sidecar.unavailable import Unavailable
 from kit.tests.sidecar_lab import with_stores
@@ -81,6 +82,24 @@ def test_a_first_write_that_never_arrived_is_a_failure_not_a_conflict(sidecar):
         with pytest.raises(Unavailable):
             await store.save("key", {}, None, is_unique=True)
 
+    with_stores(sidecar, story)
+
+
+@pytest.mark.parametrize(("code", "etag"), [(grpc.StatusCode.INTERNAL, None), (grpc.StatusCode.ABORTED, "1")])
+def test_a_store_that_can_only_be_read_is_no_conflict(sidecar, code, etag):
+    async def story(store):
+        sidecar.refuse = lambda method, _: (code, "READONLY no writes") if method == "SaveState" else None
+        calls = (
+            store.save("key", {"n": 1}, etag), store.change("key", lambda _: {"n": 1}),
+            store.save_many([Write("key", {"n": 1}, etag)]), Pages(store).append({"key": [{"id": "1"}]}),
+        )  # fmt: skip
+        for call in calls:
+            with pytest.raises(Unavailable, match="can be read, but refuses") as raised:
+                await call
+            assert (raised.value.status, raised.value.reason) == (503, "READONLY no writes")
+
+    if etag:
+        sidecar.put("key", {"page": 0, "entries": []})
     with_stores(sidecar, story)
 
 

@@ -28,6 +28,9 @@ Object = dict[str, Any]
 GUARDED = StateOptions(consistency=Consistency.strong, concurrency=Concurrency.first_write)
 # The SDK translates its options for save_state, but not for save_bulk_state.
 GUARDED_IN_BULK: Any = GUARDED.get_proto()
+# Redis answers with an ETag ABORTED and without one INTERNAL, both to a conflict and when it is read-only or full. In a
+# conflict the key has changed.
+REFUSED = ("ABORTED", "INTERNAL")
 # Each failed attempt means that another writer succeeded, so this many writers of one key are served at once.
 ATTEMPTS = 60
 PAUSE_SECONDS = 0.003
@@ -117,28 +120,31 @@ class StateStore(Generic[T]):
             async with self._sdk.calling(self.name, self._seconds) as client:
                 await client.save_state(self.name, key, data, etag=etag, options=GUARDED, state_metadata=metadata)
         except Unavailable as error:
-            # Without an ETag Redis answers INTERNAL both when the key exists and when it fails. A read shows which.
-            if error.error_code != "ABORTED" and (etag is not None or error.error_code != "INTERNAL"):
+            if error.error_code not in REFUSED:
                 raise
             there = await self.get(key)
             if is_unique and there.value == value:
                 return
-            if error.error_code == "ABORTED" or there.value is not None:
-                raise Conflict(key) from error
-            raise
+            if there.etag == etag:
+                raise self._refuses_writes(error) from error
+            raise Conflict(key) from error
 
     async def save_many(self, writes: Iterable[Write[T]]) -> bool:
         """Save each on its own, in no order. Return False if any may not be saved: read the keys again, and look."""
-        all_saved = True
+        writes, refusal = list(writes), None
         for some in _requests(self._item(one) for one in writes):
             try:
                 async with self._sdk.calling(self.name, self._seconds) as client:
                     await client.save_bulk_state(self.name, some)
             except Unavailable as error:
-                if error.error_code not in ("ABORTED", "INTERNAL"):
+                if error.error_code not in REFUSED:
                     raise
-                all_saved = False
-        return all_saved
+                refusal = error
+        if refusal:
+            there = await self.get_many([write.key for write in writes])
+            if [one.etag for one in there] == [write.etag for write in writes]:
+                raise self._refuses_writes(refusal) from refusal
+        return refusal is None
 
     async def change(
         self,
@@ -188,6 +194,10 @@ class StateStore(Generic[T]):
             ]
             async with self._sdk.calling(self.name, self._seconds) as client:
                 await client.execute_state_transaction(self.name, deletions, transactional_metadata={})
+
+    def _refuses_writes(self, error: Unavailable) -> Unavailable:
+        detail = f"{self.name} can be read, but refuses this write."
+        return Unavailable(503, self.name, detail, error.error_code, error.reason)
 
     def _item(self, write: Write[T]) -> StateItem:
         _written(write.key)

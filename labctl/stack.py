@@ -20,7 +20,7 @@ ROOT = Path(os.environ.get("LAB_ROOT", Path(__file__).resolve().parent.parent))
 HOME = Path(os.environ.get("LAB_HOME", ROOT / ".lab"))
 
 # Every process of a stack has this variable (value: the state folder). It replaces pid files, which can be stale.
-STACK_VARIABLE = "LAB_SITE"
+STACK_VARIABLE = "LAB_STACK"
 # Redis, placement, scheduler and sentry also have their name in this one.
 ROLE_VARIABLE = "LAB_ROLE"
 
@@ -85,11 +85,11 @@ class Stack:
 
     @classmethod
     def from_environment(cls) -> Stack:
-        """Return the stack that `LAB_SITE_NAME` and `LAB_PORT_OFFSET` name, or the default one.
+        """Return the stack that `LAB_STACK_NAME` and `LAB_PORT_OFFSET` name, or the default one.
 
         Raise LabError for an offset that is no number.
         """
-        name = os.environ.get("LAB_SITE_NAME", "default")
+        name = os.environ.get("LAB_STACK_NAME", "default")
         offset = os.environ.get("LAB_PORT_OFFSET", "0" if name == "default" else str(TEST_OFFSET))
         if not offset.isdigit():
             raise LabError(f"LAB_PORT_OFFSET is {offset!r}. It must be a number such as 10000.")
@@ -98,7 +98,7 @@ class Stack:
     @property
     def state(self) -> Path:
         """Its folder, one for each name and offset: run files, Redis and scheduler data, logs."""
-        return HOME / "sites" / (f"{self.name}-{self.offset}" if self.offset else self.name)
+        return HOME / "stacks" / (f"{self.name}-{self.offset}" if self.offset else self.name)
 
     @property
     def logs(self) -> Path:

@@ -90,7 +90,7 @@ def _bare(stack: Stack, apps: Sequence[App]) -> float:
 
 def _lab_up(stack: Stack) -> float:
     """Return the seconds that the command takes, with its own start."""
-    address = {"LAB_SITE_NAME": stack.name, "LAB_PORT_OFFSET": str(stack.offset)}
+    address = {"LAB_STACK_NAME": stack.name, "LAB_PORT_OFFSET": str(stack.offset)}
     begin = time.monotonic()
     done = subprocess.run(
         [str(ROOT / "lab"), "up", "invocation", "--detach"],

@@ -40,7 +40,7 @@ def environment(folder: Path) -> dict[str, str]:
     """Return a reader's environment, and the stack for ./lab; `folder` is the copy."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_A_READERS)}
     # LAB_HOME, because a stack is known by the path of its state folder, which is not to lead through a link.
-    stack = {"LAB_HOME": str(HOME), "LAB_SITE_NAME": STACK.name, "LAB_PORT_OFFSET": str(OFFSET)}
+    stack = {"LAB_HOME": str(HOME), "LAB_STACK_NAME": STACK.name, "LAB_PORT_OFFSET": str(OFFSET)}
     # curl draws its progress only where its output is no terminal, so no reader sees it.
     terminal = {"COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb", "CURL_HOME": str(folder / ".git")}
     # The pages show what the offline engine says; one that has another engine says so in its commands.

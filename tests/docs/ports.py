@@ -31,13 +31,13 @@ def _there(secure: bool) -> dict[int, int]:
 
 def to_stack(text: str, *, secure: bool = False) -> str:
     """Return a page's command for the stack of the tests: its ports and its state folder."""
-    return _replace(text, _there(secure)).replace("sites/default", f"sites/{STACK.state.name}")
+    return _replace(text, _there(secure)).replace("stacks/default", f"stacks/{STACK.state.name}")
 
 
 def from_stack(text: str, *, secure: bool = False) -> str:
     """Return the output of a command there, as a reader would see it."""
     return _replace(text, {there: here for here, there in _there(secure).items()}).replace(
-        f"sites/{STACK.state.name}", "sites/default"
+        f"stacks/{STACK.state.name}", "stacks/default"
     )
 
 

@@ -80,12 +80,12 @@ def test_what_is_seen_is_not_what_the_page_shows(page: str, real: str) -> None:
 
 
 def test_ports_are_those_of_the_stack_and_back() -> None:
-    typed = "curl localhost:8002/x http://127.0.0.1:3502/y; DAPR_HTTP_PORT=3502 z; nc -p 6379; cat sites/default/a"
+    typed = "curl localhost:8002/x http://127.0.0.1:3502/y; DAPR_HTTP_PORT=3502 z; nc -p 6379; cat stacks/default/a"
     there = to_stack(typed)
     app, sidecar = 8002 + OFFSET, 3502 + OFFSET
     assert there == (
         f"curl localhost:{app}/x http://127.0.0.1:{sidecar}/y; DAPR_HTTP_PORT={sidecar} z; nc -p 6379; "
-        f"cat sites/docs-{OFFSET}/a"
+        f"cat stacks/docs-{OFFSET}/a"
     )
     assert from_stack(there) == typed
     shown = 'placement: port 50005, pid 7; {"port": 6379, "app_port": 8004}'

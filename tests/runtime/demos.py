@@ -1,4 +1,4 @@
-"""./lab demo, run as a user runs it, on a stack of the tests: off a terminal, or in one."""
+"""./lab demo as its audience sees it: in a terminal, with a keyboard."""
 
 from __future__ import annotations
 
@@ -11,18 +11,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from labctl.stack import ROOT, Stack
+from labctl.stack import Stack
 from labctl.up.processes import wait_until
+from tests.runtime.lab_shell import LAB, LabShell
 
-LAB = str(ROOT / "lab")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-def demo(stack: str, offset: int, lab: str) -> subprocess.CompletedProcess[str]:
-    """Play the lab's story to its end; off a terminal, so each line is there once."""
-    environment = os.environ | {"LAB_SITE_NAME": stack, "LAB_PORT_OFFSET": str(offset), "COLUMNS": "160"}
-    command = [LAB, "demo", lab]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
 
 
 class Terminal:
@@ -72,8 +65,8 @@ def demo_in_a_terminal(stack: Stack, *arguments: str) -> Iterator[Terminal]:
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (40, 160))
     left_out = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
-    environment = {name: value for name, value in os.environ.items() if name not in left_out}
-    environment |= {"LAB_SITE_NAME": stack.name, "LAB_PORT_OFFSET": str(stack.offset), "TERM": "xterm-256color"}
+    environment = LabShell(stack).environment({"TERM": "xterm-256color"})
+    environment = {name: value for name, value in environment.items() if name not in left_out}
     process = subprocess.Popen(
         [LAB, "demo", *arguments], env=environment, stdin=its, stdout=its, stderr=its, start_new_session=True
     )

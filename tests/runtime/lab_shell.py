@@ -41,13 +41,13 @@ class LabShell:
     stack: Stack
 
     def environment(self, env: dict[str, str] | None = None) -> dict[str, str]:
-        names = {"LAB_SITE_NAME": self.stack.name, "LAB_PORT_OFFSET": str(self.stack.offset), "COLUMNS": "200"}
+        names = {"LAB_STACK_NAME": self.stack.name, "LAB_PORT_OFFSET": str(self.stack.offset), "COLUMNS": "200"}
         return os.environ | names | (env or {})
 
     def run(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         command = [LAB, *arguments]
         return subprocess.run(
-            command, env=self.environment(env), capture_output=True, text=True, timeout=180, check=False
+            command, env=self.environment(env), capture_output=True, text=True, timeout=240, check=False
         )
 
     @contextmanager

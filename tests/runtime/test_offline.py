@@ -41,7 +41,7 @@ finally:
 @pytest.mark.lab("chat")
 @pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
 def test_a_chat_without_a_network(no_other_stack, monkeypatch):
-    monkeypatch.setenv("LAB_SITE_NAME", "offline")
+    monkeypatch.setenv("LAB_STACK_NAME", "offline")
     monkeypatch.setenv("LAB_PORT_OFFSET", "0")
     alone = subprocess.run(
         [sys.executable, "-c", ALONE], cwd=ROOT, capture_output=True, text=True, timeout=200, check=False

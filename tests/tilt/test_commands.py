@@ -45,7 +45,7 @@ def free_ports() -> Iterator[None]:
 @pytest.mark.lab("invocation")
 @pytest.mark.usefixtures("free_ports")
 def test_the_invocation_lab_comes_up_reloads_an_app_and_leaves_nothing(tmp_path: Path) -> None:
-    environment = {"LAB_SITE_NAME": STACK.name, "LAB_PORT_OFFSET": str(STACK.offset)}
+    environment = {"LAB_STACK_NAME": STACK.name, "LAB_PORT_OFFSET": str(STACK.offset)}
     with TiltUp(tilt.run("invocation"), environment, port_of, tmp_path / "logs", within=240) as up:
         assert list(up.serving) == ["redis", "placement", "scheduler", "callee-app", "caller-app", "callee-grpc-app"]
         assert greeting() == "Hello, Ada from callee-app!"

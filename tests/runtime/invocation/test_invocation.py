@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,8 +12,8 @@ from uuid import uuid4
 import pytest
 
 from labctl import runfile
-from labctl.stack import ROOT
 from labctl.up.processes import wait_until
+from tests.runtime.lab_shell import LabShell
 
 pytestmark = pytest.mark.lab("invocation")
 VIAS = ["url", "header", "sdk", "grpc"]
@@ -41,31 +39,6 @@ def test_names_arrive_unharmed(lab, via, name):
     answer = lab.http.get(lab.url("caller-app", f"/call-greet/{quote(name, safe='')}"), params={"via": via})
     assert answer.status_code == 200, answer.text
     assert answer.json()["message"].startswith(f"Hello, {name} from ")
-
-
-def test_an_unknown_way_is_refused_by_name(lab):
-    answer = lab.call("/call-greet/Ada", via="pigeon")
-    assert answer.status_code == 422
-    assert answer.headers["content-type"].startswith("application/problem+json")
-    assert "via" in answer.text
-
-
-@pytest.mark.parametrize("app_id", ["callee-app", "caller-app"])
-def test_health_readiness_and_docs(lab, app_id):
-    for path in ("/", "/healthz", "/readyz", "/docs"):
-        assert lab.http.get(lab.url(app_id, path)).status_code == 200, path
-
-
-def test_callers_script_prints_the_greeting(lab):
-    caller = lab.app("caller-app")
-    environment = os.environ | {"DAPR_HTTP_PORT": str(caller.http_port), "DAPR_GRPC_PORT": str(caller.grpc_port)}
-    run = subprocess.run(
-        [str(caller.folder / ".venv/bin/python"), "main.py"],
-        cwd=caller.folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    line = next(line for line in run.stdout.splitlines() if line.startswith("Response from callee: "))
-    assert "Hello, Dapr User from callee-app!" in line
 
 
 def test_the_call_is_one_trace_from_caller_to_callee(lab):
@@ -138,9 +111,7 @@ def test_sidecar_apis_listen_on_loopback_only(lab):
 
 def test_the_dapr_cli_knows_the_same_apps(lab):
     """`list`, not `invoke`: the CLI finds apps of all stacks of this machine, a user's own callee-app too."""
-    environment = os.environ | {"LAB_SITE_NAME": lab.stack.name, "LAB_PORT_OFFSET": str(lab.stack.offset)}
-    command = [str(ROOT / "lab"), "dapr", "list", "--output", "json"]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    run = LabShell(lab.stack).run("dapr", "list", "--output", "json")
     listed = {(one["appId"], one["httpPort"], one["appPort"], one["daprdPid"]) for one in json.loads(run.stdout)}
     for app_id in ("callee-app", "caller-app", "callee-grpc-app"):
         app = lab.app(app_id)

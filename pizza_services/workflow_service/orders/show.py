@@ -6,10 +6,11 @@ from typing import Any
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
 from kit.engine.instances import active
+from kit.sidecar.unavailable import Unavailable
 from messages import Progress, instance_of
 from models import OrderState, StatusEntry
 from orders import refusals
-from orders.standing import Ask, Position, Standing, Standings, progress_in
+from orders.standing import Position, Standing, Standings, progress_in
 from records.order_book import Entry
 
 
@@ -21,7 +22,7 @@ class Show:
 
     async def show(self, order_id: str) -> OrderState:
         """Return the state of an order."""
-        position = await self._standings.of(order_id, Ask.IF_IT_ANSWERS)
+        position = await self._standings.of(order_id)
         if position.state is None or position.standing in (Standing.DELETED, Standing.CLAIMED):
             return _from_book(position)
         progress, compensation = position.progress, position.compensation
@@ -56,6 +57,8 @@ def _result(progress: Progress, state: WorkflowState) -> dict[str, Any]:
 
 def _from_book(position: Position) -> OrderState:
     order_id, found = position.order_id, position.found
+    if isinstance(found, Unavailable):
+        raise found
     if not isinstance(found, Entry):
         if position.lost and position.standing is not Standing.DELETED:
             raise position.lost

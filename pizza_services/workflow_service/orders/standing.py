@@ -5,7 +5,7 @@ pizza-order. They are read only as far as the answer needs them.
 """
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
+from enum import StrEnum, auto
 
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
@@ -36,17 +36,12 @@ class Standing(StrEnum):
     DELETED = auto()  # ended, and deleted at pizza-order
 
 
-class Ask(Enum):
-    """Whether to ask pizza-order about an order whose workflow has ended: only there is a deletion known."""
-
-    NO = auto()
-    IF_IT_ANSWERS = auto()
-    YES = auto()
-
-
 @dataclass(frozen=True)
 class Position:
-    """An order's standing, and the records that were read to find it."""
+    """An order's standing, and the records that were read to find it.
+
+    `found` is what pizza-order answered, or why it did not. It is not asked about an order whose workflow runs.
+    """
 
     order_id: str
     standing: Standing
@@ -54,7 +49,7 @@ class Position:
     claim: Claim | None = None
     etag: str | None = None
     compensation: Compensation | None = None
-    found: Entry | Deleted | None = None
+    found: Entry | Deleted | Unavailable | None = None
     lost: LostInstance | None = None
 
     @property
@@ -80,21 +75,21 @@ class Standings:
         self._instances, self._claims, self._compensations = instances, claims, compensations
         self._book, self._pauses = book, pauses
 
-    async def of(self, order_id: str, ask: Ask = Ask.NO) -> Position:
-        """Return where an order stands. Without asking pizza-order, a deleted order is ENDED."""
+    async def of(self, order_id: str) -> Position:
+        """Return where an order stands. While pizza-order does not answer, an order that it deleted is ENDED."""
         try:
             state = await self._instances.state(instance_of(order_id))
         except LostInstance as error:
             return await self._of_lost(order_id, error)
         if state is None:
-            return await self._without_workflow(order_id, ask)
+            return await self._without_workflow(order_id)
         if not active(state):
-            return await self._after_workflow(order_id, state, ask)
+            return await self._after_workflow(order_id, state)
         return Position(order_id, _standing_of(order_id, state), state)
 
-    async def _without_workflow(self, order_id: str, ask: Ask) -> Position:
+    async def _without_workflow(self, order_id: str) -> Position:
         stored = await self._claims.read(order_id)
-        claim, found = stored.value, None if ask is Ask.NO else await self._book.find(order_id)
+        claim, found = stored.value, await self._ask(order_id)
         if claim is None:
             standing = Standing.NEW
         elif is_deleted(found, claim.run):
@@ -106,9 +101,9 @@ class Standings:
             standing = Standing.CLAIMED
         return Position(order_id, standing, claim=claim, etag=stored.etag, found=found)
 
-    async def _after_workflow(self, order_id: str, state: WorkflowState, ask: Ask) -> Position:
+    async def _after_workflow(self, order_id: str, state: WorkflowState) -> Position:
         run = run_of(state.serialized_input)
-        found = await self._ask(order_id, ask)
+        found = await self._ask(order_id)
         if state.runtime_status is WorkflowStatus.COMPLETED and not is_deleted(found, run):
             return Position(order_id, Standing.ENDED, state, found=found)
         stored = await self._claims.read(order_id)
@@ -155,16 +150,12 @@ class Standings:
             standing = Standing.LOST
         return Position(order_id, standing, None, claim, stored.etag, compensation, found, lost)
 
-    async def _ask(self, order_id: str, ask: Ask) -> Entry | Deleted | None:
-        if ask is Ask.NO:
-            return None
+    async def _ask(self, order_id: str) -> Entry | Deleted | Unavailable | None:
+        """Ask pizza-order, which alone knows of a deletion. Return its failure: the other records are worth showing."""
         try:
             return await self._book.find(order_id)
-        except Unavailable:
-            # The workflow's own record is worth showing also while pizza-order is down.
-            if ask is Ask.YES:
-                raise
-            return None
+        except Unavailable as error:
+            return error
 
 
 def progress_in(order_id: str, state: WorkflowState) -> Progress:
@@ -184,5 +175,5 @@ def _standing_of(order_id: str, state: WorkflowState) -> Standing:
     return Standing.PAUSED if state.runtime_status is WorkflowStatus.SUSPENDED else Standing.RUNNING
 
 
-def _is_final(found: Entry | Deleted | None, run: str) -> bool:
+def _is_final(found: Entry | Deleted | Unavailable | None, run: str) -> bool:
     return isinstance(found, Entry) and found.final and found.run == run

@@ -9,10 +9,11 @@ from secrets import token_hex
 
 from kit.engine.instances import AlreadyActive, Instances
 from kit.sidecar.store import Conflict
+from kit.sidecar.unavailable import Unavailable
 from messages import instance_of
 from models import Order
 from orders import refusals
-from orders.standing import Ask, Position, Standing, Standings
+from orders.standing import Position, Standing, Standings
 from records.claims import Claim, Claims
 from rescue.watchdog import Watchdog
 
@@ -43,10 +44,12 @@ class Start:
         try:
             return await self._claims.claim(order, token_hex(4), None)
         except Conflict:
-            return await self._claim_again(order, await self._standings.of(order.order_id, Ask.YES))
+            return await self._claim_again(order, await self._standings.of(order.order_id))
 
     async def _claim_again(self, order: Order, position: Position) -> Claim:
         claim, order_id = position.claim, order.order_id
+        if isinstance(position.found, Unavailable):
+            raise position.found  # it may have deleted the order
         match position.standing:
             case Standing.CLAIMED if claim and claim.is_for(order):
                 return claim

@@ -32,11 +32,11 @@ class Deleted(BaseModel):
     run: str | None = None
 
 
-def is_deleted(found: Entry | Deleted | None, run: str) -> bool:
+def is_deleted(found: Entry | Deleted | Unavailable | None, run: str) -> bool:
     """Return whether this run was deleted. The order may have been stored again since."""
     if isinstance(found, Deleted):
         return found.run == run
-    return found is not None and found.run is None and found.ended_run == run
+    return isinstance(found, Entry) and found.run is None and found.ended_run == run
 
 
 class OrderBook:

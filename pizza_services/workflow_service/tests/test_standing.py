@@ -25,7 +25,8 @@ TABLE = {
     "PURGED":       "FINISHED 200    FINISHED FINISHED FINISHED FINISHED FINISHED    unwatch",
     "LOST":         "E       200     E        E        E        202      E           compensate",
     "LOST_ENDED":   "FINISHED 200    FINISHED FINISHED FINISHED FINISHED FINISHED    unwatch",
-    "DELETED":      "202     UNKNOWN FINISHED FINISHED FINISHED FINISHED FINISHED    unwatch",
+    "DELETED":      "202     UNKNOWN 404      404      404      404      404         unwatch",
+    "DELETED_PURGED": "202   UNKNOWN 404      404      404      404      404         unwatch",
     "LOST_DELETED": "LOST    UNKNOWN 404      404      404      404      404         unwatch",
 }  # fmt: skip
 ASK = {
@@ -112,9 +113,11 @@ def bring_to(standing, ada, sidecar):
             ended(ada)
             book(sidecar, "cancelled", final=True)
             sidecar.engine.purge("pizza-order-123")
-        case "DELETED":
+        case "DELETED" | "DELETED_PURGED":
             ended(ada)
             delete(sidecar)
+            if standing == "DELETED_PURGED":
+                sidecar.engine.purge("pizza-order-123")
         case _:
             running(ada)
             book(sidecar, "delivered" if standing == "LOST_ENDED" else "pending_validation", standing == "LOST_ENDED")

@@ -28,6 +28,7 @@ STACK = Stack("test", TEST_OFFSET)
 CONSOLE = Console(stderr=True)
 # After a kill -9 of the scheduler, workflows and jobs wait some 22 s for its old leadership lease.
 WELL_AGAIN_WITHIN = 45
+REPLICAS = 71  # of an app, so far above its own ports
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,31 @@ class Running:
         finally:
             for other in others:
                 control.restart(self.stack, other.app_id, app=self.app(other.app_id))
+
+    @contextmanager
+    def replicas(self, *app_ids: str) -> Iterator[dict[str, App]]:
+        """Run a second process of these apps, each with its own sidecar; yield them by app id."""
+        apps = {app_id: replica_of(self.app(app_id)) for app_id in app_ids}
+        lifecycle.add(self.stack, [*apps.values()], "replicas")
+        yield apps
+        ports = {port for app in apps.values() for port in (app.app_port, app.http_port)}
+        mine = [one for one in processes.find(self.stack) if one.port in ports]
+        # Apps first: a sidecar waits for the app whose workflows it runs.
+        for kind in ("app", "sidecar"):
+            processes.end([one.process for one in mine if one.kind == kind], grace=12)
+
+
+def replica_of(app: App) -> App:
+    """Return the app with its ports moved to the end of the plan's ranges."""
+    return replace(
+        app,
+        entry={key: value + REPLICAS if key.lower().endswith("port") else value for key, value in app.entry.items()},
+        app_port=app.app_port + REPLICAS,
+        http_port=app.http_port + REPLICAS,
+        grpc_port=app.grpc_port + REPLICAS,
+        internal_port=app.internal_port + REPLICAS,
+        metrics_port=app.metrics_port + REPLICAS,
+    )
 
 
 def apps_of(lab: str) -> list[App]:

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from labctl.up.processes import wait_until
-from tests.runtime.demos import Terminal, demo, demo_in_a_terminal
+from tests.runtime.demos import Terminal, demo_in_a_terminal
+from tests.runtime.lab_shell import LabShell
 from tests.runtime.pizza.conftest import BOOK
 
 pytestmark = pytest.mark.lab("pizza")
@@ -24,7 +25,7 @@ def there_already(lab) -> set[str]:
 
 def test_the_board_shows_four_orders_to_their_ends(lab) -> None:
     others = there_already(lab)
-    done = demo(lab.stack.name, lab.stack.offset, "pizza")
+    done = LabShell(lab.stack).run("demo", "pizza")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [row for row in re.findall(rf"({OWN}) +([a-z ]+?) +(\d) +(\w+)", done.stdout) if row[0] not in others]
     assert [row[1:] for row in rows] == [

@@ -22,14 +22,14 @@ def test_a_sidecar_that_lost_placement_at_the_wrong_moment_keeps_every_call_wait
     """When this fails the runtime has been mended, and kit/engine/stalled_engine.py is needed no more."""
     with cut_off(lab, WORKFLOW, CALL_TIMEOUT_SECONDS="2", ENGINE_CHECK_SECONDS="3600"):
         assert lab.http.get(lab.sidecar(WORKFLOW, "/v1.0/healthz")).status_code == 204
-        told = start(lab, "standstill-1").json()
+        told = start(lab, "stalled-1").json()
         assert (told["status"], told["dependency"]) == (504, "Dapr workflow engine")
-        assert not wait_until(lambda: start(lab, "standstill-1").status_code == 202, 20)
+        assert not wait_until(lambda: start(lab, "stalled-1").status_code == 202, 10)
 
 
-def test_pizza_workflow_ends_the_standstill(lab):
+def test_pizza_workflow_recovers_from_a_stalled_engine(lab):
     with cut_off(lab, WORKFLOW, CALL_TIMEOUT_SECONDS="2", ENGINE_CHECK_SECONDS="1"):
-        order_id = "standstill-2"
+        order_id = "stalled-2"
         assert wait_until(lambda: start(lab, order_id).status_code == 202, SOON)
         lab.approve(order_id)
         lab.assert_delivered_once(order_id)

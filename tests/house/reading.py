@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.house.repository import ROOT, below, files, services, text
+from tests.house.repository import ROOT, below, files, text
 from tests.house.words import is_copy
 
 MOST_FILES, MOST_LINES = 5, 600  # of one reading path
@@ -121,22 +121,3 @@ def over_service_budget(service: Path) -> list[str]:
 def python_lines() -> int:
     """Count the Python lines that people maintain."""
     return sum(lines(path) for path in files() if path.suffix == ".py" and not is_copy(path))
-
-
-def report() -> str:
-    """Return every exceeded budget, lab by lab and service by service."""
-    said: list[str] = []
-    for lab, paths in READING_PATHS.items():
-        for path in paths:
-            total = sum(lines(one) for one in path.files if (ROOT / one).is_file())
-            said += [f"{lab}: {len(path.files)} files, {total} lines", *(f"  {one}" for one in over_path_budget(path))]
-    for service in services():
-        said += [
-            f"{service}: {len(on_top(service))} files on top",
-            *(f"  {one}" for one in over_service_budget(service)),
-        ]
-    return "\n".join([*said, f"Python lines to maintain: {python_lines()}, at most {MOST_PYTHON}"])
-
-
-if __name__ == "__main__":
-    print(report())

@@ -100,3 +100,17 @@ def manifests(folder: Path) -> list[dict[str, Any]]:
     """Return every document of a service's kubernetes/ folder."""
     texts = [(ROOT / path).read_text() for path in below(folder / "kubernetes") if path.suffix == ".yaml"]
     return [document for text in texts for document in yaml.safe_load_all(text) if document]
+
+
+def seconds(text: str) -> float:
+    """Return a Dapr duration in seconds."""
+    number, unit = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text).groups()  # type: ignore[union-attr]
+    return float(number) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
+
+
+def setting(service: str, expression: str) -> float:
+    """Return the value of an expression in which `s` has the defaults of a service's settings."""
+    code = f"import settings; s = settings.Settings(_env_file=None); print({expression})"
+    command = [ROOT / service / ".venv/bin/python", "-c", code]
+    run = subprocess.run(command, cwd=ROOT / service, env={}, capture_output=True, text=True, check=True)
+    return float(run.stdout)

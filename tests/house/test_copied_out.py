@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -64,41 +63,22 @@ def modules(copy: Copy) -> None:
     copy.run(copy.install("requirements.txt"), "-c", f"import {names}")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a service, one thing after the other in one copy of it."""
-
-    own_tests: Future[None] = field(default_factory=Future[None])
-    modules: Future[None] = field(default_factory=Future[None])
-
-    def find(self, copy: Copy) -> None:
-        """Try both."""
-        for what, came_of_it in ((own_tests, self.own_tests), (modules, self.modules)):
-            try:
-                came_of_it.set_result(what(copy))
-            except BaseException as error:  # raised again in the test
-                came_of_it.set_exception(error)
+def check(copy: Copy) -> None:
+    """Try both, one after the other in the same environment."""
+    own_tests(copy)
+    modules(copy)
 
 
 @pytest.fixture(scope="session")
-def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Outcome]:
-    """What became of the services this run has tests for. They are tried side by side, one for each core."""
-    items = [
-        item for item in request.session.items if isinstance(item, pytest.Function) and item.path == Path(__file__)
-    ]
-    chosen = sorted({Path(str(item.callspec.params["service"])) for item in items})
-    found = {service: Outcome() for service in chosen}
+def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Future[None]]:
+    """The services that this run has tests for. They are tried side by side, one for each core."""
+    items = [one for one in request.session.items if isinstance(one, pytest.Function) and one.path == Path(__file__)]
+    services = sorted({Path(str(item.callspec.params["service"])) for item in items})
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for service, outcome in found.items():
-            pool.submit(outcome.find, Copy(service, tmp_path_factory.mktemp(service.name)))
-    return found
+        return {one: pool.submit(check, Copy(one, tmp_path_factory.mktemp(one.name))) for one in services}
 
 
 @pytest.mark.parametrize("service", services_by_lab())
-def test_it_passes_its_own_tests(service: Path, outcomes: dict[Path, Outcome]) -> None:
-    outcomes[service].own_tests.result()
-
-
-@pytest.mark.parametrize("service", services_by_lab())
-def test_every_module_loads_with_what_the_image_installs(service: Path, outcomes: dict[Path, Outcome]) -> None:
-    outcomes[service].modules.result()
+def test_it_passes_its_own_tests(service: Path, outcomes: dict[Path, Future[None]]) -> None:
+    """And every module loads with what the image installs."""
+    outcomes[service].result()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.repository import below, manifests, services, text
+from tests.house.repository import below, manifests, services
 
 ROLES = [
     "main.py",
@@ -29,12 +29,6 @@ def test_a_service_has_the_fixed_files(folder: Path) -> None:
     assert [role for role in ROLES if role not in mine] == []
     assert [path for path in mine if re.fullmatch(r"tests/test_\w+\.py", path)]
     assert [path for path in mine if re.fullmatch(r"kubernetes/[\w-]+\.yaml", path)]
-
-
-@pytest.mark.parametrize("folder", services(), ids=str)
-def test_a_service_swallows_no_error_and_prints_none(folder: Path) -> None:
-    swallowed = re.compile(r"except(?: \w+(?: as \w+)?)?:\s*\n\s+(?:print\(|pass\b)")
-    assert [str(path) for path in below(folder) if path.suffix == ".py" and swallowed.search(text(path))] == []
 
 
 @pytest.mark.parametrize("folder", services(), ids=str)

@@ -88,13 +88,6 @@ def test_the_development_lock_is_the_runtime_lock_and_more(lock: Path) -> None:
     assert differing == {}
 
 
-@pytest.mark.parametrize("project", PROJECTS, ids=str)
-def test_a_project_is_held_below_dapr_1_19(project: Path) -> None:
-    for one in declared(project)["requirements-dev.txt"]:
-        if DAPR.fullmatch(canonicalize_name(one.name)):
-            assert not one.specifier.contains(DAPR_BELOW, prereleases=True), f"{one} allows {DAPR_BELOW}"
-
-
 def test_every_lock_has_the_same_dapr_below_1_19() -> None:
     found = {
         f"{lock} {name}": version for lock in LOCKS for name, version in pins(lock).items() if DAPR.fullmatch(name)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.house.repository import ROOT
+from tests.house.repository import ROOT, seconds, setting
 
 ALONE = Path("pizza_services/dapr.yaml")
 RESILIENCY = Path("components/pizza-resiliency.yaml")
@@ -48,28 +46,12 @@ def test_the_pizza_lab_alone_has_the_same_common_settings() -> None:
     assert common(ALONE) == common(Path("dapr.yaml"))
 
 
-def seconds(text: str) -> float:
-    """Return a Dapr duration in seconds."""
-    number, unit = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m)", text).groups()  # type: ignore[union-attr]
-    return float(number) * {"ms": 0.001, "s": 1, "m": 60}[unit]
-
-
 def worst_case(app_id: str) -> float:
     """Return the longest time of a call to this app through the sidecar, with all retries."""
     spec = loaded(RESILIENCY)["spec"]
     target = spec["targets"]["apps"][app_id]
     retry, timeout = spec["policies"]["retries"][target["retry"]], spec["policies"]["timeouts"][target["timeout"]]
     return (retry["maxRetries"] + 1) * seconds(timeout) + retry["maxRetries"] * seconds(retry["duration"])
-
-
-def default(service: str, expression: str) -> float:
-    """Return a default of a service's settings."""
-    folder = ROOT / "pizza_services" / service
-    code = f"import settings; s = settings.Settings(_env_file=None); print({expression})"
-    run = subprocess.run(
-        [folder / ".venv/bin/python", "-c", code], cwd=folder, env={}, capture_output=True, text=True, check=True
-    )
-    return float(run.stdout)
 
 
 @pytest.mark.lab("pizza")
@@ -83,11 +65,11 @@ def default(service: str, expression: str) -> float:
     ],
 )
 def test_the_workflow_waits_longer_than_its_sidecar_may_need(app_id: str, limit: str) -> None:
-    assert default("workflow_service", limit) > worst_case(app_id)
+    assert setting("pizza_services/workflow_service", limit) > worst_case(app_id)
 
 
 @pytest.mark.lab("pizza")
 @pytest.mark.parametrize("service", ["storefront", "kitchen", "delivery"])
 def test_a_step_fits_into_the_time_that_a_sidecar_gives_it(service: str) -> None:
     timeout = seconds(loaded(RESILIENCY)["spec"]["policies"]["timeouts"]["stepTimeout"])
-    assert default(f"{service}_service", "s.step_seconds + s.store_timeout_seconds") < timeout
+    assert setting(f"pizza_services/{service}_service", "s.step_seconds + s.store_timeout_seconds") < timeout

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.house import reading
-from tests.house.reading import MOST_PYTHON, ON_TOP, READING_PATHS, ReadingPath
+from tests.house.reading import MOST_PYTHON, ON_TOP, READING_PATHS
 from tests.house.repository import ROOT, services
 
 # The lines are still above their bound, so for now the test holds that they are. It fails when they are not.
@@ -50,47 +50,3 @@ def files_to_read(page: Path) -> list[Path]:
     section = rest.partition("\n## ")[0]
     links = re.findall(r"\]\(([^)#]+\.py)\)", section)
     return [(ROOT / page.parent / link).resolve().relative_to(ROOT) for link in links]
-
-
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **texts: str) -> Path:
-    """Write the files of a service named callee_service and return its path below the root."""
-    service = Path("callee_service")
-    (tmp_path / service).mkdir()
-    for name, text in texts.items():
-        (tmp_path / service / f"{name}.py").write_text(text)
-    paths = [service / f"{name}.py" for name in texts]
-
-    def below(_: Path) -> list[Path]:
-        return paths
-
-    def read(path: Path) -> str:
-        return (tmp_path / path).read_text()
-
-    monkeypatch.setattr(reading, "ROOT", tmp_path)
-    monkeypatch.setattr(reading, "below", below)
-    monkeypatch.setattr(reading, "text", read)
-    return service
-
-
-def test_what_is_over_budget_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    function = "async def greet():\n" + "    pass\n" * 30
-    texts = {"main": "x = 1\n" * 170 + function, "long": "x = 1\n" * 251, "a_pb2": "", "b": "", "c": "", "d": ""}
-    service = write(tmp_path, monkeypatch, **texts)
-    assert reading.over_service_budget(service) == [
-        "6 files on top, at most 5: main.py, long.py, a_pb2.py, b.py, c.py, d.py",
-        "long.py: 251 lines, at most 250",
-        "main.py: 201 lines, at most 180",
-        "main.py: greet has 31 lines, at most 30",
-        "a_pb2.py: generated, so it belongs into a folder",
-    ]
-    path = ReadingPath(Path("page.md"), tuple(service / f"{name}.py" for name in ("main", "long", "long", "gone")))
-    assert reading.over_path_budget(path) == ["there is no callee_service/gone.py"]
-    path = ReadingPath(Path("page.md"), (service / "main.py", *(service / "long.py" for _ in range(5))))
-    assert reading.over_path_budget(path) == ["1456 lines, at most 600", "6 files"]
-
-
-def test_what_is_within_budget_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    function = "async def greet():\n" + "    pass\n" * 29
-    service = write(tmp_path, monkeypatch, main="x = 1\n" * 150 + function, long="x = 1\n" * 250)
-    assert reading.over_service_budget(service) == []
-    assert reading.over_path_budget(ReadingPath(Path("page.md"), (service / "main.py", service / "long.py"))) == []

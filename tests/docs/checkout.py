@@ -9,8 +9,8 @@ from pathlib import Path
 
 from labctl import runfile
 from labctl.stack import HOME, ROOT
-from tests.docs.pages import files
 from tests.docs.ports import OFFSET, STACK
+from tests.house.repository import files
 
 _AS_SOMEBODY = ["-c", "user.name=reader", "-c", "user.email=reader@localhost", "-c", "commit.gpgsign=false"]
 

@@ -14,15 +14,15 @@ block (invisible on the page) says more:
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from labctl.stack import ROOT
+from tests.house.repository import named
 
 SHELL = {"bash", "sh", "shell", "console", "zsh"}
 SEEN = {"text", "json"}
@@ -30,6 +30,11 @@ _DIRECTIVE = re.compile(r"<!--\s*(run by|run|not run|quote):\s*(.*?)\s*-->", re.
 _BACKGROUND = re.compile(r'in terminal 1 until "([^"]+)"')
 _FAILS = re.compile(r"fails with (\d+)")
 _CTRL_C = "press Ctrl-C in terminal 1"
+
+
+def parsed(text: str) -> list[Token]:
+    """Return the tokens of a Markdown text."""
+    return MarkdownIt("commonmark").enable("table").parse(text)
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ class Page:
     @property
     def headings(self) -> set[str]:
         """The anchors of its headings, named as GitHub names them."""
-        tokens = MarkdownIt("commonmark").enable("table").parse(self.text)
+        tokens = parsed(self.text)
         anchors: set[str] = set()
         for before, token in pairwise(tokens):
             if before.type == "heading_open":
@@ -137,7 +142,7 @@ class Page:
     @property
     def links(self) -> list[str]:
         """Where its links and images lead."""
-        tokens = MarkdownIt("commonmark").enable("table").parse(self.text)
+        tokens = parsed(self.text)
         inline = [child for token in tokens for child in token.children or []]
         targets = [child.attrs.get("href") or child.attrs.get("src") for child in inline]
         return [str(target) for target in targets if target]
@@ -147,7 +152,7 @@ def read_blocks(text: str) -> list[Block]:
     """Return the fenced blocks of a Markdown text, each with the comment before it."""
     blocks: list[Block] = []
     directive, words = "", ""
-    for token in MarkdownIt("commonmark").enable("table").parse(text):
+    for token in parsed(text):
         line = (token.map or [0])[0] + 1
         if token.type == "html_block" and "<!--" in token.content:
             if found := _DIRECTIVE.fullmatch(token.content.strip()):
@@ -170,14 +175,6 @@ def _means_something(words: str) -> bool:
     return bool(_BACKGROUND.fullmatch(words) or _FAILS.fullmatch(words) or words == _CTRL_C)
 
 
-@cache
-def files() -> tuple[Path, ...]:
-    """Return every file that git tracks or would track, below the root."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return tuple(sorted({Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()}))
-
-
 def pages() -> list[Page]:
     """Return every Markdown file."""
-    return [Page(path) for path in files() if path.suffix == ".md"]
+    return [Page(path) for path in named("*.md")]

@@ -6,9 +6,8 @@ import re
 from itertools import pairwise
 
 import pytest
-from markdown_it import MarkdownIt
 
-from tests.docs.pages import Page, pages
+from tests.docs.pages import Page, pages, parsed
 from tests.docs.quotes import quotes
 
 SECTIONS = [
@@ -44,7 +43,7 @@ def faults_of_form(page: Page) -> list[str]:
 
 def long_paragraphs(text: str) -> list[str]:
     """Return the beginnings of the paragraphs over five lines; a list item or table cell is no paragraph."""
-    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    tokens = parsed(text)
     inside = [after for before, after in pairwise(tokens) if before.type == "paragraph_open"]
     plain = ["".join(child.content for child in one.children or []) for one in inside]
     return [f"{len(one)}: {one[:60]} …" for one in plain if len(one) > LONGEST_PARAGRAPH]

@@ -7,11 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from labctl.stack import ROOT
-from tests.docs.pages import Page, pages
+from tests.docs.pages import Page, pages, parsed
 from tests.house.words import Prose
 
 GLOSSARY = Page(Path("docs/glossary.md"))
@@ -40,7 +39,7 @@ def first_uses(text: str) -> dict[str, str | None]:
     """
     found: dict[str, str | None] = {}
     heading = False
-    for token in MarkdownIt("commonmark").enable("table").parse(text):
+    for token in parsed(text):
         heading = token.type == "heading_open" or (heading and token.type == "inline")
         if token.type == "inline" and not heading:
             _note_uses(token, found)

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from kit.engine.instances import Instances, LostInstance, active
+from kit.sidecar.invoke import Invoker
 from kit.sidecar.unavailable import Unavailable
-from messages import Progress, Step, StepResult, ValidationStep, instance_of, run_of
+from messages import Done, Progress, Step, StepResult, ValidationStep, instance_of, run_of
 from orders.refusals import not_begun
-from peers import Peers
 from records.claims import Claims
 from records.status_events import StatusEvents
 from records.verdicts import Verdicts
@@ -21,15 +21,23 @@ from settings import Settings
 Answer = dict[str, Any] | None
 
 
+class NonRetryableError(Exception):
+    """A service refused the call (4xx). Dapr's workers know this class by its name, and do not retry it."""
+
+
+class WrongAnswer(Exception):
+    """A service answered with another status than its step has."""
+
+
 class Activities:
     """The activities, under the names by which the workflows call them."""
 
     def __init__(
-        self, settings: Settings, peers: Peers, events: StatusEvents, claims: Claims, verdicts: Verdicts,
+        self, settings: Settings, invoker: Invoker, events: StatusEvents, claims: Claims, verdicts: Verdicts,
         instances: Instances,
     ) -> None:  # fmt: skip
         self._settings, self._limits = settings, settings.time_limits
-        self._peers, self._events, self._claims = peers, events, claims
+        self._invoker, self._events, self._claims = invoker, events, claims
         self._verdicts, self._instances = verdicts, instances
 
     def all(self) -> list[Callable[[Any], Awaitable[StepResult]]]:
@@ -109,15 +117,28 @@ class Activities:
     async def _do(self, app_id: str, method: str, status: str, step: Step, seconds: float) -> StepResult:
         async def deed() -> Answer:
             order = await self._claims.order_of(step.order.order_id, step.run)
-            body = {**order.model_dump(), "run": step.run, "attempt": step.attempt}
-            return await self._peers.post(app_id, method, body, status, step.trace)
+            return await self._post(app_id, method, order.model_dump(), status, step)
 
         return await self._with_events(step, deed(), seconds)
 
     async def _compensate(self, app_id: str, method: str, status: str, step: Step) -> StepResult:
-        body = {"order_id": step.order.order_id, "run": step.run, "attempt": step.attempt}
-        deed = self._peers.post(app_id, method, body, status, step.trace)
+        deed = self._post(app_id, method, {"order_id": step.order.order_id}, status, step)
         return await self._with_events(step, deed, self._limits.compensate)
+
+    async def _post(self, app_id: str, method: str, body: dict[str, Any], status: str, step: Step) -> Answer:
+        """Return the answer of a service, which must have this status.
+
+        Only the idempotency key and the status are kept: the answer may repeat the customer, whom the workflow's
+        history must not have.
+        """
+        body |= {"run": step.run, "attempt": step.attempt}
+        answer = await self._invoker.post(app_id, method, body, trace=step.trace)
+        if answer.status >= 300:
+            raise NonRetryableError(f"{app_id} answered {answer.status} to {method}: {answer.reason}")
+        done = Done.model_validate(answer.json)
+        if done.status != status:
+            raise WrongAnswer(f"{app_id} answered {done.status[:50]!r} to {method}, not {status!r}")
+        return done.model_dump()
 
     async def _with_events(self, step: Step, deed: Awaitable[Answer], seconds: float) -> StepResult:
         """Do the deed within its time limit, and publish the step's statuses beside it."""

@@ -18,7 +18,6 @@ from orders.show import Show
 from orders.standing import Standings
 from orders.start import Start
 from orders.steer import Steer
-from peers import Peers
 from records.claims import Claims
 from records.order_book import OrderBook
 from records.pauses import Pauses
@@ -54,7 +53,7 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession) -> A
         pauses = Pauses(settings, sdk, instances)
         verdicts = Verdicts(settings, sdk, instances)
         events = StatusEvents(settings, sdk)
-        activities = Activities(settings, Peers(invoker), events, claims, verdicts, instances)
+        activities = Activities(settings, invoker, events, claims, verdicts, instances)
         worker = Worker(settings, WORKFLOWS, activities.all())
         stalled_engine = StalledEngine(settings, instances, worker, session, settings.engine_check_seconds)
         lockout = WorkerLockout(settings, session, settings.engine_check_seconds, settings.worker_lockout_seconds)

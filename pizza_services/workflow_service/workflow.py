@@ -29,25 +29,20 @@ def pizza_workflow(ctx: Context, order: OrderInput) -> Steps:
     """
     if order.version > VERSION:
         raise NewerVersion(f"version {order.version} is not known here, where the last is {VERSION}")
-    run = OrderRun(ctx, order, AFTER_THE_FIRST if order.resumed else 0, order.resumed)
+    run = OrderRun(ctx, order, AFTER_THE_FIRST if order.resumed else 0)
     run.watch()
     try:
-        run.enter("order_pizza")
-        yield from run.do("order_pizza", run.step_input(), run.rules.order_pizza, ("cancel_order", "refund_order"))
+        yield from run.do("order_pizza")
         run.change_status("confirmed")
-
         yield from cook_until_approved(run)
-
-        run.enter("deliver_pizza")
-        run.change_status("delivering")
-        delivery = yield from run.do("deliver_pizza", run.step_input(), run.rules.deliver_pizza, ("recall_delivery",))
+        delivery = yield from run.do("deliver_pizza", "delivering")
         return (yield from run.end("delivered", delivery_result=delivery))
     except OrderEnded as end:
         status, reason = end.status, str(end)
     except TaskFailedError as error:
         status, reason = "failed", reason_of(error, run.step)
 
-    yield from run.compensate()
+    yield from run.compensate(*run.compensations)
     return (yield from run.end(status, reason))
 
 
@@ -55,12 +50,10 @@ def cook_until_approved(run: OrderRun) -> Steps:
     """Cook pizzas until one is approved. Raise OrderEnded when the last one allowed is rejected."""
     first = run.input.resumed.attempt if run.input.resumed else 1
     # The first workflow of the run may have failed before it discarded the rejected pizzas.
-    yield from run.compensate([("discard_pizza", attempt) for attempt in range(1, first)])
+    yield from run.compensate(*[("discard_pizza", attempt) for attempt in range(1, first)])
     for attempt in range(first, run.rules.pizzas + 1):
         run.attempt = attempt
-        run.enter("cook_pizza")
-        run.change_status("cooking")
-        yield from run.do("cook_pizza", run.step_input(), run.rules.cook_pizza, ("discard_pizza",))
+        yield from run.do("cook_pizza", "cooking")
         run.change_status("cooked")
 
         quality = yield from check_quality(run)
@@ -69,7 +62,7 @@ def cook_until_approved(run: OrderRun) -> Steps:
             return
         run.change_status("rejected")
         if run.attempt < run.rules.pizzas:
-            yield from run.compensate_last()
+            yield from run.compensate(run.compensations.pop())
     raise OrderEnded("failed", f"all {run.rules.pizzas} pizzas were rejected")
 
 
@@ -100,7 +93,6 @@ def validated(run: OrderRun, quality: str) -> Steps:
 
     In the second workflow of a run (rescue/restarts.py) the verdict may be there already.
     """
-    run.enter("validate_pizza")
     earlier = yield from run.wait_for_validation(quality)
     if verdict := read(Verdict, earlier):
         return verdict.approved
@@ -128,15 +120,13 @@ def compensation_workflow(ctx: Context, compensation: CompensationInput) -> Step
 
     An order that ended before it could be stopped is left as it is: delivered, or compensated by its own workflow.
     """
-    run = OrderRun(ctx, compensation.of, sequence=AFTER_EVERYTHING)
-    run.enter("stop_order")
+    run = OrderRun(ctx, compensation.of, AFTER_EVERYTHING)
     if (yield from run.stop()) == "COMPLETED":
         error = "the order had ended before it was stopped"
         return {"order_id": run.order.order_id, "status": "failed", "error": error}
 
-    steps = [("cancel_order", 1), ("refund_order", 1)]
-    steps += [("discard_pizza", attempt) for attempt in range(1, run.rules.pizzas + 1)]
-    yield from run.compensate([*steps, ("recall_delivery", 1)])
+    pizzas = [("discard_pizza", attempt) for attempt in range(1, run.rules.pizzas + 1)]
+    yield from run.compensate(("cancel_order", 1), ("refund_order", 1), *pizzas, ("recall_delivery", 1))
     return (yield from run.end("cancelled", compensation.reason))
 
 

@@ -59,7 +59,8 @@ class Compensations:
             return  # a late result of its last step would count as one of the next: a later check starts it
         try:
             # It stops the order itself, so that a crash between stopping and compensating leaves nothing half done.
-            input_ = CompensationInput(of=of, reason=reason)
+            # It shows only its own statuses, so it does not continue those of a first workflow.
+            input_ = CompensationInput(of=of.model_copy(update={"resumed": None}), reason=reason)
             await self._instances.schedule("compensation_workflow", compensation.instance_id, input_)
         except AlreadyActive:
             return

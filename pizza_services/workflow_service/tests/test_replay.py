@@ -94,9 +94,9 @@ def test_a_step_that_is_added_is_found(monkeypatch):
 
 
 def test_a_step_with_another_name_is_found(monkeypatch):
-    call = OrderRun._call
+    schedule = OrderRun._schedule
     renamed = {"deliver_pizza": "bring_pizza"}
-    monkeypatch.setattr(OrderRun, "_call", lambda run, name, *more: call(run, renamed.get(name, name), *more))
+    monkeypatch.setattr(OrderRun, "_schedule", lambda run, name, step: schedule(run, renamed.get(name, name), step))
     with pytest.raises(Differs, match="bring_pizza"):
         replay_now(history("1/approved"))
 
@@ -125,7 +125,7 @@ def test_the_pizza_at_which_a_restarted_order_continues_is_held_too(monkeypatch)
 
 def test_the_order_of_compensations_is_held_too(monkeypatch):
     compensate = OrderRun.compensate
-    reverse = lambda run, steps=None: compensate(run, (steps or run._compensations)[::-1])  # noqa: E731
+    reverse = lambda run, *steps: compensate(run, *steps[::-1])  # noqa: E731
     monkeypatch.setattr(OrderRun, "compensate", reverse)
     with pytest.raises(Differs, match="cancel_order"):
         replay_now(history("1/cancelled"))

@@ -248,7 +248,7 @@ def test_while_being_forgotten_a_user_cannot_be_made_known(client):
         ("DeleteState", "conversation:s-1:at:m-3"),
         ("DeleteState", "conversation:s-1:0"),
         ("DeleteState", "conversation:s-2"),
-        ("SaveState", "dead-letters:0"),
+        ("DeleteState", "dead-letters:at:"),
         ("PublishEvent", "user-forgotten"),
         ("DeleteState", "sessions:"),
         ("SaveState", "forgotten:"),

@@ -157,8 +157,8 @@ def test_what_the_owner_keeps_in_a_head_stays_there(sidecar):
         await pages.change("list", lambda head: head | {"about": "x"})
         await pages.append({"list": entries(*range(4))})
         await pages.change("list", lambda head: head | {"about": head["about"] + "y"})
-        assert (await pages.head("list"))["about"] == "xy"
-        assert await pages.head("other") is None
+        assert (await pages.head("list")).value["about"] == "xy"
+        assert (await pages.head("other")).value is None
 
     run(sidecar, story)
     assert ids(sidecar) == [["i0", "i1", "i2"], ["i3"]]

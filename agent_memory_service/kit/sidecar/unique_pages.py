@@ -67,7 +67,7 @@ class UniquePages:
             await self._store.change(self.key, lambda head: head and {**head, "newest": max(head["newest"], number)})
         return number
 
-    async def newest(self, limit: int, before: int | None = None, head: Object | None = None) -> Slice:
+    async def newest(self, limit: int, before: int | None = None, head: Object | None = None) -> Slice[Object]:
         """Return up to `limit` items numbered below `before`, newest first. head: as it was just read, if it was.
 
         `next` is the `before` of the older ones. A slice that ends in many removed items may be short.

@@ -106,11 +106,13 @@ def test_an_unknown_letter_is_404(client):
     assert replay(client, "x" * 201)[0] == 422
 
 
-@pytest.mark.parametrize("failing", ["order:123", "dead-letters:0"])
+@pytest.mark.parametrize(
+    "failing", [("SaveState", "order:123"), ("DeleteState", f"dead-letters:at:{event(1)['id']}")], ids=str
+)
 def test_a_replay_while_the_store_does_not_save_is_503_and_it_stays(client, sidecar, failing):
     bury(client, event(1))
     lost = (grpc.StatusCode.INTERNAL, "lost")
-    sidecar.refuse = lambda method, key: lost if (method, key) == ("SaveState", failing) else None
+    sidecar.refuse = lambda method, key: lost if (method, key) == failing else None
     assert replay(client, event(1)["id"])[0] == 503
     assert letters(client) == [event(1)["id"]]
     sidecar.refuse = lambda *_: None

@@ -10,15 +10,18 @@ changes: it is the cursor. Each entry needs an `id`, and is not added to the new
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from kit.sidecar.store import Object, StateStore, Stored, Write, attempts
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Generic[T]):
     """Some entries with their positions. `next` is the position to go on from; None at the end."""
 
-    entries: list[tuple[int, Object]]
+    entries: list[tuple[int, T]]
     next: int | None
 
 
@@ -84,26 +87,32 @@ class Pages:
                 return
             heads = await self._heads(pending)
 
-    async def change(self, key: str, edit: Callable[[Object], Object]) -> None:
-        """Replace what the head holds besides its page and entries. `edit` may be called more than once."""
+    async def change(self, key: str, edit: Callable[[Object], Object]) -> Object:
+        """Replace what the head holds besides its page and entries, and return it. `edit` may be called again."""
         async for _ in attempts(self._store.name, key):
             head = (await self._heads([key]))[key]
             value = edit(head.value or _EMPTY)
             if await self._store.save_many([Write(key, value, head.etag, self._seconds(value))]):
-                return
+                return value
+        raise AssertionError("attempts() ends by raising")
 
-    async def head(self, key: str) -> Object | None:
-        """Return the newest page and what else its owner keeps there; None for a list that does not exist."""
-        return (await self._store.get(key)).value
+    async def head(self, key: str) -> Stored[Object]:
+        """Return the newest page and what else its owner keeps there."""
+        return await self._store.get(key)
 
-    async def newest(self, key: str, limit: int, before: int | None = None) -> Slice:
+    async def delete(self, head: Stored[Object]) -> None:
+        """Delete a list, unless its head has changed since it was read: then raise Conflict. An entry may be lost."""
+        await asyncio.gather(*(self._store.delete(f"{head.key}:{page}") for page in range(_page(head))))
+        await self._store.delete(head.key, head.etag)
+
+    async def newest(self, key: str, limit: int, before: int | None = None) -> Slice[Object]:
         """Return up to `limit` entries, newest first, from position `before` (None: the end) back."""
         head = await self._store.get(key)
         end = self._length(head) if before is None else min(before, self._length(head))
         found = await self._between(head, max(0, end - limit), end)
         return Slice(found[::-1], found[0][0] if found and found[0][0] > 0 else None)
 
-    async def after(self, key: str, position: int | None, limit: int) -> Slice:
+    async def after(self, key: str, position: int | None, limit: int) -> Slice[Object]:
         """Return up to `limit` entries from `position` on (None: only those to come), oldest first."""
         head = await self._store.get(key)
         length = self._length(head)

@@ -81,7 +81,7 @@ class StateStore(Generic[T]):
 
     @asynccontextmanager
     async def read_ahead(self, *keys: str) -> AsyncGenerator[None]:
-        """Read these keys in one call. Within the block `get` and `change` find them read, until they are written.
+        """Read these keys in one call. Within the block each read finds them read, until they are written.
 
         Nothing may depend on when they were read: a write of one that has changed since is a conflict.
         """
@@ -210,13 +210,15 @@ class StateStore(Generic[T]):
         )
 
     async def _read(self, keys: Sequence[str]) -> dict[str, tuple[bytes | str, str]]:
-        if not keys:
-            return {}
+        ahead = _ahead.get() or {}
+        wanted = [key for key in dict.fromkeys(keys) if key not in ahead]
+        if not wanted:
+            return ahead
         async with self._sdk.calling(self.name, self._seconds) as client:
-            answer = await client.get_bulk_state(self.name, list(dict.fromkeys(keys)), 20, states_metadata={})
+            answer = await client.get_bulk_state(self.name, wanted, 20, states_metadata={})
         for failed in (item.error for item in answer.items if item.error):
             raise Unavailable(503, self.name, f"{self.name} cannot be used now.", "INTERNAL", failed)
-        return {item.key: (item.data, item.etag) for item in answer.items}
+        return ahead | {item.key: (item.data, item.etag) for item in answer.items}
 
     def _stored(self, key: str, data: bytes | str, etag: str) -> Stored[T]:
         if not data:

@@ -26,6 +26,7 @@ from models import (
     DeadLetterList,
     EventAnswer,
     LetterIdPath,
+    LettersBefore,
     Limit,
     Order,
     OrderEvent,
@@ -45,7 +46,7 @@ WELCOME = (
     "pizza-order keeps orders: POST and GET /orders, GET and DELETE /orders/{order_id}, GET /dead-letters. "
     "Also /docs, /healthz and /readyz."
 )
-LETTERS_SHOWN, CHARACTERS_SHOWN = 100, 16_000
+CHARACTERS_SHOWN = 16_000
 # An event id that may be part of a key and of a URL. Publishers choose it.
 LETTER_ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 
@@ -110,12 +111,12 @@ async def on_dead_letter(event: Event, letters: Letters) -> EventAnswer:
     return EventAnswer(status="SUCCESS")
 
 
-@router.get("/dead-letters", tags=["events"], responses=documented(502, 503, 504))
-async def list_dead_letters(letters: Letters) -> DeadLetterList:
-    """List the last hundred events that could not be used, newest first."""
-    found = [letter for _, letter in (await letters.newest(LETTERS_SHOWN)).entries]
-    shown = [{**letter, "event": json.dumps(letter["event"])[:CHARACTERS_SHOWN]} for letter in found]
-    return DeadLetterList(dead_letters=[DeadLetter.model_validate(letter) for letter in shown])
+@router.get("/dead-letters", tags=["events"], responses=documented(422, 502, 503, 504))
+async def list_dead_letters(letters: Letters, limit: Limit = 20, before: LettersBefore = None) -> DeadLetterList:
+    """List events that could not be used, newest first."""
+    found = await letters.newest(limit, before)
+    shown = [{**letter, "event": json.dumps(letter["event"])[:CHARACTERS_SHOWN]} for _, letter in found.entries]
+    return DeadLetterList(dead_letters=[DeadLetter.model_validate(letter) for letter in shown], next=found.next)
 
 
 @router.post(

@@ -19,10 +19,11 @@ OrderIdPath = Annotated[str, Path(pattern=ID, description="The order", examples=
 LetterIdPath = Annotated[
     str, Path(max_length=200, description="As the list has it", examples=["pizza-order-123-9f1c2ab4-3"])
 ]
-Limit = Annotated[int, Query(ge=1, le=100, description="Page size, in orders")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Page size")]
 Before = Annotated[
     str | None, Query(pattern=r"^\d{1,9}\.\d{1,5}$", description="`next` of the page before", examples=["0.42"])
 ]
+LettersBefore = Annotated[int | None, Query(ge=0, le=2**53, description="`next` of the page before")]
 
 ADA: dict[str, JsonValue] = {"name": "Ada", "address": "12 St James's Square", "phone": "+44 20 7946 0018"}
 ORDER: dict[str, JsonValue] = {"order_id": "123", "pizza_type": "pepperoni", "size": "large", "customer": ADA}
@@ -168,11 +169,12 @@ class DeadLetter(BaseModel):
 
 
 class DeadLetterList(BaseModel):
-    """The events that could not be processed, newest first."""
+    """Some events that could not be processed, newest first."""
 
     dead_letters: list[DeadLetter] = Field(
         examples=[[{"id": "pizza-order-123-9f1c2ab4-3", "received_at": AT, "event": '{"data": "not an order"}'}]]
     )
+    next: int | None = Field(default=None, description="The `before` of the next page", examples=[20])
 
 
 class Replayed(BaseModel):

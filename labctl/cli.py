@@ -13,7 +13,6 @@ from rich.table import Table
 
 from labctl import runfile, testing
 from labctl import vendor as vendoring
-from labctl.make import runtime as dapr
 from labctl.make.setup import set_up
 from labctl.progress import Steps
 from labctl.stack import ROOT, Stack
@@ -58,12 +57,6 @@ cli.command(
 
 @cli.command()
 def setup(
-    all_components: Annotated[
-        bool,
-        typer.Option(
-            "--all-components", help="Also when built from source: Dapr's whole component catalogue (slower)."
-        ),
-    ] = False,
     own: Annotated[
         bool, typer.Option("--own", help="Make the pinned Dapr even beside your `dapr init`, as the tests need it.")
     ] = False,
@@ -73,8 +66,6 @@ def setup(
     stack = Stack.from_environment()
     steps = Steps(console)
     begin = time.monotonic()
-    if all_components:
-        dapr.ensure(steps, own=True, all_components=True, from_source=build)
     runtime = set_up(stack, runfile.read_apps(stack), steps, own_runtime=own, from_source=build)
     seconds = time.monotonic() - begin
     console.print(f"Ready to run: Dapr {runtime.version()} ({runtime.origin}), {seconds:.1f} s. Next: ./lab up")
@@ -112,21 +103,18 @@ def run_tests(
     labs: Labs = None,
     full: Annotated[bool, typer.Option("--full", help="Also the long tests.")] = False,
     unit: Annotated[bool, typer.Option("--unit", help="Only the services' own tests: no Dapr.")] = False,
-    lint: Annotated[
-        bool, typer.Option("--lint", help="Only the fast checks of tests/house: lint, types, manifests.")
-    ] = False,
 ) -> None:
     """Run all tests: the services' own, the house rules, the real runtime, the pages. Unknown options go to pytest."""
     known = runfile.labs(runfile.read_apps(Stack()))
     chosen = [name for name in labs or [] if name in known]
     passed_on = [*(name for name in labs or [] if name not in known), *context.args]
-    code = testing.run(console, chosen, full=full, unit_only=unit, house_only=lint, pytest_options=passed_on)
+    code = testing.run(console, chosen, full=full, unit_only=unit, pytest_options=passed_on)
     raise typer.Exit(code)
 
 
 @cli.command()
 def lint() -> None:
-    """Run only the fast checks: ruff, types, YAML, Dockerfiles, manifests, locks. The same as ./lab test --lint."""
+    """Run only the fast checks: ruff, types, YAML, Dockerfiles, manifests, locks."""
     raise typer.Exit(testing.run(console, [], house_only=True))
 
 
@@ -156,8 +144,9 @@ def bench(
     from labctl import bench as benches
 
     if plot:
-        raise typer.Exit(benches.plot(name, console))
-    raise typer.Exit(benches.run(name, console, json_, seconds, full=full, check=check))
+        benches.plot(name, console)
+    else:
+        raise typer.Exit(benches.run(name, console, json_, seconds, full=full, check=check))
 
 
 @cli.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import shutil
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -15,6 +15,7 @@ from labctl.errors import LabError
 
 console = Console(highlight=False)
 problems = Console(stderr=True, highlight=False)
+_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 
 
 def run(command: Callable[[], object]) -> None:
@@ -24,7 +25,9 @@ def run(command: Callable[[], object]) -> None:
     except LabError as error:
         _refuse(str(error))
     except OSError as error:
-        if not (full := _full_disk(error)):
+        # In the text, because the error of a copied folder has no number. It lists the errors of its files.
+        full = next((reason for reason in _FULL if reason in str(error)), None)
+        if full is None:
             raise
         _refuse(f"The disk is full: {full}. Make room and run this again.")
 
@@ -32,17 +35,6 @@ def run(command: Callable[[], object]) -> None:
 def _refuse(why: str) -> NoReturn:
     problems.print(f"[bold red]lab:[/] {plain(why)}", soft_wrap=True)
     sys.exit(1)
-
-
-def _full_disk(error: OSError) -> str:
-    """Return the system's message when no space is left, and an empty text for any other error."""
-    # The error of a copied folder lists its failures: source, target and message of each.
-    words = [str(reason) for *_, reason in error.args[0]] if isinstance(error, shutil.Error) else [str(error)]
-    for number in (errno.ENOSPC, errno.EDQUOT):
-        for one in words:
-            if one.startswith(f"[Errno {number}] "):
-                return one.partition("] ")[2]
-    return ""
 
 
 def plain(text: str) -> str:

@@ -24,7 +24,7 @@ BUILD_SPACE_GB = 9  # caches and binaries together, measured: 8 GB while buildin
 _BUILD = HOME / "build"
 
 
-def build(steps: Steps, *, all_components: bool) -> None:
+def build(steps: Steps) -> None:
     """Build the runtime and the CLI from their Go modules, all or nothing. Raise LabError."""
     free = shutil.disk_usage(HOME).free / 1e9
     if free < BUILD_SPACE_GB:
@@ -34,14 +34,13 @@ def build(steps: Steps, *, all_components: bool) -> None:
         )
     out = installed.new(_BUILD / "out")
     go = find_go() or _fetch_go(steps)
-    tags = "allcomponents"
     flags = f"-X github.com/dapr/dapr/pkg/buildinfo.version={RUNTIME_VERSION}"
     flags += f" -X github.com/dapr/kit/logger.DaprVersion={RUNTIME_VERSION}"
-    modfile = _runtime_modfile(go[0], all_components)
-    _go_install(steps, "Dapr runtime", go[0], SOURCE, out / ".dapr" / "bin", tags, flags, modfile)
-    _go_install(steps, "Dapr CLI", go[0], SOURCE / "cli", out / "bin", "", f"-X main.version={CLI_VERSION}", None)
+    modfile = _runtime_modfile(go[0])
+    _go_install(steps, "Dapr runtime", go[0], SOURCE, out / ".dapr" / "bin", flags, modfile)
+    _go_install(steps, "Dapr CLI", go[0], SOURCE / "cli", out / "bin", f"-X main.version={CLI_VERSION}")
     (out / "bin" / "cli").rename(out / "bin" / "dapr")
-    installed.install(out, "built from source", all_components=all_components)
+    installed.install(out, "built from source")
     remove(_BUILD)
 
 
@@ -92,13 +91,11 @@ def _run_go(go: Path, folder: Path, *arguments: str) -> str:
     return result.stdout
 
 
-def _runtime_modfile(go: Path, all_components: bool) -> Path | None:
+def _runtime_modfile(go: Path) -> Path:
     """Return a go.mod that builds the runtime from a copy of its source with only the components of components.txt.
 
-    None means the module as it is, with all components. The copy is needed because Go's module cache is read-only.
+    The copy is needed because Go's module cache is read-only.
     """
-    if all_components:
-        return None
     module = json.loads(_run_go(go, SOURCE, "mod", "download", "-json", f"github.com/dapr/dapr@v{RUNTIME_VERSION}"))
     copy = _BUILD / "dapr"
     remove(copy)
@@ -120,11 +117,12 @@ def _runtime_modfile(go: Path, all_components: bool) -> Path | None:
 
 
 def _go_install(
-    steps: Steps, what: str, go: Path, folder: Path, target: Path, tags: str, flags: str, modfile: Path | None
+    steps: Steps, what: str, go: Path, folder: Path, target: Path, flags: str = "", modfile: Path | None = None
 ) -> None:
-    build = ["-trimpath", f"-tags={tags}", f"-ldflags=-s -w {flags}"]
+    build = ["-trimpath", f"-ldflags=-s -w {flags}"]
     if modfile:
-        build.append(f"-modfile={modfile}")
+        # The tag: all components whose files are there.
+        build += [f"-modfile={modfile}", "-tags=allcomponents"]
     with steps.step(f"{what}: downloading its modules"):
         # Lists what will be compiled, and so downloads just what the build needs, not the whole module graph.
         total = len(_run_go(go, folder, "list", "-deps", *build, "tool").splitlines())
@@ -152,7 +150,7 @@ def install_tools(steps: Steps, what: str, module: Path, target: Path) -> None:
         beside = _BUILD / target.name
         remove(beside)
         beside.mkdir(parents=True)
-        _go_install(steps, what, go[0], module, beside, "", "", None)
+        _go_install(steps, what, go[0], module, beside)
         remove(target)
         beside.rename(target)
         remove(_BUILD)

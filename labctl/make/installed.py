@@ -23,11 +23,10 @@ OWN = HOME / "runtime"
 Origin = Literal["release archives", "built from source"]
 
 
-def pins(all_components: bool = False) -> str:
+def pins() -> str:
     """Return a line that changes when the runtime must be made again."""
-    kind = "all components" if all_components else (SOURCE / "components.txt").read_text()
-    digest = hashlib.sha256(kind.encode())
-    for name in ("go.mod", "cli/go.mod"):
+    digest = hashlib.sha256()
+    for name in ("components.txt", "go.mod", "cli/go.mod"):
         digest.update((SOURCE / name).read_bytes())
     return digest.hexdigest()
 
@@ -52,13 +51,12 @@ def new(folder: Path) -> Path:
     return folder
 
 
-def install(folder: Path, origin: Origin, *, all_components: bool) -> None:
+def install(folder: Path, origin: Origin) -> None:
     """Move a finished folder into its place. Only then is the runtime installed."""
     # Without a config.yaml beside it daprd stops at once, and `dapr run -f` hangs.
     config = {"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "metadata": {"name": "daprConfig"}}
     (folder / ".dapr" / "config.yaml").write_text(yaml.safe_dump(config))
-    lines = [pins(), *([pins(True)] if all_components else []), origin]
-    (folder / "made-from.txt").write_text("\n".join(lines) + "\n")
+    (folder / "made-from.txt").write_text(f"{pins()}\n{origin}\n")
     remove(OWN)
     folder.rename(OWN)
 

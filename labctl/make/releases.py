@@ -83,7 +83,7 @@ def install(steps: Steps) -> None:
                 _extract(file, archive.program, target)
                 file.unlink()
         refuse_other_versions(folder)
-        installed.install(folder, "release archives", all_components=True)
+        installed.install(folder, "release archives")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NotInstalledError(_reason(error, host)) from error
     except OSError as error:

@@ -52,27 +52,26 @@ def pinned() -> Runtime | None:
     return Runtime(installed.origin(), installed.OWN / "bin" / "dapr", installed.OWN)
 
 
-def ensure(steps: Steps, *, own: bool = False, all_components: bool = False, from_source: bool = False) -> Runtime:
+def ensure(steps: Steps, *, own: bool = False, from_source: bool = False) -> Runtime:
     """Return the runtime to use, and make it first if it is missing.
 
     own: the pinned one even beside a `dapr init` (tests and `--secure`, which needs sentry).
-    all_components: the pinned one with Dapr's whole component catalogue. from_source: the pinned one, built here.
+    from_source: the pinned one, built here.
     Raises LabError when there is no room, no toolchain, or the registry does not answer.
     """
-    if not (own or all_components or from_source) and (found := users_own()):
+    if not (own or from_source) and (found := users_own()):
         return found
     HOME.mkdir(parents=True, exist_ok=True)
     with FileLock(HOME / "runtime.lock"):
-        made = installed.pins(all_components) in installed.made_from()
-        if not made or (from_source and installed.origin() != "built from source"):
-            _make(steps, all_components, from_source)
+        if pinned() is None or (from_source and installed.origin() != "built from source"):
+            _make(steps, from_source)
         runtime = pinned()
     if runtime is None:
         raise LabError("The runtime was made, but its pins do not match: run ./lab setup again.")
     return runtime
 
 
-def _make(steps: Steps, all_components: bool, from_source: bool) -> None:
+def _make(steps: Steps, from_source: bool) -> None:
     """Install the release archives, or build from source when they cannot be had or must not be used."""
     if not from_source:
         # Imported only here: its HTTP client would cost each ./lab up 40 ms.
@@ -85,4 +84,4 @@ def _make(steps: Steps, all_components: bool, from_source: bool) -> None:
             steps.console.print(sentence, markup=False, soft_wrap=True)
         else:
             return
-    build.build(steps, all_components=all_components)
+    build.build(steps)

@@ -20,11 +20,12 @@ def program(version: str) -> bytes:
     return f"#!/bin/sh\necho {version}\n".encode()
 
 
-def packed(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
-    """Return a .tar.gz of these members."""
+def packed(*names: str, content: bytes) -> bytes:
+    """Return a .tar.gz of members with these names and the same content."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
-        for member, content in members:
+        for name in names:
+            member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return file.getvalue()
@@ -39,7 +40,7 @@ class Mirror:
         self.asked: list[str] = []
         self.closing = threading.Event()
         for archive in ARCHIVES:
-            self.put(archive, packed((tarfile.TarInfo(archive.program), program(archive.version))))
+            self.put(archive, packed(archive.program, content=program(archive.version)))
 
     def put(self, archive: Archive, content: bytes) -> None:
         """Publish an archive with its checksum beside it."""

@@ -8,7 +8,6 @@ import re
 import signal
 import stat
 import subprocess
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,14 +46,13 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
 
 
 @pytest.fixture
-def builds(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Stands in for the build, which takes minutes: the `all_components` of each time that it was entered."""
-    entered: list[bool] = []
+def builds(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Stands in for the build, which takes minutes: the names in LAB_HOME each time that it was entered."""
+    entered: list[list[str]] = []
 
-    def build_(_: Steps, *, all_components: bool) -> None:
-        entered.append(all_components)
-        folder = installed.new(home / "built")
-        installed.install(folder, "built from source", all_components=all_components)
+    def build_(_: Steps) -> None:
+        entered.append(sorted(path.name for path in home.iterdir()))
+        installed.install(installed.new(home / "built"), "built from source")
 
     monkeypatch.setattr(build, "build", build_)
     return entered
@@ -67,7 +65,7 @@ def ensure(**options: bool) -> str:
     return output.getvalue()
 
 
-def test_good_archives_are_installed_in_the_layout_of_a_build(home: Path, mirror: Mirror, builds: list[bool]):
+def test_good_archives_are_installed_in_the_layout_of_a_build(home: Path, mirror: Mirror, builds: list[list[str]]):
     output = ensure()
     found = runtime.pinned()
     assert found
@@ -81,19 +79,14 @@ def test_good_archives_are_installed_in_the_layout_of_a_build(home: Path, mirror
     assert builds == []
 
 
-def test_what_is_installed_is_not_downloaded_again_and_has_all_components(mirror: Mirror, builds: list[bool]):
+def test_what_is_installed_is_neither_downloaded_again_nor_kept_by_a_build(mirror: Mirror, builds: list[list[str]]):
     ensure()
     asked = len(mirror.asked)
-    ensure(all_components=True)
+    ensure()
     assert (len(mirror.asked), builds) == (asked, [])
-
-
-def test_build_is_not_asked_to_download_and_replaces_what_was_downloaded(mirror: Mirror, builds: list[bool]):
-    ensure()
-    asked = len(mirror.asked)
     ensure(from_source=True)
     ensure(from_source=True)
-    assert (len(mirror.asked), builds) == (asked, [False])
+    assert (len(mirror.asked), len(builds)) == (asked, 1)
     assert installed.origin() == "built from source"
 
 
@@ -107,10 +100,6 @@ def publish_no_checksum(mirror: Mirror) -> None:
 
 def cut_off(mirror: Mirror) -> None:
     mirror.answers[SCHEDULER.path] = mirror.cut_off
-
-
-def publish_no_archive(mirror: Mirror) -> None:
-    del mirror.files[SCHEDULER.path]
 
 
 def publish_nothing(mirror: Mirror) -> None:
@@ -129,26 +118,16 @@ def publish_no_tar(mirror: Mirror) -> None:
     mirror.put(SCHEDULER, b"\x1f\x8b but no archive")
 
 
-def publish_half_a_tar(mirror: Mirror) -> None:
-    mirror.put(SCHEDULER, mirror.files[SCHEDULER.path][:60])
-
-
 def publish_another_program(mirror: Mirror) -> None:
-    mirror.put(SCHEDULER, packed((tarfile.TarInfo("placement"), program("1"))))
-
-
-def publish_a_link(mirror: Mirror) -> None:
-    link = tarfile.TarInfo(SCHEDULER.program)
-    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-    mirror.put(SCHEDULER, packed((link, b"")))
+    mirror.put(SCHEDULER, packed("placement", content=program("1")))
 
 
 def publish_another_version(mirror: Mirror) -> None:
-    mirror.put(BY_PROGRAM["daprd"], packed((tarfile.TarInfo("daprd"), program("1.0.0"))))
+    mirror.put(BY_PROGRAM["daprd"], packed("daprd", content=program("1.0.0")))
 
 
 def publish_for_another_machine(mirror: Mirror) -> None:
-    mirror.put(BY_PROGRAM["dapr"], packed((tarfile.TarInfo("dapr"), b"\x7fELF of another machine")))
+    mirror.put(BY_PROGRAM["dapr"], packed("dapr", content=b"\x7fELF of another machine"))
 
 
 @pytest.mark.parametrize(
@@ -157,45 +136,34 @@ def publish_for_another_machine(mirror: Mirror) -> None:
         (publish_wrong_checksum, r"scheduler_\w+\.tar\.gz does not have the checksum that is published beside it"),
         (publish_no_checksum, r"http\S+/scheduler_\w+\.tar\.gz\.sha256 holds no checksum"),
         (cut_off, r"the download of http\S+/scheduler_\w+\.tar\.gz broke off"),
-        (publish_no_archive, r"http\S+/scheduler_\w+\.tar\.gz answers 404"),
         (publish_nothing, r"http\S+/daprd_\w+\.tar\.gz\.sha256 answers 404"),
         (be_silent, r"http\S+/daprd_\w+\.tar\.gz\.sha256 stays silent"),
         (stall, r"http\S+/scheduler_\w+\.tar\.gz stays silent"),
         (publish_no_tar, r"scheduler_\w+\.tar\.gz cannot be unpacked \(.+\)"),
-        (publish_half_a_tar, r"scheduler_\w+\.tar\.gz cannot be unpacked \(.+\)"),
         (publish_another_program, r"scheduler_\w+\.tar\.gz holds no scheduler"),
-        (publish_a_link, r"scheduler_\w+\.tar\.gz holds no scheduler"),
         (publish_another_version, rf"the downloaded daprd is not {installed.RUNTIME_VERSION}, but '1\.0\.0'"),
         (publish_for_another_machine, r"the downloaded dapr does not run here \(.+\)"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_and_then_a_build(
-    home: Path,
     mirror: Mirror,
-    builds: list[bool],
+    builds: list[list[str]],
     monkeypatch: pytest.MonkeyPatch,
     misbehave: Callable[[Mirror], None],
     reason: str,
 ):
     monkeypatch.setattr(releases, "SILENT_SECONDS", 0.3)
     misbehave(mirror)
-    seen: list[list[str]] = []
-    stub = build.build
-
-    def look(steps: Steps, *, all_components: bool) -> None:
-        seen.append(sorted(path.name for path in home.iterdir()))
-        stub(steps, all_components=all_components)
-
-    monkeypatch.setattr(build, "build", look)
+    said = [line for line in ensure().splitlines() if "not installed" in line]
+    assert len(said) == 1
     sentence = "Dapr's release archives were not installed, because"
-    told = [line for line in ensure().splitlines() if "not installed" in line]
-    assert len(told) == 1
-    assert re.fullmatch(rf"{sentence} {reason}\. Building from source instead …", told[0])
-    assert seen == [["runtime.lock"]], "nothing is half-installed when the build begins"
-    assert builds == [False]
+    assert re.fullmatch(rf"{sentence} {reason}\. Building from source instead …", said[0])
+    assert builds == [["runtime.lock"]], "nothing is half-installed when the build begins"
 
 
-def test_a_host_that_does_not_answer_is_asked_once(mirror: Mirror, builds: list[bool], monkeypatch: pytest.MonkeyPatch):
+def test_a_host_that_does_not_answer_is_asked_once(
+    mirror: Mirror, builds: list[list[str]], monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(releases, "SILENT_SECONDS", 0.3)
     be_silent(mirror)
     ensure()
@@ -211,31 +179,27 @@ def test_a_host_that_does_not_answer_is_asked_once(mirror: Mirror, builds: list[
     ],
 )
 def test_a_host_that_cannot_be_reached_costs_no_time(
-    builds: list[bool], monkeypatch: pytest.MonkeyPatch, address: str, reason: str
+    builds: list[list[str]], monkeypatch: pytest.MonkeyPatch, address: str, reason: str
 ):
     monkeypatch.setenv(releases.MIRROR, address)
     begin = time.monotonic()
     output = ensure()
     assert time.monotonic() - begin < 2 * releases.CONNECT_SECONDS
     assert re.search(rf"because {reason}\. Building from source", output)
-    assert builds == [False]
+    assert len(builds) == 1
 
 
-def test_only_the_one_program_leaves_an_archive(home: Path, mirror: Mirror, builds: list[bool]):
-    members = [tarfile.TarInfo(name) for name in ("../escaped", "/tmp/escaped", "LICENSE", "./scheduler")]
-    mirror.put(SCHEDULER, packed(*((one, program(SCHEDULER.version)) for one in members)))
+def test_only_the_one_program_leaves_an_archive(home: Path, mirror: Mirror, builds: list[list[str]]):
+    names = ("../escaped", "/tmp/escaped", "LICENSE", "./scheduler")
+    mirror.put(SCHEDULER, packed(*names, content=program(SCHEDULER.version)))
     ensure()
     assert sorted(path.name for path in (home / "runtime/.dapr/bin").iterdir()) == sorted(installed.BINARIES)
     assert not list(home.rglob("*escaped*"))
     assert not Path("/tmp/escaped").exists()
 
 
-def test_a_failed_download_leaves_an_earlier_runtime_in_place(
-    home: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(build, "build", lambda *_, **__: None)
-    earlier = installed.new(home / "earlier")
-    installed.install(earlier, "release archives", all_components=False)
+def test_a_failed_download_leaves_an_earlier_runtime_in_place(home: Path, mirror: Mirror):
+    installed.install(installed.new(home / "earlier"), "release archives")
     (installed.OWN / "made-from.txt").write_text("other pins\n")
     cut_off(mirror)
     with pytest.raises(releases.NotInstalledError):
@@ -245,12 +209,12 @@ def test_a_failed_download_leaves_an_earlier_runtime_in_place(
 
 @pytest.mark.parametrize(("system", "machine"), [("linux", "riscv64"), ("freebsd14", "amd64")])
 def test_a_machine_without_archives_builds(
-    builds: list[bool], mirror: Mirror, monkeypatch: pytest.MonkeyPatch, system: str, machine: str
+    builds: list[list[str]], mirror: Mirror, monkeypatch: pytest.MonkeyPatch, system: str, machine: str
 ):
     monkeypatch.setattr(releases.sys, "platform", system)
     monkeypatch.setattr(releases.platform, "machine", lambda: machine)
     assert f"because Dapr releases none for {system} on {machine}. Building" in ensure()
-    assert (builds, mirror.asked) == ([False], [])
+    assert (len(builds), mirror.asked) == (1, [])
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-
-class Advance(Protocol):
-    """Move a step's bar on."""
-
-    def __call__(self, units: int = 1) -> None:
-        """Move it by that many units of the step's total."""
-        ...
 
 
 class Steps:
@@ -37,8 +28,8 @@ class Steps:
         self._running = 0
 
     @contextmanager
-    def step(self, what: str, total: int | None = None) -> Generator[Advance]:
-        """Show a step while its block runs. The block moves the bar on by calling the function it gets."""
+    def step(self, what: str, total: int | None = None) -> Generator[Callable[..., None]]:
+        """Show a step while its block runs. Yield the function that moves its bar on, by one unit or more."""
         start = time.monotonic()
         task = self._bars.add_task(what, total=total)
         self._enter(what)

@@ -6,6 +6,7 @@ name and first failure are printed. A test that fails twice, or more than three 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+
+from labctl.stack import ROOT
 
 # Tests on the real runtime, and the services' own tests in copies of their folders, which start processes.
 RETRIED = ("tests/runtime/", "tests/docs/", "tests/tilt/", "tests/house/test_copied_out.py")
@@ -29,11 +32,11 @@ class Failure:
     text: str
 
 
-def run(command: Sequence[str], folder: Path, environment: dict[str, str], console: Console) -> int:
+def run(command: Sequence[str], folder: Path, console: Console) -> int:
     """Run pytest by this command, and a second time for failed tests under RETRIED. Return the exit code."""
     report = folder / ".lab" / "test-report.xml"
     report.parent.mkdir(exist_ok=True)
-    code = call([*command, f"--junitxml={report}"], folder, environment)
+    code = call([*command, f"--junitxml={report}"], folder)
     if code != _TESTS_FAILED:
         return code
     failures = read(report)
@@ -42,7 +45,7 @@ def run(command: Sequence[str], folder: Path, environment: dict[str, str], conso
         return code
     console.rule(f"second try, alone: {len(alone)} of them")
     options = ["-n", "0", "-p", "no:randomly", *(["--full"] if "--full" in command else [])]
-    if call([*command[:3], *options, *(failure.test for failure in alone)], folder, environment):
+    if call([*command[:3], *options, *(failure.test for failure in alone)], folder):
         return code
     console.rule("[yellow]passed on the second try")
     for failure in alone:
@@ -50,8 +53,10 @@ def run(command: Sequence[str], folder: Path, environment: dict[str, str], conso
     return 0
 
 
-def call(command: Sequence[str], folder: Path, environment: dict[str, str]) -> int:
-    """Run a command and return its exit code. After Ctrl-C, wait until it has stopped what its tests started."""
+def call(command: Sequence[str], folder: Path) -> int:
+    """Run pytest by this command and return its exit code. After Ctrl-C, wait until its tests have cleaned up."""
+    # Only the tests of the repository import labctl. A service's own must not find the repository's packages.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" or folder == ROOT}
     with subprocess.Popen(command, cwd=folder, env=environment) as process:
         try:
             return process.wait()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +11,6 @@ from labctl import runfile, second_try
 from labctl.make import redis_server, setup, uv
 from labctl.make import runtime as dapr
 from labctl.progress import Steps
-from labctl.runfile import App
 from labctl.stack import HOME, ROOT, TEST_OFFSET, Stack
 
 ENVIRONMENT = HOME / "test-venv"
@@ -44,41 +41,27 @@ def run(
     stack = Stack("test", TEST_OFFSET)
     apps = runfile.select(runfile.read_apps(stack), labs)
     python = ensure_environment(steps)
-    if not (unit_only or house_only):
-        # The first build of the runtime is set-up, not test time.
-        dapr.ensure(steps, own=True)
-        redis_server.ensure_redis(stack, steps)
-    if not house_only:
-        setup.set_up_environments(apps, steps)
-        setup.make_environment(KIT, steps)
+    if house_only:
+        command = [str(python), "-m", "pytest", "tests/house", "--ignore=tests/house/test_copied_out.py", "-n", "3"]
+        return second_try.call([*command, *pytest_options], ROOT)
+    setup.set_up_environments(apps, steps)
+    setup.make_environment(KIT, steps)
+    if unit_only:
+        return _run_unit_tests(console, dict.fromkeys([KIT, *(app.folder for app in apps)]), pytest_options)
+    # The first build of the runtime is set-up, not test time.
+    dapr.ensure(steps, own=True)
+    redis_server.ensure_redis(stack, steps)
+    # In groups side by side, see tests/side_by_side.py. tests/house runs the services' own tests too.
+    options = ["-n", "3", *(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
+    return second_try.run([str(python), "-m", "pytest", "tests", *options, *pytest_options], ROOT, console)
+
+
+def _run_unit_tests(console: Console, folders: Iterable[Path], pytest_options: Sequence[str]) -> int:
     failed: list[str] = []
-    for name, command, folder, retried in _parts(apps, labs, python, full, unit_only, house_only):
-        begin = time.monotonic()
+    for folder in folders:
+        name = str(folder.relative_to(ROOT))
         console.rule(name)
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" or folder == ROOT}
-        command += pytest_options
-        if retried:
-            code = second_try.run(command, folder, environment, console)
-        else:
-            code = second_try.call(command, folder, environment)
-        if code:
+        if second_try.call([str(folder / ".venv/bin/python"), "-m", "pytest", *pytest_options], folder):
             failed.append(name)
-        console.print(f"[dim]{name}: {time.monotonic() - begin:.1f} s[/]")
     console.rule("[red]failed: " + ", ".join(failed) if failed else "[green]all passed")
     return 1 if failed else 0
-
-
-def _parts(
-    apps: Sequence[App], labs: Sequence[str], python: Path, full: bool, unit_only: bool, house_only: bool
-) -> Iterator[tuple[str, list[str], Path, bool]]:
-    """Yield the name, command and folder of each run of pytest, and whether a failed test gets a second try."""
-    if unit_only:
-        for folder in dict.fromkeys([KIT, *(app.folder for app in apps)]):
-            yield f"{folder.relative_to(ROOT)}", [str(folder / ".venv/bin/python"), "-m", "pytest"], folder, False
-        return
-    # Otherwise tests/house runs the kit's tests, and the services' in copies of their folders. That takes minutes.
-    fast = ["tests/house", "--ignore=tests/house/test_copied_out.py"]
-    # In groups side by side, see tests/side_by_side.py.
-    options = ["-n", "3", *(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
-    command = [str(python), "-m", "pytest", *(fast if house_only else ["tests"]), *options]
-    yield "tests", command, ROOT, not house_only

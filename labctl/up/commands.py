@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -45,7 +44,7 @@ def up(
     """Set up what is missing, start the labs and wait until every app is ready. Ctrl-C stops everything."""
     stack = replace(Stack.from_environment(), secure=secure)
     apps = runfile.select(runfile.read_apps(stack), labs or [])
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         seconds = lifecycle.up(stack, apps, console, from_source=build)
         print_whole(console, _up_table(apps, seconds))
@@ -67,10 +66,6 @@ def up(
         lifecycle.down(stack, lambda what: console.print(f"[dim]{what}[/]"))
         console.print("Stopped.")
         raise typer.Exit(130) from None
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _watch(stack: Stack, apps: list[App]) -> None:
@@ -201,5 +196,5 @@ def restart(name: Name, sidecar: Sidecar = False, keep_sidecar: KeepSidecar = Fa
 def serve(name: Name) -> None:
     """Run one app with its sidecar, or one infrastructure process, in the foreground. The Tiltfile uses this."""
     stack = Stack.from_environment()
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     foreground.serve(stack, name, console)

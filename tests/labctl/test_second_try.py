@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def run(folder: Path, **files: str) -> tuple[int, str]:
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
     said = Console(file=io.StringIO(), width=200)
     command = [sys.executable, "-m", "pytest", "tests", "-n", "1", "-q"]
-    code = second_try.run(command, folder, dict(os.environ), said)
+    code = second_try.run(command, folder, said)
     assert isinstance(said.file, io.StringIO)
     return code, said.file.getvalue()
 

@@ -57,7 +57,7 @@ class OrderInput(BaseModel):
     `run` tells the runs of one order id apart: each step is done once for a run and attempt. `version` is the version
     of workflow.py that the order follows to its end. `trace` is the W3C traceparent of the request that started it,
     because the engine starts a trace of its own. `resumed` is set for the second workflow of a run
-    (rescue/restarts.py).
+    (rescue/watchdog.py).
     """
 
     order: Pizza

@@ -24,8 +24,6 @@ from records.pauses import Pauses
 from records.status_events import StatusEvents
 from records.verdicts import Verdicts
 from rescue.compensations import Compensations
-from rescue.lost_orders import LostOrders
-from rescue.restarts import Restarts
 from rescue.watchdog import Watchdog
 from settings import Settings
 from workflow import WORKFLOWS
@@ -59,15 +57,13 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession) -> A
         lockout = WorkerLockout(settings, session, settings.engine_check_seconds, settings.worker_lockout_seconds)
         compensations = Compensations(settings, instances)
         standings = Standings(instances, claims, compensations, book, pauses)
-        lost = LostOrders(claims, compensations)
-        restarts = Restarts(settings, instances, verdicts)
         watchdog = Watchdog(
-            settings, Jobs(sdk, seconds), instances, claims, standings, compensations, lost, restarts, stalled_engine
+            settings, Jobs(sdk, seconds), instances, claims, verdicts, standings, compensations, stalled_engine
         )
         async with running(worker, stalled_engine.watch, lockout.watch):
             yield Services(
                 Start(instances, claims, standings, watchdog),
                 Show(standings),
-                Steer(instances, claims, standings, pauses, verdicts, compensations, lost),
+                Steer(instances, claims, standings, pauses, verdicts, compensations),
                 watchdog,
             )

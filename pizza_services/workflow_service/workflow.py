@@ -19,7 +19,7 @@ AFTER_THE_FIRST, AFTER_EVERYTHING = 500, 1000
 
 
 class NewerVersion(Exception):
-    """A later version of this service started the order. It fails, and is restarted (rescue/restarts.py)."""
+    """A later version of this service started the order. It fails, and is restarted (rescue/watchdog.py)."""
 
 
 def pizza_workflow(ctx: Context, order: OrderInput) -> Steps:
@@ -91,7 +91,7 @@ def check_quality(run: OrderRun) -> Steps:
 def validated(run: OrderRun, quality: str) -> Steps:
     """Wait until a user approves (True) or rejects (False) this pizza. Raise OrderEnded if nobody does in time.
 
-    In the second workflow of a run (rescue/restarts.py) the verdict may be there already.
+    In the second workflow of a run (rescue/watchdog.py) the verdict may be there already.
     """
     earlier = yield from run.wait_for_validation(quality)
     if verdict := read(Verdict, earlier):

@@ -51,6 +51,7 @@ class Position:
     compensation: Compensation | None = None
     found: Entry | Deleted | Unavailable | None = None
     lost: LostInstance | None = None
+    input_if_lost: OrderInput | None = None
 
     @property
     def progress(self) -> Progress:
@@ -60,7 +61,9 @@ class Position:
 
     @property
     def input(self) -> OrderInput:
-        """Return the input of the order's own workflow, which has begun."""
+        """Return the input of the order's own workflow, which has begun. For a lost one it is made again."""
+        if self.input_if_lost:
+            return self.input_if_lost
         assert self.state
         assert self.state.serialized_input
         return OrderInput.model_validate_json(self.state.serialized_input)
@@ -148,7 +151,8 @@ class Standings:
             standing = Standing.ENDED
         else:
             standing = Standing.LOST
-        return Position(order_id, standing, None, claim, stored.etag, compensation, found, lost)
+        order_input = claim and self._claims.input_of(claim)
+        return Position(order_id, standing, None, claim, stored.etag, compensation, found, lost, order_input)
 
     async def _ask(self, order_id: str) -> Entry | Deleted | Unavailable | None:
         """Ask pizza-order, which alone knows of a deletion. Return its failure: the other records are worth showing."""

@@ -12,10 +12,11 @@ from records.claims import Claims
 from records.pauses import Pauses
 from records.verdicts import Verdicts
 from rescue.compensations import Compensations
-from rescue.lost_orders import LostOrders
 
 UNDER_WAY = (Standing.NOT_BEGUN, Standing.RUNNING, Standing.PAUSED)
-BEFORE_ITS_END = (Standing.RUNNING, Standing.PAUSED, Standing.RESTARTING, Standing.BROKEN_OFF, Standing.COMPENSATING)
+BEFORE_ITS_END = (
+    Standing.RUNNING, Standing.PAUSED, Standing.RESTARTING, Standing.BROKEN_OFF, Standing.COMPENSATING, Standing.LOST,
+)  # fmt: skip
 
 
 class Steer:
@@ -23,19 +24,19 @@ class Steer:
 
     def __init__(
         self, instances: Instances, claims: Claims, standings: Standings, pauses: Pauses, verdicts: Verdicts,
-        compensations: Compensations, lost: LostOrders,
+        compensations: Compensations,
     ) -> None:  # fmt: skip
         self._instances, self._claims, self._standings = instances, claims, standings
-        self._pauses, self._verdicts, self._compensations, self._lost = pauses, verdicts, compensations, lost
+        self._pauses, self._verdicts, self._compensations = pauses, verdicts, compensations
 
     async def pause(self, order_id: str) -> None:
         """Pause the order after its present step."""
-        position = await self._under_way(order_id, Standing.RUNNING, Standing.PAUSED)
+        position = await self._allowed(order_id, Standing.RUNNING, Standing.PAUSED)
         await self._pauses.pause(order_id, position.progress.run)
 
     async def resume(self, order_id: str) -> None:
         """Resume a paused order. Do nothing for one that has not begun: it cannot have been paused."""
-        position = await self._under_way(order_id, *UNDER_WAY, Standing.ENDING)
+        position = await self._allowed(order_id, *UNDER_WAY, Standing.ENDING)
         if position.standing is not Standing.NOT_BEGUN:
             await self._pauses.resume(order_id, position.progress.run)
 
@@ -43,7 +44,7 @@ class Steer:
         """Pass the verdict on a cooked pizza to its workflow."""
         order_id = validation.order_id
         position, found = await asyncio.gather(
-            self._under_way(order_id, *UNDER_WAY, Standing.ENDING), self._verdicts.find(order_id)
+            self._allowed(order_id, *UNDER_WAY, Standing.ENDING), self._verdicts.find(order_id)
         )
         await self._verdicts.give(validation, position.progress, found)
 
@@ -51,26 +52,18 @@ class Steer:
         """Let the workflow compensate the order, or with `force` stop the workflow and compensate from outside."""
         order_id = request.order_id
         if request.force:
-            await self._cancel_by_force(order_id, request.reason or "cancelled by force")
+            position = await self._allowed(order_id, *BEFORE_ITS_END)
+            # A compensation that failed may be repeated: the services do each step of it once.
+            await self._compensations.start(order_id, position.input, request.reason or "cancelled by force")
             return
-        position = await self._under_way(order_id, *UNDER_WAY)
+        position = await self._allowed(order_id, *UNDER_WAY)
         await self._claims.cancel(order_id)
         event = Cancellation(reason=request.reason) if request.reason else Cancellation()
         await self._instances.raise_event(instance_of(order_id), CANCEL, event.model_dump())
         if position.standing is not Standing.NOT_BEGUN:
             await self._pauses.resume(order_id, position.progress.run)
 
-    async def _cancel_by_force(self, order_id: str, reason: str) -> None:
-        position = await self._standings.of(order_id)
-        if position.standing is Standing.LOST:
-            await self._lost.compensate(position, reason)
-        elif position.standing in BEFORE_ITS_END:
-            # A compensation that failed may be repeated: the services do each step of it once.
-            await self._compensations.start(order_id, position.input, reason)
-        else:
-            raise _refusal(position)
-
-    async def _under_way(self, order_id: str, *allowed: Standing) -> Position:
+    async def _allowed(self, order_id: str, *allowed: Standing) -> Position:
         position = await self._standings.of(order_id)
         if position.standing not in allowed:
             raise _refusal(position)

@@ -1,6 +1,8 @@
 """The workflow that compensates an order from outside. If the engine loses it, another follows.
 
-The next one compensates everything again: the services do each step of it once.
+The next one compensates everything again: the services do each step of it once. So does one for an order whose own
+workflow is lost. Dapr loads an instance before it does anything with it. So it neither terminates nor purges a lost
+one, not even with force, and starts no other under its id. `docs/dapr-faults.md` says how to remove its keys by hand.
 """
 
 from typing import NamedTuple

@@ -4,6 +4,9 @@ An order's own workflow keeps its deadline and compensates its steps. It cannot 
 of its steps, or after the engine lost a part of its state (FAULTS.md). The watchdog restarts a failed one once, and
 compensates any other from outside, as a forced cancellation does. It sends an idle order an event that no workflow
 waits for: if the workflow does not accept it, the engine is stalled.
+
+A restarted workflow repeats the story of the same run: the services have done the steps already, and the verdict is in
+the state store.
 """
 
 import logging
@@ -12,16 +15,15 @@ from datetime import UTC, datetime, timedelta
 
 from dapr.ext.workflow import WorkflowState
 
-from kit.engine.instances import Instances, LostInstance, NoInstance, active, idle_seconds
+from kit.engine.instances import AlreadyActive, Instances, LostInstance, NoInstance, active, idle_seconds
 from kit.engine.stalled_engine import StalledEngine
 from kit.sidecar.jobs import Jobs
 from kit.sidecar.unavailable import Unavailable
-from messages import instance_of, run_of
+from messages import VERSION, Resumed, instance_of, run_of
 from orders.standing import Position, Standing, Standings
 from records.claims import Claims
+from records.verdicts import Verdicts
 from rescue.compensations import Compensations
-from rescue.lost_orders import LostOrders
-from rescue.restarts import Restarts
 from settings import Settings
 
 LOST = "the workflow's state is lost"
@@ -33,12 +35,12 @@ class Watchdog:
     """Schedule the checks, and rescue orders. Raise Unavailable."""
 
     def __init__(
-        self, settings: Settings, jobs: Jobs, instances: Instances, claims: Claims, standings: Standings,
-        compensations: Compensations, lost: LostOrders, restarts: Restarts, stalled_engine: StalledEngine,
+        self, settings: Settings, jobs: Jobs, instances: Instances, claims: Claims, verdicts: Verdicts,
+        standings: Standings, compensations: Compensations, stalled_engine: StalledEngine,
     ) -> None:  # fmt: skip
         self._settings, self._jobs, self._instances, self._claims = settings, jobs, instances, claims
-        self._standings, self._compensations, self._lost = standings, compensations, lost
-        self._restarts, self._stalled_engine = restarts, stalled_engine
+        self._verdicts, self._standings, self._compensations = verdicts, standings, compensations
+        self._stalled_engine = stalled_engine
 
     async def watch(self, order_id: str) -> None:
         """Schedule the checks of an order, whatever happens to this process."""
@@ -55,12 +57,11 @@ class Watchdog:
             case Standing.NEW | Standing.CLAIMED | Standing.ENDED | Standing.DELETED:
                 await self._end_checks(position)
             case Standing.RESTARTING:
-                await self._restarts.restart(position)
+                await self._restart(position)
             case Standing.BROKEN_OFF if position.state and position.state.serialized_input:
                 await self._compensate(position, f"the workflow ended as {position.state.runtime_status.name}")
             case Standing.LOST if position.compensation and not position.compensation.is_active:
-                _warn(order_id, LOST)
-                await self._lost.compensate(position, LOST)
+                await self._compensate(position, LOST)
             case Standing.COMPENSATING | Standing.LOST if position.compensation and position.compensation.state:
                 await self._nudge(position.compensation.instance_id, position.compensation.state)
             case _:
@@ -77,8 +78,26 @@ class Watchdog:
             else:
                 await self._nudge(instance_of(order_id), state)
 
+    async def _restart(self, position: Position) -> None:
+        """Restart an order, or leave it to a later check.
+
+        As long as a step of the first workflow can still be running, its result would count as one of the second, which
+        would then wait for its own for ever.
+        """
+        assert position.state
+        if idle_seconds(position.state) < self._settings.time_limits.idle:
+            return
+        order_id, first, progress = position.order_id, position.input, position.progress
+        log.warning("restarting order", extra={"order_id": order_id, "run": first.run})
+        attempt = await self._verdicts.resumes_at(order_id, first.run)
+        resumed = Resumed(attempt=attempt, timeline=progress.timeline, unpublished=progress.unpublished)
+        second = first.model_copy(update={"resumed": resumed, "version": VERSION})
+        with suppress(AlreadyActive):
+            await self._instances.schedule("pizza_workflow", instance_of(order_id), second)
+
     async def _compensate(self, position: Position, reason: str) -> None:
-        _warn(position.order_id, reason)
+        extra = {"order_id": position.order_id, "reason": reason}
+        log.warning("compensating order from outside", extra=extra)
         await self._compensations.start(position.order_id, position.input, reason)
 
     async def _nudge(self, instance_id: str, state: WorkflowState) -> None:
@@ -113,7 +132,3 @@ class Watchdog:
 
 def _job_of(order_id: str) -> str:
     return f"watch-{order_id}"
-
-
-def _warn(order_id: str, reason: str) -> None:
-    log.warning("compensating order from outside", extra={"order_id": order_id, "reason": reason})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,33 +38,33 @@ def runtime() -> Iterator[Runtime]:
     processes.stop(STACK)
 
 
-def test_every_file_is_scoped():
-    """A component without scopes is seen by every app: the wrong default for a shared folder."""
-    assert [path.name for path, documents in FILES.items() for one in documents if not one.get("scopes")] == []
+def start(
+    runtime: Runtime, app_id: str, folder: Path, cwd: Path, *more: object
+) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start a daprd with the resources of a folder; return its process and its log."""
+    log = STACK.logs / f"{app_id}.daprd.log"
+    log.unlink(missing_ok=True)
+    ports = ["--dapr-http-port", HTTP, "--dapr-grpc-port", GRPC, "--dapr-internal-grpc-port", INTERNAL]
+    command = [runtime.binary("daprd"), "--app-id", app_id, *ports, "--metrics-port", METRICS]
+    command += ["--resources-path", folder, "--dapr-listen-addresses", "127.0.0.1", *more]
+    return processes.spawn(STACK, "run", [str(part) for part in command], env={}, cwd=cwd, log=log), log
 
 
 @pytest.mark.parametrize("app_id", APP_IDS)
 def test_components_load(runtime: Runtime, app_id: str):
     folder = runfile.stack_resources(STACK, [ROOT / "components"], "components.yaml")
-    config = runfile.stack_config(STACK)
-    log = STACK.logs / f"{app_id}.daprd.log"
-    log.unlink(missing_ok=True)
-    ports = ["--dapr-http-port", HTTP, "--dapr-grpc-port", GRPC, "--dapr-internal-grpc-port", INTERNAL]
     control = ["--placement-host-address", f"127.0.0.1:{STACK.ports['placement']}"]
     control += ["--scheduler-host-address", f"127.0.0.1:{STACK.ports['scheduler']}"]
-    command = [runtime.binary("daprd"), "--app-id", app_id, *ports, "--metrics-port", METRICS, *control]
-    command += ["--resources-path", folder, "--config", config, "--dapr-listen-addresses", "127.0.0.1"]
     # The CLI starts it in the app's folder, which the paths in components/ are relative to.
     folders = {app.app_id: app.folder for app in runfile.read_apps(STACK)}
-    process = processes.spawn(STACK, "run", [str(part) for part in command], env={}, cwd=folders[app_id], log=log)
+    config = runfile.stack_config(STACK)
+    process, log = start(runtime, app_id, folder, folders[app_id], *control, "--config", config)
     try:
         assert wait_until(lambda: process.poll() is not None or processes.http_status(HTTP, "/v1.0/healthz") == 204, 30)
         text = log.read_text()
         assert process.poll() is None, text[-2000:]
-        loaded = {
-            one["name"] for one in httpx.get(f"http://127.0.0.1:{HTTP}/v1.0/metadata").json().get("components", [])
-        }
-        assert loaded == components_of(app_id)
+        metadata = httpx.get(f"http://127.0.0.1:{HTTP}/v1.0/metadata").json()
+        assert {one["name"] for one in metadata.get("components", [])} == components_of(app_id)
         assert [line for line in text.splitlines() if "level=error" in line or "level=fatal" in line] == []
     finally:
         processes.stop(STACK, names=[app_id])
@@ -78,11 +79,7 @@ def test_a_broken_component_is_seen(runtime: Runtime, tmp_path: Path):
     """The check above can fail: a component of an unknown type stops its daprd with an error."""
     broken = {"apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": "broken"}}
     (tmp_path / "broken.yaml").write_text(yaml.safe_dump(broken | {"spec": {"type": "state.nothing", "version": "v1"}}))
-    log = tmp_path / "daprd.log"
-    ports = ["--dapr-http-port", HTTP, "--dapr-grpc-port", GRPC, "--dapr-internal-grpc-port", INTERNAL]
-    command = [runtime.binary("daprd"), "--app-id", "broken", *ports, "--metrics-port", METRICS]
-    command += ["--resources-path", tmp_path, "--dapr-listen-addresses", "127.0.0.1"]
-    process = processes.spawn(STACK, "run", [str(part) for part in command], env={}, cwd=ROOT, log=log)
+    process, log = start(runtime, "broken", tmp_path, ROOT)
     try:
         assert wait_until(lambda: process.poll() is not None, 30)
         assert "level=fatal" in log.read_text()

@@ -6,15 +6,16 @@ import re
 
 import pytest
 
-from tests.runtime.demos import demo
+from labctl.stack import Stack
 from tests.runtime.invocation.conftest import Invocation
+from tests.runtime.lab_shell import LabShell
 
 pytestmark = pytest.mark.lab("invocation")
 
 
 def test_the_story_is_told_and_the_lab_left_as_it_was(lab: Invocation) -> None:
     before = lab.pid("callee-app")
-    done = demo(lab.stack.name, lab.stack.offset, "invocation")
+    done = LabShell(lab.stack).run("demo", "invocation")
     assert done.returncode == 0, done.stdout + done.stderr
     chapters = re.split(r"\n\n(?=c|the fault)", done.stdout)
     four_ways, twice, longer, gone, killed, back = chapters
@@ -33,7 +34,7 @@ def test_the_story_is_told_and_the_lab_left_as_it_was(lab: Invocation) -> None:
 
 
 def test_without_a_running_lab_it_says_how_to_start_one() -> None:
-    done = demo("nobody", 10050, "invocation")
+    done = LabShell(Stack("nobody", 10050)).run("demo", "invocation")
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith(

@@ -89,12 +89,6 @@ def test_straight_to_the_greeters_port_is_refused(tokens):
     assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
 
 
-def test_health_needs_no_token(tokens):
-    for app_id in ("callee-app", "caller-app"):
-        assert get(port(app_id, "app_port"), "/healthz").status_code == 200
-        assert get(port(app_id, "app_port"), "/readyz").status_code == 200
-
-
 def test_tokens_are_in_no_log_and_in_a_private_file(tokens):
     assert (STACK.state / "tokens.json").stat().st_mode & 0o077 == 0
     for log in STACK.logs.glob("*.log"):

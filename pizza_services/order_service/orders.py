@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
+from kit.sidecar.collection import Collection
 from kit.sidecar.pages import Pages
 from kit.sidecar.store import Object, StateStore
 from models import KnownOrder, Order, OrderEvent, OrderList, OrderRecord, OrderState
 from timeline import end_run, enter, is_final, state_of
-
-LIST = "orders"
 
 
 class OrderError(Exception):
@@ -25,8 +24,8 @@ class Orders:
     """
 
     def __init__(self, store: StateStore[Object], orders_per_page: int, retention: int) -> None:
-        self._records, self._retention = store.of(OrderRecord), retention
-        self._pages = Pages(store, orders_per_page, retention)
+        self._size, pages = orders_per_page, Pages(store, orders_per_page, retention)
+        self._records = Collection(store.of(OrderRecord), pages, "orders", "order:", retention)
 
     async def put(self, order: Order) -> bool:
         """Store an order. Return whether it is new. Raise OrderError if a different one has its id."""
@@ -67,19 +66,16 @@ class Orders:
 
     async def get(self, order_id: str) -> OrderState:
         """Return an order. Raise OrderError if it is unknown."""
-        record = (await self._records.get(_key(order_id))).value or OrderRecord(order_id=order_id)
+        record = await self._records.get(order_id) or OrderRecord(order_id=order_id)
         _refuse_if_gone(record)
         return state_of(record)
 
     async def newest(self, limit: int, before: str | None) -> OrderList:
         """Return up to `limit` orders, newest first. An order that was deleted and stored again keeps its place."""
-        size = self._pages.size
         page, index = (int(part) for part in before.split(".")) if before else (0, 0)
-        found = await self._pages.newest(LIST, limit, page * size + index if before else None)
-        keys = [_key(order["id"]) for _, order in found.entries]
-        records = [stored.value for stored in await self._records.get_many(list(dict.fromkeys(keys)))]
-        following = None if found.next is None else f"{found.next // size}.{found.next % size}"
-        return OrderList(orders=[state_of(one) for one in records if one and not one.deleted], next=following)
+        found = await self._records.newest(limit, page * self._size + index if before else None)
+        following = None if found.next is None else f"{found.next // self._size}.{found.next % self._size}"
+        return OrderList(orders=[state_of(one) for _, one in found.entries if not one.deleted], next=following)
 
     async def _change(self, order_id: str, change: Callable[[OrderRecord], bool]) -> None:
         """Store what `change` makes of an order, unless it returns False. It may be called more than once."""
@@ -88,11 +84,7 @@ class Orders:
             record = record or OrderRecord(order_id=order_id)
             return record if change(record) else None
 
-        async def listing() -> None:
-            # Before the order itself: a crash in between leaves a listed id without an order, not the reverse.
-            await self._pages.add(LIST, {"id": order_id})
-
-        await self._records.change(_key(order_id), edit, self._retention, first=listing)
+        await self._records.change(order_id, edit)
 
 
 def _refuse_if_gone(record: OrderRecord) -> None:
@@ -102,7 +94,3 @@ def _refuse_if_gone(record: OrderRecord) -> None:
         raise OrderError(404, f"order {record.order_id} was deleted.", code="ORDER_DELETED", run=run)
     if record.run is None and record.order is None:
         raise OrderError(404, f"order {record.order_id} does not exist.")
-
-
-def _key(order_id: str) -> str:
-    return f"order:{order_id}"

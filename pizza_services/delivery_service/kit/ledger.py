@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from kit.edge.problems import documented, problem
 from kit.edge.service import from_state
 from kit.sidecar.client import SdkClient
+from kit.sidecar.collection import Collection
 from kit.sidecar.pages import Pages
 from kit.sidecar.store import StateStore
 
@@ -31,7 +32,6 @@ Limit = Annotated[int, Query(ge=1, le=100, description="Page size, in orders")]
 Before = Annotated[
     str | None, Query(pattern=r"^\d{1,9}\.\d{1,5}$", description="`next` of the page before", examples=["0.42"])
 ]
-LIST = "orders"
 KEY = {"order_id", "run", "attempt"}
 
 
@@ -105,8 +105,8 @@ class Ledger:
     """Do the steps of this service, and list them. Methods raise Unavailable."""
 
     def __init__(self, sdk: SdkClient, store: str, orders_per_page: int) -> None:
-        self._orders = StateStore(sdk, store, OrderLedger)
-        self._pages = Pages(StateStore(sdk, store), orders_per_page)
+        self._size, pages = orders_per_page, Pages(StateStore(sdk, store), orders_per_page)
+        self._orders = Collection(StateStore(sdk, store, OrderLedger), pages, "orders", "order:")
 
     async def do(self, step: Step, task: Task, seconds: float = 0) -> Entry:
         """Carry out a step that takes `seconds`, unless it is done already. Return its entry. Raise AlreadyCancelled.
@@ -114,7 +114,7 @@ class Ledger:
         The entry exists from the beginning, with the time at which the step will be done. So a pizza in the oven goes
         on baking when this process dies, and a repeated request waits for the rest only.
         """
-        order = await self._orders.change(_key(task.order_id), _enter(step, task, seconds), first=self._listing(task))
+        order = await self._orders.change(task.order_id, _enter(step, task, seconds))
         entry = order and _find(order, step, task)
         assert entry
         remaining = (entry.at - datetime.now(UTC)).total_seconds()
@@ -126,24 +126,17 @@ class Ledger:
 
     async def of(self, order_id: str) -> OrderLedger:
         """Return all steps that were done for an order. Raise UnknownOrder."""
-        found = (await self._orders.get(_key(order_id))).value
+        found = await self._orders.get(order_id)
         if found is None:
             raise UnknownOrder(order_id)
         return found
 
     async def newest(self, limit: int, before: str | None) -> LedgerPage:
         """Return the steps of up to `limit` orders, newest order first."""
-        size = self._pages.size
         page, index = (int(part) for part in before.split(".")) if before else (0, 0)
-        found = await self._pages.newest(LIST, limit, page * size + index if before else None)
-        keys = [_key(order["id"]) for _, order in found.entries]
-        orders = [stored.value for stored in await self._orders.get_many(list(dict.fromkeys(keys)))]
-        following = None if found.next is None else f"{found.next // size}.{found.next % size}"
-        return LedgerPage(entries=[entry for order in orders if order for entry in order.entries], next=following)
-
-    def _listing(self, task: Task) -> Callable[[], Any]:
-        # Before the order itself: a crash in between leaves a listed id without entries, not entries that no list has.
-        return lambda: self._pages.add(LIST, {"id": task.order_id})
+        found = await self._orders.newest(limit, page * self._size + index if before else None)
+        following = None if found.next is None else f"{found.next // self._size}.{found.next % self._size}"
+        return LedgerPage(entries=[entry for _, order in found.entries for entry in order.entries], next=following)
 
 
 def _enter(step: Step, task: Task, seconds: float) -> Callable[[OrderLedger | None], OrderLedger]:
@@ -171,10 +164,6 @@ def _refuse_if_compensated(order: OrderLedger, step: Step, task: Task) -> None:
         same = entry.run == task.run and (entry.attempt == task.attempt or not step.by_attempt)
         if same and entry.step in step.compensated_by:
             raise AlreadyCancelled(task.order_id, step, entry.status)
-
-
-def _key(order_id: str) -> str:
-    return f"order:{order_id}"
 
 
 @asynccontextmanager

@@ -3,16 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from deliveries import Refused
 from kit.sidecar.store import Object, StateStore
 from kit.sidecar.unique_pages import UniquePages
 from models import ConversationUpdated, History, Message
 
 PAGE_SIZE = 25
 SESSIONS_PER_PAGE = 100
-
-
-class NotTheirs(Exception):
-    """The session belongs to another user."""
 
 
 class Conversations:
@@ -25,7 +22,7 @@ class Conversations:
         self._store = store
 
     async def append(self, user_hash: str, turn: ConversationUpdated) -> int:
-        """Add the turn unless it is there; return its page. Raise NotTheirs."""
+        """Add the turn unless it is there; return its page. Raise Refused if it is another user's session."""
         pages = self._turns(turn.session_id)
         head = await pages.head()
         if head is None:
@@ -35,7 +32,7 @@ class Conversations:
             await sessions.append(turn.session_id, {"session_id": turn.session_id})
             head = await pages.open({"user_hash": user_hash})
         if head["user_hash"] != user_hash:
-            raise NotTheirs(turn.session_id)
+            raise Refused(409, "session_id: the session belongs to another user.")
         item = turn.model_dump(mode="json", include={"user_message", "assistant_reply", "timestamp", "message_id"})
         return await pages.append(turn.message_id, item, head)
 
@@ -45,7 +42,7 @@ class Conversations:
         return pages.key, pages.place(message_id)
 
     def key_of(self, session_id: str) -> str:
-        """Return the key that `newest` begins with."""
+        """Return the key that `history` begins with."""
         return self._turns(session_id).key
 
     async def turns(self, session_id: str, count: int) -> list[Object]:
@@ -53,30 +50,27 @@ class Conversations:
         some = await self._turns(session_id).newest(count)
         return sorted((turn for _, turn in some.entries), key=lambda turn: datetime.fromisoformat(turn["timestamp"]))
 
-    async def history(self, session_id: str, limit: int, before: int | None) -> History | None:
+    async def history(
+        self, session_id: str, limit: int, before: int | None = None, *, user_hash: str | None = None
+    ) -> History | None:
         """Return up to `limit` messages older than number `before`; None if there is no such conversation.
 
-        A turn is two messages, numbered by arrival, so that a page of them stays the same while turns are added. Within
-        an answer they are in the order of their time, because events overtake each other.
+        With a user, only if it is theirs. A turn is two messages, numbered by arrival, so that a page of them stays the
+        same while turns are added. Within an answer they are in the order of their time, because events overtake each
+        other.
         """
         pages = self._turns(session_id)
-        # One turn more than the limit needs: a page may begin or end with half a turn, and older ones may be left.
-        some = await pages.newest(limit // 2 + 2, None if before is None else (before + 1) // 2)
-        if not some.entries and await pages.head() is None:
-            return None
-        within = [one for one in _numbered(some.entries) if before is None or one[0] < before]
-        page = within[:limit]
-        following = str(page[-1][0]) if len(within) > limit else None
-        return History(session_id=session_id, history=_shown(page), next=following)
-
-    async def newest(self, user_hash: str, session_id: str, limit: int) -> list[Message]:
-        """Return the newest messages of a conversation, oldest first; none if it is not this user's."""
-        pages = self._turns(session_id)
         head = await pages.head()
-        if head is None or head["user_hash"] != user_hash:
-            return []
-        some = await pages.newest(limit // 2 + 1, head=head)
-        return _shown(_numbered(some.entries)[:limit])
+        if head is None or user_hash not in (None, head["user_hash"]):
+            return None
+        # One turn more than the limit needs: a page may begin or end with half a turn, and older ones may be left.
+        some = await pages.newest(limit // 2 + 2, None if before is None else (before + 1) // 2, head)
+        # Newest first; each turn twice, under the numbers of its two sides.
+        messages = [(2 * number + side, turn) for number, turn in some.entries for side in (1, 0)]
+        within = [one for one in messages if before is None or one[0] < before]
+        page = sorted(within[:limit], key=lambda one: (datetime.fromisoformat(one[1]["timestamp"]), one[0]))
+        following = str(within[limit - 1][0]) if len(within) > limit else None
+        return History(session_id=session_id, history=[_message(*one) for one in page], next=following)
 
     async def sessions(self, user_hash: str) -> list[str]:
         """Return every session of the user."""
@@ -89,12 +83,24 @@ class Conversations:
             if (before := some.next) is None:
                 return found
 
-    async def purge(self, user_hash: str, session_id: str, keep: Callable[[datetime], bool], page: int = 0) -> None:
-        """Delete the user's turns of a session, except those of a time to `keep`. page: one that surely exists."""
+    async def purge(
+        self,
+        user_hash: str,
+        session_id: str,
+        keep: Callable[[datetime], bool],
+        page: int = 0,
+        message_id: str | None = None,
+    ) -> None:
+        """Delete the user's turns of a session, except those of a time to `keep`.
+
+        page: one that surely exists. message_id: of a turn that may have a place, and never got to its page.
+        """
         pages = self._turns(session_id)
         head = await pages.head()
         if head is None or head["user_hash"] == user_hash:
             await pages.purge(lambda turn: keep(datetime.fromisoformat(turn["timestamp"])), page)
+            if message_id:
+                await pages.remove(message_id)
 
     async def purge_list(self, user_hash: str) -> None:
         """Delete the list of the user's sessions."""
@@ -107,18 +113,8 @@ class Conversations:
         return UniquePages(self._store, f"sessions:{user_hash}", SESSIONS_PER_PAGE)
 
 
-def _numbered(turns: list[tuple[int, Object]]) -> list[tuple[int, Object]]:
-    """Return the messages of turns, newest first: each turn twice, under the numbers of its two sides."""
-    return [(2 * number + side, turn) for number, turn in turns for side in (1, 0)]
-
-
-def _shown(messages: list[tuple[int, Object]]) -> list[Message]:
-    ordered = sorted(messages, key=lambda one: (datetime.fromisoformat(one[1]["timestamp"]), one[0]))
-    return [_message(turn, number % 2) for number, turn in ordered]
-
-
-def _message(turn: Object, side: int) -> Message:
+def _message(number: int, turn: Object) -> Message:
     about = {"timestamp": turn["timestamp"], "message_id": turn["message_id"]}
-    if side == 0:
-        return Message(role="user", content=turn["user_message"], **about)
-    return Message(role="assistant", content=turn["assistant_reply"], **about)
+    if number % 2:
+        return Message(role="assistant", content=turn["assistant_reply"], **about)
+    return Message(role="user", content=turn["user_message"], **about)

@@ -3,24 +3,22 @@
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
-from pydantic import ValidationError
 
-import dead_letters
-from conversations import NotTheirs
+import deliveries
+from dead_letters import routes as dead_letters
+from deliveries import Event, Refused
 from kit.edge.attempts import Attempts
-from kit.edge.faults import Faults, Switches
-from kit.edge.problems import documented, problem
-from kit.edge.service import build, from_state, serve
+from kit.edge.faults import Faults, may_fail
+from kit.edge.problems import documented
+from kit.edge.service import build, serve
 from kit.sidecar import events
 from memories import Forgotten
 from models import (
     BeforeQuery,
-    DeliveryCount,
     EventAnswer,
     Forgetting,
     History,
@@ -34,9 +32,8 @@ from models import (
     SessionQuery,
     UserPath,
 )
-from recording import is_marker, reason, turn_of
 from settings import Settings
-from wiring import Event, ServicesDep, from_dapr, open_services
+from wiring import ServicesDep, from_dapr, open_services
 
 log = logging.getLogger("memory")
 
@@ -45,27 +42,22 @@ WELCOME = (
     "Also /docs, /healthz and /readyz."
 )
 NO_USER = "user_id: nothing is known of this user."
+FORGOTTEN = "user_id: this user is being forgotten; try again in a moment."
 THERE_IS_ONE: dict[int | str, Any] = {200: {"model": Memory, "description": "There was one; unchanged"}}
 
-AttemptsDep = Annotated[Attempts, Depends(from_state("deliveries"))]
+# The token of the sidecar first, then the count, which includes the deliveries that a fault switch fails.
+DELIVERED = [*from_dapr, Depends(deliveries.count), Depends(may_fail)]
 
 router = APIRouter()
-counts = APIRouter(prefix="/faults", tags=["faults"])
 
 
-@router.post("/events/conversations", dependencies=from_dapr, responses=documented(401, 413, 503, 504))
-async def on_conversation(
-    event: Event, services: ServicesDep, faults: Switches, deliveries: AttemptsDep
-) -> EventAnswer:
+@router.post("/events/conversations", dependencies=DELIVERED, responses=documented(401, 413, 503, 504))
+async def on_conversation(event: Event, services: ServicesDep) -> EventAnswer:
     """Record a turn from topic `conversations`. Dapr dead-letters a dropped event, and retries after an error."""
-    if is_marker(event):
-        return EventAnswer(status="SUCCESS")
-    deliveries.add(events.id_of(event))
-    await faults.strike()
     try:
-        await services.recorder.record(turn_of(event))
-    except (ValidationError, NotTheirs):
-        log.warning("event dropped", extra={"event_id": events.id_of(event), "reason": reason(event)})
+        await services.recorder.record(event)
+    except Refused as refused:
+        log.warning("event dropped", extra={"event_id": events.id_of(event), "reason": str(refused)})
         return EventAnswer(status="DROP")
     return EventAnswer(status="SUCCESS")
 
@@ -78,7 +70,8 @@ async def get_memory(
     memory, history = await services.recall(await services.users.of(user_id), session_id, limit)
     if memory is None:
         raise HTTPException(404, NO_USER)
-    return Recalled(**dict(memory.shown(user_id)), history=history)
+    messages = history.history if history else []
+    return Recalled(**dict(memory.shown(user_id)), history=messages if session_id else None)
 
 
 @router.post(
@@ -86,7 +79,10 @@ async def get_memory(
 )
 async def initialize(user_id: UserPath, draft: MemoryDraft, services: ServicesDep, response: Response) -> Memory:
     """Make a user known. After that, events of a forgotten user count again."""
-    memory, is_fresh = await services.memories.initialize(await services.users.of(user_id), draft)
+    try:
+        memory, is_fresh = await services.memories.initialize(await services.users.of(user_id), draft)
+    except Forgotten as error:
+        raise HTTPException(409, FORGOTTEN, {"retry-after": "1"}) from error
     response.status_code = 201 if is_fresh else 200
     return memory.shown(user_id)
 
@@ -129,20 +125,6 @@ async def get_conversation(
     return history
 
 
-@counts.get("/deliveries/{event_id}", responses=documented(404))
-async def get_deliveries(event_id: str, deliveries: AttemptsDep) -> DeliveryCount:
-    """Count the deliveries of the event with this CloudEvent id to this process, whether or not they succeeded."""
-    count = deliveries.of(event_id)
-    if count is None:
-        raise HTTPException(404, "event_id: no event with this id was delivered.")
-    return DeliveryCount(event_id=event_id, deliveries=count)
-
-
-async def being_forgotten(_: Request, __: Exception) -> JSONResponse:
-    """Answer an `initialize` that arrives while the user is being forgotten."""
-    return problem(409, "user_id: this user is being forgotten; try again in a moment.", {"retry-after": "1"})
-
-
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     """Yield what the routes share."""
@@ -157,9 +139,8 @@ def create_app(settings: Settings) -> FastAPI:
         title="agent-memory-service",
         description="Remembers users and their conversations, encrypted, and forgets them for good.",
         welcome=WELCOME,
-        routers=[router, dead_letters.router, *([counts] if settings.faults_enabled else [])],
+        routers=[router, dead_letters.router, *([deliveries.counts] if settings.faults_enabled else [])],
         lifespan=lifespan,
-        exception_handlers={Forgotten: being_forgotten},
         faults=Faults("agent-memory-service"),
     )
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -67,34 +68,30 @@ class Memories:
                 raise Forgotten
             await self._tombstones.lift(user_hash)
         is_fresh = False
+        new = StoredMemory(name=draft.name, user_summary="")
+        fields = draft.model_dump(exclude=None if draft.user_summary else {"user_summary"})
 
         def edit(memory: StoredMemory | None) -> StoredMemory | None:
             nonlocal is_fresh
             is_fresh = memory is None or not memory.given
-            return _given(memory, draft) if is_fresh else None
+            return _given(memory or new, fields) if is_fresh else None
 
         memory, _ = await self._change(user_hash, edit)
-        assert memory is not None
+        if memory is None:
+            raise Forgotten
         return memory, is_fresh
 
     async def patch(self, user_hash: str, patch: MemoryPatch) -> StoredMemory | None:
         """Change the given fields. Return None if the user is unknown or was forgotten."""
         fields = patch.model_dump(exclude_none=True)
 
-        def edit(memory: StoredMemory | None) -> StoredMemory | None:
-            at = now()
-            corrected = {"corrected_at": at} if "user_summary" in fields else {}
-            return memory and memory.model_copy(update={**fields, **corrected, "given": True, "updated_at": at})
+        memory, _ = await self._change(user_hash, lambda memory: memory and _given(memory, fields))
+        return memory
 
-        try:
-            return (await self._change(user_hash, edit))[0]
-        except Forgotten:
-            return None
-
-    async def mark_due(self, user_hash: str, turn: ConversationUpdated) -> Tombstone | None:
+    async def mark_due(self, user_hash: str, turn: ConversationUpdated) -> bool:
         """Note that the summary lacks this turn. A user known only by this conversation gets a memory.
 
-        Return the user's tombstone as it was after that. Raise Forgotten.
+        Return False if the user is forgotten by now, and nothing of the turn may be kept.
         """
         due = Due(session_id=turn.session_id, message_id=turn.message_id, since=now())
         new = StoredMemory(
@@ -104,7 +101,7 @@ class Memories:
             created_at=turn.timestamp,
         )
         _, tombstone = await self._change(user_hash, lambda memory: (memory or new).model_copy(update={"due": due}))
-        return tombstone
+        return admits(tombstone, turn.timestamp)
 
     async def refreshed(self, user_hash: str, read: StoredMemory, summary: str | None) -> bool:
         """Store the summary that was made of the memory `read`. Return whether a turn since makes it due again.
@@ -138,23 +135,14 @@ class Memories:
         tombstone = await self._tombstones.get(user_hash, fresh=True)
         if memory is not None and not admits(tombstone, memory.created_at):
             await self._store.delete(key_of(user_hash))
-            raise Forgotten
+            return None, tombstone
         return memory, tombstone
 
 
-def _given(memory: StoredMemory | None, draft: MemoryDraft) -> StoredMemory:
+def _given(memory: StoredMemory, fields: dict[str, Any]) -> StoredMemory:
     at = now()
-    given = StoredMemory(
-        name=draft.name,
-        preferred_style=draft.preferred_style,
-        user_summary=draft.user_summary or (memory.user_summary if memory else ""),
-        created_at=memory.created_at if memory else at,
-        updated_at=at,
-        given=True,
-        due=memory.due if memory else None,
-    )
-    given.corrected_at = at if draft.user_summary else memory.corrected_at if memory else None
-    return given
+    corrected = {"corrected_at": at} if "user_summary" in fields else {}
+    return memory.model_copy(update={**fields, **corrected, "given": True, "updated_at": at})
 
 
 def key_of(user_hash: str) -> str:

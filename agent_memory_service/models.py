@@ -167,7 +167,7 @@ class DeadLetter(BaseModel):
     event_id: str = Field(description="The CloudEvent's own id", examples=["m-7"])
     received_at: datetime
     reason: str = Field(examples=["user_message: Field required"])
-    event: object = Field(description="The CloudEvent; none if it was too large to keep")
+    event: object = Field(description="The CloudEvent; of a huge one its beginning, as text")
 
 
 class DeadLetters(BaseModel):

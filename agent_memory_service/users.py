@@ -3,9 +3,6 @@
 import hmac
 
 from kit.sidecar.secrets import Secrets
-from kit.sidecar.unavailable import Unavailable
-
-SECRET = "USER_HASH_KEY"
 
 
 def user_hash(key: str, user_id: str) -> str:
@@ -21,7 +18,5 @@ class UserHashes:
 
     async def of(self, user_id: str) -> str:
         """Return the hash of a user id. Raise Unavailable while the secret cannot be read."""
-        key = await self._secrets.get(SECRET)
-        if key is None or not key.get_secret_value():
-            raise Unavailable(503, "secret store", f"No secret store has {SECRET}: `./lab setup` makes it.")
+        key = await self._secrets.need("USER_HASH_KEY")
         return user_hash(key.get_secret_value(), user_id)

@@ -11,20 +11,19 @@ from fastapi import Depends
 
 import memories
 from conversations import Conversations
-from forgetting.dead_letters import UserLetters
+from dead_letters.user_letters import UserLetters
 from forgetting.forgetter import Forgetter
 from forgetting.tombstones import Tombstones
 from kit.edge.service import from_state
 from kit.edge.token import only_dapr
-from kit.sidecar import events
 from kit.sidecar.client import SdkClient
 from kit.sidecar.dead_letters import DeadLetters
-from kit.sidecar.events import CloudEvent, Publisher
+from kit.sidecar.events import Publisher
 from kit.sidecar.jobs import Jobs
 from kit.sidecar.secrets import Secrets
 from kit.sidecar.store import Object, StateStore
 from memories import Memories, StoredMemory
-from models import Message
+from models import History
 from recording import Recorder
 from settings import Settings
 from summaries.refresher import Summaries
@@ -49,19 +48,18 @@ class Services:
 
     async def recall(
         self, user_hash: str, session_id: str | None, limit: int
-    ) -> tuple[StoredMemory | None, list[Message] | None]:
+    ) -> tuple[StoredMemory | None, History | None]:
         """Return a user's memory and, if a session is named, its newest messages. Refresh a stale summary later."""
         keys = [memories.key_of(user_hash), *([self.conversations.key_of(session_id)] if session_id else [])]
         async with self.store.read_ahead(*keys):
             memory = await self.memories.get(user_hash)
-            history = await self.conversations.newest(user_hash, session_id, limit) if memory and session_id else None
+            history = await self.conversations.history(session_id, limit, user_hash=user_hash) if session_id else None
         if memory and memory.due and memory.due.is_stale(self.settings.summary_stale_seconds):
             self.summaries.request(user_hash)
         return memory, history
 
 
 ServicesDep = Annotated[Services, Depends(from_state("services"))]
-Event = Annotated[CloudEvent, Depends(events.read)]
 from_dapr = [Depends(only_dapr)]
 
 

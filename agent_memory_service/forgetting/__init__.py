@@ -1,1 +1,1 @@
-"""Forgetting a user: tombstones, the job that deletes everything, and the dead letters of forgotten users."""
+"""Forgetting a user: tombstones, and the job that deletes everything."""

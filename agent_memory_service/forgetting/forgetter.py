@@ -7,14 +7,15 @@ before the tombstone, the job starts after it and finds the written keys. Otherw
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from conversations import Conversations
-from forgetting.dead_letters import UserLetters
+from dead_letters.user_letters import UserLetters
 from forgetting.tombstones import Tombstone, Tombstones, admits
 from kit.sidecar.events import Publisher
 from kit.sidecar.jobs import Jobs
 from memories import Memories
-from models import StreamTrimmed, UserForgotten, now
+from models import ConversationUpdated, StreamTrimmed, UserForgotten, now
 from settings import Settings
 
 log = logging.getLogger("memory.forgetting")
@@ -67,10 +68,11 @@ class Forgetter:
             return False
         return True
 
-    async def clean(self, user_hash: str, session_id: str, page: int = 0) -> None:
+    async def clean(self, user_hash: str, turn: ConversationUpdated, page: int) -> None:
         """Remove what an event brought back after its user was forgotten. page: where its turn is."""
         tombstone = await self.tombstones.get(user_hash)
-        await self.conversations.purge(user_hash, session_id, lambda at: admits(tombstone, at), page)
+        keep = partial(admits, tombstone)
+        await self.conversations.purge(user_hash, turn.session_id, keep, page, turn.message_id)
         await self.memories.forget(user_hash)
         await self._purge_list(user_hash, tombstone)
 

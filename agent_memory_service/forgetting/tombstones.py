@@ -18,11 +18,11 @@ class Tombstone(BaseModel):
     that was said before.
     """
 
-    number: int = 0
+    number: int
     gone_by: datetime
-    done: bool = False
     again_since: datetime | None
-    expires: bool = False
+    expires: bool
+    done: bool = False
 
     def admits(self, at: datetime) -> bool:
         """Check whether something of that time may be kept."""

@@ -1,8 +1,8 @@
 """Fixtures of agent-memory's tests, which need no Dapr: the service in this process, beside a stand-in sidecar."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from kit.edge.service import session_for
 from kit.fakes.sidecar import Sidecar
 from main import create_app
-from models import ConversationUpdated
 from settings import Settings
 from users import user_hash
-from wiring import Services, open_services
 
 pytest_plugins = ["kit.fakes.service", "kit.fakes.beside"]
 SERVICE = Path(__file__).parent.parent
@@ -33,17 +30,6 @@ def sidecar(sidecar: Sidecar) -> Sidecar:
     """Return a healthy stand-in sidecar that holds nothing but the key for user hashes."""
     sidecar.secrets["secretstore"]["USER_HASH_KEY"] = KEY
     return sidecar
-
-
-def settings_beside(sidecar: Sidecar, **settings: Any) -> Settings:
-    """Return the settings of a service whose sidecar this is, without waits."""
-    quick = {
-        "summary_delay_seconds": 0.0,
-        "summary_retry_seconds": 0.01,
-        "faults_enabled": True,
-        "sidecar_timeout_seconds": 2.0,
-    }
-    return Settings(_env_file=None, **(sidecar.ports | quick | settings))
 
 
 class Service(TestClient):
@@ -68,6 +54,16 @@ class Service(TestClient):
         assert self.delete(f"/memories/{user_id}").status_code == 202
         self.fire("forget-")
 
+    def just_before(self, method: str, key: str, act: Callable[[], object]) -> None:
+        """Let something happen once, before the sidecar carries out such a call."""
+
+        def once(called: str, about: str) -> None:
+            if called == method and about.startswith(key):
+                self.sidecar.before = lambda *_: None
+                act()
+
+        self.sidecar.before = once
+
     def is_summarized(self, user_id: str = "ada") -> bool:
         """Check whether the user's summary has every turn."""
         return not self.sidecar.value(f"memory:{hash_of(user_id)}")["due"]
@@ -75,27 +71,17 @@ class Service(TestClient):
 
 @pytest.fixture
 def serve(sidecar: Sidecar) -> Iterator[Callable[..., Service]]:
-    """Return a function that starts a service with these settings beside the sidecar."""
+    """Return a function that starts a service with these settings beside the sidecar, without waits."""
+    quick = {"summary_delay_seconds": 0.0, "summary_retry_seconds": 0.01, "sidecar_timeout_seconds": 2.0}
     with ExitStack() as open_ones:
 
-        def start(**settings: object) -> Service:
-            client = Service(create_app(settings_beside(sidecar, **settings)), raise_server_exceptions=False)
+        def start(**settings: Any) -> Service:
+            app = create_app(Settings(_env_file=None, **(sidecar.ports | quick | settings)))
+            client = Service(app, raise_server_exceptions=False)
             client.sidecar = sidecar
             return open_ones.enter_context(client)
 
         yield start
-
-
-@asynccontextmanager
-async def replicas(sidecar: Sidecar, count: int, **settings: Any) -> AsyncIterator[list[Services]]:
-    """Run several services that share one store, in this event loop."""
-    async with AsyncExitStack() as stack:
-        started: list[Services] = []
-        for _ in range(count):
-            beside = settings_beside(sidecar, **settings)
-            session = await stack.enter_async_context(session_for(beside))
-            started.append(await stack.enter_async_context(open_services(beside, session)))
-        yield started
 
 
 def turn(number: int, user_id: str = "ada", session_id: str = "s-1", **fields: Any) -> dict[str, Any]:
@@ -109,11 +95,6 @@ def turn(number: int, user_id: str = "ada", session_id: str = "s-1", **fields: A
         "message_id": f"m-{number}",
         "timestamp": (START + timedelta(seconds=number)).isoformat(),
     } | fields
-
-
-def an_event(number: int, **fields: Any) -> ConversationUpdated:
-    """Return the same as the service sees it."""
-    return ConversationUpdated.model_validate(turn(number, **fields))
 
 
 def cloud_event(data: Any, **fields: Any) -> dict[str, Any]:

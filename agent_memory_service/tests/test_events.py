@@ -1,12 +1,7 @@
 """Each announced turn is kept once, also if its event is repeated, late, or interrupted."""
 
-import asyncio
-import json
-import random
-from datetime import UTC, datetime
-
 import pytest
-from conftest import an_event, cloud_event, hash_of, replicas, turn
+from conftest import cloud_event, hash_of, turn
 
 
 def contents(client, session_id="s-1", limit=100):
@@ -45,30 +40,6 @@ def test_an_event_makes_an_unknown_user_known(client):
     assert (memory["name"], memory["preferred_style"]) == ("ada", "casual")
 
 
-def test_two_replicas_keep_a_thousand_turns_once(sidecar):
-    events = [an_event(number) for number in range(1000)]
-    deliveries = events + random.sample(events, 200)
-    random.shuffle(deliveries)
-
-    async def deliver():
-        async with replicas(sidecar, 2, summary_delay_seconds=1.0) as both:
-            await asyncio.gather(*(both[n % 2].recorder.record(event) for n, event in enumerate(deliveries)))
-
-    asyncio.run(deliver())
-    pages = [sidecar.value(f"conversation:s-1:{number}") for number in range(40)]
-    stored = [one for page in pages for one in page["ids"]]
-    assert sorted(stored) == sorted(event.message_id for event in events)
-    assert [item["message_id"] for page in pages for item in page["items"]] == stored
-    assert sidecar.value("conversation:s-1:40") is None
-    assert sidecar.value("conversation:s-1")["newest"] == 39
-
-
-def test_two_sessions_of_one_user_stay_apart(client):
-    client.deliver(turn(1), turn(2, session_id="s-2"))
-    assert contents(client, "s-1") == ["question 1", "answer 1"]
-    assert contents(client, "s-2") == ["question 2", "answer 2"]
-
-
 def test_a_session_takes_no_turn_of_another_user(client):
     client.deliver(turn(1))
     assert client.deliver(turn(2, user_id="eve")).json() == {"status": "DROP"}
@@ -93,7 +64,7 @@ LONGEST = {"user_message": "\U0001f600" * 4000, "assistant_reply": "ß" * 16_000
         {"assistant_reply": ""},
         {"user_message": "'; DROP TABLE users; -- <script>alert(1)</script> ${jndi:ldap://x}"},
         {"user_message": "你好 世界", "assistant_reply": "こんにちは\u0000\n"},
-        {"timestamp": datetime(2026, 1, 5, tzinfo=UTC).isoformat()},
+        {"timestamp": "2026-01-05T00:00:00+00:00"},
     ],
     ids=lambda fields: ",".join(fields),
 )
@@ -101,18 +72,6 @@ def test_what_is_allowed_is_kept_as_it_is(client, fields):
     event = turn(1, **fields)
     assert client.deliver(event).json() == {"status": "SUCCESS"}
     assert contents(client, event["session_id"]) == [event["user_message"], event["assistant_reply"]]
-
-
-TAUGHT = ("user_id", "session_id", "event_type", "user_message", "assistant_reply")
-
-
-@pytest.mark.parametrize("missing", [*TAUGHT, "timestamp"])
-def test_an_event_without_a_field_is_dropped_at_once(client, missing):
-    event = turn(1)
-    del event[missing]
-    answer = client.deliver(event)
-    assert (answer.status_code, answer.json()) == (200, {"status": "DROP"})
-    assert client.sidecar.keys("") == []
 
 
 BAD = {
@@ -167,7 +126,7 @@ def test_the_cost_of_a_turn_does_not_grow(serve):
 
 def taught(**fields):
     """Return an event with the five fields of the taught material, in the envelope that Dapr gives it."""
-    data = {name: value for name, value in turn(1).items() if name in TAUGHT}
+    data = {name: value for name, value in turn(1).items() if name not in ("message_id", "timestamp")}
     return cloud_event(data, id="0f2b9c1e-77aa-4d1b-9c55-0123456789ab", time="2026-01-05T09:00:07Z") | fields
 
 
@@ -198,9 +157,3 @@ def test_a_taught_event_of_a_forgotten_user_is_dropped(client):
     client.forget("ada")
     assert client.post("/events/conversations", json=taught()).json() == {"status": "SUCCESS"}
     assert client.get("/conversations/s-1").status_code == 404
-
-
-def test_json_of_another_json_type_is_read(client):
-    event = cloud_event(json.dumps(turn(1)), datacontenttype="application/vnd.chat+json")
-    assert client.post("/events/conversations", json=event).json() == {"status": "SUCCESS"}
-    assert contents(client) == ["question 1", "answer 1"]

@@ -1,16 +1,15 @@
 """A forgotten user stays forgotten, also by events in flight."""
 
-import asyncio
-import json
-import threading
 from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
-from conftest import an_event, cloud_event, hash_of, replicas, turn
+from conftest import cloud_event, hash_of, turn
 
 from kit.fakes.waiting import eventually
 
+ADA = hash_of("ada")
+DOWN = (grpc.StatusCode.UNKNOWN, "down")
 TEXTS = ("ada", "question", "answer", "Ada", "m-", "s-1", "s-2")
 
 
@@ -18,7 +17,7 @@ def tell(client):
     client.post("/memories/ada/initialize", json={"name": "Ada", "user_summary": "Ada is a secret agent."})
     client.deliver(*(turn(number) for number in range(30)), turn(1, session_id="s-2"))
     client.post("/events/conversations-dead", json=cloud_event(turn(7, user_message=""), id="poison"))
-    eventually(lambda: client.is_summarized())
+    eventually(client.is_summarized)
 
 
 def nothing_left(sidecar):
@@ -52,7 +51,7 @@ def test_the_stated_time_covers_the_streams(client):
     gone_by = datetime.fromisoformat(client.delete("/memories/ada").json()["gone_by"])
     assert timedelta(seconds=734) < gone_by - before < timedelta(seconds=740)
     # Ordered at once: the job that forgets may be late.
-    trim = client.sidecar.jobs[f"trim-{hash_of('ada')}-1"]
+    trim = client.sidecar.jobs[f"trim-{ADA}-1"]
     assert (trim["dueTime"], trim["schedule"], trim["repeats"]) == ("605s", "@every 120s", 2)
     client.fire("forget-")
     client.fire("trim-")
@@ -66,10 +65,9 @@ def test_chat_is_told_by_hash_which_sessions_to_purge(client):
     tell(client)
     client.forget("ada")
     (published,) = client.sidecar.published
-    data = published.data
     assert (published.topic, published.event["type"]) == ("user-forgotten", "UserForgotten")
-    assert (data["user_hash"], sorted(data["session_ids"])) == (hash_of("ada"), ["s-1", "s-2"])
-    assert "ada" not in json.dumps(published.event | {"id": ""})
+    assert (published.data["user_hash"], sorted(published.data["session_ids"])) == (ADA, ["s-1", "s-2"])
+    assert "ada" not in str(published.event | {"id": ""})
 
 
 def told(client):
@@ -87,40 +85,23 @@ def test_what_a_forgotten_user_told_chat_since_then_is_forgotten_when_asked_agai
     assert again.status_code == 202
     assert again.json()["gone_by"] > first["gone_by"]
     client.fire("forget-")
-    assert told(client) == [hash_of("ada")] * 2
+    assert told(client) == [ADA] * 2
     # The first time that was stated holds as well.
-    assert list(client.sidecar.jobs) == [f"trim-{hash_of('ada')}-{number}" for number in (1, 2)]
+    assert list(client.sidecar.jobs) == [f"trim-{ADA}-{number}" for number in (1, 2)]
     nothing_left(client.sidecar)
 
 
-def test_asked_again_while_it_is_under_way_it_is_done_again(sidecar):
-    """A turn between the two requests is forgotten too, although the first one says later that it is done."""
-
-    async def story():
-        async with replicas(sidecar, 2) as (slow, other):
-            await slow.recorder.record(an_event(1))
-            await slow.forgetter.begin(hash_of("ada"))
-            (job,) = [name for name in sidecar.jobs if name.startswith("forget-")]
-            reached, go_on = asyncio.Event(), asyncio.Event()
-            finish = slow.forgetter.tombstones.finish
-
-            async def held(*about):
-                reached.set()
-                await go_on.wait()
-                await finish(*about)
-
-            slow.forgetter.tombstones.finish = held
-            first = asyncio.create_task(slow.forgetter.run_job(job))
-            await asyncio.wait_for(reached.wait(), 5)
-            await other.forgetter.begin(hash_of("ada"))
-            go_on.set()
-            await first
-            (second,) = [name for name in sidecar.jobs if name.startswith("forget-") and name != job]
-            await other.forgetter.run_job(second)
-
-    asyncio.run(story())
-    assert len(sidecar.events("user-forgotten")) == 2
-    assert sidecar.value(f"forgotten:{hash_of('ada')}")["done"]
+def test_asked_again_while_it_is_under_way_it_is_done_again(client, serve):
+    """The first request says last that it is done, which does not count for the second."""
+    client.deliver(turn(1))
+    client.delete("/memories/ada")
+    other = serve()
+    client.just_before("SaveState", "forgotten:", lambda: other.delete("/memories/ada"))
+    client.fire("forget-")
+    assert not client.sidecar.value(f"forgotten:{ADA}")["done"]
+    client.fire("forget-")
+    assert client.sidecar.value(f"forgotten:{ADA}")["done"]
+    assert told(client) == [ADA] * 2
 
 
 def test_who_was_unknown_and_forgotten_can_be_known_from_then_on(client):
@@ -149,10 +130,10 @@ def test_of_an_unknown_user_nothing_stays_and_chat_is_told_but_one_who_became_kn
     client.delete("/memories/ada")
     client.delete("/memories/ada")
     # A job that is late, because the scheduler was away, must still find it.
-    assert client.sidecar.ttls() == {f"forgotten:{hash_of('ada')}": -1}
+    assert client.sidecar.ttls() == {f"forgotten:{ADA}": -1}
     client.fire("forget-")
-    assert told(client) == [hash_of("ada")]
-    assert 730 < client.sidecar.ttls()[f"forgotten:{hash_of('ada')}"] <= 735
+    assert told(client) == [ADA]
+    assert 730 < client.sidecar.ttls()[f"forgotten:{ADA}"] <= 735
     client.sidecar.expire()
     assert client.sidecar.keys("") == []
     if becomes_known_by == "an event":
@@ -164,47 +145,6 @@ def test_of_an_unknown_user_nothing_stays_and_chat_is_told_but_one_who_became_kn
     client.deliver(turn(2))
     assert client.get("/memories/ada").status_code == 404
     nothing_left(client.sidecar)
-
-
-def test_a_tombstone_of_an_earlier_version_is_understood(client):
-    stone = {"gone_by": "2026-01-05T09:10:15+00:00", "done": True, "again_since": None}
-    client.sidecar.put(f"forgotten:{hash_of('ada')}", stone)
-    client.deliver(turn(1))
-    client.forget("ada")
-    client.sidecar.expire()
-    client.deliver(turn(2))
-    assert told(client) == [hash_of("ada")]
-    nothing_left(client.sidecar)
-
-
-@pytest.mark.parametrize("comes", ["before", "after"])
-def test_the_first_event_of_a_user_who_is_forgotten_meanwhile_brings_nothing_back(sidecar, comes):
-    """The user was unknown when the event was read; the forgetting happens before or after its turn is kept."""
-
-    async def story():
-        async with replicas(sidecar, 2) as (slow, other):
-            append = slow.conversations.append
-
-            async def forget():
-                await other.forgetter.begin(hash_of("ada"))
-                await other.forgetter.run_job(f"forget-{hash_of('ada')}-1")
-
-            async def overtaken(*about):
-                if comes == "before":
-                    await forget()
-                page = await append(*about)
-                if comes == "after":
-                    await forget()
-                return page
-
-            slow.conversations.append = overtaken
-            await slow.recorder.record(an_event(1))
-
-    asyncio.run(story())
-    # The list of sessions is left, until the user is known and forgotten.
-    left = {key.split(":")[0] for key in sidecar.keys("")}
-    assert left == ({"forgotten", "sessions"} if comes == "before" else {"forgotten"})
-    assert [text for text in TEXTS if text in sidecar.everything()] == (["s-1"] if comes == "before" else [])
 
 
 def test_a_late_event_is_acknowledged_and_brings_nothing_back(client):
@@ -227,10 +167,10 @@ def test_known_again_only_what_is_younger_counts(client):
     history = client.get("/conversations/s-1").json()["history"]
     assert [one["content"] for one in history] == ["question 62", "answer 62"]
     # Dapr may call the same job again.
-    client.post(f"/job/forget-{hash_of('ada')}")
+    client.post(f"/job/forget-{ADA}")
     assert client.get("/memories/ada").json()["name"] == "Ada the Second"
     client.forget("ada")
-    eventually(lambda: f"memory:{hash_of('ada')}" not in client.sidecar.keys(""))
+    eventually(lambda: f"memory:{ADA}" not in client.sidecar.keys(""))
     nothing_left(client.sidecar)
 
 
@@ -257,12 +197,8 @@ def test_while_being_forgotten_a_user_cannot_be_made_known(client):
 def test_a_job_that_fails_half_way_is_finished_when_it_comes_again(client, step, of):
     tell(client)
     client.delete("/memories/ada")
-
-    def fail(method, key):
-        return (grpc.StatusCode.UNKNOWN, "down") if method == step and key.startswith(of) else None
-
-    client.sidecar.refuse = fail
-    assert client.post(f"/job/forget-{hash_of('ada')}").status_code == 503
+    client.sidecar.refuse = lambda method, key: DOWN if method == step and key.startswith(of) else None
+    assert client.post(f"/job/forget-{ADA}").status_code == 503
     client.sidecar.refuse = lambda *_: None
     client.fire("forget-")
     told = {one for data in client.sidecar.events("user-forgotten") for one in data["session_ids"]}
@@ -271,12 +207,7 @@ def test_a_job_that_fails_half_way_is_finished_when_it_comes_again(client, step,
 
 
 def test_who_is_forgotten_while_being_introduced_is_not_introduced(client):
-    def forget(method, key):
-        if method == "SaveState" and key.startswith("memory:"):
-            client.sidecar.refuse = lambda *_: None
-            client.delete("/memories/ada")
-
-    client.sidecar.refuse = forget
+    client.just_before("SaveState", "memory:", lambda: client.delete("/memories/ada"))
     answer = client.post("/memories/ada/initialize", json={"name": "Ada"})
     assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
     assert client.get("/memories/ada").status_code == 404
@@ -284,7 +215,7 @@ def test_who_is_forgotten_while_being_introduced_is_not_introduced(client):
 
 def test_a_scheduler_that_is_down_fails_the_request_which_can_be_repeated(client):
     tell(client)
-    client.sidecar.refuse = lambda method, _: (grpc.StatusCode.UNKNOWN, "") if method == "ScheduleJob" else None
+    client.sidecar.refuse = lambda method, _: DOWN if method == "ScheduleJob" else None
     answer = client.delete("/memories/ada")
     assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr scheduler")
     client.sidecar.refuse = lambda *_: None
@@ -292,63 +223,61 @@ def test_a_scheduler_that_is_down_fails_the_request_which_can_be_repeated(client
     nothing_left(client.sidecar)
 
 
+@pytest.fixture
+def slow(serve):
+    """A replica that writes no summaries, so that its writes are those of its events."""
+    return serve(summary_delay_seconds=30.0)
+
+
 @pytest.mark.parametrize(
-    "write", ["conversation:s-1:0", "conversation:s-1:at:", "memory:", "sessions:", "conversation:s-1"]
+    ("session", "write"),
+    [
+        ("s-1", "conversation:s-1:at:"),
+        ("s-1", "conversation:s-1:0"),
+        ("s-1", "memory:"),
+        ("s-2", "sessions:"),
+        ("s-2", "conversation:s-2"),
+    ],
 )
-def test_a_user_forgotten_while_an_event_is_in_hand_does_not_come_back(sidecar, write):
-    """The user is forgotten, to the end, in the moment before each kind of write of a replica that has an event."""
-
-    async def story():
-        async with replicas(sidecar, 2, summary_delay_seconds=30.0) as (slow, other):
-            for number in range(3):
-                await other.recorder.record(an_event(number))
-            reached, go_on = threading.Event(), threading.Event()
-
-            def hold(method, key):
-                if method == "SaveState" and key.startswith(write) and not reached.is_set():
-                    reached.set()
-                    go_on.wait(5)
-
-            sidecar.before = hold
-            session = "s-1" if write.startswith("conversation:s-1:") or write == "memory:" else "s-2"
-            late = asyncio.create_task(slow.recorder.record(an_event(3, session_id=session)))
-            if write == "conversation:s-1":
-                # The head of a session that is new to both.
-                late.cancel()
-                late = asyncio.create_task(slow.recorder.record(an_event(3, session_id="s-1x")))
-            assert await asyncio.to_thread(reached.wait, 5)
-            assert await other.forgetter.begin(hash_of("ada"))
-            assert await other.forgetter.run_job(f"forget-{hash_of('ada')}")
-            go_on.set()
-            await late
-
-    asyncio.run(story())
-    nothing_left(sidecar)
+def test_a_user_forgotten_while_an_event_is_in_hand_does_not_come_back(slow, serve, session, write):
+    """Another replica forgets the user, to the end, in the moment before each kind of write."""
+    slow.deliver(*(turn(number) for number in range(3)))
+    other = serve()
+    slow.just_before("SaveState", write, lambda: other.forget("ada"))
+    slow.deliver(turn(3, session_id=session))
+    nothing_left(slow.sidecar)
 
 
-def test_a_replica_that_died_before_it_cleaned_up_is_followed_by_one_that_does(sidecar):
-    async def story():
-        async with replicas(sidecar, 2) as (dying, other):
-            await dying.recorder.record(an_event(1))
-            await other.forgetter.begin(hash_of("ada"))
-            await other.forgetter.run_job(f"forget-{hash_of('ada')}")
-            # It wrote this after the tombstone, before it looked at the tombstone.
-            await dying.conversations.append(hash_of("ada"), an_event(2))
-            await other.recorder.record(an_event(2))
-
-    asyncio.run(story())
-    nothing_left(sidecar)
+@pytest.mark.parametrize(("write", "left"), [("sessions:", ["sessions"]), ("memory:", [])], ids=["before", "after"])
+def test_the_first_event_of_a_user_who_is_forgotten_meanwhile_brings_nothing_back(slow, serve, write, left):
+    """The user was unknown when the event was read; the forgetting happens before or after its turn is kept."""
+    other = serve()
+    slow.just_before("SaveState", write, lambda: other.forget("ada"))
+    slow.deliver(turn(1))
+    # The list of sessions is left, until the user is known and forgotten.
+    assert sorted({key.split(":")[0] for key in slow.sidecar.keys("")}) == ["forgotten", *left]
+    assert [text for text in TEXTS if text in slow.sidecar.everything()] == ["s-1" for _ in left]
 
 
-def test_a_user_of_many_sessions_is_forgotten(sidecar):
-    async def story():
-        async with replicas(sidecar, 1) as (one,):
-            for number in range(110):
-                await one.conversations.append(hash_of("ada"), an_event(number, session_id=f"s-{number}"))
-            await one.memories.mark_due(hash_of("ada"), an_event(1))
-            await one.forgetter.begin(hash_of("ada"))
-            await one.forgetter.run_job(f"forget-{hash_of('ada')}")
+@pytest.mark.parametrize("write", ["conversation:s-1:0", "memory:"])
+def test_an_event_that_died_before_it_cleaned_up_is_followed_by_one_that_does(slow, serve, write):
+    """It has claimed its place on a page, or is on the page, when its user is forgotten and the process dies."""
+    slow.deliver(turn(1))
+    other = serve()
 
-    asyncio.run(story())
-    assert len(sidecar.events("user-forgotten")[0]["session_ids"]) == 110
-    nothing_left(sidecar)
+    def forget_and_die():
+        other.forget("ada")
+        slow.sidecar.refuse = lambda _, key: DOWN if key.startswith(write) else None
+
+    slow.just_before("SaveState", "conversation:s-1:0", forget_and_die)
+    assert slow.deliver(turn(2)).status_code == 503
+    slow.sidecar.refuse = lambda *_: None
+    slow.deliver(turn(2))
+    nothing_left(slow.sidecar)
+
+
+def test_a_user_of_many_sessions_is_forgotten(client):
+    client.deliver(*(turn(number, session_id=f"s-{number}") for number in range(110)))
+    client.forget("ada")
+    assert len(client.sidecar.events("user-forgotten")[0]["session_ids"]) == 110
+    nothing_left(client.sidecar)

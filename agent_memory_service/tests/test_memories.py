@@ -3,8 +3,6 @@
 import pytest
 from conftest import hash_of, turn
 
-from users import user_hash
-
 JUNAID = {"name": "Junaid", "preferred_style": "formal", "user_summary": "Junaid learns Dapr."}
 
 
@@ -101,22 +99,6 @@ def test_a_store_that_is_down_is_named(client, call):
     answer = client.request(*call, json={"name": "X"} if call[0] == "PATCH" else None)
     assert answer.status_code == 503
     assert (answer.json()["dependency"], answer.json()["errorCode"]) == ("statestore", "INTERNAL")
-
-
-@pytest.mark.parametrize(("in_the_store", "used"), [("from-the-store", "from-the-store"), ("", "from-the-environment")])
-def test_the_key_for_hashes_comes_from_a_secret_store_first(serve, sidecar, in_the_store, used):
-    """As in chat-service: with another order here the two would not mean the same user."""
-    sidecar.secrets["secretstore"]["USER_HASH_KEY"] = in_the_store
-    assert initialize(serve(user_hash_key="from-the-environment"), "ada").status_code == 201
-    assert f"memory:{user_hash(used, 'ada')}" in sidecar.keys("")
-
-
-def test_without_the_key_for_hashes_nothing_is_stored(client):
-    client.sidecar.secrets["secretstore"].clear()
-    answer = initialize(client)
-    assert answer.status_code == 503
-    assert "USER_HASH_KEY" in answer.json()["detail"]
-    assert client.sidecar.keys("") == []
 
 
 def test_a_page_of_the_frontend_may_call(client):

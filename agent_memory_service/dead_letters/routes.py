@@ -1,15 +1,14 @@
 """The routes of events that could not be processed: Dapr delivers them, and a person lists, replays or removes them."""
 
-from fastapi import APIRouter, HTTPException
-from pydantic import ValidationError
+from typing import cast
 
-from conversations import NotTheirs
+from fastapi import APIRouter, HTTPException
+
+from deliveries import Event, Refused, is_marker, reason
 from kit.edge.problems import documented
-from kit.sidecar import events
-from kit.sidecar.store import Object
+from kit.sidecar.events import CloudEvent
 from models import BeforeQuery, DeadLetter, DeadLetterPath, DeadLetters, EventAnswer, LimitQuery, Replayed
-from recording import is_marker, reason
-from wiring import Event, ServicesDep, from_dapr
+from wiring import ServicesDep, from_dapr
 
 NO_LETTER = "letter_id: there is no such dead letter."
 
@@ -28,20 +27,24 @@ async def on_dead_letter(event: Event, services: ServicesDep) -> EventAnswer:
 async def get_dead_letters(services: ServicesDep, limit: LimitQuery = 20, before: BeforeQuery = None) -> DeadLetters:
     """List events that could not be processed, newest first."""
     some = await services.letters.newest(limit, None if before is None else int(before))
-    letters = [_shown(letter) for _, letter in some.entries]
+    letters = [DeadLetter.model_validate(letter) for _, letter in some.entries]
     return DeadLetters(dead_letters=letters, next=None if some.next is None else str(some.next))
 
 
 @router.post("/dead-letters/{letter_id}/replay", status_code=202, responses=documented(404, 409, 422, 503, 504))
 async def replay(letter_id: DeadLetterPath, services: ServicesDep) -> Replayed:
     """Process a dead letter again; one that is still no valid event stays on the list (422)."""
+
+    async def record(kept: object) -> None:
+        # Of a huge event the list keeps the beginning as text, which is no event.
+        event = cast("CloudEvent", kept) if isinstance(kept, dict) else {"data": kept}
+        await services.recorder.record(event)
+
     try:
-        if not await services.letters.replay(letter_id, services.recorder.replay):
+        if not await services.letters.replay(letter_id, record):
             raise HTTPException(404, NO_LETTER)
-    except ValidationError as error:
-        raise HTTPException(422, events.why(error, {})) from error
-    except NotTheirs as error:
-        raise HTTPException(409, "session_id: the session belongs to another user.") from error
+    except Refused as refused:
+        raise HTTPException(refused.status, str(refused)) from refused
     return Replayed(id=letter_id)
 
 
@@ -50,9 +53,3 @@ async def delete_dead_letter(letter_id: DeadLetterPath, services: ServicesDep) -
     """Remove a dead letter for good."""
     if not await services.letters.remove(letter_id):
         raise HTTPException(404, NO_LETTER)
-
-
-def _shown(letter: Object) -> DeadLetter:
-    # Of a huge event the list keeps the beginning as text, which is no event.
-    event = letter["event"]
-    return DeadLetter.model_validate({**letter, "event": event if isinstance(event, dict) else None})

@@ -27,7 +27,7 @@ from models import History
 from recording import Recorder
 from settings import Settings
 from summaries.refresher import Summaries
-from summaries.summarizer import Chosen
+from summaries.summarizer import Summarizer
 from users import UserHashes
 
 
@@ -68,13 +68,13 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession) -> A
     """Build the collaborators, and keep the summaries refreshed while they are in use."""
     async with aclosing(SdkClient(settings, session, settings.sidecar_timeout_seconds)) as sdk:
         secrets = Secrets(sdk, settings.secret_stores, settings)
-        async with aclosing(Chosen(settings, secrets, sdk)) as summarizer:
+        async with aclosing(Summarizer(settings, secrets, sdk)) as summarizer:
             services = _services(settings, sdk, secrets, summarizer)
             async with services.summaries.refreshing():
                 yield services
 
 
-def _services(settings: Settings, sdk: SdkClient, secrets: Secrets, summarizer: Chosen) -> Services:
+def _services(settings: Settings, sdk: SdkClient, secrets: Secrets, summarizer: Summarizer) -> Services:
     users, store = UserHashes(secrets), StateStore(sdk, settings.state_store_name)
     until_gone = timedelta(seconds=settings.stream_ttl_seconds + settings.forgetting_slack_seconds)
     tombstones, conversations, letters = Tombstones(store, until_gone), Conversations(store), DeadLetters(store)

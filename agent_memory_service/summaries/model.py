@@ -1,12 +1,13 @@
 """Models that summarize: behind an OpenAI-compatible URL, or behind a component of Dapr's Conversation API."""
 
 import logging
+from typing import NamedTuple
 
 import openai
 from dapr.clients.grpc.conversation import ConversationInputAlpha2, create_system_message, create_user_message
+from pydantic import SecretStr
 
 from kit.sidecar.client import SdkClient
-from kit.sidecar.secrets import Secrets
 from kit.sidecar.store import Object
 from kit.sidecar.unavailable import Unavailable
 from memories import StoredMemory
@@ -17,12 +18,22 @@ logging.getLogger("openai").setLevel(logging.INFO)
 
 SAID_MAX = 12_000
 GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta/openai/"
-# Engine → its URL, its model, the secret that holds its key (chat-service has the same).
-KNOWN: dict[str, tuple[str | None, str | None, str | None]] = {
-    "gemini": (GEMINI_URL, "gemini-2.5-flash", "GEMINI_API_KEY"),
-    "openai": ("https://api.openai.com/v1", "gpt-4.1-mini", "OPENAI_API_KEY"),
-    "ollama": ("http://127.0.0.1:11434/v1", "llama3.2", None),
-    "openai-compatible": (None, None, "OPENAI_API_KEY"),
+
+
+class Known(NamedTuple):
+    """What an engine has if the settings name nothing else; `secret` holds its key."""
+
+    url: str | None
+    model: str | None
+    secret: str | None
+
+
+# chat-service has the same.
+KNOWN = {
+    "gemini": Known(GEMINI_URL, "gemini-2.5-flash", "GEMINI_API_KEY"),
+    "openai": Known("https://api.openai.com/v1", "gpt-4.1-mini", "OPENAI_API_KEY"),
+    "ollama": Known("http://127.0.0.1:11434/v1", "llama3.2", None),
+    "openai-compatible": Known(None, None, "OPENAI_API_KEY"),
 }
 INSTRUCTIONS = (
     "You keep the notes of an assistant about its user. From the notes so far and the latest turns write new notes: "
@@ -37,23 +48,21 @@ class Model:
     Raise Unavailable if the settings do not say which model.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, secrets: Secrets) -> None:
+    def __init__(self, settings: Settings, engine: Engine, key: SecretStr | None) -> None:
         self._engine = engine
-        known_url, known_name, self._secret = KNOWN[engine]
-        url, name = settings.model_base_url or known_url, settings.model_name or known_name
+        url, name = settings.model_base_url or KNOWN[engine].url, settings.model_name or KNOWN[engine].model
         # Without a URL the client has a default, and would send the users' messages there.
         if not url or not name:
             raise Unavailable(503, engine, f"MODEL_ENGINE={engine} needs MODEL_BASE_URL and MODEL_NAME.")
-        self._url, self._name = url, name
-        self._seconds = settings.model_timeout_seconds
-        self._secrets = secrets
-        self._client: openai.AsyncOpenAI | None = None
+        self._name = name
+        # The client wants a key, also for servers that ask for none.
+        shown, seconds = key.get_secret_value() if key else "none", settings.model_timeout_seconds
+        self._client = openai.AsyncOpenAI(api_key=shown, base_url=url, timeout=seconds, max_retries=0)
 
     async def summarize(self, memory: StoredMemory, turns: list[Object]) -> str:
         """Return the model's words. Raise Unavailable."""
-        client = await self._connected()
         try:
-            answer = await client.chat.completions.create(
+            answer = await self._client.chat.completions.create(
                 model=self._name,
                 messages=[
                     {"role": "system", "content": INSTRUCTIONS},
@@ -72,21 +81,8 @@ class Model:
         return said(self._engine, choices[0].message.content if choices else None)
 
     async def aclose(self) -> None:
-        """Close the client, if there was ever one."""
-        if self._client is not None:
-            await self._client.close()
-
-    async def _connected(self) -> openai.AsyncOpenAI:
-        if self._client is None:
-            key = await self._secrets.get(self._secret) if self._secret else None
-            # The client wants a key, also for servers that ask for none.
-            self._client = openai.AsyncOpenAI(
-                api_key=key.get_secret_value() if key else "none",
-                base_url=self._url,
-                timeout=self._seconds,
-                max_retries=0,
-            )
-        return self._client
+        """Close the client."""
+        await self._client.close()
 
 
 class ConversationApi:

@@ -7,11 +7,11 @@ reader of the memory (chat-service reads it at every turn) has it refreshed; unt
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from conversations import Conversations
 from kit.sidecar.unavailable import Unavailable
-from memories import Forgotten, Memories
+from memories import Memories
 from settings import Settings
 from summaries.summarizer import Summarizer
 
@@ -40,16 +40,11 @@ class Summaries:
     @asynccontextmanager
     async def refreshing(self) -> AsyncGenerator[None]:
         """Refresh while the block runs."""
-        task = asyncio.create_task(self._run())
-        yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-    async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._settings.summary_workers):
-                group.create_task(self._work())
+            workers = [group.create_task(self._work()) for _ in range(self._settings.summary_workers)]
+            yield
+            for worker in workers:
+                worker.cancel()
 
     async def _work(self) -> None:
         while True:
@@ -64,8 +59,6 @@ class Summaries:
             try:
                 if await self._refresh(user_hash):
                     self.request(user_hash)
-            except Forgotten:
-                log.info("summary of a forgotten user dropped")
             except Unavailable as error:
                 fields = {"user_hash": user_hash, "attempt": attempt, "detail": error.detail, "reason": error.reason}
                 log.warning("summary not refreshed", extra=fields)

@@ -11,24 +11,27 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from jobs import JobExists, JobRefused
+from jobs import JobExists, JobRefused, Jobs
 from kit.sidecar.events import CloudEvent, data_of, digest, id_of, why
 from kit.sidecar.pages import Pages
+from kit.sidecar.store import Object
 from models import DeadLetter, EventAnswer, JobEvent, JobOrder
 from runs.bodies import kept
-from scheduling import Scheduling
+from scheduling import list_of
 
 DEAD_LETTERS = "dead-letters"
+# Dapr redelivers an event within minutes, and more events than this for one job name are not expected in that time.
+LAST_EVENTS = 50
 
 log = logging.getLogger("events")
 
 
-async def schedule(event: CloudEvent, scheduling: Scheduling) -> EventAnswer:
+async def schedule(event: CloudEvent, jobs: Jobs, pages: Pages) -> EventAnswer:
     """Schedule the job of an event. Raise Unavailable, so that Dapr delivers the event again."""
     try:
         asked = JobEvent.model_validate(data_of(event))
         order = JobOrder.model_validate(asked.model_dump(exclude={"job_name"}, exclude_unset=True))
-        await scheduling.schedule_once(asked.job_name, order, _mark(event))
+        await schedule_once(asked.job_name, order, _mark(event), jobs, pages)
     except ValidationError as error:
         return _drop(event, why(error, event))
     except JobRefused as error:
@@ -36,6 +39,24 @@ async def schedule(event: CloudEvent, scheduling: Scheduling) -> EventAnswer:
     except JobExists:
         return _drop(event, "another job has this name")
     return EventAnswer(status="SUCCESS")
+
+
+async def schedule_once(name: str, order: JobOrder, mark: str, jobs: Jobs, pages: Pages) -> None:
+    """Schedule the job that an event asks for. `mark` identifies the event, which may be delivered repeatedly.
+
+    The marks of the last events are in the head of the job's list of runs (key `job:x`). They outlive the job, because
+    a redelivered event must not schedule it again. Raise JobExists if another job has the name, or JobRefused.
+    """
+    if mark in _marks((await pages.head(list_of(name))).value or {}):
+        return
+    try:
+        await jobs.schedule(name, order)
+    except JobExists:
+        # Another replica handles the same event at the same time, or was killed before it stored the mark.
+        if not await jobs.has(name, order):
+            raise
+    # Only now: an event whose job could not be scheduled must be retried.
+    await pages.change(list_of(name), lambda head: head | {"events": [*_marks(head), mark][-LAST_EVENTS:]})
 
 
 async def keep(event: CloudEvent, pages: Pages) -> EventAnswer:
@@ -58,6 +79,10 @@ def _mark(event: CloudEvent) -> str:
     """Return what all deliveries of an event have in common: source and id, or all of it if it has no id."""
     same = [event.get("source"), event["id"]] if event.get("id") else event
     return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _marks(head: Object) -> list[str]:
+    return head.get("events", [])
 
 
 def _drop(event: CloudEvent, reason: str) -> EventAnswer:

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from kit.edge.problems import problem
 from kit.sidecar.unavailable import SIDECAR, Unavailable, sidecar_down, too_slow
 from models import JobOrder
+from scheduling import PlacedOrder, unwrap, wrap
 
 SCHEDULER = "Dapr scheduler"
 JSON = {"content-type": "application/json"}
@@ -63,7 +64,7 @@ class Jobs:
 
     async def schedule(self, name: str, order: JobOrder) -> None:
         """Schedule a job. Raise JobExists, or JobRefused with the scheduler's reason."""
-        status, answer = await self._call("POST", name, to_json(order.wire()))
+        status, answer = await self._call("POST", name, to_json(order.wire() | {"data": wrap(order)}))
         message = str(answer.get("message", ""))
         if status == 409:
             raise JobExists
@@ -73,7 +74,30 @@ class Jobs:
         _check(status, answer)
 
     async def get(self, name: str) -> Answer:
-        """Return the job in Dapr's words. Raise JobMissing."""
+        """Return the job in Dapr's words, with the data that the user gave it. Raise JobMissing."""
+        found = await self._get(name)
+        return found | {"data": unwrap(found.get("data"))[0]}
+
+    async def has(self, name: str, order: JobOrder) -> bool:
+        """Return whether the job of that name is the one that this order asks for: its times, policy and data."""
+        try:
+            data, placed = unwrap((await self._get(name)).get("data"))
+        except JobMissing:
+            return False
+        if placed is None:
+            return False
+        return placed == PlacedOrder.of(order, placed.scheduled_at) and data == order.data
+
+    async def delete(self, name: str) -> bool:
+        """Delete a job. Return False if it does not exist, which Dapr does not say itself."""
+        try:
+            await self._get(name)
+        except JobMissing:
+            return False
+        _check(*await self._call("DELETE", name))
+        return True
+
+    async def _get(self, name: str) -> Answer:
         status, answer = await self._call("GET", name)
         message = str(answer.get("message", ""))
         if status == 500 and "code = NotFound" in message:
@@ -83,10 +107,6 @@ class Jobs:
         _check(status, answer)
         data: Answer = answer["data"] if isinstance(answer.get("data"), dict) else {}
         return answer | {"data": data.get("value")} if data.get("@type") == ENVELOPE else answer
-
-    async def delete(self, name: str) -> None:
-        """Delete a job, if it exists: Dapr does not say whether it did."""
-        _check(*await self._call("DELETE", name))
 
     async def _call(self, method: str, name: str, body: bytes | None = None) -> tuple[int, Answer]:
         # A name has no character that a URL would have to encode: models.JobName.

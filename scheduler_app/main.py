@@ -33,7 +33,7 @@ from runs import bodies
 from runs.models import Outcome, RunPage
 from runs.recorder import ALL_RUNS, Arrival
 from runs.stream import follow
-from scheduling import list_of
+from scheduling import list_of, unwrap
 from settings import Settings
 from wiring import Services, open_services
 
@@ -56,20 +56,20 @@ from_dapr = APIRouter(dependencies=[Depends(only_dapr)])
 @router.post("/schedule-job/{job_name:path}", responses=documented(409, 413, 422, 502, 503, 504))
 async def schedule_job(job_name: JobNamePath, services: ServicesDep, order: JobOrder | None = None) -> Done:
     """Schedule a job. Without a body it is called every 10 s, 3 times."""
-    await services.scheduling.schedule(job_name, order or JobOrder())
+    await services.jobs.schedule(job_name, order or JobOrder())
     return Done(message=f"Job '{job_name}' scheduled successfully.")
 
 
 @router.get("/get-job/{job_name:path}", responses=documented(404, 422, 502, 503, 504))
 async def get_job(job_name: JobNamePath, services: ServicesDep) -> JobFound:
     """Return the job as the scheduler knows it. A job that was called for the last time is gone."""
-    return JobFound(job_details=await services.scheduling.get(job_name))
+    return JobFound(job_details=await services.jobs.get(job_name))
 
 
 @router.delete("/delete-job/{job_name:path}", responses=documented(422, 502, 503, 504))
 async def delete_job(job_name: JobNamePath, services: ServicesDep) -> Done:
     """Delete the job, if it exists. Its runs are kept."""
-    deleted = await services.scheduling.delete(job_name)
+    deleted = await services.jobs.delete(job_name)
     return Done(message=f"Job '{job_name}' {'deleted successfully' if deleted else 'not found or already deleted'}.")
 
 
@@ -77,13 +77,14 @@ async def delete_job(job_name: JobNamePath, services: ServicesDep) -> Done:
 async def job_fired(job_name: CalledName, request: Request, services: ServicesDep, faults: Switches) -> JobReceived:
     """Record Dapr's callback, whose body is the job's data. Any answer but 2xx and 404 makes the scheduler retry."""
     arrived, error = datetime.now(UTC), None
-    data = bodies.kept(bodies.read(await request.body()))
+    data, order = unwrap(bodies.read(await request.body()))
+    data = bodies.kept(data)
     try:
         await faults.strike()
     except SimulatedError as failure:
         error = failure
     outcome = Outcome.failed if error else Outcome.succeeded
-    await services.recorder.record(Arrival(job_name, arrived, data, outcome))
+    await services.recorder.record(Arrival(job_name, arrived, data, order, outcome))
     if error:
         log.warning("simulating a failed callback", extra={"job_name": job_name, "status": error.status})
         raise error
@@ -137,7 +138,7 @@ async def page_of_runs(pages: Pages, key: str, limit: int, before: int | None) -
 @from_dapr.post("/events/schedule-job", openapi_extra=EVENT, responses=documented(401, 413, 502, 503, 504))
 async def job_asked_for(request: Request, services: ServicesDep) -> EventAnswer:
     """Schedule the job that an event of topic schedule-job names."""
-    return await events.schedule(await read(request), services.scheduling)
+    return await events.schedule(await read(request), services.jobs, services.pages)
 
 
 @from_dapr.post("/events/schedule-job-dead", openapi_extra=EVENT, responses=documented(401, 413, 502, 503, 504))

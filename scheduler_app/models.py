@@ -153,7 +153,7 @@ class JobOrder(_Strict):
         return self.schedule or (None if self.due_time else DEFAULT_SCHEDULE)
 
     def wire(self) -> dict[str, Any]:
-        """Return the job in the form of Dapr's Jobs API. A job without data would never reach an HTTP app."""
+        """Return the job in the form of Dapr's Jobs API, without its data."""
         schedule = self.effective_schedule
         policy = self.failure_policy and self.failure_policy.model_dump(by_alias=True, exclude_none=True)
         optional = {
@@ -164,7 +164,7 @@ class JobOrder(_Strict):
             "failurePolicy": policy or None,
         }
         present = {name: value for name, value in optional.items() if value is not None}
-        return {"data": self.data, "overwrite": self.overwrite, **present}
+        return {"overwrite": self.overwrite, **present}
 
 
 class JobEvent(JobOrder):

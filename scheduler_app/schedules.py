@@ -6,8 +6,6 @@ Cron matches seconds, in UTC or in the zone that `TZ=` names.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -34,33 +32,13 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _ZONE = re.compile(r"(?:CRON_)?TZ=(\S*)\s+(.+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The times of one job: `due` is its due time, and `base` the moment from which `@every` counts."""
+def latest(schedule: str | None, due: datetime | None, base: datetime, now: datetime) -> datetime | None:
+    """Return the last moment up to `now` at which a job was due; None if there is none or it is unknown.
 
-    schedule: str | None
-    due: datetime | None
-    base: datetime
-
-    def latest(self, now: datetime) -> datetime | None:
-        """Return the last moment up to `now` at which the job was due; None if there is none or it is unknown."""
-        return max((time for time in (self.due, self._tick(now, after=False)) if time and time <= now), default=None)
-
-    def next(self, now: datetime) -> datetime | None:
-        """Return the first moment after `now` at which the job is due; None if there is none or it is unknown."""
-        if self.due and self.due > now:
-            return self.due
-        return self._tick(now, after=True)
-
-    def _tick(self, now: datetime, *, after: bool) -> datetime | None:
-        if self.schedule is None:
-            return None
-        start = max(now, self.base) if after else now
-        if interval := every(self.schedule):
-            count = (start - self.base) // interval + (1 if after else 0)
-            return self.base + count * interval if count > 0 else None
-        tick = next(_matches(self.schedule, start, after=after), None)
-        return tick if tick and tick > self.base else None
+    due: its due time, if it has one. base: the moment from which `@every` counts.
+    """
+    tick = _latest_tick(schedule, base, now) if schedule else None
+    return max((time for time in (due, tick) if time and time <= now), default=None)
 
 
 def every(schedule: str) -> timedelta | None:
@@ -131,24 +109,32 @@ def _never(expression: str) -> str | None:
     return None
 
 
-def _matches(schedule: str, start: datetime, *, after: bool) -> Iterator[datetime]:
-    """Yield the seconds that match a cron expression, from `start` on or back from it (itself included)."""
+def _latest_tick(schedule: str, base: datetime, now: datetime) -> datetime | None:
+    if interval := every(schedule):
+        count = (now - base) // interval
+        return base + count * interval if count > 0 else None
+    match = _latest_match(schedule, now)
+    return match if match and match > base else None
+
+
+def _latest_match(schedule: str, now: datetime) -> datetime | None:
+    """Return the last second up to `now` that a cron expression matches."""
     zone: tzinfo = UTC
     if found := _ZONE.match(schedule):
         try:
             zone, schedule = ZoneInfo(found[1] or "UTC"), found[2]
         except (LookupError, ValueError):
-            return
+            return None
     schedule = _PERIODS.get(schedule, schedule)
     # CronSim would read five fields too, minutes first. In reverse it leaves out its start.
     if len(schedule.split()) != 6:
-        return
-    begin = (start if after else start.replace(microsecond=0) + timedelta(seconds=1)).astimezone(zone)
+        return None
+    following = (now.replace(microsecond=0) + timedelta(seconds=1)).astimezone(zone)
     try:
-        for match in CronSim(schedule.replace("?", "*"), begin, reverse=not after):
-            yield match.astimezone(UTC)
+        match = next(CronSim(schedule.replace("?", "*"), following, reverse=True), None)
     except CronSimError:
-        return
+        return None
+    return match and match.astimezone(UTC)
 
 
 def _after_iso(text: str, now: datetime) -> datetime | None:

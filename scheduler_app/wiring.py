@@ -11,10 +11,8 @@ from jobs import Jobs
 from kit.sidecar.client import SdkClient
 from kit.sidecar.pages import Pages
 from kit.sidecar.store import Object, StateStore
-from runs.heads import Heads
 from runs.recorder import Recorder
 from runs.stopping import asked_to_stop
-from scheduling import LONGEST_SECONDS, Scheduling, seconds_until_due
 from settings import Settings
 
 
@@ -22,7 +20,7 @@ from settings import Settings
 class Services:
     """Everything that the routes share."""
 
-    scheduling: Scheduling
+    jobs: Jobs
     recorder: Recorder
     pages: Pages
     streams: asyncio.Semaphore
@@ -32,20 +30,13 @@ class Services:
 @asynccontextmanager
 async def open_services(settings: Settings, session: aiohttp.ClientSession) -> AsyncGenerator[Services]:
     """Build the services on the app's session. No sidecar is needed yet."""
-    retention = settings.retention_seconds
-
-    def outlasting(head: Object) -> float:
-        return min(seconds_until_due(head), LONGEST_SECONDS - retention)
-
     sdk = SdkClient(settings, session, settings.store_timeout_seconds)
     store = StateStore[Object](sdk, settings.state_store)
-    pages = Pages(store, retention=retention, outlasting=outlasting)
-    heads = Heads(store, lambda head: retention + max(0, int(outlasting(head))))
-    jobs = Jobs(session, settings.dapr_http_port, settings.scheduler_timeout_seconds)
+    pages = Pages(store, retention=settings.retention_seconds)
     try:
         with asked_to_stop() as stopping:
             yield Services(
-                scheduling=Scheduling(jobs, heads),
+                jobs=Jobs(session, settings.dapr_http_port, settings.scheduler_timeout_seconds),
                 recorder=Recorder(store, pages, settings.retry_slack_seconds),
                 pages=pages,
                 streams=asyncio.Semaphore(settings.max_streams),

@@ -15,7 +15,7 @@ from uuid import uuid4
 from kit.sidecar.pages import Pages
 from kit.sidecar.store import Object, StateStore
 from runs.models import Outcome, Run
-from scheduling import DEFAULT_INTERVAL_SECONDS, DEFAULT_RETRIES, JobRecord, list_of
+from scheduling import DEFAULT_INTERVAL_SECONDS, DEFAULT_RETRIES, PlacedOrder, list_of
 
 ALL_RUNS = "runs"
 # Seconds without a callback that end a burst, and those after which it is written although it goes on.
@@ -29,6 +29,7 @@ class Arrival:
     job_name: str
     fired_at: datetime
     data: Any
+    order: PlacedOrder | None
     outcome: Outcome
 
 
@@ -88,13 +89,12 @@ class Recorder:
     async def _write(self, arrivals: Sequence[Arrival]) -> list[Run]:
         keys = [ALL_RUNS, *{list_of(arrival.job_name) for arrival in arrivals}]
         heads = {head.key: head for head in await self._store.get_many(keys)}
-        jobs = {key: JobRecord.of(head.value) for key, head in heads.items()}
         last = {key: _last_run(head.value) for key, head in heads.items() if key != ALL_RUNS}
         runs: list[Run] = []
         entries: dict[str, list[Object]] = {ALL_RUNS: []}
         for arrival in arrivals:
             key = list_of(arrival.job_name)
-            run = self._run(arrival, jobs[key], last[key])
+            run = self._run(arrival, last[key])
             last[key] = run
             entry = {"id": uuid4().hex, **run.model_dump(mode="json")}
             entries[ALL_RUNS].append(entry)
@@ -103,23 +103,24 @@ class Recorder:
         await self._pages.append(entries, heads.values())
         return runs
 
-    def _run(self, arrival: Arrival, job: JobRecord | None, last: Run | None) -> Run:
-        due = job.plan.latest(arrival.fired_at) if job else None
+    def _run(self, arrival: Arrival, last: Run | None) -> Run:
+        due = arrival.order.due(arrival.fired_at) if arrival.order else None
         return Run(
             job_name=arrival.job_name,
             fired_at=arrival.fired_at,
             lateness_ms=round((arrival.fired_at - due) / timedelta(milliseconds=1), 1) if due else None,
             data=arrival.data,
-            attempt=self._attempt(arrival, job, last),
+            attempt=self._attempt(arrival, last),
             outcome=arrival.outcome,
         )
 
-    def _attempt(self, arrival: Arrival, job: JobRecord | None, last: Run | None) -> int:
+    def _attempt(self, arrival: Arrival, last: Run | None) -> int:
         # Dapr does not say which attempt a callback is.
-        retries, interval = job.retries if job else (DEFAULT_RETRIES, DEFAULT_INTERVAL_SECONDS)
+        order = arrival.order
+        retries, interval = order.retries if order else (DEFAULT_RETRIES, DEFAULT_INTERVAL_SECONDS)
         if last is None or last.outcome is Outcome.succeeded or (retries is not None and last.attempt > retries):
             return 1
-        is_older_order = job is not None and last.fired_at < job.scheduled_at
+        is_older_order = order is not None and last.fired_at < order.scheduled_at
         is_too_old = arrival.fired_at - last.fired_at > timedelta(seconds=interval + self._slack)
         return 1 if is_older_order or is_too_old else last.attempt + 1
 

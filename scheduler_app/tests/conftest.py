@@ -44,6 +44,11 @@ def largest_value(sidecar: Sidecar) -> int:
     return max(len(value.data) for value in sidecar.values.values())
 
 
+def fire(client: Any, sidecar: Sidecar, name: str = "j") -> Any:
+    """Call the app back as the scheduler does, with the data that it has for the job."""
+    return client.post(f"/job/{name}", json=sidecar.jobs[name]["data"])
+
+
 def problem_of(answer: Any, status: int) -> dict[str, Any]:
     """Return the body of an answer that must be a problem of that status."""
     assert answer.status_code == status, answer.text

@@ -43,12 +43,6 @@ def test_the_faults_are_for_callbacks(client):
     assert client.get("/faults").json() == {"fail_next": 0, "delay_ms": 0, "status": 429, "calls": 2}
 
 
-@pytest.mark.parametrize("path", ["/schedule-job/j", "/job/j", "/events/schedule-job"])
-def test_a_body_that_is_too_large(serve, path):
-    client = serve(max_body_bytes=100)
-    problem_of(client.post(path, content=b" " * 101, headers={"content-type": "application/json"}), 413)
-
-
 def test_an_unexpected_fault_of_the_store_fails_the_callback_that_waits(client, sidecar):
     client.post("/job/j", json=1)
     runs = sidecar.value("runs")

@@ -12,7 +12,7 @@ from kit.engine.instances import Instances, LostInstance, active
 from kit.sidecar.invoke import Invoker
 from kit.sidecar.unavailable import Unavailable
 from messages import Done, Progress, Step, StepResult, ValidationStep, instance_of, run_of
-from orders.refusals import not_begun
+from orders.refusals import NOT_BEGUN
 from records.claims import Claims
 from records.status_events import StatusEvents
 from records.verdicts import Verdicts
@@ -101,7 +101,7 @@ class Activities:
             try:
                 state = await self._instances.state(instance_id)
                 if state and not state.serialized_input:
-                    raise not_begun(step.order.order_id)
+                    raise NOT_BEGUN.of(step.order.order_id)
                 # A later run of the same order, which started after this one had ended, continues.
                 if state is None or run_of(state.serialized_input) != step.run:
                     return StepResult()

@@ -62,7 +62,7 @@ def _from_book(position: Position) -> OrderState:
     if not isinstance(found, Entry):
         if position.lost and position.standing is not Standing.DELETED:
             raise position.lost
-        raise refusals.unknown(order_id)
+        raise refusals.UNKNOWN.of(order_id)
     kind = "completed" if found.status == "delivered" else "failed"
     result = {"order_id": order_id, "status": kind, "final_status": found.status}
     if found.timeline and (error := found.timeline[-1].note):

@@ -17,6 +17,12 @@ from orders.standing import Position, Standing, Standings
 from records.claims import Claim, Claims
 from rescue.watchdog import Watchdog
 
+REFUSALS = {
+    Standing.ENDED: refusals.FINISHED,
+    Standing.BROKEN_OFF: refusals.BROKEN_OFF,
+    Standing.DELETED: refusals.LOST,
+}
+
 
 class Start:
     """Start orders. A claim whose workflow was never scheduled, because of a crash, is used by the next request."""
@@ -38,7 +44,7 @@ class Start:
             order_input = self._claims.input_of(claim, trace)
             await self._instances.schedule("pizza_workflow", instance_of(order.order_id), order_input)
         except AlreadyActive:
-            raise refusals.running(order.order_id) from None
+            raise refusals.RUNNING.of(order.order_id) from None
 
     async def _claim(self, order: Order) -> Claim:
         try:
@@ -50,21 +56,13 @@ class Start:
         claim, order_id = position.claim, order.order_id
         if isinstance(position.found, Unavailable):
             raise position.found  # it may have deleted the order
-        match position.standing:
-            case Standing.CLAIMED if claim and claim.is_for(order):
-                return claim
-            case Standing.DELETED if position.lost:
-                raise refusals.lost(order_id)
-            case Standing.DELETED:
-                try:
-                    return await self._claims.claim(order, token_hex(4), position.etag)
-                except Conflict:
-                    raise refusals.running(order_id) from None
-            case Standing.ENDED:
-                raise refusals.finished(order_id)
-            case Standing.BROKEN_OFF:
-                raise refusals.broken_off(order_id)
-            case Standing.LOST if position.lost:
-                raise position.lost
-            case _:
-                raise refusals.running(order_id)
+        if position.standing is Standing.CLAIMED and claim and claim.is_for(order):
+            return claim
+        if position.standing is Standing.LOST and position.lost:
+            raise position.lost
+        if position.standing is not Standing.DELETED or position.lost:
+            raise REFUSALS.get(position.standing, refusals.RUNNING).of(order_id)
+        try:
+            return await self._claims.claim(order, token_hex(4), position.etag)
+        except Conflict:
+            raise refusals.RUNNING.of(order_id) from None

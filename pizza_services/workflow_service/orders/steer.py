@@ -17,6 +17,14 @@ UNDER_WAY = (Standing.NOT_BEGUN, Standing.RUNNING, Standing.PAUSED)
 BEFORE_ITS_END = (
     Standing.RUNNING, Standing.PAUSED, Standing.RESTARTING, Standing.BROKEN_OFF, Standing.COMPENSATING, Standing.LOST,
 )  # fmt: skip
+REFUSALS = {
+    Standing.NOT_BEGUN: refusals.NOT_BEGUN,
+    Standing.RESTARTING: refusals.RESTARTING,
+    Standing.ENDING: refusals.FINISHED,
+    Standing.ENDED: refusals.FINISHED,
+    Standing.BROKEN_OFF: refusals.BROKEN_OFF,
+    Standing.COMPENSATING: refusals.BROKEN_OFF,
+}
 
 
 class Steer:
@@ -66,23 +74,7 @@ class Steer:
     async def _allowed(self, order_id: str, *allowed: Standing) -> Position:
         position = await self._standings.of(order_id)
         if position.standing not in allowed:
-            raise _refusal(position)
+            if position.standing is Standing.LOST and position.lost:
+                raise position.lost
+            raise REFUSALS.get(position.standing, refusals.UNKNOWN).of(order_id)
         return position
-
-
-def _refusal(position: Position) -> Exception:
-    order_id = position.order_id
-    match position.standing:
-        case Standing.NOT_BEGUN:
-            return refusals.not_begun(order_id)
-        case Standing.RESTARTING:
-            return refusals.restarting(order_id)
-        case Standing.ENDING | Standing.ENDED:
-            return refusals.finished(order_id)
-        case Standing.BROKEN_OFF | Standing.COMPENSATING:
-            return refusals.broken_off(order_id)
-        case Standing.LOST:
-            assert position.lost
-            return position.lost
-        case _:
-            return refusals.unknown(order_id)

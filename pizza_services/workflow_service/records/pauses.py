@@ -93,7 +93,7 @@ class Pauses:
             sent = Command(run=run, told=command, at=datetime.now(UTC), by=token_hex(4))
             await self._store.save(_key(order_id), sent, etag, is_unique=True)
         except Conflict:
-            raise refusals.clash(order_id) from None
+            raise refusals.CLASH.of(order_id) from None
 
     def _is_old(self, command: Command) -> bool:
         # The request may have crashed before it sent the command.

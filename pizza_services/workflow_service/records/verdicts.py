@@ -74,14 +74,14 @@ class Verdicts:
             or (pizza.run, pizza.attempt, "validate_pizza") != (progress.run, progress.attempt, progress.step)
             or validation.attempt not in (None, pizza.attempt)
         ):
-            raise refusals.not_waiting(order_id)
+            raise refusals.NOT_WAITING.of(order_id)
         if pizza.status == "pending_validation":
             given = pizza.model_copy(update={"status": verdict})
             try:
                 # An equal verdict in the way is this one, whose answer was lost, or does as well.
                 await self._store.save(_key(order_id), given, found.etag, is_unique=True)
             except Conflict:
-                raise refusals.clash(order_id) from None
+                raise refusals.CLASH.of(order_id) from None
         elif pizza.status != verdict:
             raise refusals.Refused(409, "VALIDATED", f"This pizza of order {order_id} was {pizza.status} already.")
         event = Verdict(run=pizza.run, attempt=pizza.attempt, approved=validation.verdict)

@@ -3,24 +3,82 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from labctl.stack import TEST_OFFSET, Stack, infrastructure_ports
-from labctl.up import lifecycle, processes
+from labctl.up import lifecycle, logfiles, processes
 from tests.tilt import tilt
-from tests.tilt.commands import TiltUp
+from tests.tilt.tilt import Resource
 
 STACK = Stack("tilt", TEST_OFFSET)
+READY_WITHIN = 120
+GRACE = 30  # seconds between Tilt's SIGTERM and its SIGKILL
 
 
 def port_of(port: int) -> int:
     """Return the port of this stack for a port of the plan."""
     names = {number: name for name, number in infrastructure_ports(0).items()}
     return STACK.ports[names[port]] if port in names else port + STACK.offset
+
+
+def passes(probe: dict[str, Any] | None) -> bool:
+    """Return whether a probe of the Tiltfile passes at this stack."""
+    if probe is None:
+        return True
+    if connection := probe.get("tcp_socket"):
+        return processes.answers(port_of(connection["port"]))
+    request = probe["http_get"]
+    return processes.http_status(port_of(request["port"]), request["path"]) == 200
+
+
+class TiltUp:
+    """`tilt up` for some resources: their commands, as Tilt runs them."""
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self.serving: dict[str, subprocess.Popen[bytes]] = {}
+        self.ready: set[str] = set()
+
+    def start(self, *resources: Resource) -> None:
+        """Run their commands, and wait until all their probes pass."""
+        for one in resources:
+            if one.cmd:
+                assert self._popen(one.name, one.cmd).wait(READY_WITHIN) == 0, self._tail(one.name)
+            if one.serve_cmd:
+                self.serving[one.name] = self._popen(one.name, one.serve_cmd)
+        for one in resources:
+            assert processes.wait_until(partial(passes, one.probe), READY_WITHIN), self._tail(one.name)
+            self.ready.add(one.name)
+
+    def end(self, name: str) -> None:
+        """Send SIGTERM to a command's group, and SIGKILL if it has not ended in time."""
+        process = self.serving.pop(name)
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _popen(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+        environment = os.environ | {"LAB_STACK_NAME": STACK.name, "LAB_PORT_OFFSET": str(STACK.offset)}
+        with (self.logs / f"{name}.log").open("ab") as log:
+            # As Tilt does: in its own process group, in the Tiltfile's folder.
+            return subprocess.Popen(
+                command, cwd=tilt.ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _tail(self, name: str) -> str:
+        return f"{name} is not ready:{logfiles.tail(self.logs / f'{name}.log')}"
 
 
 def greeting() -> str:
@@ -35,26 +93,33 @@ def pids(app_id: str) -> set[int]:
 
 
 @pytest.fixture
-def free_ports() -> Iterator[None]:
-    """The other tests' stack has these same ports; it is brought up again by the next test that needs it."""
+def tilt_up(tmp_path: Path) -> Iterator[TiltUp]:
+    # The other tests' stack has these same ports; it is brought up again by the next test that needs it.
     lifecycle.down(Stack("test", TEST_OFFSET))
-    yield
+    up = TiltUp(tmp_path)
+    yield up
+    for name in reversed(up.serving):
+        os.killpg(up.serving[name].pid, signal.SIGKILL)
     lifecycle.down(STACK)
 
 
 @pytest.mark.lab("invocation")
-@pytest.mark.usefixtures("free_ports")
-def test_the_invocation_lab_comes_up_reloads_an_app_and_leaves_nothing(tmp_path: Path) -> None:
-    environment = {"LAB_STACK_NAME": STACK.name, "LAB_PORT_OFFSET": str(STACK.offset)}
-    with TiltUp(tilt.run("invocation"), environment, port_of, tmp_path / "logs", within=240) as up:
-        assert list(up.serving) == ["redis", "placement", "scheduler", "callee-app", "caller-app", "callee-grpc-app"]
-        assert greeting() == "Hello, Ada from callee-app!"
+def test_the_invocation_lab_comes_up_reloads_an_app_and_leaves_nothing(tilt_up: TiltUp) -> None:
+    resources = tilt.run("invocation")
+    while waiting := [one for one in resources.values() if one.name not in tilt_up.ready]:
+        tilt_up.start(*(one for one in waiting if tilt_up.ready.issuperset(one.resource_deps)))
+    assert list(tilt_up.serving) == ["redis", "placement", "scheduler", "callee-app", "caller-app", "callee-grpc-app"]
+    assert greeting() == "Hello, Ada from callee-app!"
 
-        callee, caller = pids("callee-app"), pids("caller-app")
-        up.reload("callee-app")
-        assert len(pids("callee-app")) == 2
-        assert pids("callee-app").isdisjoint(callee)
-        assert pids("caller-app") == caller
-        assert greeting() == "Hello, Ada from callee-app!"
-    left = [f"{one.kind} {one.name} (pid {one.pid})" for one in processes.find(STACK)]
-    assert left == []
+    callee, caller = pids("callee-app"), pids("caller-app")
+    # As after a changed file.
+    tilt_up.end("callee-app")
+    tilt_up.start(resources["callee-app"])
+    assert len(pids("callee-app")) == 2
+    assert pids("callee-app").isdisjoint(callee)
+    assert pids("caller-app") == caller
+    assert greeting() == "Hello, Ada from callee-app!"
+
+    for name in reversed(list(tilt_up.serving)):
+        tilt_up.end(name)
+    assert [f"{one.kind} {one.name} (pid {one.pid})" for one in processes.find(STACK)] == []

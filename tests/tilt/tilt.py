@@ -1,7 +1,7 @@
 """Runs the Tiltfile in a Starlark interpreter, with Tilt's own functions recorded instead of carried out.
 
-Tilt itself cannot be had on the machines these tests are made for. Each function here has the parameters of Tilt's
-(tilt-dev/tilt, internal/tiltfile/api), so that a wrong name fails as it would there.
+Tilt itself cannot be had on the machines these tests are made for. Each function here has those of Tilt's parameters
+that the Tiltfile uses (tilt-dev/tilt, internal/tiltfile/api), so that a wrong name fails as it would there.
 """
 
 from __future__ import annotations
@@ -46,56 +46,43 @@ class Tilt:
         self,
         name: str,
         cmd: str | list[str] = "",
-        deps: list[str] | None = None,
-        trigger_mode: int = 0,
+        deps: Sequence[str] = (),
         resource_deps: Sequence[str] = (),
         ignore: Sequence[str] = (),
-        auto_init: bool = True,
         serve_cmd: str | list[str] = "",
-        allow_parallel: bool = False,
         links: Sequence[dict[str, str]] = (),
         labels: Sequence[str] = (),
-        env: dict[str, str] | None = None,
-        serve_env: dict[str, str] | None = None,
         readiness_probe: dict[str, Any] | None = None,
-        dir: str = "",
-        serve_dir: str = "",
     ) -> None:
         """Record it; raise ValueError where Tilt refuses it."""
         if not (cmd or serve_cmd):
             raise ValueError("local_resource must have a cmd and/or a serve_cmd, but both were empty")
         if name in {one.name for one in self.resources}:
             raise ValueError(f"Local resource {name} has been defined multiple times")
-        lists = (list(deps or []), list(ignore), list(resource_deps), list(links), list(labels))
+        lists = (list(deps), list(ignore), list(resource_deps), list(links), list(labels))
         self.resources.append(Resource(name, _command(cmd), _command(serve_cmd), *lists, probe=readiness_probe))
 
     def probe(
         self,
-        initial_delay_secs: int = 0,
         timeout_secs: int = 1,
         period_secs: int = 10,
-        success_threshold: int = 1,
-        failure_threshold: int = 3,
-        exec: dict[str, Any] | None = None,
         http_get: dict[str, Any] | None = None,
         tcp_socket: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return a probe as its action by name; raise ValueError unless it has exactly one."""
-        actions = {"exec": exec, "http_get": http_get, "tcp_socket": tcp_socket}
-        given = {name: action for name, action in actions.items() if action}
-        if len(given) != 1:
+        actions = {"http_get": http_get, "tcp_socket": tcp_socket}
+        found = {name: action for name, action in actions.items() if action}
+        if len(found) != 1:
             raise ValueError("exactly one of exec, http_get, or tcp_socket must be specified")
-        return given | {"period_secs": period_secs, "timeout_secs": timeout_secs}
+        return found | {"period_secs": period_secs, "timeout_secs": timeout_secs}
 
-    def http_get_action(
-        self, port: int, host: str = "localhost", scheme: str = "http", path: str = ""
-    ) -> dict[str, Any]:
+    def http_get_action(self, port: int, path: str = "") -> dict[str, Any]:
         """Return a GET request; the port has to be an int, as in Tilt."""
-        return {"port": _integer(port), "host": host, "scheme": scheme, "path": path}
+        return {"port": _integer(port), "host": "localhost", "scheme": "http", "path": path}
 
-    def tcp_socket_action(self, port: int, host: str = "localhost") -> dict[str, Any]:
+    def tcp_socket_action(self, port: int) -> dict[str, Any]:
         """Return a connection; the port has to be an int, as in Tilt."""
-        return {"port": _integer(port), "host": host}
+        return {"port": _integer(port), "host": "localhost"}
 
     def link(self, url: str, name: str) -> dict[str, str]:
         """Return a link of the web page."""

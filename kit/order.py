@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from kit.ledger import Done, Task
 
@@ -34,9 +34,10 @@ class OrderTask(Task):
     customer: Customer
 
 
-class OrderAnswer(Done):
-    """The order and its status. Each service has its own, with the status that its step has."""
+class OrderDone(Done):
+    """The order, and the status that it has after the step."""
 
-    pizza_type: str
-    size: str
-    customer: Customer
+    status: str = Field(examples=["confirmed", "cooked", "delivered"])
+    pizza_type: str = Field(examples=[ORDER["pizza_type"]])
+    size: str = Field(examples=[ORDER["size"]])
+    customer: Customer = Field(examples=[ADA])

@@ -1,6 +1,6 @@
 """The tests that each pizza service with a ledger has to pass at its edge, and the order in them.
 
-A conftest.py names this module in `pytest_plugins`, so that a failed assertion shows its values.
+A conftest.py names this module in `pytest_plugins`, after `kit.fakes.service`.
 """
 
 import json
@@ -27,6 +27,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
     *[({"customer": {**CUSTOMER, "phone": bad}}, "customer.phone") for bad in ("", "12", "1" * 31, "call me")],
     *[({"order_id": bad}, "order_id") for bad in ("", "a||b", 7)],
 ]
+
+
+@pytest.fixture
+def defaults(sidecar: Any) -> dict[str, Any]:
+    """Return the settings of a service beside the sidecar, whose steps take no time."""
+    return sidecar.ports | {"step_seconds": 0}
 
 
 def done(status: str, **key: Any) -> dict[str, Any]:

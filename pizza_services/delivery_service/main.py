@@ -8,8 +8,7 @@ from kit.edge.faults import Faults, may_fail
 from kit.edge.problems import documented
 from kit.edge.service import build, serve
 from kit.ledger import Done, LedgerDep, StepSeconds, Task
-from kit.order import OrderTask
-from models import OrderDone
+from kit.order import OrderDone, OrderTask
 from settings import Settings
 
 router = APIRouter(dependencies=[Depends(may_fail)])

@@ -14,8 +14,7 @@ from kit.edge.service import build, serve
 from kit.engine.health import check_worker
 from kit.engine.worker import Worker, running
 from kit.ledger import Done, LedgerDep, StepSeconds, Task
-from kit.order import OrderTask
-from models import OrderDone
+from kit.order import OrderDone, OrderTask
 from settings import Settings
 from steps import QualityCheck
 

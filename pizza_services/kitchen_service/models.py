@@ -1,17 +1,9 @@
-"""The answers of the kitchen."""
+"""The input and the result of the kitchen's quality check."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from kit.ledger import Task
-from kit.order import ORDER, OrderAnswer, PizzaType
-
-
-class OrderDone(OrderAnswer):
-    """The order and its status."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{**ORDER, "status": "cooked"}]})
-
-    status: str = Field(examples=["cooked"])
+from kit.order import PizzaType
 
 
 class QualityTask(Task):

@@ -1,17 +1,3 @@
 """Fixtures: the service in this process, beside a stand-in for its sidecar."""
 
-from pathlib import Path
-from typing import Any
-
-import pytest
-
-from kit.fakes.sidecar import Sidecar
-
 pytest_plugins = ["kit.fakes.service", "kit.fakes.beside", "kit.fakes.pizza"]
-SERVICE = Path(__file__).parent.parent
-
-
-@pytest.fixture
-def defaults(sidecar: Sidecar) -> dict[str, Any]:
-    """Return the settings of a service beside the sidecar, whose steps take no time."""
-    return sidecar.ports | {"step_seconds": 0}

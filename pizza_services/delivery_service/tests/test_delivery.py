@@ -1,8 +1,15 @@
 """Delivery brings each pizza once, and a recall is for the whole run of an order, whichever pizza is on its way."""
 
+from pathlib import Path
+
 import pytest
 
-from kit.fakes.pizza import ORDER, TASK, done, ledger, order_done
+from kit.fakes.pizza import ORDER, TASK, Edge, done, ledger, order_done
+
+
+class TestEdge(Edge):
+    folder, app_id, action, status = Path(__file__).parent.parent, "pizza-delivery", "deliver", "delivered"
+    compensations = ("recall",)
 
 
 def test_each_attempt_is_a_delivery_and_is_answered_with_its_status(client):

@@ -1,8 +1,6 @@
 """Fixtures: the service in this process, beside a stand-in for its sidecar."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,7 +8,6 @@ from kit.fakes.engine import Engine
 from kit.fakes.sidecar import Sidecar, running_sidecar
 
 pytest_plugins = ["kit.fakes.service", "kit.fakes.pizza"]
-SERVICE = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -25,9 +22,3 @@ def sidecar(engine: Engine) -> Iterator[Sidecar]:
     with running_sidecar(engine.add_to) as running:
         running.connected_workers = lambda: engine.connected()
         yield running
-
-
-@pytest.fixture
-def defaults(sidecar: Sidecar) -> dict[str, Any]:
-    """Return the settings of a service beside the sidecar, whose steps take no time."""
-    return sidecar.ports | {"step_seconds": 0}

@@ -1,6 +1,13 @@
 """The kitchen cooks each pizza once; one that was rejected is discarded, and another one is cooked."""
 
-from kit.fakes.pizza import ORDER, TASK, done, ledger, order_done
+from pathlib import Path
+
+from kit.fakes.pizza import ORDER, TASK, Edge, done, ledger, order_done
+
+
+class TestEdge(Edge):
+    folder, app_id, action, status = Path(__file__).parent.parent, "pizza-kitchen", "cook", "cooked"
+    compensations = ("discard",)
 
 
 def test_a_pizza_is_cooked_once_and_answered_with_its_status(client):

@@ -1,7 +1,13 @@
-"""Who may call, faults on purpose, and the bound on bodies."""
+"""Who may call, faults on purpose, the bound on bodies, and the end of the process."""
+
+import json
+import signal
+from urllib.request import Request, urlopen
 
 import pytest
-from conftest import cloud_event, turn
+from conftest import SERVICE, cloud_event, turn
+
+from kit.fakes.waiting import eventually, listens, process
 
 FROM_DAPR = ["/events/conversations", "/events/conversations-dead", "/job/trim-x"]
 
@@ -30,3 +36,19 @@ def test_events_may_be_as_large_as_dapr_delivers_them(client):
 
 def test_the_welcome_names_the_routes(client):
     assert "/memories/{user_id}" in client.get("/").json()["message"]
+
+
+def test_an_event_in_flight_is_stored_after_sigterm(sidecar):
+    with process(SERVICE, **{name.upper(): port for name, port in sidecar.ports.items()}) as (running, port):
+
+        def end(method, _):
+            if method == "SaveState" and listens(port):
+                running.terminate()
+                eventually(lambda: not listens(port))
+
+        sidecar.before = end
+        event = json.dumps(cloud_event(turn(1))).encode()
+        answer = urlopen(Request(f"http://127.0.0.1:{port}/events/conversations", event))
+        assert json.load(answer) == {"status": "SUCCESS"}
+        assert running.wait(10) in (0, -signal.SIGTERM)
+    assert sidecar.value("conversation:s-1:0")["ids"] == ["m-1"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 import uvicorn
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.convertors import PathConvertor, register_url_convertor
 
 from kit.edge import faults as fault_switches
@@ -15,7 +15,7 @@ from kit.edge.faults import Faults
 from kit.edge.limits import BodyLimits
 from kit.edge.models import Health, Welcome
 from kit.edge.settings import ServiceSettings
-from kit.edge.token import HEADER, OnlySidecar
+from kit.edge.token import HEADER, only_dapr
 from kit.sidecar import unavailable
 from kit.sidecar.ready import check_ready
 
@@ -51,7 +51,7 @@ def build(
     lifespan: opens the service's collaborators and yields them; each becomes a member of `request.state`. It finds
     `app.state.settings` and `app.state.session`, the one HTTP session to the sidecar.
     ready: raises Unavailable while the app needs more than its sidecar to serve.
-    only_sidecar: refuse every caller without the APP_API_TOKEN. faults: switches at `/faults`, if FAULTS_ENABLED.
+    only_sidecar: refuse callers of the routers who lack the APP_API_TOKEN. faults: switches, if FAULTS_ENABLED.
     """
     logs.configure(settings.log_level)
     app = FastAPI(title=title, version="1.0.0", description=description, lifespan=_with_session(lifespan))
@@ -62,12 +62,11 @@ def build(
     for error, handler in (exception_handlers or {}).items():
         app.add_exception_handler(error, handler)
     app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes, max_seconds=settings.max_body_seconds)
-    if only_sidecar and settings.app_api_token:
-        app.add_middleware(OnlySidecar, token=settings.app_api_token)
     app.add_middleware(logs.TraceContext)
     switches = [fault_switches.router] if faults and settings.faults_enabled else []
-    for each in (*routers, *switches, router):
-        app.include_router(each)
+    for each in (*routers, *switches):
+        app.include_router(each, dependencies=[Depends(only_dapr)] if only_sidecar else [])
+    app.include_router(router)
     return app
 
 

@@ -10,6 +10,7 @@ from labctl.bench import attempts, chat, invocation, jobs, lateness, pizza, repo
 from labctl.errors import LabError
 from labctl.stack import ROOT
 from labctl.terminal import print_whole
+from labctl.up import remembered
 from labctl.up.private_stack import private_stack
 
 BENCHES = {
@@ -36,37 +37,27 @@ def run(
         raise LabError(f"There is no bench {name!r}. The benches are: {', '.join(BENCHES)}.")
     if seconds <= 0:
         raise LabError("--seconds has to be more than 0.")
-    with private_stack("bench", "a bench", ", because each would slow down the other") as stack:
-        try:
-            result = BENCHES[name](stack, console, seconds, full)
-        except KeyboardInterrupt:
-            console.print("\nStopping …")
-            return 130
-    print_whole(console, result.table)
-    for line in result.notes:
-        console.print(line)
+    with private_stack("bench") as stack:
+        result = BENCHES[name](stack, console, seconds, full)
+        dapr = remembered.find_runtime(stack).version()
+    print_whole(console, report.table(result))
     met = report.say_targets(console, result.targets)
     if json_:
-        report.write(json_, result)
+        report.write(json_, result.rows, dapr)
         console.print(f"Written to {json_}.")
     return 0 if met or not check else 1
 
 
-def plot(name: str, console: Console) -> int:
-    """Measure what a bench's picture shows, draw it into docs/img, and return the exit code.
+def plot(name: str, console: Console) -> None:
+    """Measure what a bench's picture shows, and draw it into docs/img.
 
     Raise LabError for a bench without a picture, as `private_stack` does, and when a measurement fails.
     """
     if name not in PICTURES:
         raise LabError(f"There is no picture of the bench {name!r}, only of: {', '.join(PICTURES)}.")
-    with private_stack("bench", "a bench", ", because each would slow down the other") as stack:
-        try:
-            drawn = PICTURES[name].measure(stack, console)
-        except KeyboardInterrupt:
-            console.print("\nStopping …")
-            return 130
+    with private_stack("bench") as stack:
+        drawn = PICTURES[name].measure(stack, console)
     FOLDER.mkdir(exist_ok=True)
     file = FOLDER / PICTURES[name].FILE
     file.write_text(drawn)
     console.print(f"Written to {file.relative_to(ROOT)}.")
-    return 0

@@ -24,7 +24,7 @@ import httpx
 from rich.console import Console
 
 from labctl import runfile
-from labctl.bench.svg import WIDTH, Picture, place
+from labctl.bench.svg import Picture, place
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.stack import ROOT, Stack
@@ -36,7 +36,7 @@ TO_THE_BREAKER = 10  # failures in a row
 _LOOK_EVERY = 0.01  # seconds between two looks at callee's count
 _ASK_EVERY = 2.0  # seconds between two calls while the breaker is open
 _PATIENCE = 90  # seconds
-_PANEL = 64  # pixels
+_ROW = 46  # pixels
 
 
 @dataclass(frozen=True)
@@ -150,41 +150,21 @@ def _from_the_first(attempts: list[Attempt]) -> list[Attempt]:
 
 
 def draw(panels: list[Panel]) -> str:
-    """Return the picture: one row of attempts for each policy."""
-    picture = Picture(_PANEL * len(panels), "When Dapr calls a failing app again")
+    """Return the picture: one row of attempts for each policy, over the same time."""
+    bottom = _ROW * len(panels)
+    picture = Picture(bottom + 46, "When Dapr calls a failing app again")
+    highest = 10 * (int(max(panel.attempts[-1].at for panel in panels) / 10) + 1)
     for number, panel in enumerate(panels):
-        top = _PANEL * number
-        line = top + 34
-        highest = 10 * (int(panel.attempts[-1].at / 10) + 1)
-        _draw_open(picture, panel, line, highest)
+        top = _ROW * number
         picture.text(place(0, highest), top + 16, panel.title, "bold")
-        _draw_legend(picture, panel, top + 16)
-        picture.axis(line + 9, highest, 5, "s")
         for one in panel.attempts:
-            draw_one = picture.cross if one.outcome == "refused" else picture.dot
-            draw_one(place(one.at, highest), line, one.outcome, f"{one.at:g} s: {one.outcome}")
+            picture.dot(place(one.at, highest), top + 32, one.outcome, f"{one.at:g} s: {one.outcome}")
+    picture.axis(bottom, highest, 5, "s")
+    for number, outcome in enumerate(("failed", "refused", "succeeded")):
+        x = 22.0 + 100 * number
+        picture.dot(x, bottom + 36, outcome, outcome)
+        picture.text(x + 10, bottom + 40, outcome, "faint")
     return picture.done(json.dumps([asdict(panel) for panel in panels], separators=(",", ":")))
-
-
-def _draw_open(picture: Picture, panel: Panel, line: float, highest: float) -> None:
-    """Fill the time in which the breaker was open: from the last failure to the first success."""
-    failed = [one.at for one in panel.attempts if one.outcome == "failed"]
-    succeeded = [one.at for one in panel.attempts if one.outcome == "succeeded"]
-    if succeeded:
-        start = place(failed[-1], highest)
-        picture.box(start, line - 9, place(succeeded[0], highest) - start, 18, "open")
-
-
-def _draw_legend(picture: Picture, panel: Panel, y: float) -> None:
-    """Name the marks of a panel at its right end."""
-    x = WIDTH - 20.0
-    for outcome in ("succeeded", "refused", "failed"):
-        if any(one.outcome == outcome for one in panel.attempts):
-            x -= 7.0 * len(outcome)
-            picture.text(x, y, outcome, "faint")
-            mark = picture.cross if outcome == "refused" else picture.dot
-            mark(x - 10, y - 4, outcome, outcome)
-            x -= 30
 
 
 def read(measured: str) -> list[Panel]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 import httpx
 
 from labctl.bench import load
+from labctl.bench.report import p50_p99
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.up import processes
@@ -24,23 +25,8 @@ _PATIENCE = 60  # seconds for jobs that are due to have arrived
 _PAGE = 200  # runs; the most that the app returns at once
 
 
-class Way(Protocol):
-    """A place to schedule jobs: the URL, the body of a one-shot, and when the jobs fired."""
-
-    name: str
-    url: str
-
-    def order(self, due: str) -> dict[str, Any]:
-        """Return the body that schedules a one-shot."""
-        ...
-
-    def arrivals(self, http: httpx.Client, prefix: str) -> dict[str, datetime]:
-        """Return when the jobs with that prefix fired, by name. The first time counts."""
-        ...
-
-
 class Bare:
-    """The sidecar's jobs API, and an app that only notes the time."""
+    """Where jobs are scheduled: the sidecar's jobs API, with an app that only notes the time."""
 
     name = "bare"
 
@@ -53,13 +39,13 @@ class Bare:
         return {"dueTime": due, "data": {"order": 17}}
 
     def arrivals(self, http: httpx.Client, prefix: str) -> dict[str, datetime]:
-        """Return when the jobs fired."""
+        """Return when the jobs with that prefix fired, by name. The first time counts."""
         seen: list[tuple[str, float]] = http.get(f"{self._app}/arrivals").raise_for_status().json()
         return {name: datetime.fromtimestamp(when, UTC) for name, when in reversed(seen) if name.startswith(prefix)}
 
 
 class Service:
-    """The scheduler app."""
+    """Where jobs are scheduled: the scheduler app."""
 
     name = "app"
 
@@ -86,19 +72,18 @@ class Service:
 
 @dataclass(frozen=True)
 class Batch:
-    """Jobs that were scheduled and fired: the requests, jobs fired a second, and how late each was (ms)."""
+    """Jobs that were scheduled and fired: the requests, and by how many milliseconds each job was late."""
 
     scheduled: load.Load
-    fired_per_second: float
     late_ms: list[float]
 
     @property
-    def rate(self) -> float:
-        """Jobs scheduled a second."""
-        return self.scheduled.requests_per_second
+    def fired(self) -> load.Load:
+        """Jobs fired a second, counted to the last one, and how late they were."""
+        return load.Load(1000 * len(self.late_ms) / max(self.late_ms), *p50_p99(self.late_ms))
 
 
-def fire(program: Path, http: httpx.Client, way: Way, count: int, rate: float) -> Batch:
+def fire(program: Path, http: httpx.Client, way: Bare | Service, count: int, rate: float) -> Batch:
     """Schedule `count` one-shots, all due at one moment, and wait until they have fired. Raise LabError.
 
     rate: the measured rate of scheduling. The jobs are due after three times the time that scheduling takes.
@@ -123,5 +108,4 @@ def fire(program: Path, http: httpx.Client, way: Way, count: int, rate: float) -
     processes.wait_until(lambda: datetime.now(UTC) > asked_from, early + _FIRE_WITHIN + 5)
     if not processes.wait_until(all_fired, _PATIENCE, 1):
         raise LabError(f"Of {count} jobs due at once {len(arrivals)} fired within {_PATIENCE} s ({way.name}).")
-    late = [(moment - due).total_seconds() for moment in arrivals.values()]
-    return Batch(scheduled, len(late) / max(late), [seconds * 1000 for seconds in late])
+    return Batch(scheduled, [(moment - due).total_seconds() * 1000 for moment in arrivals.values()])

@@ -16,19 +16,17 @@ its resiliency policy and API log. The baselines' sidecars have no resiliency po
 
 from __future__ import annotations
 
-import platform
-from dataclasses import dataclass
-from statistics import median, quantiles
+from typing import Any
 
 from rich.console import Console
 
 from labctl.bench import load
 from labctl.bench.baselines import with_baselines
 from labctl.bench.load import Load
-from labctl.bench.report import Result, Target, figures_table, row_of
+from labctl.bench.report import Result, Target, row_of
 from labctl.progress import Steps
 from labctl.stack import Stack
-from labctl.up import lifecycle, remembered
+from labctl.up import lifecycle
 
 CONNECTIONS = (1, 16)
 LIMIT, TAUGHT = "raw_sidecar", "taught"
@@ -38,27 +36,6 @@ OF_RAW_SIDECAR = 0.6
 TIMES_TAUGHT = 20.0
 
 _WARM_UP = 0.5  # seconds; connections are made and Python's caches filled
-
-
-@dataclass(frozen=True)
-class Figures:
-    """The medians of a row's slices at one number of connections.
-
-    spread: the distance between the quartiles of the slices' rates, as a share of the median.
-    """
-
-    requests_per_second: float
-    p50_ms: float
-    p99_ms: float
-    spread: float
-
-    @classmethod
-    def of(cls, runs: list[Load]) -> Figures:
-        """Return the medians of at least two slices."""
-        rates = [run.requests_per_second for run in runs]
-        lower, middle, upper = quantiles(rates, n=4, method="inclusive")
-        latencies = median(run.p50_ms for run in runs), median(run.p99_ms for run in runs)
-        return cls(middle, *latencies, (upper - lower) / middle)
 
 
 def measure(stack: Stack, console: Console, seconds: float, _full: bool) -> Result:
@@ -78,11 +55,7 @@ def measure(stack: Stack, console: Console, seconds: float, _full: bool) -> Resu
             for (name, connections), measured in runs.items():
                 measured.append(load.run(program, urls[name], connections, min(seconds / rounds, SLICE)))
                 advance()
-    with steps.step("the load generator alone"):
-        ceiling = load.ceiling(program, stack, max(CONNECTIONS), SLICE * FEWEST_ROUNDS)
-    runtime = remembered.find_runtime(stack)
-    versions = {"dapr": runtime.version(), "python": platform.python_version(), "load_generator": load.version(program)}
-    return result({key: Figures.of(measured) for key, measured in runs.items()}, ceiling, versions)
+    return result({key: load.median_of(measured) for key, measured in runs.items()})
 
 
 def row_urls(stack: Stack) -> dict[str, str]:
@@ -103,29 +76,19 @@ def row_urls(stack: Stack) -> dict[str, str]:
     }
 
 
-def result(figures: dict[tuple[str, int], Figures], ceiling: Load, versions: dict[str, str]) -> Result:
-    """Return the table, rows and targets of these figures, by row and number of connections."""
-    columns = ("conn.", "req/s", "spread", "p50 ms", "p99 ms", "of raw", "taught")
-    table = figures_table("of raw: of the raw sidecar; taught: times the taught way", "row", columns)
-    rows: list[dict[str, object]] = []
+def result(figures: dict[tuple[str, int], Load]) -> Result:
+    """Return the rows and targets of these figures, by row and number of connections."""
+    rows: list[dict[str, Any]] = []
     for connections in CONNECTIONS:
-        limit = figures[LIMIT, connections].requests_per_second
-        taught = figures[TAUGHT, connections].requests_per_second
+        limit = figures[LIMIT, connections].per_second
         for name in (name for name, count in figures if count == connections):
             one = figures[name, connections]
-            rate = one.requests_per_second
-            cells = [f"{rate:,.0f}", f"{one.spread:.0%}", f"{one.p50_ms:.2f}", f"{one.p99_ms:.2f}"]
-            table.add_row(name, str(connections), *cells, f"{rate / limit:.2f}", f"{rate / taught:.1f}")
-            rows.append(row_of(name, connections, one.p50_ms, one.p99_ms, rate / limit, requests_per_second=rate))
-        table.add_section()
+            ratio = one.per_second / limit
+            rows.append(row_of(name, connections, one.p50_ms, one.p99_ms, ratio, requests_per_second=one.per_second))
     most = max(CONNECTIONS)
-    ours = figures["caller_url", most].requests_per_second
+    ours, raw, taught = (figures[name, most].per_second for name in ("caller_url", LIMIT, TAUGHT))
     targets = [
-        Target(f"caller_url to raw_sidecar at {most}", OF_RAW_SIDECAR, ours / figures[LIMIT, most].requests_per_second),
-        Target(f"caller_url to taught at {most}", TIMES_TAUGHT, ours / figures[TAUGHT, most].requests_per_second),
+        Target(f"caller_url to raw_sidecar at {most}", OF_RAW_SIDECAR, ours / raw),
+        Target(f"caller_url to taught at {most}", TIMES_TAUGHT, ours / taught),
     ]
-    fastest = max(one.requests_per_second for one in figures.values())
-    alone = ceiling.requests_per_second
-    note = f"The load generator alone: {alone:,.0f} requests/s against a server that does nothing, "
-    note += f"{alone / fastest:.1f} times the fastest row."
-    return Result(table, rows, targets, versions, [note])
+    return Result("ratio: of the raw sidecar's rate", rows, targets)

@@ -16,9 +16,7 @@ each one to disk (etcd).
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import httpx
@@ -29,10 +27,10 @@ from labctl import runfile
 from labctl.bench import load
 from labctl.bench.baselines import with_baselines
 from labctl.bench.batches import CONNECTIONS, SLOWEST, Bare, Batch, Service, fire
-from labctl.bench.report import Result, Target, figures_table, p50_p99, row_of, significant
+from labctl.bench.report import Result, Target, row_of, significant
 from labctl.progress import Steps
 from labctl.stack import Stack
-from labctl.up import lifecycle, processes, remembered
+from labctl.up import lifecycle, processes
 
 AT_ONCE = 1_000
 SECONDS_A_ROUND = 2.0  # of --seconds, whose default makes three rounds
@@ -63,7 +61,9 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
     grown: list[Grown] = []
     with httpx.Client(timeout=30) as http:
         with steps.step("warm-up"):
-            rates = {way.name: fire(program, http, way, BESIDE_PENDING, SLOWEST).rate for way in (bare, app)}
+            rates = {
+                way.name: fire(program, http, way, BESIDE_PENDING, SLOWEST).scheduled.per_second for way in (bare, app)
+            }
         waiting = 0
         for count in PENDING_FULL if full else PENDING:
             with steps.step(f"{BESIDE_PENDING} jobs fire while {count:,} wait"):
@@ -78,8 +78,7 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
                 for way in (bare, app):
                     batches[way.name].append(fire(program, http, way, AT_ONCE, rates[way.name]))
                     advance()
-    versions = {"dapr": remembered.find_runtime(stack).version(), "python": platform.python_version()}
-    return result(batches, grown, versions | {"load_generator": load.version(program)})
+    return result(batches, grown)
 
 
 def _scheduler_mib(stack: Stack) -> float:
@@ -87,40 +86,26 @@ def _scheduler_mib(stack: Stack) -> float:
     return psutil.Process(pid).memory_info().rss / 2**20
 
 
-def result(batches: dict[str, list[Batch]], grown: list[Grown], versions: dict[str, str]) -> Result:
-    """Return the table, rows and targets of these batches, and of those beside waiting jobs."""
-    columns = ("jobs/s", "p50 ms", "p99 ms", "of the limit", "scheduler MiB")
-    table = figures_table("of the limit: of the bare row; pending: of the p50 of the first", "row", columns)
-    rows: list[dict[str, Any]] = []
-
-    def row(name: str, rate: float, p50: float, p99: float, ratio: float, mib: float | None = None) -> None:
-        cells = [f"{rate:,.0f}", f"{p50:,.1f}", f"{p99:,.1f}", f"{ratio:.2f}"]
-        table.add_row(name, *cells, f"{mib:,.0f}" if mib else "")
-        row_ = row_of(name, CONNECTIONS, p50, p99, ratio, jobs_per_second=rate)
-        rows.append(row_ | ({"scheduler_mib": significant(mib)} if mib else {}))
-
-    limit, scheduled = 0.0, 0.0
-    for name, done in batches.items():
-        loads = [batch.scheduled for batch in done]
-        rate = median(batch.rate for batch in done)
-        limit = limit or rate
-        scheduled = rate / limit
-        p50, p99 = median(one.p50_ms for one in loads), median(one.p99_ms for one in loads)
-        row(f"schedule_{name}", rate, p50, p99, rate / limit)
-    limit, slowest = 0.0, 0.0
-    for name, done in batches.items():
-        rate = median(batch.fired_per_second for batch in done)
-        limit = limit or rate
-        p50, slowest = (median(found) for found in zip(*(p50_p99(batch.late_ms) for batch in done), strict=True))
-        row(f"fire_{name}", rate, p50, slowest, rate / limit)
-    table.add_section()
-    first = 0.0
-    for one in grown:
-        p50, p99 = p50_p99(one.batch.late_ms)
-        first = first or p50
-        row(f"pending_{one.pending}", one.batch.fired_per_second, p50, p99, p50 / first, one.scheduler_mib)
-    targets = [
-        Target("scheduling a job through the app to the bare call", OF_BARE, scheduled),
-        Target(f"p99 ms of lateness, {AT_ONCE:,} jobs due at once", P99_AT_MOST_MS, slowest, at_most=True),
+def result(batches: dict[str, list[Batch]], grown: list[Grown]) -> Result:
+    """Return the rows and targets of these batches, and of those beside waiting jobs."""
+    scheduled = {name: load.median_of([one.scheduled for one in done]) for name, done in batches.items()}
+    fired = {name: load.median_of([one.fired for one in done]) for name, done in batches.items()}
+    rows = [
+        _row(f"{what}_{name}", one, one.per_second / measured["bare"].per_second)
+        for what, measured in (("schedule", scheduled), ("fire", fired))
+        for name, one in measured.items()
     ]
-    return Result(table, rows, targets, versions)
+    first = grown[0].batch.fired.p50_ms
+    for one in grown:
+        row = _row(f"pending_{one.pending}", one.batch.fired, one.batch.fired.p50_ms / first)
+        rows.append(row | {"scheduler_mib": significant(one.scheduler_mib)})
+    share = scheduled["app"].per_second / scheduled["bare"].per_second
+    targets = [
+        Target("scheduling a job through the app to the bare call", OF_BARE, share),
+        Target(f"p99 ms of lateness, {AT_ONCE:,} jobs due at once", P99_AT_MOST_MS, fired["app"].p99_ms, at_most=True),
+    ]
+    return Result("ratio: of the bare row; pending: of the p50 of the first", rows, targets)
+
+
+def _row(name: str, measured: load.Load, ratio: float) -> dict[str, Any]:
+    return row_of(name, CONNECTIONS, measured.p50_ms, measured.p99_ms, ratio, jobs_per_second=measured.per_second)

@@ -39,7 +39,7 @@ def measure(stack: Stack, console: Console) -> str:
     with httpx.Client(timeout=30) as http:
         for way in ways:
             with steps.step(f"{AT_ONCE:,} jobs due at once: {way.name}"):
-                rate = fire(program, http, way, WARM_UP, SLOWEST).rate
+                rate = fire(program, http, way, WARM_UP, SLOWEST).scheduled.per_second
                 late[way.name] = fire(program, http, way, AT_ONCE, rate).late_ms
     return draw({name: quantiles(values) for name, values in late.items()})
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from labctl.errors import LabError
 from labctl.make import build, runtime
 from labctl.progress import Steps
-from labctl.stack import HOME, ROOT, Stack
-from labctl.up import processes
+from labctl.stack import HOME, ROOT
 
 MODULE = ROOT / "bench" / "load"
 _FOLDER = HOME / "bench"
@@ -27,12 +27,11 @@ _RESOLUTION = "0.00001"  # seconds: latencies below 0.1 ms are exact to 10 µs, 
 
 @dataclass(frozen=True)
 class Load:
-    """What one run measured; latencies in milliseconds."""
+    """What one run measured: the rate, and latencies in milliseconds."""
 
-    requests_per_second: float
+    per_second: float
     p50_ms: float
     p99_ms: float
-    requests: int
 
 
 def ensure(steps: Steps) -> Path:
@@ -45,13 +44,6 @@ def ensure(steps: Steps) -> Path:
         build.install_tools(steps, "load generator", MODULE, _FOLDER)
         made_from.write_text(pin)
     return program
-
-
-def version(program: Path) -> str:
-    """Return the version that the load generator reports."""
-    return (
-        "fortio " + subprocess.run([program, "version"], capture_output=True, text=True, check=False).stdout.split()[0]
-    )
 
 
 def run(program: Path, url: str, connections: int, seconds: float) -> Load:
@@ -92,26 +84,18 @@ def read(report: dict[str, Any], connections: int, good: Set[str] = frozenset({"
         raise LabError(
             f"{report['URL']} does not keep connections: {report['SocketCount']} were made for {connections}."
         )
-    durations = report["DurationHistogram"]
-    percentiles = {one["Percentile"]: one["Value"] * 1000 for one in durations["Percentiles"]}
-    return Load(report["ActualQPS"], percentiles[50], percentiles[99], durations["Count"])
+    percentiles = {one["Percentile"]: one["Value"] * 1000 for one in report["DurationHistogram"]["Percentiles"]}
+    return Load(report["ActualQPS"], percentiles[50], percentiles[99])
 
 
 def _name(code: str) -> str:
     return "no answer" if code == "-1" else code
 
 
-def ceiling(program: Path, stack: Stack, connections: int, seconds: float) -> Load:
-    """Measure the load generator against a server that does nothing. No row may get near this rate."""
-    port = stack.offset + 8000
-    if who := processes.holder(port):
-        raise LabError(f"The bench needs port {port}, which {who} holds. End that process and try again.")
-    command = [str(program), "server", "-quiet", "-http-port", f"127.0.0.1:{port}"]
-    command += [option for name in ("grpc", "redirect", "tcp", "udp") for option in (f"-{name}-port", "disabled")]
-    process = processes.spawn(stack, "no-op", command, env={}, cwd=stack.state, log=stack.logs / "no-op.log")
-    if not processes.wait_until(lambda: processes.answers(port), 10):
-        raise LabError(f"The no-op server (pid {process}) did not come up; see {stack.logs / 'no-op.log'}.")
-    try:
-        return run(program, f"http://127.0.0.1:{port}/", connections, seconds)
-    finally:
-        processes.stop(stack, names=["no-op"])
+def median_of(runs: Sequence[Load]) -> Load:
+    """Return the median of each figure."""
+    return Load(
+        median(run.per_second for run in runs),
+        median(run.p50_ms for run in runs),
+        median(run.p99_ms for run in runs),
+    )

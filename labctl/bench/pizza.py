@@ -2,9 +2,8 @@
 
     | row | work | stands for |
     |---|---|---|
-    | `bare_K` | K at a time: an empty workflow of the same shape (bench/baselines/bare_pizza.py) | the limit |
+    | `bare_K` | K at a time: an empty workflow of the same shape (bench/baselines/bare_workflows.py) | the limit |
     | `orders_K` | K at a time: ordered, approved as soon as it waits for that, delivered | the services of this lab |
-    | `least_K` | K at a time: taught_K's steps, all of them empty | a limit for any services |
     | `taught_K` | the same at bench/baselines/taught_pizza.py | synchronous calls, a client for each |
     | `finished_N` | one order at a time while N finished ones are in the store | how cost grows |
     | `purged_N` | the same after their workflows were purged | the gain of the retention policy |
@@ -16,7 +15,6 @@ it is the p50 over that beside the fewest finished orders, and Redis' keys are c
 
 from __future__ import annotations
 
-import platform
 import socket
 import time
 from collections.abc import Callable
@@ -31,13 +29,13 @@ from rich.console import Console
 
 from labctl import runfile
 from labctl.bench.baselines import FOLDER, with_baselines
-from labctl.bench.customers import at_once
-from labctl.bench.report import Result, Target, figures_table, p50_p99, row_of
+from labctl.bench.customers import Rate, Turn, at_once, rates, rows
+from labctl.bench.report import Result, Target, row_of_turns
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import Stack
-from labctl.up import lifecycle, remembered
+from labctl.up import lifecycle
 
 AT_ONCE = (1, 16, 64, 256)
 SLICES = 3  # of the rows with few at a time; a row with many takes long enough
@@ -70,22 +68,14 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
     quick = seconds < 3
     counts, marks = AT_ONCE[:2] if quick else AT_ONCE, FINISHED_FULL if full else FINISHED[:1] if quick else FINISHED
     names = {"bare": "bare-pizza", "orders": "pizza-workflow", "taught": "taught-pizza"}
-    ways = {way: runfile.find(apps, name).url for way, name in names.items()}
-    ways["least"] = f"{ways['bare']}/least"
-    with steps.step("warm-up"):
-        for url in ways.values():
-            _rate(url, COMPARED_AT, 0, [])
     ended: list[str] = []
-    rates: dict[str, list[float]] = {}
-    latencies: dict[str, list[float]] = {}
+    ways = {way: _turn(runfile.find(apps, name).url, ended if way == "orders" else []) for way, name in names.items()}
+    with steps.step("warm-up"):
+        for turn in ways.values():
+            at_once(turn, COMPARED_AT, 0, _PATIENCE)
     plan = [count for count in counts for _ in range(SLICES if count < MANY else 1)]
     with steps.step(f"{len(ways) * len(counts)} rates", total=len(ways) * len(plan)) as advance:
-        for count in plan:
-            for way, url in ways.items():
-                rate, took = _rate(url, count, seconds / plan.count(count), ended if way == "orders" else [])
-                rates.setdefault(f"{way}_{count}", []).append(rate)
-                latencies.setdefault(f"{way}_{count}", []).extend(took)
-                advance()
+        measured = rates(ways, plan, seconds, _PATIENCE, advance)
     workflow = runfile.find(apps, "pizza-workflow")
     with steps.step(f"{len(ended):,} orders: purge"):
         _purge(workflow, ended)
@@ -97,18 +87,16 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
         with steps.step(f"{len(ended):,} orders: purge"):
             _purge(workflow, ended)
         grown[f"purged_{mark}"] = Grown(_one_by_one(workflow.url, ended), _keys(stack))
-    versions = {"dapr": remembered.find_runtime(stack).version(), "python": platform.python_version()}
-    return result({name: median(measured) for name, measured in rates.items()}, latencies, grown, versions)
+    return result(measured, grown)
 
 
-def _rate(url: str, count: int, seconds: float, ended: list[str]) -> tuple[float, list[float]]:
-    """Return the orders per second with `count` at a time, and the seconds of each. Add their ids to `ended`."""
-    pause = count / _LOOKS_PER_SECOND
+def _turn(url: str, ended: list[str]) -> Turn:
+    """Return the turn of a customer: one order. Add its id to `ended`."""
 
-    def turn(http: httpx.Client, _: str) -> None:
-        ended.append(_order(http, url, pause))
+    def turn(http: httpx.Client, _: str, count: int) -> None:
+        ended.append(_order(http, url, count / _LOOKS_PER_SECOND))
 
-    return at_once(turn, count, seconds, _PATIENCE)
+    return turn
 
 
 def _finish(url: str, count: int, ended: list[str], advance: Callable[[], None]) -> None:
@@ -181,33 +169,20 @@ def _keys(stack: Stack) -> int:
         return int(redis.makefile().readline()[1:])
 
 
-def result(
-    rates: dict[str, float], latencies: dict[str, list[float]], grown: dict[str, Grown], versions: dict[str, str]
-) -> Result:
-    """Return the table, rows and targets of these rates, and of orders beside finished ones."""
-    columns = ("at a time", "orders/s", "p50 ms", "p99 ms", "ratio", "keys")
-    table = figures_table("ratio: of the bare workflow's rate; below: p50 to that beside the fewest", "row", columns)
-    rows: list[dict[str, Any]] = []
-
-    def row(name: str, count: int, rate: float, took: list[float], ratio: float, keys: int | None = None) -> None:
-        p50, p99 = p50_p99([seconds * 1000 for seconds in took])
-        figures = (f"{rate:,.2f}", f"{p50:,.0f}", f"{p99:,.0f}", f"{ratio:.2f}")
-        table.add_row(name, str(count), *figures, f"{keys:,}" if keys is not None else "")
-        row_ = row_of(name, count, p50, p99, ratio, orders_per_second=rate)
-        rows.append(row_ | ({"redis_keys": keys} if keys is not None else {}))
-
-    for name, rate in rates.items():
-        count = int(name.rpartition("_")[2])
-        row(name, count, rate, latencies[name], rate / rates[f"bare_{count}"])
-    table.add_section()
+def result(rates: dict[str, Rate], grown: dict[str, Grown]) -> Result:
+    """Return the rows and targets of these rates, and of orders beside finished ones."""
     first = median(next(iter(grown.values())).took)
-    for name, one in grown.items():
-        row(name, 1, 1 / median(one.took), one.took, median(one.took) / first, one.keys)
-    at = COMPARED_AT
-    alone = median(latencies["orders_1"]) / median(latencies["taught_1"])
+    grown_rows = [
+        row_of_turns(name, 1, one.took, median(one.took) / first, orders_per_second=1 / median(one.took))
+        | {"redis_keys": one.keys}
+        for name, one in grown.items()
+    ]
+    bare, ours, taught = (rates[f"{way}_{COMPARED_AT}"].per_second for way in ("bare", "orders", "taught"))
+    alone = median(rates["orders_1"].took) / median(rates["taught_1"].took)
     targets = [
-        Target(f"orders to the bare workflow at {at}", OF_BARE, rates[f"orders_{at}"] / rates[f"bare_{at}"]),
-        Target(f"orders to the taught form at {at}", OF_TAUGHT, rates[f"orders_{at}"] / rates[f"taught_{at}"]),
+        Target(f"orders to the bare workflow at {COMPARED_AT}", OF_BARE, ours / bare),
+        Target(f"orders to the taught form at {COMPARED_AT}", OF_TAUGHT, ours / taught),
         Target("one order alone, p50 to the taught form", ALONE_TO_TAUGHT, alone, at_most=True),
     ]
-    return Result(table, rows, targets, versions)
+    caption = "ratio: of the bare workflow's rate; below: p50 to that beside the fewest"
+    return Result(caption, rows(rates, "orders_per_second") + grown_rows, targets)

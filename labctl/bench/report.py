@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -34,16 +35,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished bench.
+    """A finished bench. rows: as `row_of` makes them. caption: what their ratios are."""
 
-    rows: as `row_of` makes them.
-    """
-
-    table: Table
+    caption: str
     rows: list[dict[str, Any]]
     targets: list[Target]
-    versions: dict[str, str]
-    notes: list[str] = field(default_factory=list[str])
 
 
 def row_of(
@@ -57,12 +53,20 @@ def row_of(
     return {"name": name, "connections": connections} | {key: significant(value) for key, value in figures.items()}
 
 
-def figures_table(caption: str, first: str, figures: Sequence[str]) -> Table:
-    """Return an empty table in the form of all benches: names on the left, figures to the right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
-    table.add_column(first, no_wrap=True)
-    for name in figures:
-        table.add_column(name, justify="right", no_wrap=True)
+def row_of_turns(name: str, count: int, took: Sequence[float], ratio: float, **rate: float) -> dict[str, Any]:
+    """Return the row of turns, `count` at a time, by the seconds that each took."""
+    p50, p99 = p50_p99([seconds * 1000 for seconds in took])
+    return row_of(name, count, p50, p99, ratio, **rate)
+
+
+def table(result: Result) -> Table:
+    """Return the rows as a table: names on the left, figures to the right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=result.caption, caption_justify="left")
+    keys = dict.fromkeys(key for row in result.rows for key in row)
+    for key in keys:
+        table.add_column(key.replace("_", " "), justify="left" if key == "name" else "right", no_wrap=True)
+    for row in result.rows:
+        table.add_row(row["name"], *(f"{row[key]:,g}" if key in row else "" for key in keys if key != "name"))
     return table
 
 
@@ -75,9 +79,10 @@ def say_targets(console: Console, targets: Sequence[Target]) -> bool:
     return all(target.met for target in targets)
 
 
-def write(path: Path, result: Result) -> None:
+def write(path: Path, rows: list[dict[str, Any]], dapr: str) -> None:
     """Write `{"machine", "versions", "rows"}`, the same for every bench."""
-    document = {"machine": machine(), "versions": result.versions, "rows": result.rows}
+    versions = {"dapr": dapr, "python": platform.python_version()}
+    document = {"machine": machine(), "versions": versions, "rows": rows}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n")
 
@@ -90,12 +95,8 @@ def machine() -> dict[str, Any]:
 
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in _lines(info) if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
+    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
 
 
 def p50_p99(values: Sequence[float]) -> tuple[float, float]:

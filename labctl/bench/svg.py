@@ -11,10 +11,10 @@ WIDTH, LEFT, RIGHT = 640, 16, 16
 # Okabe and Ito's colours, which colour-blind readers can distinguish.
 _STYLE = """\
 text { font: 12px sans-serif; fill: #333 } .faint { fill: #777 } .bold { font-weight: bold }
-.axis { stroke: #999 } .open { fill: #ddd } .failed { fill: #d55e00 } .succeeded { fill: #009e73 }
-.refused { stroke: #d55e00; stroke-width: 2 } .first, .second { fill: none; stroke-width: 2 }
+.axis { stroke: #999 } .failed { fill: #d55e00 } .succeeded { fill: #009e73 }
+.refused { fill: none; stroke: #d55e00; stroke-width: 2 } .first, .second { fill: none; stroke-width: 2 }
 .first { stroke: #0072b2 } .second { stroke: #e69f00 }
-@media (prefers-color-scheme: dark) { text { fill: #ddd } .faint { fill: #999 } .open { fill: #444 } }"""
+@media (prefers-color-scheme: dark) { text { fill: #ddd } .faint { fill: #999 } }"""
 
 
 class Picture:
@@ -34,20 +34,11 @@ class Picture:
         ends = f'x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}"'
         self._parts.append(f"<line {ends}{_class(style)}/>")
 
-    def box(self, x: float, y: float, width: float, height: float, style: str) -> None:
-        """Fill a box."""
-        self._parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"{_class(style)}/>')
-
     def dot(self, x: float, y: float, style: str, words: str) -> None:
         """Draw a dot. Its words are shown while the pointer is on it."""
         self._parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5"{_class(style)}><title>{escape(words)}</title></circle>'
         )
-
-    def cross(self, x: float, y: float, style: str, words: str) -> None:
-        """Draw a cross. Its words are shown while the pointer is on it."""
-        path = f"M{x - 4:.1f},{y - 4:.1f}l8,8m0,-8l-8,8"
-        self._parts.append(f'<path d="{path}"{_class(style)}><title>{escape(words)}</title></path>')
 
     def curve(self, points: Sequence[tuple[float, float]], style: str) -> None:
         """Draw a line through all points."""

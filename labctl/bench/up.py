@@ -14,7 +14,6 @@ reports that it is ready. The rows are measured in turn, in several rounds. A fi
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ from statistics import median
 from rich.console import Console
 
 from labctl import runfile
-from labctl.bench.report import Result, Target, figures_table, row_of
+from labctl.bench.report import Result, Target, row_of
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
@@ -57,7 +56,7 @@ def measure(stack: Stack, console: Console, _seconds: float, _full: bool) -> Res
                     _stop_apps(stack)
                 took[name].append(start())
                 advance()
-    return result(took, {"dapr": remembered.find_runtime(stack).version(), "python": platform.python_version()})
+    return result(took)
 
 
 def _stop_apps(stack: Stack) -> None:
@@ -106,17 +105,20 @@ def _lab_up(stack: Stack) -> float:
     return seconds
 
 
-def result(took: dict[str, list[float]], versions: dict[str, str]) -> Result:
-    """Return the table, rows and target of these starts, in seconds by row."""
+def result(took: dict[str, list[float]]) -> Result:
+    """Return the rows and target of these starts, in seconds by row."""
     middle = {name: median(seconds) for name, seconds in took.items()}
-    columns = ("seconds to ready", "fastest", "slowest", "of dapr run")
-    table = figures_table(f"median of {ROUNDS} rounds", "row", columns)
-    rows: list[dict[str, object]] = []
-    for name, seconds in took.items():
-        ratio = middle[name] / middle[LIMIT]
-        table.add_row(name, f"{middle[name]:.2f}", f"{min(seconds):.2f}", f"{max(seconds):.2f}", f"{ratio:.2f}")
+    rows = [
         # With so few starts the 99th percentile is the slowest one.
-        p50, p99 = middle[name] * 1000, max(seconds) * 1000
-        rows.append(row_of(name, 1, p50, p99, ratio, seconds_to_ready=middle[name]))
+        row_of(
+            name,
+            1,
+            middle[name] * 1000,
+            max(seconds) * 1000,
+            middle[name] / middle[LIMIT],
+            seconds_to_ready=middle[name],
+        )
+        for name, seconds in took.items()
+    ]
     targets = [Target("./lab up to bare dapr run -f", TIMES_BARE, middle["lab_up"] / middle[LIMIT], at_most=True)]
-    return Result(table, rows, targets, versions)
+    return Result(f"median of {ROUNDS} rounds; ratio: to dapr_run", rows, targets)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
-from rich.console import Console
 
 from labctl import bench
 from labctl.bench import attempts, lateness
 from labctl.bench.attempts import Attempt, Panel
 from labctl.bench.svg import measured, place
-from labctl.errors import LabError
 
 SVG = "{http://www.w3.org/2000/svg}"
 PICTURES = [pytest.param(module, id=name) for name, module in bench.PICTURES.items()]
@@ -31,17 +28,12 @@ def test_the_folder_has_no_other_pictures_of_benches() -> None:
     assert found == {module.FILE for module in bench.PICTURES.values()}
 
 
-def test_each_attempt_is_a_mark_at_its_time() -> None:
-    outcomes = [Attempt(0, "failed"), Attempt(5, "failed"), Attempt(7.5, "refused"), Attempt(10, "succeeded")]
-    root = ElementTree.fromstring(attempts.draw([Panel("constant", outcomes[:2]), Panel("breaker", outcomes)]))
-    marks = [one for one in root if one.find(f"{SVG}title") is not None and " s: " in (one[0].text or "")]
-    assert [one[0].text for one in marks] == [
-        "0 s: failed", "5 s: failed", "0 s: failed", "5 s: failed", "7.5 s: refused", "10 s: succeeded"
-    ]  # fmt: skip
-    assert [float(one.attrib["cx"]) for one in marks[:2]] == [place(0, 10), place(5, 10)]
-    (opened,) = root.iter(f"{SVG}rect")
-    assert float(opened.attrib["x"]) == pytest.approx(place(5, 20), abs=0.1)
-    assert float(opened.attrib["width"]) == pytest.approx(place(10, 20) - place(5, 20), abs=0.1)
+def test_each_attempt_is_a_dot_at_its_time() -> None:
+    outcomes = [Attempt(0, "failed"), Attempt(7.5, "refused"), Attempt(12, "succeeded")]
+    root = ElementTree.fromstring(attempts.draw([Panel("constant", outcomes[:1]), Panel("breaker", outcomes)]))
+    dots = [dot for dot in root.iter(f"{SVG}circle") if " s: " in (dot[0].text or "")]
+    assert [dot[0].text for dot in dots] == ["0 s: failed", "0 s: failed", "7.5 s: refused", "12 s: succeeded"]
+    assert [float(dot.attrib["cx"]) for dot in dots] == [place(at, 20) for at in (0, 0, 7.5, 12)]
 
 
 def test_the_committed_attempts_are_those_of_the_policies() -> None:
@@ -55,7 +47,7 @@ def test_the_committed_attempts_are_those_of_the_policies() -> None:
     assert breaker[-1].outcome == "succeeded"
 
 
-def test_lateness_is_told_by_the_share_of_jobs_that_had_fired() -> None:
+def test_lateness_is_drawn_by_the_share_of_jobs_that_had_fired() -> None:
     late = [float(number) for number in range(1, 1001)]
     assert lateness.quantiles(late) == [1, *range(50, 1001, 50)]
     assert lateness.quantiles([7.4]) == [7] * 21
@@ -64,8 +56,3 @@ def test_lateness_is_told_by_the_share_of_jobs_that_had_fired() -> None:
     assert len(bare) == len(app) == 21
     assert float(app[-1].split(",")[0]) == place(2000, 2000)
     assert float(bare[-1].split(",")[0]) == place(1000, 2000)
-
-
-def test_a_bench_without_a_picture_is_one_sentence() -> None:
-    with pytest.raises(LabError, match="only of: invocation, jobs"):
-        bench.plot("chat", Console(file=io.StringIO()))

@@ -1,30 +1,33 @@
-"""The limits in `./lab bench pizza`: empty workflows of the same shape as others.
+"""The limits in the benches of workflows: workflows of the same shape as the labs', whose steps do nothing.
 
-It shows the cost of Dapr's workflow engine alone for an order that is approved at once. Such an order has five
-activities, a child workflow with an activity in another app, a verdict (event), and three timers.
-Each step is raced against a cancellation. The routes are those of an order, and one worker and one client live as long
-as the process. As app id bare-kitchen it is the other app.
-
-Below /least it has the shape of taught_pizza.py: four steps and the verdict. No services can be faster than that.
+They show the cost of Dapr's workflow engine alone, with one worker and one client for the life of the process.
+`bare_steps` has a number of activities. `bare_pizza` is an order that is approved at once. It has five activities, a
+child workflow with an activity in another app, a verdict (event), and three timers, and each step is raced against a
+cancellation. Its routes are those of an order. As app id bare-kitchen this file is the other app.
 """
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
+from uuid import uuid4
 
 import anyio.to_thread
 import grpc
 from dapr.ext.workflow import DaprWorkflowContext, WorkflowActivityContext, WorkflowRuntime, when_any
 from dapr.ext.workflow.aio import DaprWorkflowClient
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 
 SHORT, LONG = timedelta(seconds=10), timedelta(hours=1)
 
 
-def nothing(_: WorkflowActivityContext, order: str) -> str:
-    return order
+def nothing(_: WorkflowActivityContext, given: Any) -> Any:
+    return given
+
+
+def bare_steps(ctx: DaprWorkflowContext, steps: int) -> Any:
+    for step in range(steps):
+        yield ctx.call_activity(nothing, input=step)
 
 
 def bare_check(ctx: DaprWorkflowContext, order: str) -> Any:
@@ -48,23 +51,11 @@ def bare_pizza(ctx: DaprWorkflowContext, order: str) -> Any:
     yield ctx.call_activity(nothing, input="publish_status")
 
 
-def least_pizza(ctx: DaprWorkflowContext, order: str) -> Any:
-    yield ctx.call_activity(nothing, input="order_pizza")
-    yield ctx.call_activity(nothing, input="cook_pizza")
-    yield ctx.call_activity(nothing, input="validate_pizza")
-    ctx.set_custom_status("pending_validation")
-    yield ctx.wait_for_external_event("ValidationComplete")
-    ctx.set_custom_status("delivered")
-    yield ctx.call_activity(nothing, input="deliver_pizza")
-
-
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, DaprWorkflowClient]]:
     runtime = WorkflowRuntime()
-    if os.environ["APP_ID"] == "bare-pizza":
-        runtime.register_workflow(bare_pizza)
-        runtime.register_workflow(bare_check)
-        runtime.register_workflow(least_pizza)
+    for workflow in (bare_steps, bare_check, bare_pizza):
+        runtime.register_workflow(workflow)
     runtime.register_activity(nothing)
     # It blocks until the sidecar is there, which waits for this app's port first.
     async with anyio.create_task_group() as starting:
@@ -76,28 +67,30 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, DaprWorkflowClient]]:
 app = FastAPI(lifespan=lifespan)
 
 
+def connected(request: Request) -> DaprWorkflowClient:
+    return request.state.client
+
+
+Client = Annotated[DaprWorkflowClient, Depends(connected)]
+
+
+@app.post("/run/{steps}")
+async def run(steps: int, client: Client) -> dict[str, str]:
+    """Run a workflow with that number of steps to its end."""
+    instance = await client.schedule_new_workflow("bare_steps", input=steps, instance_id=uuid4().hex)
+    state = await client.wait_for_workflow_completion(instance, timeout_in_seconds=60)
+    return {"status": state.runtime_status.name if state else "missing"}
+
+
 @app.post("/start-order", status_code=202)
-async def start_order(order: dict[str, Any], request: Request) -> None:
+async def start_order(order: dict[str, Any], client: Client) -> None:
     """Start a workflow under the order's id."""
-    await start(request, "bare_pizza", order["order_id"])
+    await client.schedule_new_workflow("bare_pizza", input=order["order_id"], instance_id=order["order_id"])
 
 
-@app.post("/least/start-order", status_code=202)
-async def start_least(order: dict[str, Any], request: Request) -> None:
-    """Start the smallest workflow for an order."""
-    await start(request, "least_pizza", order["order_id"])
-
-
-async def start(request: Request, workflow: str, order_id: str) -> None:
-    client: DaprWorkflowClient = request.state.client
-    await client.schedule_new_workflow(workflow, input=order_id, instance_id=order_id)
-
-
-@app.get("/least/orders/{order_id}")
 @app.get("/orders/{order_id}")
-async def show_order(order_id: str, request: Request) -> Any:
+async def show_order(order_id: str, client: Client) -> Any:
     """Return its status, and its result after its end. 503 while the engine is writing it."""
-    client: DaprWorkflowClient = request.state.client
     try:
         state = await client.get_workflow_state(order_id)
     except grpc.RpcError:
@@ -109,11 +102,9 @@ async def show_order(order_id: str, request: Request) -> Any:
     return shown | ({"result": {"final_status": shown["status"]}} if ended else {})
 
 
-@app.post("/least/validate-pizza", status_code=202)
 @app.post("/validate-pizza", status_code=202)
-async def validate_pizza(verdict: dict[str, Any], request: Request) -> None:
+async def validate_pizza(verdict: dict[str, Any], client: Client) -> None:
     """Send the verdict to the workflow."""
-    client: DaprWorkflowClient = request.state.client
     await client.raise_workflow_event(verdict["order_id"], "ValidationComplete", data=verdict["approved"])
 
 

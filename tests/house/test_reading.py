@@ -24,13 +24,17 @@ def test_a_service_keeps_its_budget(service: Path) -> None:
 
 @pytest.mark.parametrize("lab", LABS)
 def test_a_lab_is_read_in_ten_minutes(lab: str) -> None:
-    assert [one for path in READING_PATHS[lab] for one in reading.over_path_budget(path)] == []
+    assert reading.over_path_budget(READING_PATHS[lab]) == []
 
 
 @pytest.mark.parametrize("lab", LABS)
-def test_the_page_has_the_reading_path_in_order(lab: str) -> None:
-    (page,) = {path.page for path in READING_PATHS[lab]}
-    assert files_to_read(page) == [one for path in READING_PATHS[lab] for one in path.files]
+def test_the_page_has_the_reading_path_in_order_and_its_length(lab: str) -> None:
+    path = READING_PATHS[lab]
+    section = to_read(path.page)
+    links = re.findall(r"^\d+\. \[[^]]+\]\(([^)#]+\.py)\)", section, re.MULTILINE)
+    assert [(ROOT / path.page.parent / link).resolve().relative_to(ROOT) for link in links] == [*path.files]
+    (said,) = re.findall(r"about (\d+) lines", section)
+    assert int(said) == pytest.approx(sum(map(reading.lines, path.files)), rel=0.1)
 
 
 def test_the_python_lines_that_people_maintain_have_a_bound() -> None:
@@ -44,9 +48,7 @@ def test_every_service_has_a_budget() -> None:
     assert {service.as_posix() for service in services()} == set(ON_TOP)
 
 
-def files_to_read(page: Path) -> list[Path]:
-    """Return the Python files that a page links under "Read it in ten minutes", in order."""
+def to_read(page: Path) -> str:
+    """Return the section of a page that is headed "Read it in ten minutes"."""
     _, _, rest = (ROOT / page).read_text().partition("\n## Read it in ten minutes\n")
-    section = rest.partition("\n## ")[0]
-    links = re.findall(r"\]\(([^)#]+\.py)\)", section)
-    return [(ROOT / page.parent / link).resolve().relative_to(ROOT) for link in links]
+    return rest.partition("\n## ")[0]

@@ -74,12 +74,3 @@ def test_a_page_links_a_word_at_its_first_use(page: Page) -> None:
     uses = first_uses(page.text)
     assert uses, "a page that uses none of the words"
     assert {anchor: link for anchor, link in uses.items() if link != f"{glossary}#{anchor}"} == {}
-
-
-def test_a_first_use_is_found_wherever_it_stands() -> None:
-    text = (
-        "# Sidecars\n\nA `sidecar` of [an app id](x.md#app-id), [components/a.yaml](z).\n\n- [Actors](y.md)\n\n"
-        "```text\nworker\n```\n\n| a |\n|---|\n| dead-letter topic, in turn |\n\nThe sidecar, the app id.\n"
-    )
-    uses = {"sidecar": None, "app-id": "x.md#app-id", "actor": "y.md", "dead-letter": None, "turn": None}
-    assert first_uses(text) == uses

@@ -40,11 +40,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str)
         ("Return the name.", True),
         ("Process it.", True),
         ("Feed the cat.", True),
-        ("Focus on it.", True),
         ("Returns the name.", False),
-        ("What is returned.", False),
         ("The name.", False),
-        ("Whether it is there.", False),
         ("Called by Dapr.", False),
         ("Making a name.", False),
         ("return the name.", False),
@@ -137,11 +134,3 @@ def test_a_pattern_is_counted_and_too_many_are_above_the_aim(text: str, name: st
     assert len(words.above_aim(places, 2000)) == 1
     assert words.above_aim(places, 100_000) == []
     assert words.above_aim(words.counts(found[:1]), 10) == []
-
-
-def test_the_worst_file_is_reported_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, monkeypatch, "a.py", '"""Whoever told it."""\n')
-    write(tmp_path, monkeypatch, "b.py", '"""Whoever told it, undone anew."""\n')
-    monkeypatch.setattr(words, "files", lambda: (Path("a.py"), Path("b.py")))
-    lines = words.report([Path()]).splitlines()
-    assert [line for line in lines if line.startswith(("a.py", "b.py"))] == ["b.py: 4", "a.py: 2"]

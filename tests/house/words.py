@@ -1,6 +1,6 @@
 """Plain English, as far as a program can check it: which words, sentences, docstrings and log messages to rewrite.
 
-`python -m tests.house.words callee_service` prints the counts for one path, the worst files first.
+`python -m tests.house.words callee_service` lists the places in one path.
 `python -m tests.house.words` does it for the whole repository.
 """
 
@@ -281,28 +281,18 @@ def faults(path: Path) -> list[Fault]:
 
 
 def report(paths: list[Path]) -> str:
-    """Return the counts for some paths, then every place to rewrite, the worst files first."""
+    """Return every place to rewrite below some paths, and how often each pattern and rule occurs there."""
     lines: list[str] = []
-    everywhere: list[Fault] = []
-    for kind, chosen in (("Python", python_files(paths)), ("pages", markdown_files(paths))):
+    for chosen in (python_files(paths), markdown_files(paths)):
         found = [one for path in chosen for one in prose(path)]
-        places, total = counts(found), words(found)
-        if chosen:
-            lines += ["", f"{kind}: {len(chosen)} files, {total} words of prose"]
-            for name, (_, aim) in PATTERNS.items():
-                here = rate(places[name], total)
-                bad = "  <-- too often" if len(places[name]) > 1 and here >= aim else ""
-                lines.append(f"  {name:38} {len(places[name]):5} {here:7.1f} in 10,000 (aim: under {aim}){bad}")
-            kinds = Counter(re.sub(r"^\d+ ", "", one.rule) for path in chosen for one in faults(path))
-            lines += [f"  {rule:38} {number:5}" for rule, number in kinds.most_common()]
-        everywhere += [one for some in places.values() for one in some] + [
-            one for path in chosen for one in faults(path)
-        ]
-    worst = Counter(one.path for one in everywhere)
-    for path, number in worst.most_common():
-        lines += ["", f"{path}: {number}"]
-        lines += [f"  {one}" for one in sorted(everywhere, key=lambda one: one.line) if one.path == path]
-    return "\n".join(lines).lstrip("\n")
+        places = counts(found)
+        everywhere = [one for some in places.values() for one in some]
+        everywhere += [one for path in chosen for one in faults(path)]
+        lines += [str(one) for one in sorted(everywhere, key=lambda one: (one.path, one.line))]
+        rules = Counter(re.sub(r"^\d+ ", "", one.rule) for one in everywhere)
+        lines += [f"{len(chosen)} files, {words(found)} words", *(f"  {rule}: {rules[rule]}" for rule in rules)]
+        lines += above_aim(places, words(found))
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +18,7 @@ from labctl.up import lifecycle
 from tests.docs import http_files
 from tests.docs.pages import Page
 from tests.docs.ports import OFFSET, STACK
+from tests.serving import serving
 
 FILES = sorted((ROOT / "requests").glob("*.http"))
 # A file is named as its page is: 1-service-invocation. The page says which lab it is of.
@@ -87,7 +87,6 @@ def test_a_wrong_answer_and_no_answer_are_found(tmp_path: Path) -> None:
             """Keep the tests' output empty."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     here = f"http://127.0.0.1:{server.server_port}"
     file = tmp_path / "made-up.http"
     right, wrong = ("# ?? js response.parsedBody.attempts == 3", "# ?? js response.parsedBody.attempts == 4")
@@ -95,11 +94,8 @@ def test_a_wrong_answer_and_no_answer_are_found(tmp_path: Path) -> None:
     file.write_text("\n".join([*requests, f"### no answer\nGET http://127.0.0.1:1/\n\n{right}\n"]))
     folder = tmp_path / "sent"
     folder.mkdir()
-    try:
+    with serving(server):
         sent = http_files.send(file, folder)
-    finally:
-        server.shutdown()
-        server.server_close()
     assert [(one.title, bool(one.failures)) for one in sent] == [("right", False), ("wrong", True), ("no answer", True)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from labctl import runfile
 from labctl.up.processes import wait_until
 from tests.runtime.lab_shell import LabShell
+from tests.serving import serving
 
 pytestmark = pytest.mark.lab("invocation")
 VIAS = ["url", "header", "sdk", "grpc"]
@@ -80,12 +80,8 @@ def zipkin(lab) -> Iterator[list[dict[str, Any]]]:
         def log_message(self, format: str, *args: object) -> None:
             """Keep the log empty."""
 
-    with ThreadingHTTPServer(("127.0.0.1", runfile.ZIPKIN + lab.stack.offset), Collector) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", runfile.ZIPKIN + lab.stack.offset), Collector)):
         yield spans
-        server.shutdown()
-        thread.join()
 
 
 def test_zipkin_gets_the_spans_of_both_sidecars_in_one_trace(lab, zipkin):

@@ -47,7 +47,7 @@ class Story:
     def __init__(self, stack: Stack, apps: list[App], console: Console, auto: bool) -> None:
         self.stack, self.console = stack, console
         self.asks = not auto and console.is_terminal and sys.stdin.isatty()
-        self.chat, self.memory = (f"http://127.0.0.1:{runfile.find(apps, one).app_port}" for one in (CHAT, MEMORY))
+        self.chat, self.memory = (runfile.find(apps, one).url for one in (CHAT, MEMORY))
         self.http = httpx.Client(timeout=10)
         self.session = f"demo-{uuid4().hex[:8]}"
         self.user = f"{USER}-{uuid4().hex[:6]}"

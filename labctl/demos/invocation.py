@@ -33,9 +33,7 @@ class Story:
     def __init__(self, stack: Stack, apps: list[App], console: Console, _auto: bool) -> None:
         self.stack, self.console = stack, console
         self.killed = False
-        self.callee, self.caller = (
-            f"http://127.0.0.1:{runfile.find(apps, f'{one}-app').app_port}" for one in ("callee", "caller")
-        )
+        self.callee, self.caller = (runfile.find(apps, one).url for one in ("callee-app", "caller-app"))
         # In a secure stack callee accepts only requests with its token.
         tokens = stack.state / "tokens.json"
         token = json.loads(tokens.read_text())["APP_API_TOKEN"] if stack.secure else ""

@@ -31,7 +31,7 @@ class Story:
         self.stack, self.console = stack, console
         # The scheduler of the user's own `dapr init` is not killed for a demo.
         self.may_kill_scheduler = any(one.name == "scheduler" and one.ours for one in infrastructure.look(stack))
-        self.app = f"http://127.0.0.1:{runfile.find(apps, APP).app_port}"
+        self.app = runfile.find(apps, APP).url
         self.http = httpx.Client(base_url=self.app, timeout=10)
         self.names: list[str] = []
         self.killed: list[str] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +13,6 @@ from rich.text import Text
 
 STATUSES = ("confirmed", "cooking", "cooked", "pending_validation", "approved", "delivering", "delivered")
 ENDS = {"delivered": "green", "failed": "red", "cancelled": "yellow", "expired": "yellow"}
-_PAGE = 50
 _WITHIN = 1.0  # seconds for one look, during which no keys are read
 
 
@@ -39,7 +37,7 @@ class Order:
 
 
 class Orders:
-    """The orders in pizza-order's book, oldest first, and how far each one is.
+    """The newest orders in pizza-order's book, oldest first, and how far each one is.
 
     While a killed service does not answer, the last known state is shown.
     """
@@ -53,51 +51,35 @@ class Orders:
         """Add an order that was made just now. Its events may not have reached pizza-order yet."""
         self.known.setdefault(order_id, Order(order_id, pizza))
 
-    def choose(self, step: int) -> None:
+    def choose(self, step: int, rows: int) -> None:
         """Choose the order `step` rows further down, or the last one when none is chosen."""
-        ids = list(self.known)
+        ids = [order.order_id for order in self.shown(rows)]
         here = ids.index(self.chosen) + step if self.chosen else len(ids) - 1
         self.chosen = ids[max(0, min(here, len(ids) - 1))] if ids else None
 
     def shown(self, rows: int) -> list[Order]:
-        """Return as many orders as fit: the last ones, or those from the chosen one on if it would be left out."""
-        ids = list(self.known)
-        last = max(0, len(ids) - rows)
-        first = min(last, ids.index(self.chosen)) if self.chosen else last
-        return list(self.known.values())[first : first + rows]
+        """Return the last orders, as many as fit."""
+        return list(self.known.values())[-rows:]
 
     def look(self, rows: int, own: Iterable[str]) -> None:
-        """Read the list of orders, and the state of those in flight that are shown or that this demo placed."""
-        with suppress(httpx.TransportError):
-            self._read_book()
-        for order_id in dict.fromkeys([*(order.order_id for order in self.shown(rows)), *own]):
-            order = self.known[order_id]
-            if not order.ended:
-                with suppress(httpx.TransportError):
-                    answer = self.http.get(f"{self.workflow}/orders/{order_id}", timeout=_WITHIN)
-                    if answer.is_success:
-                        order.see(answer.json())
+        """Read the newest orders, and the state of those in flight that are shown or that this demo placed."""
+        for one in reversed(self._get(f"{self.book}/orders", limit=rows).get("orders", [])):
+            self.add(one["order_id"], one["order"]["pizza_type"] if one["order"] else "?")
+            self.known[one["order_id"]].see(one)
+        ids = [order.order_id for order in self.shown(rows)]
+        # No key acts on an order that has left the board.
+        self.chosen = self.chosen if self.chosen in ids else None
+        for order_id in dict.fromkeys([*ids, *own]):
+            if not self.known[order_id].ended and (state := self._get(f"{self.workflow}/orders/{order_id}")):
+                self.known[order_id].see(state)
 
-    def _read_book(self) -> None:
-        """Read pizza-order's list, newest first, until a page has nothing new."""
-        new: dict[str, Order] = {}
-        page: dict[str, Any] = {"limit": _PAGE}
-        while True:
-            answer = self.http.get(f"{self.book}/orders", params=page, timeout=_WITHIN)
-            if not answer.is_success:
-                return
-            page_read = answer.json()
-            count = len(new)
-            for one in page_read["orders"]:
-                order_id = one["order_id"]
-                if order_id not in self.known:
-                    new.setdefault(order_id, Order(order_id, one["order"]["pizza_type"] if one["order"] else "?"))
-                (self.known.get(order_id) or new[order_id]).see(one)
-            if len(new) == count or page_read["next"] is None:
-                break
-            page["before"] = page_read["next"]
-        for order_id in reversed(new):
-            self.known[order_id] = new[order_id]
+    def _get(self, url: str, **query: int) -> dict[str, Any]:
+        """Return the answer, or nothing from a service that is down."""
+        try:
+            answer = self.http.get(url, params=query, timeout=_WITHIN)
+        except httpx.TransportError:
+            return {}
+        return answer.json() if answer.is_success else {}
 
     def table(self, rows: int) -> Table:
         """Return the board."""

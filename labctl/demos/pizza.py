@@ -14,7 +14,7 @@ from rich.text import Text
 
 from labctl import runfile
 from labctl.demos.chapters import chapter, live
-from labctl.demos.keyboard import Keyboard, keyboard
+from labctl.demos.keyboard import keyboard
 from labctl.demos.orders import Order, Orders
 from labctl.runfile import App
 from labctl.stack import Stack
@@ -38,9 +38,7 @@ class Story:
         self.console = console
         self.has_keys = console.is_terminal and sys.stdin.isatty()
         self.auto = auto or not self.has_keys
-        self.workflow, book = (
-            f"http://127.0.0.1:{runfile.find(apps, one).app_port}" for one in ("pizza-workflow", "pizza-order")
-        )
+        self.workflow, book = (runfile.find(apps, one).url for one in ("pizza-workflow", "pizza-order"))
         self.http = httpx.Client(timeout=15)
         self.orders = Orders(self.http, self.workflow, book)
         self.own: list[str] = []
@@ -53,8 +51,8 @@ class Story:
         begin = time.monotonic()
         self.look()
         self._order(choose=not self.auto)
-        with keyboard() if self.has_keys else nullcontext() as keys, live(self.console, self.board()) as shown:
-            while not self.press(_pressed(keys)):
+        with keyboard() if self.has_keys else nullcontext(_wait) as pressed, live(self.console, self.board()) as shown:
+            while not self.press(pressed(_LOOK_EVERY)):
                 self.look()
                 if self.auto:
                     self._go_on()
@@ -77,7 +75,7 @@ class Story:
             if key == "n":
                 self._order(choose=True)
             elif key in ARROWS:
-                self.orders.choose(ARROWS[key])
+                self.orders.choose(ARROWS[key], self._rows)
             elif key in ROUTES:
                 self._steer(key)
         return False
@@ -152,11 +150,7 @@ class Story:
         return Group(self.orders.table(self._rows), *(Text(line, "dim") for line in lines))
 
 
-def _pressed(keys: Keyboard | None) -> list[str]:
-    if keys is None:
-        time.sleep(_LOOK_EVERY)
-        return []
-    try:
-        return keys.pressed(_LOOK_EVERY)
-    except EOFError:
-        return ["q"]  # its window was closed
+def _wait(seconds: float) -> list[str]:
+    """Stand in for the keyboard off a terminal."""
+    time.sleep(seconds)
+    return []

@@ -80,10 +80,11 @@ class Callee:
 
     async def _by_sdk(self, name: str, headers: Mapping[str, str]) -> Answer:
         app_id, path, metadata = self._answers.app_id, greet_path(name).removeprefix("/"), tuple(headers.items())
-        # Just above the limit of all calls, which is the one that counts.
-        async with self._sdk.calling(app_id, self._settings.call_timeout_seconds + 1) as client:
+        # Just above the limit of all calls, which is the one that counts. Without one the SDK gives up after 60 s.
+        limit = int(self._settings.call_timeout_seconds) + 1
+        async with self._sdk.calling(app_id, limit) as client:
             try:
-                response = await client.invoke_method(app_id, path, http_verb="GET", metadata=metadata)
+                response = await client.invoke_method(app_id, path, http_verb="GET", metadata=metadata, timeout=limit)
             except DaprHttpError as error:
                 # The SDK keeps the status and the body of an error answer, but not its headers: no attempts.
                 body = error.raw_response_bytes or b""

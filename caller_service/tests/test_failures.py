@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from conftest import running_sidecar
+from dapr.conf import settings as sdk_settings
 from grpc import StatusCode
 
 HTTP_VIAS = ["url", "header", "sdk"]
@@ -198,3 +199,11 @@ def test_the_time_limit_is_callers_own_and_the_same_for_every_via(serve, sidecar
     body = problem_of(client.get(f"/call-greet/Ada?via={via}"), 504)
     assert "0.3 s" in body["detail"]
     assert body["dependency"] == ("callee-grpc-app" if via == "grpc" else "callee-app")
+
+
+def test_the_sdks_own_time_limit_ends_no_call(serve, sidecar, monkeypatch):
+    monkeypatch.setattr(sdk_settings, "DAPR_HTTP_TIMEOUT_SECONDS", 0.1)
+    client = serve(**sidecar.ports)
+    sidecar.delay = threading.Event()
+    threading.Timer(0.4, sidecar.delay.set).start()
+    assert client.get("/call-greet/Ada?via=sdk").status_code == 200

@@ -24,7 +24,8 @@ class Orders:
     """
 
     def __init__(self, store: StateStore[Object], orders_per_page: int, retention: int) -> None:
-        self._size, pages = orders_per_page, Pages(store, orders_per_page, retention)
+        # Twice as long: an order may still change long after its page was full, and is kept from then on.
+        self._size, pages = orders_per_page, Pages(store, orders_per_page, 2 * retention)
         self._records = Collection(store.of(OrderRecord), pages, "orders", "order:", retention)
 
     async def put(self, order: Order) -> bool:

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from events import Events
 from failures import Faults, step, within
@@ -49,9 +48,7 @@ class Activities:
     async def take_turn(self, waiting: Outcome) -> TurnCheck:
         """Check whether a waiting message is the next of its session."""
         async with within(self.settings.state_store_name, self.settings.turn_seconds):
-            is_next = await self.register.sessions.is_next(
-                waiting.message, waiting.instance_id, datetime.now(UTC), self.instances.has_ended
-            )
+            is_next = await self.register.is_next(waiting.message, waiting.instance_id, self.instances.has_ended)
         return TurnCheck(is_next=is_next)
 
     @step

@@ -1,39 +1,23 @@
 """chat: answers messages through a durable workflow, with the memory that agent-memory-service keeps."""
 
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
 
 import failures
 from chat import InOtherSession, NoReply
-from events import TRIM_JOB
+from forgetting import routes as forgetting
 from kit.edge.problems import documented, problem
-from kit.edge.service import build, from_state, serve
-from kit.edge.token import only_dapr
+from kit.edge.service import build, serve
 from kit.engine.context import traceparent_of
-from kit.sidecar.unavailable import Unavailable
-from models import (
-    ChatAnswer,
-    ChatMessage,
-    ChatProblem,
-    EventStatus,
-    InstancePath,
-    Leftovers,
-    UserForgottenData,
-    UserForgottenEvent,
-    WaitQuery,
-)
+from models import ChatAnswer, ChatMessage, ChatProblem, InstancePath, WaitQuery
 from once.sessions import OfAnotherUser, QueueFull
 from settings import Settings
-from wiring import Services, open_services
-
-log = logging.getLogger("chat")
+from wiring import ServicesDep, open_services
 
 RUNNING = {202: {"model": ChatAnswer, "description": "Not answered yet: ask GET /chat/{instance_id}"}}
 REFUSALS: dict[type[Exception], tuple[int, str]] = {
@@ -43,10 +27,7 @@ REFUSALS: dict[type[Exception], tuple[int, str]] = {
 }
 FAILED = documented(502, 503, 504, model=ChatProblem)
 
-ServicesDep = Annotated[Services, Depends(from_state("services"))]
-
 router = APIRouter()
-from_dapr = APIRouter(dependencies=[Depends(only_dapr)])
 
 
 @router.post("/chat/", responses={**RUNNING, **documented(400, 409, 413, 422, 429), **FAILED})
@@ -72,33 +53,6 @@ async def get_answer(instance_id: InstancePath, services: ServicesDep) -> ChatAn
     if answer is None:
         raise HTTPException(404, "instance_id: there is no such chat, or no longer.")
     return answer
-
-
-@from_dapr.post("/events/user-forgotten", responses=documented(401, 413, 422))
-async def user_forgotten(event: UserForgottenEvent, services: ServicesDep) -> EventStatus:
-    """Forget a user that agent-memory-service forgot. For Dapr alone."""
-    if event.get("type") == "StreamTrimmed":
-        return EventStatus(status="SUCCESS")
-    try:
-        forgotten = UserForgottenData.model_validate(event.get("data"))
-    except ValidationError:
-        log.warning("invalid UserForgotten event dropped", extra={"event_id": event.get("id")})
-        return EventStatus(status="DROP")
-    try:
-        await services.forgetting.forget(forgotten)
-    except Unavailable as error:
-        log.warning("user not forgotten yet", extra={"detail": error.detail, "reason": error.reason})
-        return EventStatus(status="RETRY")
-    return EventStatus(status="SUCCESS")
-
-
-@from_dapr.post("/job/{name}", responses=documented(401, 404, 413, 422, 503, 504))
-async def job_due(name: str, leftovers: Leftovers, services: ServicesDep) -> EventStatus:
-    """Delete the leftovers of a forgotten user, and trim the stream of conversations. For Dapr's scheduler alone."""
-    if not name.startswith(TRIM_JOB):
-        raise HTTPException(404, "name: chat-service has no such job.")
-    await services.forgetting.sweep(leftovers)
-    return EventStatus(status="SUCCESS")
 
 
 async def no_reply(_: Request, error: NoReply) -> JSONResponse:
@@ -133,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="chat-service",
         description="A chat whose every message is answered by a workflow.",
         welcome="chat-service answers: POST /chat/ and GET /chat/{instance_id}. Also /docs, /healthz and /readyz.",
-        routers=[router, from_dapr, failures.router] if settings.faults_enabled else [router, from_dapr],
+        routers=[router, forgetting.router, *([failures.router] if settings.faults_enabled else [])],
         lifespan=lifespan,
         ready=ready,
         exception_handlers={NoReply: no_reply, **dict.fromkeys(REFUSALS, refused)},

@@ -147,7 +147,7 @@ class UserForgottenData(BaseModel):
 
 
 class Leftovers(BaseModel):
-    """The keys that a step or a request in flight may write again (forgetting.py). No name is among them."""
+    """The keys that a step or a request in flight may write again (forgetting/). No name is among them."""
 
     user_hash: str = Field(examples=["d7143e629738875304bfcc23ae2ae1f87ae7e941f57f0046385b92e422989b02"])
     forgotten_at: datetime

@@ -5,14 +5,17 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import aiohttp
+from fastapi import Depends
 
 from activities import Activities
 from chat import Chat
 from events import Events
 from failures import Faults
-from forgetting import Forgetting
+from forgetting.forgetter import Forgetting
+from kit.edge.service import from_state
 from kit.engine.health import check_worker
 from kit.engine.instances import Instances
 from kit.engine.stalled_engine import StalledEngine
@@ -27,9 +30,7 @@ from kit.sidecar.secrets import Secrets
 from kit.sidecar.store import StateStore
 from kit.sidecar.unavailable import Unavailable
 from memory import MemoryService
-from once.claims import Claims
 from once.register import Register
-from once.sessions import Sessions
 from replies.choice import LanguageModels
 from settings import Settings
 from workflow import ChatWorkflow
@@ -78,6 +79,9 @@ class Services:
         return True
 
 
+ServicesDep = Annotated[Services, Depends(from_state("services"))]
+
+
 @asynccontextmanager
 async def open_services(settings: Settings, session: aiohttp.ClientSession, faults: Faults) -> AsyncGenerator[Services]:
     """Make the collaborators and run the workflow worker. None of them needs the sidecar yet."""
@@ -87,9 +91,7 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession, faul
         models = await stack.enter_async_context(aclosing(LanguageModels(settings, secrets, sdk)))
         instances = Instances(settings, settings.schedule_seconds)
         store = StateStore[dict[str, object]](sdk, settings.state_store_name)
-        claims = Claims(store, settings.claim_ttl_seconds)
-        sessions = Sessions(store, settings.claim_ttl_seconds, settings.unstarted_seconds)
-        register = Register(store, claims, sessions, settings.claim_ttl_seconds)
+        register = Register(store, settings.claim_ttl_seconds, settings.unstarted_seconds)
         publisher = Publisher(sdk, settings.pubsub_name, "chat-service", settings.save_seconds)
         events = Events(publisher, settings.conversations_topic, Jobs(sdk), settings.stream_ttl_seconds)
         memory = MemoryService(
@@ -101,7 +103,7 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession, faul
         stalled = StalledEngine(settings, instances, worker, session, every)
         lockout = WorkerLockout(settings, session, every, settings.worker_lockout_seconds, settings.schedule_seconds)
         chat = Chat(settings, secrets, register, instances)
-        forgetting = Forgetting(instances, claims, sessions, events)
+        forgetting = Forgetting(store, instances, events)
         services = Services(settings, session, secrets, models, chat, forgetting)
         await stack.enter_async_context(running(worker, services.announce, stalled.watch, lockout.watch))
         yield services

@@ -1,17 +1,33 @@
-"""The claim and the session of a message, read in one call and saved in one call.
+"""Admit messages, and settle them when they are answered.
 
-The two are not saved together: each has its own ETag, and one may be saved without the other. So every change can be
-repeated, and after a conflict both are changed one after the other.
+The claim and the session of a message are read in one call and saved in one call. The two are not saved together: each
+has its own ETag, and one may be saved without the other. Then both are read and changed again.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from kit.sidecar.store import StateStore, Stored, Write
+from kit.sidecar.store import StateStore, Write, attempts
 from messages import Answered, Message, Turn
-from once.claims import Claim, Claims, claim_key, claim_of, digest_of, instance_id, parts_of, settled
-from once.sessions import HeadFull, OfAnotherUser, Session, Sessions, queued, session_key, without
+from once.claims import Claim, claim_key, claim_of, digest_of, instance_id, parts_of, settled
+from once.sessions import (
+    PAGE_SIZE,
+    SESSIONS_PER_USER,
+    OfAnotherUser,
+    Page,
+    Session,
+    UserSessions,
+    page_key,
+    queued,
+    session_key,
+    user_key,
+    without,
+)
 
 Object = dict[str, object]
+# Returns whether the workflow of an instance has ended, or None if there is no such workflow.
+HasEnded = Callable[[str], Awaitable[bool | None]]
 
 
 @dataclass(frozen=True)
@@ -30,66 +46,95 @@ class Admitted:
 
 @dataclass(frozen=True)
 class Settled:
-    """The reply that a message has from now on, and the instance whose turn is next."""
+    """The reply that a message has from now on, and the instance that is next in the queue."""
 
     answered: Answered | None
     following: str | None
 
 
 class Register:
-    """Admit messages, and settle them."""
+    """Keep the claims and the sessions in the state store."""
 
-    def __init__(self, store: StateStore[Object], claims: Claims, sessions: Sessions, claim_ttl_seconds: int) -> None:
-        self._store, self.claims, self.sessions = store, claims, sessions
-        self._ttl = claim_ttl_seconds
+    def __init__(self, store: StateStore[Object], claim_ttl_seconds: int, unstarted_seconds: float) -> None:
+        self._store, self._ttl, self._unstarted = store, claim_ttl_seconds, timedelta(seconds=unstarted_seconds)
+        self._claims, self._sessions = store.of(Claim), store.of(Session)
+        self._pages, self._users = store.of(Page), store.of(UserSessions)
+
+    async def claim(self, digest: str) -> Claim | None:
+        """Return the claim of a message, if there is one."""
+        return (await self._claims.get(claim_key(digest))).value
 
     async def admit(self, message: Message) -> Admitted:
         """Claim a message and put it into its session's queue, unless it was claimed before.
 
         Raise OfAnotherUser or QueueFull.
         """
-        digest = digest_of(message)
-        async with self._store.read_ahead(claim_key(digest), session_key(message.session_id)):
-            session = await self.sessions.get(message.session_id)
-            if session.value and session.value.user_hash != message.user_hash:
-                raise OfAnotherUser(message.session_id)
-            if claim := await self.claims.of(digest):
-                return Admitted(claim, is_new=False)
-            if not session.value:
-                await self.sessions.list_for_user(message.user_hash, message.session_id)
-            return await self._save_new(message, session) or await self._one_by_one(message)
+        # Two requests in one microsecond may both take the claim for theirs. Both then start one instance.
+        mine, instance = claim_of(message), instance_id(digest_of(message), 1)
+        keys = _keys(message)
+        async for _ in attempts(self._store.name, keys[1]):
+            async with self._store.read_ahead(*keys):
+                claim, session = await self._claims.get(keys[0]), await self._sessions.get(keys[1])
+                if session.value and session.value.user_hash != message.user_hash:
+                    raise OfAnotherUser(message.session_id)
+                if claim.value not in (None, mine):
+                    return Admitted(claim.value, is_new=False)
+                if not session.value:
+                    await self._list_for_user(message.user_hash, message.session_id)
+                entered = queued(session.value, message, instance)
+                writes = [
+                    Write(claim.key, _json(mine), claim.etag, self._ttl),
+                    Write(session.key, _json(entered), session.etag),
+                ]
+                if await self._store.save_many(writes):
+                    is_head = entered.queue[0].instance_id == instance
+                    return Admitted(mine, is_new=True, is_head=is_head, recent=entered.recent if is_head else None)
+        raise AssertionError("attempts() ends by raising")
 
-    async def _save_new(self, message: Message, session: Stored[Session]) -> Admitted | None:
-        claim, instance = claim_of(message), instance_id(digest_of(message), 1)
-        try:
-            head = queued(session.value, message, instance)
-        except HeadFull:
-            return None
-        if head is None:
-            return None
-        writes = [
-            Write(claim_key(digest_of(message)), _json(claim), None, self._ttl),
-            Write(session.key, _json(head), session.etag),
-        ]
-        if not await self._store.save_many(writes):
-            return None
-        is_head = head.queue[0].instance_id == instance
-        return Admitted(claim, is_new=True, is_head=is_head, recent=head.recent if is_head else None)
+    async def run_again(self, digest: str, failed_run: int) -> Claim | None:
+        """Count up the run of a message whose workflow failed. Of several callers at once, one does."""
 
-    async def _one_by_one(self, message: Message) -> Admitted:
-        claim, is_new = await self.claims.make(message)
-        if not is_new:
-            return Admitted(claim, is_new=False)
-        is_head = await self.sessions.enqueue(message, instance_id(digest_of(message), 1))
-        return Admitted(claim, is_new=True, is_head=is_head)
+        def next_run(claim: Claim | None) -> Claim | None:
+            if claim is None or claim.answered or claim.run != failed_run:
+                return None
+            return claim.model_copy(update={"run": failed_run + 1, "failed": False})
+
+        return await self._claims.change(claim_key(digest), next_run, self._ttl)
+
+    async def enqueue(self, message: Message, instance_id: str) -> bool:
+        """Put a message at the end of the queue, unless it is queued already. Return whether it is the first.
+
+        Raise OfAnotherUser or QueueFull.
+        """
+        entered = await self._sessions.change(
+            session_key(message.session_id), lambda session: queued(session, message, instance_id)
+        )
+        return entered is not None and entered.queue[0].instance_id == instance_id
+
+    async def is_next(self, message: Message, instance_id: str, has_ended: HasEnded) -> bool:
+        """Check whether no message is before this one in its queue. Drop those whose workflow has ended."""
+        key = session_key(message.session_id)
+        while True:
+            session = (await self._sessions.get(key)).value
+            # Without a session its user was forgotten. It is no longer queued if it started too late.
+            if session is None or instance_id not in [each.instance_id for each in session.queue]:
+                return True
+            first = session.queue[0]
+            if first.instance_id == instance_id:
+                return True
+            ended = await has_ended(first.instance_id)
+            # A message without a workflow may be about to get one, from a request in flight.
+            if ended is False or (ended is None and datetime.now(UTC) - first.since < self._unstarted):
+                return False
+            await self._sessions.change(key, lambda session, ended=first: without(session, ended.instance_id))
 
     async def noted(self, message: Message) -> tuple[Answered | None, list[Turn]]:
         """Return the reply that a message has already, if any, and the turns that memory may not have yet."""
         if message.recent is not None:
             return None, message.recent
-        digest = digest_of(message)
-        async with self._store.read_ahead(claim_key(digest), session_key(message.session_id)):
-            claim, session = await self.claims.of(digest), (await self.sessions.get(message.session_id)).value
+        async with self._store.read_ahead(*_keys(message)):
+            claim = await self.claim(digest_of(message))
+            session = (await self._sessions.get(session_key(message.session_id))).value
         return claim.answered if claim else None, session.recent if session else []
 
     async def settle(
@@ -99,27 +144,51 @@ class Register:
 
         answered: None notes that this workflow has no reply. remembered: the turns that memory has by now.
         """
-        digest, run = parts_of(instance)
-        key, session_id = claim_key(digest), message.session_id
-        async with self._store.read_ahead(key, session_key(session_id)):
-            claim = await self._store.of(Claim).get(key)
-            session = await self.sessions.get(session_id)
-            # Another workflow of the same message may have been faster. Its reply counts.
-            answered = (claim.value and claim.value.answered) or answered
-            turn = turn_of(message, answered)
-            noted = settled(claim.value, run, answered)
-            head = without(session.value, instance, turn, remembered)
-            writes = [Write(key, _json(noted), claim.etag, self._ttl)] if noted else []
-            if head:
-                writes.append(Write(session.key, _json(head), session.etag))
-            if not await self._store.save_many(writes):
-                answered = await self.claims.settle(digest, run, answered) or answered
-                head = await self.sessions.leave(session_id, instance, turn_of(message, answered), remembered)
-        return Settled(answered, head.queue[0].instance_id if head and head.queue else None)
+        keys = _keys(message)
+        async for _ in attempts(self._store.name, keys[1]):
+            async with self._store.read_ahead(*keys):
+                claim, session = await self._claims.get(keys[0]), await self._sessions.get(keys[1])
+                # Another workflow of the same message may have been faster. Its reply counts.
+                reply = (claim.value and claim.value.answered) or answered
+                noted = settled(claim.value, parts_of(instance)[1], reply)
+                left = without(session.value, instance, _turn_of(message, reply), remembered)
+                writes = [Write(claim.key, _json(noted), claim.etag, self._ttl)] if noted else []
+                if left:
+                    left = await self._paged(message.session_id, left)
+                    writes.append(Write(session.key, _json(left), session.etag))
+                if await self._store.save_many(writes):
+                    return Settled(reply, left.queue[0].instance_id if left and left.queue else None)
+        raise AssertionError("attempts() ends by raising")
+
+    async def _list_for_user(self, user_hash: str, session_id: str) -> None:
+        # Before the session is opened: a session on no list would be missed when its user is forgotten.
+        def added(known: UserSessions | None) -> UserSessions | None:
+            listed = known.session_ids if known else []
+            if session_id in listed:
+                return None
+            return UserSessions(session_ids=[*listed, session_id][-SESSIONS_PER_USER:])
+
+        await self._users.change(user_key(user_hash), added)
+
+    async def _paged(self, session_id: str, session: Session) -> Session:
+        """Return the session without its instance ids once there are many. They are on a page before that is saved."""
+        if len(session.instances) < PAGE_SIZE:
+            return session
+
+        def extended(page: Page | None) -> Page:
+            # Another writer may have begun this page with a few ids more or less.
+            known = page.instances if page else []
+            return Page(instances=list(dict.fromkeys([*known, *session.instances])))
+
+        await self._pages.change(page_key(session_id, session.pages), extended, self._ttl)
+        return session.model_copy(update={"instances": [], "pages": session.pages + 1})
 
 
-def turn_of(message: Message, answered: Answered | None) -> Turn | None:
-    """Return a message with its reply, or None without a reply."""
+def _keys(message: Message) -> tuple[str, str]:
+    return claim_key(digest_of(message)), session_key(message.session_id)
+
+
+def _turn_of(message: Message, answered: Answered | None) -> Turn | None:
     if answered is None:
         return None
     return Turn(message_id=message.message_id, user_message=message.text, assistant_reply=answered.reply)

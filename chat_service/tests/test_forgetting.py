@@ -7,7 +7,7 @@ import grpc
 import pytest
 from conftest import eventually, say, stored
 
-from once import sessions
+from once import register
 from once.hashes import user_hash
 
 JUNAID = user_hash("lab-key", "Junaid")
@@ -37,7 +37,7 @@ def test_nothing_of_the_user_stays_and_all_of_the_others_does(client, sidecar, e
 
 
 def test_pages_of_a_session_go_too(client, sidecar, monkeypatch, engine):
-    monkeypatch.setattr(sessions, "PAGE_SIZE", 2)
+    monkeypatch.setattr(register, "PAGE_SIZE", 2)
     for _ in range(7):
         say(client, session_id="s1")
     assert len(stored(sidecar, "session:")) == 4

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from conftest import engine_call, eventually, say, steps_of, stored
 
-from once import sessions
+from once import register, sessions
 
 
 def queue_of(sidecar, session_id="s1"):
@@ -127,7 +127,7 @@ def test_a_queue_has_an_end(client, sidecar, monkeypatch):
 
 
 def test_the_head_of_a_session_does_not_grow(client, sidecar, monkeypatch):
-    monkeypatch.setattr(sessions, "PAGE_SIZE", 3)
+    monkeypatch.setattr(register, "PAGE_SIZE", 3)
     ids = [say(client, session_id="s1").json()["instance_id"] for _ in range(8)]
     values = stored(sidecar, "session:")
     assert values["session:s1:0"]["instances"] == ids[:3]

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,8 @@ def port_of(port: int) -> int:
     return STACK.ports[names[port]] if port in names else port + STACK.offset
 
 
-def passes(probe: dict[str, Any] | None) -> bool:
+def passes(probe: dict[str, Any]) -> bool:
     """Return whether a probe of the Tiltfile passes at this stack."""
-    if probe is None:
-        return True
     if connection := probe.get("tcp_socket"):
         return processes.answers(port_of(connection["port"]))
     request = probe["http_get"]
@@ -48,16 +46,17 @@ class TiltUp:
         self.serving: dict[str, subprocess.Popen[bytes]] = {}
         self.ready: set[str] = set()
 
-    def start(self, *resources: Resource) -> None:
+    def start(self, resources: Mapping[str, Resource]) -> None:
         """Run their commands, and wait until all their probes pass."""
-        for one in resources:
-            if one.cmd:
-                assert self._popen(one.name, one.cmd).wait(READY_WITHIN) == 0, self._tail(one.name)
-            if one.serve_cmd:
-                self.serving[one.name] = self._popen(one.name, one.serve_cmd)
-        for one in resources:
-            assert processes.wait_until(partial(passes, one.probe), READY_WITHIN), self._tail(one.name)
-            self.ready.add(one.name)
+        for name, one in resources.items():
+            if "cmd" in one:
+                assert self._popen(name, one["cmd"]).wait(READY_WITHIN) == 0, self._tail(name)
+            else:
+                self.serving[name] = self._popen(name, one["serve_cmd"])
+        for name in resources.keys() & self.serving.keys():
+            probe = partial(passes, resources[name]["readiness_probe"])
+            assert processes.wait_until(probe, READY_WITHIN), self._tail(name)
+        self.ready |= resources.keys()
 
     def end(self, name: str) -> None:
         """Send SIGTERM to a command's group, and SIGKILL if it has not ended in time."""
@@ -106,15 +105,17 @@ def tilt_up(tmp_path: Path) -> Iterator[TiltUp]:
 @pytest.mark.lab("invocation")
 def test_the_invocation_lab_comes_up_reloads_an_app_and_leaves_nothing(tilt_up: TiltUp) -> None:
     resources = tilt.run("invocation")
-    while waiting := [one for one in resources.values() if one.name not in tilt_up.ready]:
-        tilt_up.start(*(one for one in waiting if tilt_up.ready.issuperset(one.resource_deps)))
+    while waiting := {name: one for name, one in resources.items() if name not in tilt_up.ready}:
+        tilt_up.start(
+            {name: one for name, one in waiting.items() if tilt_up.ready.issuperset(one.get("resource_deps", []))}
+        )
     assert list(tilt_up.serving) == ["redis", "placement", "scheduler", "callee-app", "caller-app", "callee-grpc-app"]
     assert greeting() == "Hello, Ada from callee-app!"
 
     callee, caller = pids("callee-app"), pids("caller-app")
     # As after a changed file.
     tilt_up.end("callee-app")
-    tilt_up.start(resources["callee-app"])
+    tilt_up.start({"callee-app": resources["callee-app"]})
     assert len(pids("callee-app")) == 2
     assert pids("callee-app").isdisjoint(callee)
     assert pids("caller-app") == caller

@@ -1,13 +1,12 @@
 """Runs the Tiltfile in a Starlark interpreter, with Tilt's own functions recorded instead of carried out.
 
-Tilt itself cannot be had on the machines these tests are made for. Each function here has those of Tilt's parameters
-that the Tiltfile uses (tilt-dev/tilt, internal/tiltfile/api), so that a wrong name fails as it would there.
+Tilt itself cannot be had on the machines these tests are made for. Each function here takes what Tilt's takes
+(tilt-dev/tilt, internal/tiltfile/api). The tests compare all that a resource was given, by Tilt's names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,21 +15,10 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TILTFILE = ROOT / "Tiltfile"
+PROBES = {"http_get", "tcp_socket"}
 
-
-@dataclass(frozen=True)
-class Resource:
-    """One local_resource, as the Tiltfile declares it."""
-
-    name: str
-    cmd: list[str]
-    serve_cmd: list[str]
-    deps: list[str]
-    ignore: list[str]
-    resource_deps: list[str]
-    links: list[dict[str, str]]
-    labels: list[str]
-    probe: dict[str, Any] | None
+# What local_resource was given by name.
+Resource = dict[str, Any]
 
 
 class Tilt:
@@ -40,49 +28,29 @@ class Tilt:
         self.arguments = list(arguments)
         self.folder = folder
         self.positional: str | None = None
-        self.resources: list[Resource] = []
+        self.resources: dict[str, Resource] = {}
 
-    def local_resource(
-        self,
-        name: str,
-        cmd: str | list[str] = "",
-        deps: Sequence[str] = (),
-        resource_deps: Sequence[str] = (),
-        ignore: Sequence[str] = (),
-        serve_cmd: str | list[str] = "",
-        links: Sequence[dict[str, str]] = (),
-        labels: Sequence[str] = (),
-        readiness_probe: dict[str, Any] | None = None,
-    ) -> None:
+    def local_resource(self, name: str, **given: Any) -> None:
         """Record it; raise ValueError where Tilt refuses it."""
-        if not (cmd or serve_cmd):
+        if not given.keys() & {"cmd", "serve_cmd"}:
             raise ValueError("local_resource must have a cmd and/or a serve_cmd, but both were empty")
-        if name in {one.name for one in self.resources}:
+        if name in self.resources:
             raise ValueError(f"Local resource {name} has been defined multiple times")
-        lists = (list(deps), list(ignore), list(resource_deps), list(links), list(labels))
-        self.resources.append(Resource(name, _command(cmd), _command(serve_cmd), *lists, probe=readiness_probe))
+        self.resources[name] = given
 
-    def probe(
-        self,
-        timeout_secs: int = 1,
-        period_secs: int = 10,
-        http_get: dict[str, Any] | None = None,
-        tcp_socket: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """Return a probe as its action by name; raise ValueError unless it has exactly one."""
-        actions = {"http_get": http_get, "tcp_socket": tcp_socket}
-        found = {name: action for name, action in actions.items() if action}
-        if len(found) != 1:
+    def probe(self, **given: Any) -> dict[str, Any]:
+        """Return a probe; raise ValueError unless it has exactly one action."""
+        if len(given.keys() & PROBES) != 1:
             raise ValueError("exactly one of exec, http_get, or tcp_socket must be specified")
-        return found | {"period_secs": period_secs, "timeout_secs": timeout_secs}
+        return given
 
     def http_get_action(self, port: int, path: str = "") -> dict[str, Any]:
         """Return a GET request; the port has to be an int, as in Tilt."""
-        return {"port": _integer(port), "host": "localhost", "scheme": "http", "path": path}
+        return {"port": _integer(port), "path": path}
 
     def tcp_socket_action(self, port: int) -> dict[str, Any]:
         """Return a connection; the port has to be an int, as in Tilt."""
-        return {"port": _integer(port), "host": "localhost"}
+        return {"port": _integer(port)}
 
     def link(self, url: str, name: str) -> dict[str, str]:
         """Return a link of the web page."""
@@ -108,10 +76,6 @@ def _integer(port: object) -> int:
     if type(port) is not int:
         raise TypeError(f"got {type(port).__name__}, want int")
     return port
-
-
-def _command(command: str | list[str]) -> list[str]:
-    return command if isinstance(command, list) else ["sh", "-c", command] if command else []
 
 
 def _as_tilt_reads(value: Any) -> Any:
@@ -141,4 +105,4 @@ def run(*arguments: str, folder: Path = ROOT) -> dict[str, Resource]:
     dialect.enable_top_level_stmt = True  # Tilt allows `if` and `for` outside of a function
     for filename, source in (("prelude", prelude), (str(TILTFILE), TILTFILE.read_text())):
         starlark.eval(module, starlark.parse(filename, source, dialect), builtins)
-    return {resource.name: resource for resource in tilt.resources}
+    return tilt.resources

@@ -6,7 +6,6 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -53,14 +52,8 @@ def _uv() -> Row:
 def _dapr() -> list[Row]:
     runtime = dapr.users_own() or dapr.pinned()
     if runtime is None:
-        return [
-            Row(
-                "note",
-                "Dapr runtime and CLI",
-                "not here yet",
-                "./lab setup (downloads them, or builds them in some minutes)",
-            )
-        ]
+        fix = "./lab setup (downloads them, or builds them in some minutes)"
+        return [Row("note", "Dapr runtime and CLI", "not here yet", fix)]
     rows = [Row("ok", "Dapr runtime", f"{runtime.version()} ({runtime.origin}) at {_short(runtime.binary('daprd'))}")]
     said = subprocess.run([runtime.cli, "--version"], capture_output=True, text=True, check=False).stdout
     cli = re.search(r"CLI version:\s*(\S+)", said)
@@ -77,12 +70,8 @@ def _go() -> Row:
         return Row("ok", f"Go {build.GO_VERSION} or newer", f"{go[1]} at {_short(go[0])}")
     if dapr.users_own() or dapr.pinned():
         return Row("ok", "Go", "not needed: the runtime is there")
-    return Row(
-        "note",
-        f"Go {build.GO_VERSION} or newer",
-        "not on PATH",
-        "./lab setup (fetches one into .lab/go if it must build Dapr)",
-    )
+    fix = "./lab setup (fetches one into .lab/go if it must build Dapr)"
+    return Row("note", f"Go {build.GO_VERSION} or newer", "not on PATH", fix)
 
 
 def _redis(stack: Stack) -> Row:
@@ -119,35 +108,21 @@ def _environments(apps: list[runfile.App]) -> list[Row]:
 
 def _ports(stack: Stack, apps: list[runfile.App]) -> list[Row]:
     ours = {row.app.app_id for row in readiness.status(stack, apps) if row.pid or row.sidecar_pid}
-    rows: list[Row] = []
-    for app in apps:
-        if app.app_id not in ours:
-            rows += _held((f"{app.app_id}, {label}", port) for label, port in app.ports.items())
-    if not rows:
-        count = sum(len(app.ports) for app in apps)
-        rows.append(Row("ok", "ports of the apps and sidecars", f"all {count} free, or held by the running labs"))
-    return rows + _infrastructure_ports(stack)
-
-
-def _infrastructure_ports(stack: Stack) -> list[Row]:
+    needed = {
+        f"{app.app_id}, {label}": port for app in apps for label, port in app.ports.items() if app.app_id not in ours
+    }
     # A process that runs already, ours or of `dapr init`, is used as it is. Any other needs all its ports.
     running = {one.name for one in infrastructure.look(stack)}
+    below = set(infrastructure.names(stack)) - running
+    needed |= {what: port for what, port in stack.ports.items() if what.partition("-")[0] in below}
     rows: list[Row] = []
-    for name in infrastructure.names(stack):
-        if name not in running:
-            rows += _held((what, port) for what, port in stack.ports.items() if what.partition("-")[0] == name)
-    return rows
-
-
-def _held(ports: Iterable[tuple[str, int]]) -> list[Row]:
-    rows: list[Row] = []
-    for what, port in ports:
+    for what, port in needed.items():
         if who := processes.holder(port):
             pid = processes.holder_pid(port)
             # Only root can see which process of another user holds a port.
             fix = f"kill {pid}" if pid else f"sudo lsof -i :{port}"
             rows.append(Row("missing", f"port {port} ({what})", f"held by {who}", fix))
-    return rows
+    return rows or [Row("ok", "ports", f"all {len(needed)} free that ./lab up needs")]
 
 
 def _disk() -> Row:

@@ -12,7 +12,7 @@ from labctl.errors import LabError
 from labctl.make import redis_server
 from labctl.make.runtime import Runtime
 from labctl.stack import Stack
-from labctl.up import processes
+from labctl.up import logfiles, processes
 
 READY_WITHIN = 40  # seconds; a scheduler that was killed waits some 22 s for its old leadership lease
 LENT_FOR = 65  # seconds; Linux keeps a port for 60 after its connection has ended
@@ -58,8 +58,7 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
 
     Raise LabError when another process holds its port, or when it does not start.
     """
-    running = {one.name for one in look(stack)}
-    if name in running:
+    if name in {one.name for one in look(stack)}:
         return False
     for label in (one for one in stack.ports if one == name or one.startswith(f"{name}-")):
         if who := processes.holder(stack.ports[label]):
@@ -73,8 +72,7 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
     process = processes.spawn(stack, name, command(stack, name, runtime), env=environment, cwd=stack.state, log=log)
     processes.wait_until(lambda: process.poll() is not None or serves(stack, name), READY_WITHIN)
     if process.poll() is not None or not serves(stack, name):
-        tail = "".join(f"\n  {line}" for line in log.read_text(errors="replace").splitlines()[-5:])
-        raise LabError(f"{name} did not start. The end of {log}:{tail}")
+        raise LabError(f"{name} did not start. The end of {log}:{logfiles.tail(log, 5)}")
     return True
 
 
@@ -98,14 +96,10 @@ def serves(stack: Stack, name: str) -> bool:
 
 def forget(stack: Stack) -> list[str]:
     """Delete the data of Redis and the scheduler of a stopped stack. Return the names of those that had any."""
-    kept = [name for name in ("redis", "scheduler") if _data(stack, name).exists()]
+    kept = [name for name in ("redis", "scheduler") if (stack.state / name).exists()]
     for name in kept:
-        shutil.rmtree(_data(stack, name))
+        shutil.rmtree(stack.state / name)
     return kept
-
-
-def _data(stack: Stack, name: str) -> Path:
-    return stack.state / name
 
 
 def command(stack: Stack, name: str, runtime: Runtime) -> list[str]:
@@ -114,7 +108,7 @@ def command(stack: Stack, name: str, runtime: Runtime) -> list[str]:
         redis = redis_server.find_redis()
         if redis is None:
             raise LabError("redis-server is missing: ./lab setup fetches it.")
-        data = _data(stack, "redis")
+        data = stack.state / "redis"
         data.mkdir(parents=True, exist_ok=True)
         port = str(stack.ports["redis"])
         # Every acknowledged write is on disk before the answer. All promises of the labs about kill -9 depend on this.
@@ -155,7 +149,7 @@ def _placement(stack: Stack) -> list[str]:
 
 
 def _scheduler(stack: Stack) -> list[str]:
-    data = _data(stack, "scheduler")
+    data = stack.state / "scheduler"
     data.mkdir(parents=True, exist_ok=True)
     peer = f"dapr-scheduler-server-0=http://localhost:{stack.ports['scheduler-etcd-peer']}"
     etcd = ["--etcd-data-dir", str(data), "--etcd-client-port", str(stack.ports["scheduler-etcd"])]

@@ -172,10 +172,13 @@ def _is_ours_to_spare(process: psutil.Process) -> bool:
 
 def holder(port: int) -> str | None:
     """Return the process that listens on a local port, as "program (pid N)". None when the port is not in use."""
-    if not _listening(port):
+    if not any(answers(port, host) for host in ("127.0.0.1", "::1")):
         return None
     pid = holder_pid(port)
-    return _program(pid) if pid is not None else "another user's process"
+    try:
+        return f"{' '.join(psutil.Process(pid).cmdline()[:2])[:60]} (pid {pid})" if pid else "another user's process"
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
+        return "another user's process"  # macOS shows other users' processes to root only
 
 
 def holder_pid(port: int) -> int | None:
@@ -202,17 +205,6 @@ def is_free(port: int) -> bool:
                 raise
             return False
         return True
-
-
-def _program(pid: int) -> str:
-    try:
-        return f"{' '.join(psutil.Process(pid).cmdline()[:2])[:60]} (pid {pid})"
-    except (psutil.AccessDenied, psutil.NoSuchProcess):
-        return "another user's process"  # macOS shows other users' processes to root only
-
-
-def _listening(port: int) -> bool:
-    return any(answers(port, host) for host in ("127.0.0.1", "::1"))
 
 
 def answers(port: int, host: str = "127.0.0.1") -> bool:

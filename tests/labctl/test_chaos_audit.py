@@ -64,16 +64,6 @@ def test_an_order_that_went_well_is_not_wrong(ended_as, facts):
         ("cancelled", CANCELLED | {KITCHEN: [("cook", 1)]}, "did not discard"),
         ("cancelled", CANCELLED | {COURIER: [("deliver", 1)]}, "did not recall"),
     ],
-    ids=[
-        "stuck",
-        "doubled",
-        "lost",
-        "compensated although delivered",
-        "a lost event",
-        "no refund",
-        "no discard",
-        "no recall",
-    ],
 )
 def test_what_is_wrong_is_found(ended_as, facts, words):
     assert any(words in line for line in wrong(ended_as, facts))

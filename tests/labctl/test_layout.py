@@ -46,8 +46,3 @@ def test_no_file_is_long() -> None:
 @pytest.mark.parametrize("file", FILES, ids=name)
 def test_imports_go_one_way(file: Path) -> None:
     assert [one for one in imported(file) if layer(one) > layer(name(file))] == []
-
-
-def test_a_module_is_in_the_layer_of_its_folder() -> None:
-    found = [layer(one) for one in ("labctl.stack", "labctl.make.uv", "labctl.make", "labctl.up.watcher", "labctl.cli")]
-    assert found == [0, 1, 1, 2, 6]

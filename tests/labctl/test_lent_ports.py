@@ -25,13 +25,6 @@ def test_a_lent_port_is_not_free_though_nobody_listens(lent: int) -> None:
     assert processes.holder(lent) is None
 
 
-def test_a_port_that_nobody_has_is_free() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    assert processes.is_free(port)
-
-
 def test_a_start_says_why_it_cannot_have_the_port(lent: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(infrastructure, "LENT_FOR", 0.2)
     with pytest.raises(LabError, match=rf"scheduler needs port {lent}, .* outgoing connection .* try again"):

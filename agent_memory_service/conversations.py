@@ -1,49 +1,46 @@
-"""Turns of conversations, in pages, and the list of each user's conversations."""
+"""Turns of conversations, and the list of each user's conversations."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from deliveries import Refused
+from kit.sidecar.collection import Collection
+from kit.sidecar.pages import Pages
 from kit.sidecar.store import Object, StateStore
-from kit.sidecar.unique_pages import UniquePages
 from models import ConversationUpdated, History, Message
-
-PAGE_SIZE = 25
-SESSIONS_PER_PAGE = 100
 
 
 class Conversations:
-    """`conversation:{session_id}` and its pages; `sessions:{user_hash}` lists a user's, so that all can be forgotten.
+    """`conversation:{session_id}` lists the turns of one; `sessions:{user_hash}` lists a user's, to forget them all.
 
-    A turn costs the same at the end of a long conversation as at its start: it reads and writes its page only.
+    A turn has its own key, so it costs the same at the end of a long conversation as at its start.
     """
 
     def __init__(self, store: StateStore[Object]) -> None:
-        self._store = store
+        self._store, self._pages = store, Pages(store)
 
-    async def append(self, user_hash: str, turn: ConversationUpdated) -> int:
-        """Add the turn unless it is there; return its page. Raise Refused if it is another user's session."""
-        pages = self._turns(turn.session_id)
-        head = await pages.head()
-        if head is None:
+    async def append(self, user_hash: str, turn: ConversationUpdated) -> None:
+        """Add the turn unless it is there. Raise Refused if it is another user's session."""
+        turns = self._turns(turn.session_id)
+        owner = await self._owner(turns)
+        if owner is None:
             # The list first: a conversation that is on no list would survive the forgetting of its user.
-            sessions = self._sessions(user_hash)
-            await sessions.open({})
-            await sessions.append(turn.session_id, {"session_id": turn.session_id})
-            head = await pages.open({"user_hash": user_hash})
-        if head["user_hash"] != user_hash:
+            await self._pages.add(f"sessions:{user_hash}", {"id": turn.session_id})
+            head = await self._pages.change(turns.name, lambda head: {"user_hash": user_hash, **head})
+            owner = head["user_hash"]
+        if owner != user_hash:
             raise Refused(409, "session_id: the session belongs to another user.")
         item = turn.model_dump(mode="json", include={"user_message", "assistant_reply", "timestamp", "message_id"})
-        return await pages.append(turn.message_id, item, head)
+        await turns.change(turn.message_id, lambda known: known or item)
 
     def keys_of(self, session_id: str, message_id: str) -> tuple[str, str]:
         """Return the keys that `append` begins with."""
-        pages = self._turns(session_id)
-        return pages.key, pages.place(message_id)
+        turns = self._turns(session_id)
+        return turns.name, turns.key(message_id)
 
     def key_of(self, session_id: str) -> str:
         """Return the key that `history` begins with."""
-        return self._turns(session_id).key
+        return self._turns(session_id).name
 
     async def turns(self, session_id: str, count: int) -> list[Object]:
         """Return the newest turns, oldest first."""
@@ -59,12 +56,13 @@ class Conversations:
         same while turns are added. Within an answer they are in the order of their time, because events overtake each
         other.
         """
-        pages = self._turns(session_id)
-        head = await pages.head()
-        if head is None or user_hash not in (None, head["user_hash"]):
-            return None
-        # One turn more than the limit needs: a page may begin or end with half a turn, and older ones may be left.
-        some = await pages.newest(limit // 2 + 2, None if before is None else (before + 1) // 2, head)
+        turns = self._turns(session_id)
+        async with self._store.read_ahead(turns.name):
+            owner = await self._owner(turns)
+            if owner is None or user_hash not in (None, owner):
+                return None
+            # One turn more than the limit needs: a page may begin or end with half a turn, and older ones may be left.
+            some = await turns.newest(limit // 2 + 2, None if before is None else (before + 1) // 2)
         # Newest first; each turn twice, under the numbers of its two sides.
         messages = [(2 * number + side, turn) for number, turn in some.entries for side in (1, 0)]
         within = [one for one in messages if before is None or one[0] < before]
@@ -74,43 +72,38 @@ class Conversations:
 
     async def sessions(self, user_hash: str) -> list[str]:
         """Return every session of the user."""
-        pages = self._sessions(user_hash)
-        found: list[str] = []
+        found: dict[str, None] = {}
         before: int | None = None
         while True:
-            some = await pages.newest(SESSIONS_PER_PAGE, before)
-            found += [session["session_id"] for _, session in some.entries]
+            some = await self._pages.newest(f"sessions:{user_hash}", self._pages.size, before)
+            found |= dict.fromkeys(session["id"] for _, session in some.entries)
             if (before := some.next) is None:
-                return found
+                return list(found)
 
     async def purge(
-        self,
-        user_hash: str,
-        session_id: str,
-        keep: Callable[[datetime], bool],
-        page: int = 0,
-        message_id: str | None = None,
+        self, user_hash: str, session_id: str, keep: Callable[[datetime], bool], message_id: str | None = None
     ) -> None:
         """Delete the user's turns of a session, except those of a time to `keep`.
 
-        page: one that surely exists. message_id: of a turn that may have a place, and never got to its page.
+        message_id: of a turn that goes too, although it may be on no list by now.
         """
-        pages = self._turns(session_id)
-        head = await pages.head()
-        if head is None or head["user_hash"] == user_hash:
-            await pages.purge(lambda turn: keep(datetime.fromisoformat(turn["timestamp"])), page)
+        turns = self._turns(session_id)
+        if await self._owner(turns) in (None, user_hash):
+            await turns.purge(lambda turn: keep(datetime.fromisoformat(turn["timestamp"])))
             if message_id:
-                await pages.remove(message_id)
+                await turns.remove(message_id)
 
     async def purge_list(self, user_hash: str) -> None:
         """Delete the list of the user's sessions."""
-        await self._sessions(user_hash).purge(lambda _: False)
+        await self._pages.delete(f"sessions:{user_hash}")
 
-    def _turns(self, session_id: str) -> UniquePages:
-        return UniquePages(self._store, f"conversation:{session_id}", PAGE_SIZE)
+    def _turns(self, session_id: str) -> Collection[Object]:
+        key = f"conversation:{session_id}"
+        return Collection(self._store, self._pages, key, f"{key}:at:")
 
-    def _sessions(self, user_hash: str) -> UniquePages:
-        return UniquePages(self._store, f"sessions:{user_hash}", SESSIONS_PER_PAGE)
+    async def _owner(self, turns: Collection[Object]) -> str | None:
+        head = (await self._pages.head(turns.name)).value
+        return head and head.get("user_hash")
 
 
 def _message(number: int, turn: Object) -> Message:

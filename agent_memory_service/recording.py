@@ -46,15 +46,14 @@ class Recorder:
         async with self._turns_of.setdefault(user_hash, asyncio.Lock()):
             keys = self.conversations.keys_of(turn.session_id, turn.message_id)
             async with self.store.read_ahead(tombstones.key_of(user_hash), *keys, memories.key_of(user_hash)):
-                if admits(await self.tombstones.get(user_hash), turn.timestamp):
-                    page = await self.conversations.append(user_hash, turn)
+                is_admitted = admits(await self.tombstones.get(user_hash), turn.timestamp)
+                if is_admitted:
+                    await self.conversations.append(user_hash, turn)
+                    # Another replica may have forgotten the user since the first look.
                     is_admitted = await self.memories.mark_due(user_hash, turn)
-                else:
-                    # An earlier delivery of the same event may have died before it could clean up.
-                    page, is_admitted = 0, False
             if is_admitted:
                 self.summaries.request(user_hash)
             else:
-                # Another replica may have forgotten the user since the first look, so the turn may be stored by now.
-                await self.forgetter.clean(user_hash, turn, page)
+                # The turn may be stored, by this delivery of its event or by one that died before it could clean up.
+                await self.forgetter.clean(user_hash, turn)
                 log.info("turn of a forgotten user dropped")

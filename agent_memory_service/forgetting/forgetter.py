@@ -68,11 +68,11 @@ class Forgetter:
             return False
         return True
 
-    async def clean(self, user_hash: str, turn: ConversationUpdated, page: int) -> None:
-        """Remove what an event brought back after its user was forgotten. page: where its turn is."""
+    async def clean(self, user_hash: str, turn: ConversationUpdated) -> None:
+        """Remove what an event brought back after its user was forgotten."""
         tombstone = await self.tombstones.get(user_hash)
         keep = partial(admits, tombstone)
-        await self.conversations.purge(user_hash, turn.session_id, keep, page, turn.message_id)
+        await self.conversations.purge(user_hash, turn.session_id, keep, turn.message_id)
         await self.memories.forget(user_hash)
         await self._purge_list(user_hash, tombstone)
 

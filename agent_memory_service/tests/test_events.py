@@ -24,9 +24,8 @@ def test_a_turn_is_two_messages_of_its_conversation(client):
 def test_a_redelivery_long_after_still_adds_nothing(client):
     client.deliver(*(turn(number) for number in range(80)))
     client.deliver(turn(0), turn(24), turn(25), turn(79))
-    assert client.sidecar.value("conversation:s-1")["newest"] == 3
-    stored = [one for page in range(4) for one in client.sidecar.value(f"conversation:s-1:{page}")["ids"]]
-    assert stored == [f"m-{number}" for number in range(80)]
+    pages = [client.sidecar.value(key)["entries"] for key in ("conversation:s-1:0", "conversation:s-1")]
+    assert [one["id"] for page in pages for one in page] == [f"m-{number}" for number in range(80)]
 
 
 def test_events_that_overtake_each_other_are_told_in_the_order_of_their_time(client):

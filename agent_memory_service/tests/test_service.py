@@ -51,4 +51,4 @@ def test_an_event_in_flight_is_stored_after_sigterm(sidecar):
         answer = urlopen(Request(f"http://127.0.0.1:{port}/events/conversations", event))
         assert json.load(answer) == {"status": "SUCCESS"}
         assert running.wait(10) in (0, -signal.SIGTERM)
-    assert sidecar.value("conversation:s-1:0")["ids"] == ["m-1"]
+    assert sidecar.value("conversation:s-1:at:m-1")["user_message"] == "question 1"

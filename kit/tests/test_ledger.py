@@ -16,7 +16,8 @@ from kit import ledger
 from kit.edge.service import build
 from kit.fakes.sidecar import Sidecar
 from kit.fakes.waiting import eventually
-from kit.ledger import Done, Ledger, LedgerDep, Step, Task
+from kit.ledger import Ledger, LedgerDep, Step
+from kit.order import Done, Task
 from kit.sidecar.client import SdkClient
 from kit.tests.sidecar_lab import settings_of
 

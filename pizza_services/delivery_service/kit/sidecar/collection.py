@@ -1,8 +1,7 @@
-"""Values by id, each under its own key, and a list of the ids: for what is listed, found, changed and removed.
+"""Values by id, each under its own key, and a list of the ids, so that a value can be listed, found and removed.
 
 An id is listed before its value is saved. So a crash in between leaves an id without a value, which readers pass over,
-and never a value that is on no list. Whether there is a value decides whether an id is new: one that arrives again,
-weeks later or at another replica at the same time, changes the value that is there.
+and never a value that is on no list. An id that arrives again, weeks later or at another replica, finds its value.
 """
 
 import asyncio
@@ -72,8 +71,7 @@ class Collection(Generic[T]):
             if head.value is None or await self._purge_values(keep):
                 return
             try:
-                # The list last: when this fails half-way, it still leads to the rest.
-                await self._pages.delete(head)
+                await self._pages.delete(self.name, head.etag)
             except Conflict:
                 continue
             return

@@ -100,10 +100,12 @@ class Pages:
         """Return the newest page and what else its owner keeps there."""
         return await self._store.get(key)
 
-    async def delete(self, head: Stored[Object]) -> None:
-        """Delete a list, unless its head has changed since it was read: then raise Conflict. An entry may be lost."""
-        await asyncio.gather(*(self._store.delete(f"{head.key}:{page}") for page in range(_page(head))))
-        await self._store.delete(head.key, head.etag)
+    async def delete(self, key: str, etag: str | None = None) -> None:
+        """Delete a list; with an ETag, its head only if that still has it, else raise Conflict."""
+        pages = range(_page(await self._store.get(key)))
+        await asyncio.gather(*(self._store.delete(f"{key}:{page}") for page in pages))
+        # Last, because it leads to the rest: a deletion that failed half-way can be repeated.
+        await self._store.delete(key, etag)
 
     async def newest(self, key: str, limit: int, before: int | None = None) -> Slice[Object]:
         """Return up to `limit` entries, newest first, from position `before` (None: the end) back."""

@@ -1,11 +1,19 @@
-"""The order that each pizza service with a ledger gets."""
+"""An order as the pizza services know it: its ids, its customer, and the step that is asked for."""
 
 from typing import Annotated, Literal
 
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from kit.ledger import Done, Task
-
+ID = r"^[A-Za-z0-9_-]{1,64}$"
+# Both become parts of keys, so characters with a meaning there or in a URL are refused.
+OrderId = Annotated[str, StringConstraints(pattern=ID)]
+Run = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
+OrderIdPath = Annotated[str, Path(pattern=ID, description="The order", examples=["123"])]
+Limit = Annotated[int, Query(ge=1, le=100, description="Page size")]
+Before = Annotated[
+    str | None, Query(pattern=r"^\d{1,9}\.\d{1,5}$", description="`next` of the page before", examples=["0.42"])
+]
 # Free text, but no control characters: it ends up in logs and terminals.
 LINE = r"^[^\x00-\x1f\x7f]*$"
 PizzaType = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=LINE)]
@@ -22,6 +30,23 @@ class Customer(BaseModel):
     name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=LINE)]
     address: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=LINE)]
     phone: Annotated[str, StringConstraints(pattern=r"^[0-9+() -]{3,30}$")]
+
+
+class Task(BaseModel):
+    """The idempotency key of a step: order, run and attempt."""
+
+    order_id: OrderId = Field(description="The order", examples=["123"])
+    run: Run = Field(default="1", description="The run of the order; an order that was deleted gets another run")
+    attempt: int = Field(default=1, ge=1, le=1000, strict=True, description="The pizza of the order; 2 is the remake")
+
+
+class Done(BaseModel):
+    """A step that is done."""
+
+    order_id: str = Field(examples=["123"])
+    run: str = Field(examples=["1"])
+    attempt: int = Field(examples=[1])
+    status: str = Field(examples=["confirmed"])
 
 
 class OrderTask(Task):

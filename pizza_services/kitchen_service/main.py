@@ -13,8 +13,8 @@ from kit.edge.problems import documented
 from kit.edge.service import build, serve
 from kit.engine.health import check_worker
 from kit.engine.worker import Worker, running
-from kit.ledger import Done, LedgerDep, StepSeconds, Task
-from kit.order import OrderDone, OrderTask
+from kit.ledger import LedgerDep, StepSeconds
+from kit.order import Done, OrderDone, OrderTask, Task
 from settings import Settings
 from steps import QualityCheck
 

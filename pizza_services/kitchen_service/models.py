@@ -2,8 +2,7 @@
 
 from pydantic import BaseModel
 
-from kit.ledger import Task
-from kit.order import PizzaType
+from kit.order import PizzaType, Task
 
 
 class QualityTask(Task):

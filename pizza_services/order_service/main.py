@@ -15,22 +15,20 @@ from pydantic import ValidationError
 from kit.edge.problems import documented, problem
 from kit.edge.service import build, from_state, serve
 from kit.edge.token import only_dapr
+from kit.order import Before, Limit, OrderIdPath
 from kit.sidecar import events
 from kit.sidecar.client import SdkClient
 from kit.sidecar.dead_letters import DeadLetters
 from kit.sidecar.store import StateStore
 from models import (
     EVENT_BODY,
-    Before,
     DeadLetter,
     DeadLetterList,
     EventAnswer,
     LetterIdPath,
     LettersBefore,
-    Limit,
     Order,
     OrderEvent,
-    OrderIdPath,
     OrderList,
     OrderProblem,
     OrderState,

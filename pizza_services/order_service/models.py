@@ -4,28 +4,16 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from kit.edge.models import Problem
+from kit.order import ADA, Customer, OrderId, PizzaType, Run, Size
 
-ID = r"^[A-Za-z0-9_-]{1,64}$"
-# Both become parts of keys, so characters with a meaning there or in a URL are refused.
-OrderId = Annotated[str, StringConstraints(pattern=ID)]
-Run = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
-# Free text, but no control characters: it ends up in logs and terminals.
-LINE = r"^[^\x00-\x1f\x7f]*$"
-
-OrderIdPath = Annotated[str, Path(pattern=ID, description="The order", examples=["123"])]
 LetterIdPath = Annotated[
     str, Path(max_length=200, description="As the list has it", examples=["pizza-order-123-9f1c2ab4-3"])
 ]
-Limit = Annotated[int, Query(ge=1, le=100, description="Page size")]
-Before = Annotated[
-    str | None, Query(pattern=r"^\d{1,9}\.\d{1,5}$", description="`next` of the page before", examples=["0.42"])
-]
 LettersBefore = Annotated[int | None, Query(ge=0, le=2**53, description="`next` of the page before")]
 
-ADA: dict[str, JsonValue] = {"name": "Ada", "address": "12 St James's Square", "phone": "+44 20 7946 0018"}
 ORDER: dict[str, JsonValue] = {"order_id": "123", "pizza_type": "pepperoni", "size": "large", "customer": ADA}
 AT = "2026-01-02T03:04:05.678Z"
 CHANGE: dict[str, JsonValue] = {"sequence": 3, "status": "cooked", "step": "cook_pizza", "attempt": 1, "at": AT}
@@ -54,20 +42,12 @@ Status = Literal[
 ]  # fmt: skip
 
 
-class Customer(BaseModel):
-    """The customer of an order."""
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=LINE)]
-    address: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=LINE)]
-    phone: Annotated[str, StringConstraints(pattern=r"^[0-9+() -]{3,30}$")]
-
-
 class Pizza(BaseModel):
     """An order without its customer, as events have it."""
 
     order_id: OrderId
-    pizza_type: Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=LINE)]
-    size: Literal["small", "medium", "large"]
+    pizza_type: PizzaType
+    size: Size
 
 
 class Order(Pizza):

@@ -7,8 +7,8 @@ import steps
 from kit.edge.faults import Faults, may_fail
 from kit.edge.problems import documented
 from kit.edge.service import build, serve
-from kit.ledger import Done, LedgerDep, StepSeconds, Task
-from kit.order import OrderDone, OrderTask
+from kit.ledger import LedgerDep, StepSeconds
+from kit.order import Done, OrderDone, OrderTask, Task
 from settings import Settings
 
 WELCOME = "pizza-storefront takes orders: POST /order, /refund, /cancel. Also GET /ledger, /docs, /healthz and /readyz."

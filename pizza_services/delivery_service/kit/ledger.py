@@ -12,44 +12,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from kit.edge.problems import documented, problem
 from kit.edge.service import from_state
+from kit.order import Before, Done, Limit, OrderIdPath, Task
 from kit.sidecar.client import SdkClient
 from kit.sidecar.collection import Collection
 from kit.sidecar.pages import Pages
 from kit.sidecar.store import StateStore
 
-ID = r"^[A-Za-z0-9_-]{1,64}$"
-# Both become parts of keys, so characters with a meaning there or in a URL are refused.
-OrderId = Annotated[str, StringConstraints(pattern=ID)]
-Run = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
-OrderIdPath = Annotated[str, Path(pattern=ID, description="The order", examples=["123"])]
-Limit = Annotated[int, Query(ge=1, le=100, description="Page size, in orders")]
-Before = Annotated[
-    str | None, Query(pattern=r"^\d{1,9}\.\d{1,5}$", description="`next` of the page before", examples=["0.42"])
-]
 KEY = {"order_id", "run", "attempt"}
-
-
-class Task(BaseModel):
-    """The idempotency key of a step: order, run and attempt."""
-
-    order_id: OrderId = Field(description="The order", examples=["123"])
-    run: Run = Field(default="1", description="The run of the order; an order that was deleted gets another run")
-    attempt: int = Field(default=1, ge=1, le=1000, strict=True, description="The pizza of the order; 2 is the remake")
-
-
-class Done(BaseModel):
-    """A step that is done."""
-
-    order_id: str = Field(examples=["123"])
-    run: str = Field(examples=["1"])
-    attempt: int = Field(examples=[1])
-    status: str = Field(examples=["confirmed"])
 
 
 class Entry(Done):

@@ -1,11 +1,7 @@
 """Orders, and events as the workflow publishes them."""
 
-ORDER = {
-    "order_id": "123",
-    "pizza_type": "pepperoni",
-    "size": "large",
-    "customer": {"name": "Ada", "address": "12 St James's Square", "phone": "+44 20 7946 0018"},
-}
+from kit.fakes.pizza import ORDER
+
 AT = "2026-01-02T03:04:{:02}Z"
 # An order as events have it, and as this service knows it from them.
 PIZZA = {name: value for name, value in ORDER.items() if name != "customer"}

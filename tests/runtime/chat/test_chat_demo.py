@@ -7,14 +7,15 @@ import re
 import pytest
 
 from tests.runtime.chat.conftest import MEMORY
-from tests.runtime.demos import demo, demo_in_a_terminal
+from tests.runtime.demos import demo_in_a_terminal
+from tests.runtime.lab_shell import LabShell
 
 pytestmark = pytest.mark.lab("chat")
 
 
 def test_the_chat_is_held_and_memory_alive_in_the_end(lab) -> None:
     before = lab.pid(MEMORY)
-    done = demo(lab.stack.name, lab.stack.offset, "chat")
+    done = LabShell(lab.stack).run("demo", "chat")
     assert done.returncode == 0, done.stdout + done.stderr
     turns = re.split(r"\nJunaid: ", done.stdout)[1:]
     learn, topic, kill, waits, restart, time, forget, who, leave = turns

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import socketserver
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +15,7 @@ from labctl.up import control
 from labctl.up.processes import wait_until
 from tests.runtime.jobs.conftest import APP
 from tests.runtime.lab_shell import LabShell
+from tests.serving import serving
 
 pytestmark = pytest.mark.lab("jobs")
 
@@ -28,17 +26,6 @@ EVENT_WITHIN = 60
 
 def publish(lab, payload):
     answer = lab.http.post(lab.sidecar(APP, "/v1.0/publish/pubsub/schedule-job"), json=payload)
-    assert answer.status_code == 204
-
-
-def publish_event(lab, event_id, data):
-    """Publish a whole CloudEvent: publishing it twice equals a redelivery."""
-    event = {"specversion": "1.0", "id": event_id, "source": "test", "type": "job.asked", "data": data}
-    answer = lab.http.post(
-        lab.sidecar(APP, "/v1.0/publish/pubsub/schedule-job"),
-        json=event | {"datacontenttype": "application/json"},
-        headers={"content-type": "application/cloudevents+json"},
-    )
     assert answer.status_code == 204
 
 
@@ -53,36 +40,6 @@ def test_an_event_schedules_the_job_that_it_names(lab):
     before = len(lab.runs("by-event"))
     lab.wait_for_runs("by-event", before + 2, EVENT_WITHIN)
     lab.assert_no_more_runs("by-event", before + 2)
-
-
-def test_an_event_that_comes_again_neither_takes_a_job_back_nor_brings_it_back(lab):
-    name = f"again-{uuid4().hex[:12]}"
-    first, second = (
-        {"job_name": name, "schedule": schedule, "overwrite": True, "repeats": None}
-        for schedule in ("@hourly", "@daily")
-    )
-
-    def schedule():
-        details = lab.http.get(lab.url(APP, f"/get-job/{name}")).json().get("job_details", {})
-        return details.get("schedule")
-
-    def everything_was_delivered():
-        # Several are handled at once, so that the last may be done before the one before it: hence the second below.
-        mark = f"bad-{time.time_ns()}"
-        publish(lab, {"job_name": "a/b", "data": mark})
-        return wait_until(lambda: len(letters(lab, mark)) == 1, EVENT_WITHIN)
-
-    publish_event(lab, f"{name}-1", first)
-    assert wait_until(lambda: schedule() == "@hourly", EVENT_WITHIN)
-    publish_event(lab, f"{name}-2", second)
-    assert wait_until(lambda: schedule() == "@daily", EVENT_WITHIN)
-    publish_event(lab, f"{name}-1", first)
-    assert everything_was_delivered()
-    assert not wait_until(lambda: schedule() != "@daily", 1)
-    lab.delete(name)
-    publish_event(lab, f"{name}-2", second)
-    assert everything_was_delivered()
-    assert not wait_until(lambda: schedule() is not None, 1)
 
 
 def test_a_bad_event_is_a_dead_letter_with_a_reason(lab):
@@ -104,12 +61,6 @@ def test_a_large_event_is_a_dead_letter_too(lab, size):
     assert "8192 bytes" in letters(lab, mark)[0]["reason"]
 
 
-def test_an_event_with_a_long_id_schedules_its_job(lab):
-    name = f"long-{uuid4().hex[:12]}"
-    publish_event(lab, name + "x" * 5_000, {"job_name": name, "due_time": "1s"})
-    lab.wait_for_runs(name, 1, EVENT_WITHIN)
-
-
 def test_no_event_is_lost_around_an_app_that_comes_back_alone_under_its_living_sidecar(lab):
     while_down, afterwards = (f"alone-{uuid4().hex[:12]}" for _ in range(2))
     control.kill(lab.stack, APP)
@@ -128,7 +79,7 @@ def test_the_command_line_publishes(lab, tmp_path):
     """
     name = f"by-cli-{uuid4().hex[:12]}"
     to = ["--publish-app-id", APP, "--pubsub", "pubsub", "--topic", "schedule-job"]
-    with relayed(tmp_path / f"dapr-{APP}-http.socket", lab.sidecar(APP, "")):
+    with serving(relay(tmp_path / f"dapr-{APP}-http.socket", lab.sidecar(APP, ""))):
         data = f'{{"job_name": "{name}", "due_time": "1s"}}'
         done = LabShell(lab.stack).run("dapr", "publish", *to, "--data", data, "--unix-domain-socket", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -136,9 +87,8 @@ def test_the_command_line_publishes(lab, tmp_path):
     lab.wait_for_runs(name, 1, EVENT_WITHIN)
 
 
-@contextmanager
-def relayed(socket: Path, url: str) -> Iterator[None]:
-    """Open a Unix socket whose POST requests reach that URL."""
+def relay(socket: Path, url: str) -> socketserver.UnixStreamServer:
+    """Return a server on a Unix socket whose POST requests reach that URL."""
 
     class Relay(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -150,11 +100,4 @@ def relayed(socket: Path, url: str) -> Iterator[None]:
         def log_message(self, format: str, *arguments: object) -> None:
             pass
 
-    with socketserver.UnixStreamServer(str(socket), Relay) as server:
-        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
-        serving.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            serving.join()
+    return socketserver.UnixStreamServer(str(socket), Relay)

@@ -37,14 +37,6 @@ def test_a_failed_callback_comes_again_as_the_policy_says(lab, policy, attempts,
         assert later - earlier >= timedelta(seconds=seconds_apart - 0.1)
 
 
-def test_a_retry_that_succeeds_is_the_last(lab):
-    lab.faults(fail_next=2)
-    name = lab.schedule(due_time="1s")
-    runs = lab.wait_for_runs(name, 3)
-    lab.assert_no_more_runs(name, 3)
-    assert [run["outcome"] for run in runs] == ["failed", "failed", "succeeded"]
-
-
 def test_to_dapr_a_404_is_done(lab):
     lab.faults(fail_next=100, status=404)
     name = lab.schedule(due_time="1s")
@@ -78,20 +70,6 @@ def test_a_job_outlives_a_kill_and_a_restart_of(lab, sidecar):
     lab.delete(name)
 
 
-def test_a_job_outlives_a_kill_and_a_restart_of_the_scheduler(lab):
-    name = lab.schedule(schedule="@every 1s", repeats=None)
-    lab.wait_for_runs(name, 1)
-    control.kill(lab.stack, "scheduler")
-    down = lab.ask("while-down", due_time="1s")
-    assert down.status_code in (503, 504)
-    assert "scheduler" in down.json()["detail"].lower()
-    control.restart(lab.stack, "scheduler")
-    count = len(lab.runs(name))
-    # Its old leadership lease has to run out first: 21 to 23 s.
-    lab.wait_for_runs(name, count + 2, 60)
-    lab.delete(name)
-
-
 def without_health_checks(app):
     entry = {key: value for key, value in app.entry.items() if "AppHealth" not in key and "appHealth" not in key}
     assert entry != app.entry
@@ -105,17 +83,6 @@ def test_without_health_checks_a_firing_is_lost_when_the_app_is_down(lab):
         # Tried 4 times, a second apart, and then dropped.
         assert wait_until(lambda: not lab.exists(name), 30)
     lab.assert_no_more_runs(name, 0)
-
-
-def test_with_health_checks_a_firing_waits_for_the_app(lab):
-    name = lab.schedule(due_time="3s")
-    due = time.monotonic() + 3
-    control.kill(lab.stack, APP)
-    # Longer than the default policy would have gone on trying.
-    wait_until(lambda: time.monotonic() > due + 6, 15)
-    assert lab.exists(name)
-    control.restart(lab.stack, APP)
-    lab.wait_for_runs(name, 1)
 
 
 def test_a_policy_that_outlasts_the_gap_needs_no_health_checks(lab):
@@ -141,18 +108,6 @@ def assert_made_up_for(lab, name):
     assert outage > timedelta(seconds=6)
     # One for each second, give or take the ticks at its ends and the one that arrived twice.
     assert abs(len(burst) - outage.total_seconds()) <= 2.5, moments
-
-
-def test_the_ticks_that_an_outage_held_up_come_all_at_once_at_its_end(lab):
-    name = lab.schedule(schedule="@every 1s", repeats=None)
-    lab.wait_for_runs(name, 2)
-    control.kill(lab.stack, APP)
-    killed = time.monotonic()
-    wait_until(lambda: time.monotonic() > killed + 6, 15)
-    control.restart(lab.stack, APP)
-    lab.wait_for_runs(name, 2 + 6 + 3)
-    lab.delete(name)
-    assert_made_up_for(lab, name)
 
 
 def test_what_was_due_waits_also_for_an_app_that_comes_back_alone_under_its_living_sidecar(lab):

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.runtime.demos import demo
 from tests.runtime.jobs.conftest import APP, Jobs
+from tests.runtime.lab_shell import LabShell
 
 pytestmark = pytest.mark.lab("jobs")
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.lab("jobs")
 @pytest.mark.timeout(250)
 def test_the_story_of_the_jobs_is_told_and_the_lab_left_as_it_was(lab: Jobs) -> None:
     before = lab.pid(APP)
-    done = demo(lab.stack.name, lab.stack.offset, "jobs")
+    done = LabShell(lab.stack).run("demo", "jobs")
     assert done.returncode == 0, done.stdout + done.stderr
     thrice, failing, dead, killed = re.split(r"\n\n(?=its callback|the app is|the scheduler is)", done.stdout)
     assert re.findall(r"attempt (\d) +(\w+)", thrice) == [("1", "succeeded")] * 3

@@ -15,7 +15,8 @@ WRAPPED = "type.googleapis.com/google.protobuf.Value"
 DEFAULT_POLICY = {"constant": {"interval": "1s", "maxRetries": 3}}
 JOB_METHODS = {"POST": "ScheduleJob", "GET": "GetJob", "DELETE": "DeleteJob"}
 
-Reply = tuple[int, Any]
+# Status, JSON or bytes, and perhaps headers.
+Reply = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 
 
 def handler(sidecar: Sidecar) -> type[BaseHTTPRequestHandler]:
@@ -39,9 +40,11 @@ def handler(sidecar: Sidecar) -> type[BaseHTTPRequestHandler]:
             body = json.loads(raw) if raw else None
             self._reply(*_answer(sidecar, self.command, self.path, headers, body))
 
-        def _reply(self, status: int, answer: Any) -> None:
-            body = b"" if answer is None else json.dumps(answer).encode()
+        def _reply(self, status: int, answer: Any, more: dict[str, str] | None = None) -> None:
+            body = b"" if answer is None else answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
+            for name, value in (more or {}).items():
+                self.send_header(name, value)
             if status != 204:
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(body)))
@@ -69,7 +72,10 @@ def _answer(sidecar: Sidecar, verb: str, path: str, headers: dict[str, str], bod
         return 204, None
     if path.startswith("/v1.0/jobs/"):
         return _job(sidecar, verb, path.removeprefix("/v1.0/jobs/"), body)
-    app_id, _, method = path.removeprefix("/v1.0/invoke/").partition("/method/")
+    if path.startswith("/v1.0/invoke/"):
+        app_id, _, method = path.removeprefix("/v1.0/invoke/").partition("/method/")
+    else:
+        app_id, method = headers["dapr-app-id"], path.removeprefix("/")
     call = Invocation(app_id, verb, f"/{method}", body, headers)
     with sidecar.lock:
         sidecar.invoked.append(call)

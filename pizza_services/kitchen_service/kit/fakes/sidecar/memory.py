@@ -77,8 +77,8 @@ class Sidecar:
     refuse_job: Callable[[dict[str, Any]], str | None] = _nothing
     # Answers jobs over HTTP instead: status, error code, message.
     jobs_answer: tuple[int, str, str] | None = None
-    # The apps that can be invoked: app id → a function that returns status and JSON.
-    apps: dict[str, Callable[[Invocation], tuple[int, Any]]] = field(default_factory=dict[Any, Any])
+    # The apps that can be invoked: app id → a function that returns status, JSON or bytes, and perhaps headers.
+    apps: dict[str, Callable[[Invocation], Any]] = field(default_factory=dict[Any, Any])
     invoked: list[Invocation] = field(default_factory=list[Any])
     # What the conversation component answers, one after the other. A status is an error, an event is waited for.
     converse: list[Any] = field(default_factory=list[Any])

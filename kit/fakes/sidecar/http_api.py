@@ -16,7 +16,7 @@ DEFAULT_POLICY = {"constant": {"interval": "1s", "maxRetries": 3}}
 JOB_METHODS = {"POST": "ScheduleJob", "GET": "GetJob", "DELETE": "DeleteJob"}
 
 # Status, JSON or bytes, and perhaps headers.
-Reply = tuple[int, Any] | tuple[int, Any, dict[str, str]]
+Reply = tuple[Any, ...]
 
 
 def handler(sidecar: Sidecar) -> type[BaseHTTPRequestHandler]:

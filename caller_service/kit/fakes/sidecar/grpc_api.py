@@ -19,7 +19,7 @@ Fault = tuple[grpc.StatusCode, str]
 class DaprApi(DaprServicer):
     """State with ETags a key, events, secrets, jobs, and the Conversation API.
 
-    It keeps the oddities of Dapr 1.18 with Redis. A transaction and a bulk save do not roll back. An ETag is accepted
+    It keeps the oddities of Dapr 1.18 with Redis. A bulk save does not roll back. An ETag is accepted
     when its key is gone. A first write of a key that exists is INTERNAL, as is a store that is down.
     """
 
@@ -58,14 +58,6 @@ class DaprApi(DaprServicer):
                 context.abort(grpc.StatusCode.ABORTED, "possible etag mismatch")
             self._sidecar.values.pop((request.store_name, request.key), None)
         self._end("DeleteState", request.key, context)
-        return Empty()
-
-    def ExecuteStateTransaction(self, request: Any, context: Any) -> Any:
-        for operation in request.operations:
-            assert operation.operationType == "delete", "services delete in transactions, and save one key at a time"
-            self._begin("DeleteState", operation.request.key, context, is_state=True)
-            with self._sidecar.lock:
-                self._sidecar.values.pop((request.storeName, operation.request.key), None)
         return Empty()
 
     def PublishEvent(self, request: Any, context: Any) -> Any:
@@ -115,12 +107,6 @@ class DaprApi(DaprServicer):
             answer.wait(5)
             context.abort(grpc.StatusCode.UNAVAILABLE, "late")
         return answer
-
-    def Shutdown(self, request: Any, context: Any) -> Any:
-        self._begin("Shutdown", "", context)
-        self._sidecar.shutdowns += 1
-        self._sidecar.at_shutdown()
-        return Empty()
 
     def _read(self, store: str, key: str) -> tuple[bytes, str]:
         with self._sidecar.lock:

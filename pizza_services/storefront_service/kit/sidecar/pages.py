@@ -28,19 +28,11 @@ class Slice(Generic[T]):
 class Pages:
     """Any number of lists. Methods raise Unavailable.
 
-    retention: seconds after its last change in which a page is kept; None keeps it for good. outlasting: how many more
-    the head is needed.
+    retention: seconds after its last change in which a page is kept; None keeps it for good.
     """
 
-    def __init__(
-        self,
-        store: StateStore[Object],
-        size: int = 50,
-        retention: int | None = None,
-        outlasting: Callable[[Object], float] = lambda _: 0,
-    ) -> None:
-        self._store, self.size = store, size
-        self._retention, self._outlasting = retention, outlasting
+    def __init__(self, store: StateStore[Object], size: int = 50, retention: int | None = None) -> None:
+        self._store, self.size, self._retention = store, size, retention
         self._waiting: dict[str, list[tuple[Object, asyncio.Future[None]]]] = {}
         self._writing: set[asyncio.Task[None]] = set()
 
@@ -77,7 +69,7 @@ class Pages:
                 pages += [page] if page else []
                 room = self.size - len(value["entries"])
                 value = value | {"entries": [*value["entries"], *new[:room]]}
-                writes.append(Write(key, value, heads[key].etag, self._seconds(value)))
+                writes.append(Write(key, value, heads[key].etag, self._retention))
                 if new[room:]:
                     left[key] = new[room:]
             # The full page first: a head that has moved on without it would have lost its entries.
@@ -92,7 +84,7 @@ class Pages:
         async for _ in attempts(self._store.name, key):
             head = (await self._heads([key]))[key]
             value = edit(head.value or _EMPTY)
-            if await self._store.save_many([Write(key, value, head.etag, self._seconds(value))]):
+            if await self._store.save_many([Write(key, value, head.etag, self._retention)]):
                 return value
         raise AssertionError("attempts() ends by raising")
 
@@ -176,9 +168,6 @@ class Pages:
             numbered = enumerate((stored.value or _EMPTY)["entries"], page * self.size)
             found += [(position, entry) for position, entry in numbered if start <= position < end]
         return found
-
-    def _seconds(self, head: Object) -> int | None:
-        return None if self._retention is None else self._retention + max(0, int(self._outlasting(head)))
 
     def _length(self, head: Stored[Object]) -> int:
         return head.value["page"] * self.size + len(head.value["entries"]) if head.value else 0

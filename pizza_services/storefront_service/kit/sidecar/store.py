@@ -13,7 +13,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from dapr.clients.grpc._request import TransactionalStateOperation, TransactionOperationType
 from dapr.clients.grpc._state import Concurrency, Consistency, StateItem, StateOptions
 from pydantic import TypeAdapter, ValidationError
 
@@ -34,7 +33,6 @@ REFUSED = ("ABORTED", "INTERNAL")
 # Each failed attempt means that another writer succeeded, so this many writers of one key are served at once.
 ATTEMPTS = 60
 PAUSE_SECONDS = 0.003
-DELETED_AT_ONCE = 100
 REQUEST_BYTES = 1_000_000
 # The ttl of a key that never expires. A key that had a TTL loses it.
 NEVER = -1
@@ -183,17 +181,6 @@ class StateStore(Generic[T]):
             if error.error_code == "ABORTED":
                 raise Conflict(key) from error
             raise
-
-    async def delete_many(self, keys: Sequence[str]) -> None:
-        """Delete these keys, if they exist. It may be repeated when it failed half-way."""
-        for start in range(0, len(keys), DELETED_AT_ONCE):
-            some = keys[start : start + DELETED_AT_ONCE]
-            _written(*some)
-            deletions = [
-                TransactionalStateOperation(key=key, operation_type=TransactionOperationType.delete) for key in some
-            ]
-            async with self._sdk.calling(self.name, self._seconds) as client:
-                await client.execute_state_transaction(self.name, deletions, transactional_metadata={})
 
     def _refuses_writes(self, error: Unavailable) -> Unavailable:
         detail = f"{self.name} can be read, but refuses this write."

@@ -1,8 +1,8 @@
 """The steps of the workflow. Each has a time limit, and may run twice without harm.
 
 generate_response may ask the model twice if the process dies before its result is kept. Only one reply is saved.
-save_conversation may publish twice: the event id is the message id, and memory keeps each id once. It also passes the
-turn on, because another step for that would cost a tenth of the whole (`./lab bench chat`).
+save_conversation may publish twice: the event id is the message id, and memory keeps each id once. It also takes the
+message out of the queue, because another step for that would cost a tenth of the whole (`./lab bench chat`).
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from failures import Faults, step, within
 from kit.engine.instances import Instances, LostInstance, NoInstance
 from kit.engine.worker import Activity
 from memory import MemoryService
-from messages import Answered, Context, Fetched, Generated, Memory, Message, Outcome, Prompt, TurnCheck
+from messages import Answered, Context, Fetched, Generated, Memory, Message, Outcome, Prompt, QueueCheck
 from once.register import Register
 from replies.choice import LanguageModels
 from replies.language_model import ModelBusy
 from replies.prompts import shortened, with_recent
 from settings import Settings
-from workflow import YOUR_TURN
+from workflow import YOU_ARE_NEXT
 
 log = logging.getLogger("chat")
 
@@ -45,17 +45,17 @@ class Activities:
         ]  # fmt: skip
 
     @step
-    async def take_turn(self, waiting: Outcome) -> TurnCheck:
-        """Check whether a waiting message is the next of its session."""
-        async with within(self.settings.state_store_name, self.settings.turn_seconds):
+    async def take_turn(self, waiting: Outcome) -> QueueCheck:
+        """Check whether a waiting message is next in its session's queue."""
+        async with within(self.settings.state_store_name, self.settings.save_seconds):
             is_next = await self.register.is_next(waiting.message, waiting.instance_id, self.instances.has_ended)
-        return TurnCheck(is_next=is_next)
+        return QueueCheck(is_next=is_next)
 
     @step
     async def fetch_context(self, message: Message) -> Fetched:
         """Read the facts about the user, the history, and the reply that this message may have already."""
         (answered, recent), recalled = await asyncio.gather(
-            self.register.noted(message), self.memory.recall(message, self.settings.history_turns)
+            self.register.noted(message), self.memory.recall(message, self.settings.history_messages)
         )
         said = with_recent(recalled.history, recent)
         # When this step is repeated, memory may have this message's own turn already. That is no history of it.
@@ -92,18 +92,18 @@ class Activities:
 
     @step
     async def handle_error(self, outcome: Outcome) -> None:
-        """Record a failure, and let the next message have its turn."""
+        """Record a failure, and let the next message start."""
         assert outcome.failure is not None
         log.error("chat failed", extra={"instance_id": outcome.instance_id, **outcome.failure.model_dump()})
         await self._end(outcome)
 
     async def _end(self, outcome: Outcome) -> Answered | None:
-        async with within(self.settings.state_store_name, self.settings.turn_seconds):
+        async with within(self.settings.state_store_name, self.settings.save_seconds):
             settled = await self.register.settle(
                 outcome.message, outcome.instance_id, outcome.answered, outcome.remembered
             )
         if settled.following is not None:
-            # A workflow that has not started yet checks its turn when it does. A lost one can do nothing any more.
+            # A workflow that has not started yet checks the queue when it does. A lost one can do nothing any more.
             with suppress(NoInstance, LostInstance):
-                await self.instances.raise_event(settled.following, YOUR_TURN)
+                await self.instances.raise_event(settled.following, YOU_ARE_NEXT)
         return settled.answered

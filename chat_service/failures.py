@@ -44,7 +44,7 @@ class NonRetryableError(StepFailed):
     """A step failed, and another attempt would fail alike. The SDK retries no error of this name."""
 
 
-# pass_turn is the second half of save_conversation, after the turn was published.
+# pass_turn is the second half of save_conversation: the turn is published, and the next message may start.
 StepName = Literal["fetch_context", "generate_response", "save_conversation", "pass_turn"]
 
 

@@ -112,7 +112,7 @@ class Failure(Step):
 
 
 class Outcome(Step):
-    """The end of a turn, for the steps that record it."""
+    """The end of a message's workflow, for the steps that record it."""
 
     message: Message
     instance_id: str
@@ -122,7 +122,7 @@ class Outcome(Step):
     failure: Failure | None = None
 
 
-class TurnCheck(Step):
-    """Whether a waiting message is the next of its session."""
+class QueueCheck(Step):
+    """Whether a waiting message is next in its session's queue."""
 
     is_next: bool

@@ -30,23 +30,19 @@ class Settings(ServiceSettings):
     openai_api_key: SecretStr | None = None
     user_hash_key: SecretStr | None = None
     max_tool_rounds: int = Field(default=4, ge=1, le=20)
-    history_turns: int = Field(default=20, ge=1, le=100, description="Messages of history that memory is asked for")
+    history_messages: int = Field(default=20, ge=1, le=100, description="What memory is asked for")
     history_tokens: int = Field(default=2000, ge=0, description="The most that a model gets of them")
 
-    # Each step of the workflow has a number of attempts, a first pause and a time limit for one attempt. The pause
-    # doubles up to max_retry_seconds. fetch is retried for about half a minute: a restart of memory is shorter.
+    # Each step of the workflow has a number of attempts and a time limit for one attempt. The pause between two starts
+    # at retry_seconds and doubles up to max_retry_seconds. fetch is retried for about half a minute: a restart of
+    # memory is shorter. save is also the policy of the queue.
     fetch_attempts: int = Field(default=8, ge=1)
-    fetch_retry_seconds: float = Field(default=1.0, ge=0)
     fetch_seconds: float = Field(default=5.0, gt=0)
     generate_attempts: int = Field(default=3, ge=1)
-    generate_retry_seconds: float = Field(default=1.0, ge=0)
     model_timeout_seconds: float = Field(default=30.0, gt=0)
     save_attempts: int = Field(default=10, ge=1)
-    save_retry_seconds: float = Field(default=1.0, ge=0)
     save_seconds: float = Field(default=5.0, gt=0)
-    turn_attempts: int = Field(default=10, ge=1)
-    turn_retry_seconds: float = Field(default=0.5, ge=0)
-    turn_seconds: float = Field(default=5.0, gt=0)
+    retry_seconds: float = Field(default=1.0, ge=0)
     max_retry_seconds: float = Field(default=5.0, ge=0)
     # A model that answers 429 or 503 with Retry-After is asked again after a durable timer, within these bounds.
     model_busy_waits: int = Field(default=3, ge=0)
@@ -56,8 +52,8 @@ class Settings(ServiceSettings):
     wait_seconds: float = Field(default=30.0, ge=0, le=55)
     schedule_seconds: float = Field(default=10.0, gt=0)
     state_seconds: float = Field(default=5.0, gt=0)
-    # A waiting message checks its turn this often, in case the event that calls it is lost.
-    turn_check_seconds: float = Field(default=10.0, gt=0)
+    # A waiting message checks its queue this often, in case the event that calls it is lost.
+    queue_check_seconds: float = Field(default=10.0, gt=0)
     # A message in the queue without a workflow is one whose request died between the two.
     unstarted_seconds: float = Field(default=30.0, gt=0)
     # The pause between two checks of the engine (kit/engine/stalled_engine.py).

@@ -6,15 +6,16 @@ part of the message.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from dapr.ext.workflow import RetryPolicy, TaskFailedError
 
 from failures import failure_of
 from kit.engine.context import Context, Steps, retry, when_any
-from messages import Fetched, Generated, Message, Outcome, Prompt, TurnCheck
+from messages import Fetched, Generated, Message, Outcome, Prompt, QueueCheck
 from settings import Settings
 
-YOUR_TURN = "YourTurn"
+YOU_ARE_NEXT = "YourTurn"
 
 
 class ChatFailed(Exception):
@@ -31,7 +32,7 @@ class ChatWorkflow:
         """Answer a message. Return an Answered, or fail as ChatFailed with the Failure as the custom status."""
         try:
             if not message.is_head:
-                yield from self._wait_for_turn(ctx, message)
+                yield from self._wait_in_queue(ctx, message)
             found = yield ctx.call_activity("fetch_context", input=message, retry_policy=self._retry("fetch"))
             fetched = Fetched.model_validate(found)
             message = message.model_copy(update={"recent": None})  # the history has them now
@@ -50,19 +51,19 @@ class ChatWorkflow:
             failure = failure_of(error)
             ctx.set_custom_status(failure.model_dump_json())
             outcome = Outcome(message=message, instance_id=ctx.instance_id, failure=failure)
-            yield ctx.call_activity("handle_error", input=outcome, retry_policy=self._retry("turn"))
+            yield ctx.call_activity("handle_error", input=outcome, retry_policy=self._retry("save"))
             raise ChatFailed(failure.detail) from error
 
-    def _wait_for_turn(self, ctx: Context, message: Message) -> Steps:
+    def _wait_in_queue(self, ctx: Context, message: Message) -> Steps:
         # The check is first, because the message before may have ended before this workflow started: its event then
         # found no workflow. From here on the event finds this one, waiting or not.
         waiting = Outcome(message=message, instance_id=ctx.instance_id)
         while True:
-            checked = yield ctx.call_activity("take_turn", input=waiting, retry_policy=self._retry("turn"))
-            if TurnCheck.model_validate(checked).is_next:
+            checked = yield ctx.call_activity("take_turn", input=waiting, retry_policy=self._retry("save"))
+            if QueueCheck.model_validate(checked).is_next:
                 return
-            called = ctx.wait_for_external_event(YOUR_TURN)
-            yield when_any([called, ctx.create_timer(timedelta(seconds=self.settings.turn_check_seconds))])
+            called = ctx.wait_for_external_event(YOU_ARE_NEXT)
+            yield when_any([called, ctx.create_timer(timedelta(seconds=self.settings.queue_check_seconds))])
 
     def _generate_response(self, ctx: Context, text: str, fetched: Fetched) -> Steps:
         for waits_left in reversed(range(self.settings.model_busy_waits + 1)):
@@ -75,6 +76,6 @@ class ChatWorkflow:
             yield ctx.create_timer(timedelta(seconds=generated.retry_after_seconds or 0))
         raise AssertionError("without waits left the activity answers or raises")
 
-    def _retry(self, step: str) -> RetryPolicy:
-        attempts, first = (getattr(self.settings, f"{step}_{name}") for name in ("attempts", "retry_seconds"))
-        return retry(attempts, first, self.settings.max_retry_seconds)
+    def _retry(self, step: Literal["fetch", "generate", "save"]) -> RetryPolicy:
+        attempts = getattr(self.settings, f"{step}_attempts")
+        return retry(attempts, self.settings.retry_seconds, self.settings.max_retry_seconds)

@@ -25,11 +25,12 @@ from settings import Settings
 
 pytest_plugins = ["kit.fakes.service"]
 SERVICE = Path(__file__).parent.parent
-QUICK = {f"{step}_retry_seconds": 0.01 for step in ("fetch", "generate", "save", "turn")} | {
+QUICK = {
+    "retry_seconds": 0.01,
     "fetch_attempts": 3,
     "save_attempts": 4,
     "wait_seconds": 10,
-    "turn_check_seconds": 0.3,
+    "queue_check_seconds": 0.3,
 }
 
 

@@ -82,7 +82,7 @@ def test_memory_promises_the_fields_of_a_message_that_are_read():
 def test_memory_takes_as_many_messages_as_are_asked_for():
     asked = {one["name"]: one["schema"] for one in RECALL["parameters"]}
     assert "session_id" in asked
-    assert asked["limit"]["maximum"] >= Settings.model_json_schema()["properties"]["history_turns"]["maximum"]
+    assert asked["limit"]["maximum"] >= Settings.model_json_schema()["properties"]["history_messages"]["maximum"]
 
 
 @pytest.mark.parametrize("name", ["UserForgotten", "StreamTrimmed"])

@@ -108,7 +108,7 @@ def test_a_message_behind_one_that_the_engine_has_lost_is_answered(client, engin
 
 
 def test_a_message_is_called_at_its_turn_and_need_not_wait_for_the_timer(serve, engine):
-    client = serve(faults_enabled=True, turn_check_seconds=60)
+    client = serve(faults_enabled=True, queue_check_seconds=60)
     client.put("/faults/generate_response", json={"delay_ms": 200})
     say(client, wait=False, session_id="s1")
     assert say(client, session_id="s1").status_code == 200

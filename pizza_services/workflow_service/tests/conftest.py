@@ -5,11 +5,11 @@ other four pizza services are behind its invoke API (other_services.py). The rep
 that the real ones behave alike.
 """
 
-import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,47 +27,51 @@ from settings import Settings
 pytest_plugins = ["kit.fakes.service"]
 SERVICE = Path(__file__).parent.parent
 STORE = "pizzastatestore"
-LOST = grpc.StatusCode.INTERNAL, "the connection to Redis was lost"
+CUSTOMER = {"name": "Ada Lovelace", "address": "12 St James's Square", "phone": "+44 20 7946 0000"}
+PIZZA: dict[str, Any] = {"order_id": "123", "pizza_type": "pepperoni", "size": "large"}
+ORDER: dict[str, Any] = {**PIZZA, "customer": CUSTOMER}
+# The workflows of that order.
+WORKFLOW, COMPENSATION = "pizza-order-123", "pizza-undo-123"
+JOB = "watch-123"
 
 
-@dataclass
 class Sidecar:
     """The stand-in sidecar with all that is behind it, and its faults."""
 
-    engine: Engine
-    dapr: fakes.Sidecar
-    peers: Peers
-    fail_publishing: int = 0
-    fail_jobs: bool = False
-    lose_answers: int = 0
-    # Runs before a call of this gRPC method.
-    at: dict[str, Callable[[], None]] = field(default_factory=dict)
-    # While it is not set, publishing waits.
-    publishes: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, engine: Engine, dapr: fakes.Sidecar) -> None:
+        self.engine, self.dapr, self.peers = engine, dapr, Peers(dapr)
+        # While it is not set, publishing waits.
+        self.publishes = threading.Event()
+        self.reset()
 
     def reset(self) -> None:
         """Return to a sidecar that was asked nothing yet, with the four services behind it."""
         self.publishes.set()
         self.engine.reset()
+        self.dapr.reset()
         self.peers.reset()
         self.engine.connect_other_app("pizza-kitchen", "quality_check", self.peers.quality_check)
-        dapr = self.dapr
-        dapr.values, dapr.published, dapr.jobs, dapr.calls, dapr.invoked = {}, [], {}, [], []
-        dapr.tokens, dapr.looks, dapr.shutdowns, dapr.at_shutdown = set(), 0, 0, lambda: None
-        dapr.ready, dapr.is_placed, dapr.is_down = True, True, False
-        dapr.connected_workers, dapr.before, dapr.refuse, dapr.lose = (
-            self.engine.connected, self._before, self._refuse, self._lose,
-        )  # fmt: skip
-        self.fail_publishing, self.fail_jobs, self.lose_answers, self.at = 0, False, 0, {}
+        # The number of calls of a gRPC method that fail, and of writes whose answer is lost.
+        self.failing: Counter[str] = Counter()
+        self.lose_answers = 0
+        # Runs before a call of this gRPC method.
+        self.at: dict[str, Callable[[], object]] = {}
+        self.dapr.connected_workers = self.engine.connected
+        self.dapr.before, self.dapr.refuse, self.dapr.lose = self._before, self._refuse, self._lose
 
-    def document(self, key: str) -> dict[str, Any]:
-        """Return the JSON document under a key."""
-        return json.loads(self.dapr.values[STORE, key].data)
+    @property
+    def claim(self) -> dict[str, Any]:
+        """The order's claim."""
+        return self.dapr.value("start_123")
 
-    def write(self, key: str, document: dict[str, Any]) -> None:
-        """Replace the document under a key."""
-        version = self.dapr.values[STORE, key].version if (STORE, key) in self.dapr.values else 1
-        self.dapr.values[STORE, key] = fakes.Value(json.dumps(document).encode(), version, None, True)
+    @property
+    def waiting(self) -> dict[str, Any]:
+        """The record of the order's pizza that waits for a verdict."""
+        return self.dapr.value("validation_123")
+
+    def change_claim(self, **changes: Any) -> None:
+        """Write the claim past the service."""
+        self.dapr.put("start_123", self.claim | changes, STORE)
 
     def published(self) -> list[dict[str, Any]]:
         """Return the CloudEvents on the topic `orders`."""
@@ -79,9 +83,13 @@ class Sidecar:
         once = {event["id"]: event["data"] for event in self.published()}
         return sorted(once.values(), key=lambda data: data["sequence"])
 
-    def headers(self, name: str) -> set[str]:
-        """Return the values of a header of the invocations."""
-        return {call.headers[name] for call in self.dapr.invoked if name in call.headers}
+    def final_event(self) -> dict[str, Any]:
+        """Return the data of the last event as soon as it is final."""
+        return eventually(lambda: (last := self.events()[-1])["final"] and last)
+
+    def let_pass(self, seconds: float, instance_id: str = WORKFLOW) -> None:
+        """Move a workflow's last turn back by that time."""
+        self.engine.instances[instance_id].created -= timedelta(seconds=seconds)
 
     def _before(self, method: str, _: str) -> None:
         if method == "PublishEvent":
@@ -89,12 +97,10 @@ class Sidecar:
         self.at.get(method, lambda: None)()
 
     def _refuse(self, method: str, _: str) -> tuple[grpc.StatusCode, str] | None:
-        if method == "PublishEvent" and self.fail_publishing:
-            self.fail_publishing -= 1
-            return grpc.StatusCode.INTERNAL, "error when publishing"
-        if method.endswith("Job") and self.fail_jobs:
-            return grpc.StatusCode.INTERNAL, "failed to reach the scheduler"
-        return None
+        if not self.failing[method]:
+            return None
+        self.failing[method] -= 1
+        return grpc.StatusCode.INTERNAL, f"{method} failed"
 
     def _lose(self, method: str, key: str) -> tuple[grpc.StatusCode, str] | None:
         # What is left when Redis dies before it answers, and the sidecar retries: its own write is in the way.
@@ -109,8 +115,7 @@ class Sidecar:
 def _sidecar_of_the_session() -> Iterator[Sidecar]:
     engine = Engine()
     with fakes.running_sidecar(engine.add_to) as dapr:
-        sidecar = Sidecar(engine, dapr, Peers(dapr))
-        sidecar.reset()
+        sidecar = Sidecar(engine, dapr)
         yield sidecar
         sidecar.peers.release()
 
@@ -157,17 +162,11 @@ def client(sidecar: Sidecar, _client_of_the_session: TestClient) -> TestClient:
     return _client_of_the_session
 
 
-CUSTOMER = {"name": "Ada Lovelace", "address": "12 St James's Square", "phone": "+44 20 7946 0000"}
-PIZZA: dict[str, Any] = {"order_id": "123", "pizza_type": "pepperoni", "size": "large"}
-ORDER: dict[str, Any] = {**PIZZA, "customer": CUSTOMER}
-
-
-@dataclass
 class Customer:
     """Order pizzas, and follow them."""
 
-    client: TestClient
-    order_id: str = "123"
+    def __init__(self, client: TestClient, order_id: str = "123") -> None:
+        self.client, self.order_id = client, order_id
 
     def post(self, route: str, **more: Any) -> Any:
         """POST `{"order_id", …}`."""
@@ -177,6 +176,37 @@ class Customer:
         """Start the order."""
         answer = self.client.post("/start-order", json={**ORDER, "order_id": self.order_id})
         assert answer.status_code == 202, answer.text
+
+    def order_and_wait(self) -> dict[str, Any]:
+        """Start the order, and return its state as soon as its pizza waits for a verdict."""
+        self.order()
+        return self.until("pending_validation")
+
+    def decide(self, approved: bool = True) -> None:
+        """Approve or reject the pizza."""
+        answer = self.post("/validate-pizza", approved=approved)
+        assert answer.status_code == 202, answer.text
+
+    def be_delivered(self) -> dict[str, Any]:
+        """Start the order, approve its pizza, and return the order's state at its end."""
+        self.order_and_wait()
+        self.decide()
+        return self.until_ended()
+
+    def cancel(self, **more: Any) -> None:
+        """Cancel the order."""
+        answer = self.post("/cancel-order", **more)
+        assert answer.status_code == 202, answer.text
+
+    def pause(self) -> None:
+        """Pause the order, and wait until it is paused."""
+        assert self.post("/pause-order").status_code == 202
+        eventually(lambda: self.state()["paused"])
+
+    def be_checked(self) -> None:
+        """Let the watchdog check the order, as Dapr does when its job is due."""
+        answer = self.client.post(f"/job/watch-{self.order_id}", json=self.order_id)
+        assert answer.status_code == 200, answer.text
 
     def state(self) -> dict[str, Any]:
         """GET /orders/{order_id}."""
@@ -189,8 +219,8 @@ class Customer:
         return eventually(lambda: (found := self.state())["status"] == status and found["attempt"] == attempt and found)
 
     def until_ended(self) -> dict[str, Any]:
-        """Return the order's state as soon as it has ended."""
-        return eventually(lambda: "result" in (found := self.state()) and found)
+        """Return the order's state as soon as it has ended. Its failed workflow may have a result before that."""
+        return eventually(lambda: "final_status" in (found := self.state()).get("result", {}) and found)
 
     def statuses(self) -> list[str]:
         """Return the statuses that the order has had."""

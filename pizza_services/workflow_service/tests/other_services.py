@@ -19,7 +19,9 @@ ANSWERS = {
     "order": "confirmed", "cook": "cooked", "deliver": "delivered", "refund": "refunded", "cancel": "cancelled",
     "discard": "discarded", "recall": "recalled",
 }  # fmt: skip
+APP_IDS = ("pizza-order", "pizza-storefront", "pizza-kitchen", "pizza-delivery")
 UNKNOWN = (404, {"status": 404, "detail": "no such order"})
+DOWN = (500, {"errorCode": "ERR_DIRECT_INVOKE", "message": "no such app"})
 
 
 class Peers:
@@ -29,8 +31,6 @@ class Peers:
         self.sidecar = sidecar
         self._held: dict[str, threading.Event] = {}
         self._in_flight, self._changed = 0, threading.Condition()
-        for app_id in ("pizza-order", "pizza-storefront", "pizza-kitchen", "pizza-delivery"):
-            sidecar.apps[app_id] = self.answer
         self.reset()
 
     def reset(self) -> None:
@@ -38,6 +38,7 @@ class Peers:
         self.release()
         with self._changed:
             assert self._changed.wait_for(lambda: not self._in_flight, 5), "a call is held after its release"
+        self.sidecar.apps = dict.fromkeys(APP_IDS, self.answer)
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.done: Counter[tuple[str, int]] = Counter()
         self.compensated: set[tuple[str, int]] = set()
@@ -58,6 +59,15 @@ class Peers:
         for held in self._held.values():
             held.set()
         self._held = {}
+
+    def know(self, status: str, run: str | None, *, final: bool = False, **more: Any) -> None:
+        """Let pizza-order know order 123 with this status."""
+        entry = {"order_id": "123", "status": status, "step": "x", "attempt": 1, "run": run, "ended_run": None}
+        self.book["123"] = (200, {**entry, "final": final, "timeline": [], **more})
+
+    def delete(self, run: str) -> None:
+        """Let pizza-order have deleted order 123 with this run."""
+        self.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": run})
 
     def asked(self) -> list[str]:
         """Return the methods that were called, in order."""

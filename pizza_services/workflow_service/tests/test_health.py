@@ -30,15 +30,3 @@ def test_without_its_store_nothing_is_started(client, sidecar):
     assert (answer.status_code, answer.json()["dependency"]) == (503, "pizzastatestore")
     assert "redis" not in answer.text
     assert sidecar.engine.scheduled == []
-
-
-def test_the_sidecar_is_shown_the_api_token(serve, sidecar):
-    client = serve(dapr_api_token="s3cret")
-    sidecar.dapr.tokens, sidecar.engine.tokens = set(), set()
-    assert client.post("/start-order", json=ORDER).status_code == 202
-    assert sidecar.dapr.tokens == sidecar.engine.tokens == {"s3cret"}
-
-
-def test_the_welcome_names_the_main_routes(client):
-    message = client.get("/").json()["message"]
-    assert all(route in message for route in ("/start-order", "/orders/{order_id}", "/docs", "/healthz", "/readyz"))

@@ -1,34 +1,27 @@
 """GET /orders/{order_id}: from the workflow while Dapr keeps it, after that from pizza-order."""
 
 import pytest
-
-
-def test_an_unknown_order_is_not_found(client):
-    answer = client.get("/orders/nobody")
-    assert answer.status_code == 404
-    assert answer.json()["detail"] == "order_id: there is no order nobody."
+from conftest import WORKFLOW
+from other_services import DOWN
 
 
 def test_the_taught_route_answers_the_same(ada):
-    ada.order()
-    ada.until("pending_validation")
+    ada.order_and_wait()
     assert ada.post("/get-order").json() == ada.state()
 
 
 def test_an_order_is_shown_while_pizza_order_is_down(ada, sidecar):
-    ada.order()
-    ada.until("pending_validation")
-    ada.post("/cancel-order")
+    ada.order_and_wait()
+    ada.cancel()
     ada.until_ended()
-    sidecar.peers.book["123"] = (500, {"errorCode": "ERR_DIRECT_INVOKE", "message": "down"})
+    sidecar.peers.book["123"] = DOWN
     assert ada.state()["status"] == "cancelled"
 
 
-def test_a_purged_order_is_shown_from_pizza_order(client, sidecar):
+def test_a_purged_order_is_shown_from_pizza_order(ada, sidecar):
     timeline = [{"status": "confirmed", "at": "2026-11-21T12:00:00Z", "attempt": 1}]
-    entry = {"order_id": "123", "status": "delivered", "step": "deliver_pizza", "attempt": 2, "run": "a"}
-    sidecar.peers.book["123"] = (200, {**entry, "final": True, "timeline": timeline})
-    assert client.get("/orders/123").json() == {
+    sidecar.peers.know("delivered", "a", final=True, step="deliver_pizza", attempt=2, timeline=timeline)
+    assert ada.state() == {
         "order_id": "123", "instance_id": "pizza-order-123", "status": "delivered", "step": "deliver_pizza",
         "attempt": 2, "paused": False, "timeline": timeline,
         "result": {"order_id": "123", "status": "completed", "final_status": "delivered"},
@@ -36,58 +29,30 @@ def test_a_purged_order_is_shown_from_pizza_order(client, sidecar):
 
 
 @pytest.mark.parametrize("end", ["failed", "cancelled", "delivered"])
-def test_a_purged_order_tells_why_it_failed_as_before(ada, client, sidecar, end):
+def test_a_purged_order_is_shown_as_before(ada, sidecar, end):
     sidecar.peers.fail("discard", 409, detail="the bin is full")
     ada.order()
     for attempt in (1, 2, 3) if end == "failed" else (1,):
         ada.until("pending_validation", attempt)
-        ada.post("/validate-pizza", approved=False)
+        ada.decide(False)
     if end != "failed":
         ada.until("pending_validation", 2)
-        ada.post("/validate-pizza", approved=True) if end == "delivered" else ada.post("/cancel-order")
+        ada.decide() if end == "delivered" else ada.cancel()
     before = ada.until_ended()
     assert "the bin is full" in before["result"]["error"]
     # As pizza-order makes it of the events.
-    timeline = [{"note": None, **moment} for moment in sidecar.events()]
+    timeline = [{"note": None, **event} for event in sidecar.events()]
     last = timeline[-1]
-    entry = {name: last[name] for name in ("order_id", "status", "step", "attempt", "run", "final")}
-    sidecar.peers.book["123"] = (200, {**entry, "timeline": timeline})
-    sidecar.engine.purge("pizza-order-123")
+    sidecar.peers.know(
+        **{name: last[name] for name in ("status", "step", "attempt", "run", "final")}, timeline=timeline
+    )
+    sidecar.engine.purge(WORKFLOW)
     before["result"].pop("delivery_result", None)
     assert ada.state() == before
 
 
-def test_a_purged_order_cannot_be_shown_while_pizza_order_is_down(client, sidecar):
-    sidecar.peers.book["123"] = (500, {"errorCode": "ERR_DIRECT_INVOKE", "message": "down"})
-    answer = client.get("/orders/123")
-    assert (answer.status_code, answer.json()["dependency"]) == (503, "pizza-order")
-
-
-def test_a_deleted_order_is_not_found(ada, client, sidecar):
-    ada.order()
-    ada.until("pending_validation")
-    ada.post("/cancel-order")
-    ada.until_ended()
-    run = sidecar.document("start_123")["run"]
-    sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": run})
-    assert client.get("/orders/123").status_code == 404
-
-
-def test_an_order_is_shown_also_while_a_turn_of_it_is_being_saved(ada, sidecar):
-    ada.order()
-    ada.until("pending_validation")
-    sidecar.engine.half_saved = 3
-    assert ada.state()["status"] == "pending_validation"
-    assert sidecar.engine.half_saved == 0
-
-
-def test_an_order_that_stays_half_saved_is_504_in_time(serve, sidecar):
-    sidecar.engine.half_saved = 1_000_000
-    answer = serve(call_timeout_seconds=0.5).get("/orders/123")
-    assert (answer.status_code, answer.json()["dependency"]) == (504, "Dapr workflow engine")
-
-
-def test_a_purged_order_cannot_be_shown_when_pizza_order_answers_with_nothing(client, sidecar):
-    sidecar.peers.book["123"] = (200, {})
+@pytest.mark.parametrize("answer", [DOWN, (200, {})])
+def test_a_purged_order_cannot_be_shown_without_a_good_answer_of_pizza_order(client, sidecar, answer):
+    sidecar.peers.book["123"] = answer
     answer = client.get("/orders/123")
     assert (answer.status_code, answer.json()["dependency"]) == (503, "pizza-order")

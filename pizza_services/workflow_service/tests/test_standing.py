@@ -1,9 +1,7 @@
 """Where an order stands, and what each request does then: the table of docs/labs/4-pizza.md."""
 
 import pytest
-from conftest import ORDER
-from test_steering import fail, hold_the_end, until_paused
-from test_watchdog import JOB
+from conftest import COMPENSATION, JOB, ORDER, WORKFLOW
 
 from kit.fakes.waiting import eventually
 
@@ -25,6 +23,9 @@ TABLE = {
     "PURGED":       "FINISHED 200    FINISHED FINISHED FINISHED FINISHED FINISHED    unwatch",
     "LOST":         "E       200     E        E        E        202      E           compensate",
     "LOST_ENDED":   "FINISHED 200    FINISHED FINISHED FINISHED FINISHED FINISHED    unwatch",
+    "LOST_ENDED_UNPUBLISHED": "FINISHED 200 FINISHED FINISHED FINISHED FINISHED FINISHED unwatch",
+    "LOST_COMPENSATED": "FINISHED 200 FINISHED FINISHED FINISHED FINISHED FINISHED   unwatch",
+    "LOST_RUN_AFTER_A_DELETED_ONE": "E E E   E        E        202      E           compensate",
     "DELETED":      "202     UNKNOWN 404      404      404      404      404         unwatch",
     "DELETED_PURGED": "202   UNKNOWN 404      404      404      404      404         unwatch",
     "LOST_DELETED": "LOST    UNKNOWN 404      404      404      404      404         unwatch",
@@ -46,99 +47,93 @@ def _is_lost_soon(monkeypatch):
     monkeypatch.setattr("kit.engine.instances.LOST_AFTER_READS", 3)
 
 
-def run_of(sidecar):
-    return sidecar.document("start_123")["run"]
-
-
-def book(sidecar, status, final):
-    entry = {"order_id": "123", "status": status, "step": "x", "attempt": 1, "run": run_of(sidecar), "timeline": []}
-    sidecar.peers.book["123"] = (200, {**entry, "final": final})
-
-
-def delete(sidecar):
-    gone = {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": run_of(sidecar)}
-    sidecar.peers.book["123"] = (404, gone)
-
-
-def running(ada):
-    ada.order()
-    ada.until("pending_validation")
-
-
-def ended(ada):
-    running(ada)
-    ada.post("/cancel-order")
-    ada.until_ended()
-
-
 def bring_to(standing, ada, sidecar):
     """Bring the order to this standing."""
+    if standing == "NOT_BEGUN":
+        sidecar.engine.holds_first_turns = True
+        ada.order()
+    elif standing != "NEW":
+        if standing == "COMPENSATING":
+            sidecar.peers.hold("recall")
+        ada.order_and_wait()
+        bring_on_to(standing, ada, sidecar)
+
+
+def bring_on_to(standing, ada, sidecar):
+    """Bring a waiting order to this standing."""
+    run = sidecar.claim["run"]
     match standing:
-        case "NEW":
-            pass
         case "CLAIMED":
-            running(ada)
-            sidecar.engine.purge("pizza-order-123")
-        case "NOT_BEGUN":
-            sidecar.engine.holds_first_turns = True
-            ada.order()
-        case "RUNNING":
-            running(ada)
+            sidecar.engine.purge(WORKFLOW)
         case "PAUSED":
-            running(ada)
-            ada.post("/pause-order")
-            until_paused(ada)
+            ada.pause()
         case "ENDING":
-            running(ada)
             hold_the_end(ada, sidecar)
         case "RESTARTING":
-            running(ada)
-            fail(sidecar, "pizza-order-123")
+            sidecar.engine.end(WORKFLOW)
         case "BROKEN_OFF":
-            running(ada)
-            fail(sidecar, "pizza-order-123", "TERMINATED")
+            sidecar.engine.end(WORKFLOW, "TERMINATED")
         case "COMPENSATING":
-            sidecar.peers.hold("recall")
-            running(ada)
-            ada.post("/cancel-order", force=True)
+            ada.cancel(force=True)
             eventually(lambda: "recall" in sidecar.peers.asked())
-        case "ENDED":
-            ended(ada)
         case "COMPENSATED":
-            running(ada)
-            ada.post("/cancel-order", force=True)
+            ada.cancel(force=True)
             ada.until_ended()
-            eventually(lambda: ada.state()["status"] == "cancelled")
-        case "PURGED":
-            ended(ada)
-            book(sidecar, "cancelled", final=True)
-            sidecar.engine.purge("pizza-order-123")
-        case "DELETED" | "DELETED_PURGED":
-            ended(ada)
-            delete(sidecar)
-            if standing == "DELETED_PURGED":
-                sidecar.engine.purge("pizza-order-123")
-        case _:
-            running(ada)
-            book(sidecar, "delivered" if standing == "LOST_ENDED" else "pending_validation", standing == "LOST_ENDED")
-            if standing == "LOST_DELETED":
-                delete(sidecar)
-            sidecar.engine.lost.add("pizza-order-123")
+        case "ENDED" | "PURGED" | "DELETED" | "DELETED_PURGED":
+            ada.cancel()
+            ada.until_ended()
+            sidecar.peers.know("cancelled", run, final=True)
+            if "DELETED" in standing:
+                sidecar.peers.delete(run)
+            if "PURGED" in standing:
+                sidecar.engine.purge(WORKFLOW)
+        case _ if "LOST" in standing:
+            lose(ada, sidecar, standing)
+
+
+def hold_the_end(ada, sidecar):
+    """Bring a waiting order to its end, whose status cannot be published yet."""
+    sidecar.peers.hold("deliver")
+    ada.decide()
+    eventually(lambda: "deliver" in sidecar.peers.asked() and sidecar.events()[-1]["status"] == "delivering")
+    sidecar.publishes.clear()
+    sidecar.peers.release()
+    ada.until("delivered")
+
+
+def lose(ada, sidecar, standing):
+    """Let the engine lose the order's workflow."""
+    run = sidecar.claim["run"]
+    sidecar.peers.know("pending_validation", run)
+    sidecar.engine.lost.add(WORKFLOW)
+    match standing:
+        case "LOST_ENDED":
+            sidecar.peers.know("delivered", run, final=True)
+        case "LOST_ENDED_UNPUBLISHED":
+            sidecar.change_claim(finished=True)
+        case "LOST_COMPENSATED":
+            ada.be_checked()
+            eventually(lambda: sidecar.engine.instances[COMPENSATION].ended)
+        case "LOST_DELETED":
+            sidecar.peers.delete(run)
+        case "LOST_RUN_AFTER_A_DELETED_ONE":
+            sidecar.peers.delete("older")
 
 
 def outcome(request, answer, sidecar, before):
     """Name what the request did, in the words of the table."""
     if request == "watchdog":
         assert answer.status_code == 200, answer.text
-        if "pizza-undo-123" in set(sidecar.engine.instances) - before:
+        if COMPENSATION in set(sidecar.engine.instances) - before:
             return "compensate"
+        assert set(sidecar.engine.instances) == before
         return "nothing" if JOB in sidecar.dapr.jobs else "unwatch"
-    told = answer.json()
-    code = told.get("code", "").removeprefix("ORDER_")
+    body = answer.json()
+    code = body.get("code", "").removeprefix("ORDER_")
     if answer.status_code == 503:
-        assert (told["dependency"], answer.headers["retry-after"]) == ("Dapr workflow engine", "5")
+        assert (body["dependency"], answer.headers["retry-after"]) == ("Dapr workflow engine", "5")
         return "E"
-    if code == "FINISHED" and "half done" in told["detail"]:
+    if code == "FINISHED" and "half done" in body["detail"]:
         return "BROKEN"
     if code == "UNKNOWN" and request != "show":
         return str(answer.status_code)

@@ -1,10 +1,10 @@
 """An order is started once, whatever happens in between."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import ORDER, Customer
+from conftest import COMPENSATION, ORDER, WORKFLOW, Customer
+from other_services import DOWN
 
 from kit.fakes.waiting import eventually
 
@@ -13,18 +13,9 @@ def start(client, **changes):
     return client.post("/start-order", json={**ORDER, **changes})
 
 
-def problem_of(answer, status, code):
-    assert answer.status_code == status, answer.text
+def code_of(answer):
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["code"] == code
-    return answer.json()
-
-
-def delivered(ada):
-    ada.order()
-    ada.until("pending_validation")
-    ada.post("/validate-pizza", approved=True)
-    ada.until_ended()
+    return answer.status_code, answer.json()["code"]
 
 
 def test_a_start_is_accepted(client):
@@ -33,158 +24,120 @@ def test_a_start_is_accepted(client):
     assert answer.json() == {"order_id": "123", "instance_id": "pizza-order-123", "accepted": "start"}
 
 
-def test_a_running_order_is_not_started_again(ada, client, sidecar):
-    ada.order()
-    problem_of(start(client), 409, "ORDER_RUNNING")
-    problem_of(start(client, size="small"), 409, "ORDER_RUNNING")
-    assert len(sidecar.engine.scheduled) == 1
-
-
 def test_of_many_starts_at_once_one_is_accepted(client, sidecar):
     with ThreadPoolExecutor(8) as pool:
-        statuses = sorted(answer.status_code for answer in pool.map(lambda _: start(client), range(8)))
-    assert statuses.count(202) == 1
-    assert statuses.count(409) == 7
-    assert len(sidecar.engine.scheduled) == 1
-
-
-def test_a_finished_order_is_not_started_again_and_the_way_out_is_named(ada, client, sidecar):
-    delivered(ada)
-    body = problem_of(start(client), 409, "ORDER_FINISHED")
-    assert "DELETE /orders/123" in body["detail"]
+        answers = list(pool.map(lambda _: start(client), range(8)))
+    refused = [code_of(answer) for answer in answers if answer.status_code != 202]
+    assert refused == [(409, "ORDER_RUNNING")] * 7
     assert len(sidecar.engine.scheduled) == 1
 
 
 @pytest.mark.parametrize("stored_again", [False, True])
 @pytest.mark.parametrize("purged", [False, True])
-def test_a_deleted_order_may_be_started_again_as_a_new_run(ada, client, sidecar, purged, stored_again):
-    delivered(ada)
-    first = sidecar.document("start_123")["run"]
+def test_a_deleted_order_may_be_started_again_as_a_new_run(ada, sidecar, purged, stored_again):
+    ada.be_delivered()
+    first = sidecar.claim["run"]
     if purged:
-        sidecar.engine.purge("pizza-order-123")
-    sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": first})
+        sidecar.engine.purge(WORKFLOW)
+    sidecar.peers.delete(first)
     if stored_again:
-        stored = {"order_id": "123", "status": "stored", "run": None, "ended_run": first, "final": False}
-        sidecar.peers.book["123"] = (200, {**stored, "timeline": []})
+        sidecar.peers.know("stored", None, ended_run=first)
         assert ada.state()["status"] == "stored"
-    ada.order()
-    second = sidecar.document("start_123")["run"]
+    ada.order_and_wait()
+    second = sidecar.claim["run"]
     assert second != first
-    ada.until("pending_validation")
     assert sidecar.peers.calls[-1][2]["run"] == second
-    ids = [event["id"] for event in {json.dumps(one): one for one in sidecar.published()}.values()]
-    assert len(set(ids)) == len(ids)
+    assert len({event["id"] for event in sidecar.published()}) == len(sidecar.published())
 
 
 def test_an_order_that_was_deleted_before_is_not_taken_for_this_run(ada, client, sidecar):
-    delivered(ada)
-    sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": "older"})
-    problem_of(start(client), 409, "ORDER_FINISHED")
+    ada.be_delivered()
+    sidecar.peers.delete("older")
+    assert code_of(start(client)) == (409, "ORDER_FINISHED")
 
 
-def test_a_purged_order_is_finished_too(ada, client, sidecar):
-    delivered(ada)
-    sidecar.engine.purge("pizza-order-123")
-    run = sidecar.document("start_123")["run"]
-    entry = {"order_id": "123", "status": "delivered", "step": "deliver_pizza", "attempt": 1, "run": run}
-    sidecar.peers.book["123"] = (200, {**entry, "final": True, "timeline": []})
-    problem_of(start(client), 409, "ORDER_FINISHED")
-
-
-@pytest.mark.parametrize("heard", ["nothing", "not the end"])
 @pytest.mark.parametrize("end", ["delivered", "cancelled", "by force"])
-def test_a_purged_order_is_finished_also_if_pizza_order_never_heard_of_its_end(ada, client, sidecar, end, heard):
+def test_a_purged_order_is_finished_also_if_pizza_order_never_received_its_end(ada, client, sidecar, end):
     if end == "delivered":
-        delivered(ada)
+        ada.be_delivered()
     else:
-        ada.order()
-        ada.until("pending_validation")
-        ada.post("/cancel-order", force=end == "by force")
+        ada.order_and_wait()
+        ada.cancel(force=end == "by force")
         ada.until_ended()
-    run = sidecar.document("start_123")["run"]
-    for instance_id in list(sidecar.engine.instances):
+    sidecar.peers.know("cooking", sidecar.claim["run"])
+    for instance_id in {WORKFLOW, COMPENSATION} & set(sidecar.engine.instances):
         sidecar.engine.purge(instance_id)
-    if heard == "not the end":
-        entry = {"order_id": "123", "status": "cooking", "step": "cook_pizza", "attempt": 1, "run": run}
-        sidecar.peers.book["123"] = (200, {**entry, "final": False, "timeline": []})
-    problem_of(start(client), 409, "ORDER_FINISHED")
+    assert code_of(start(client)) == (409, "ORDER_FINISHED")
 
 
 def test_an_order_is_finished_also_if_its_end_could_not_be_published(serve, ada, sidecar):
-    sidecar.fail_publishing = 1_000
+    sidecar.failing["PublishEvent"] = 1_000
     ada.client = serve(rules={"publish_status": {"attempts": 2, "first_seconds": 0.01}})
-    delivered(ada)
-    sidecar.engine.purge("pizza-order-123")
-    problem_of(start(ada.client), 409, "ORDER_FINISHED")
+    ada.be_delivered()
+    sidecar.engine.purge(WORKFLOW)
+    assert code_of(start(ada.client)) == (409, "ORDER_FINISHED")
 
 
-def test_the_end_of_an_earlier_run_that_is_told_late_does_not_finish_this_one(ada, sidecar):
-    delivered(ada)
-    final = next(given for name, given in sidecar.engine.activities if name == "publish_status")
-    sidecar.engine.purge("pizza-order-123")
-    sidecar.peers.book["123"] = (404, {"status": 404, "code": "ORDER_DELETED", "run": final["run"]})
-    ada.order()
-    ada.until("pending_validation")
-    sidecar.engine.repeat("publish_status", final, "pizza-order-123")
+def test_the_end_of_an_earlier_run_that_is_published_late_does_not_finish_this_one(ada, sidecar):
+    ada.be_delivered()
+    final = next(arguments for name, arguments in sidecar.engine.activities if name == "publish_status")
+    sidecar.engine.purge(WORKFLOW)
+    sidecar.peers.delete(final["run"])
+    ada.order_and_wait()
+    sidecar.engine.repeat("publish_status", final, WORKFLOW)
     eventually(lambda: 99 in sidecar.engine.completed)
-    assert not sidecar.document("start_123")["finished"]
+    assert not sidecar.claim["finished"]
 
 
-def test_a_crash_between_claim_and_schedule_is_healed_by_asking_again(ada, client, sidecar):
-    ada.order()
-    ada.until("pending_validation")
-    # What such a crash leaves behind: a claim, and no instance. A claim from before says no more than this.
-    claim = sidecar.document("start_123")
-    run = claim["run"]
-    sidecar.write("start_123", {name: claim[name] for name in ("order", "customer", "run")})
-    sidecar.engine.purge("pizza-order-123")
-    problem_of(start(client, size="small"), 409, "ORDER_RUNNING")
-    ada.order()
-    assert sidecar.document("start_123")["run"] == run
-    ada.until("pending_validation")
+def test_a_start_that_crashed_between_claim_and_schedule_can_be_repeated(ada, client, sidecar):
+    ada.order_and_wait()
+    # What such a crash leaves behind: a claim, and no instance.
+    run = sidecar.claim["run"]
+    sidecar.engine.purge(WORKFLOW)
+    assert code_of(start(client, size="small")) == (409, "ORDER_RUNNING")
+    ada.order_and_wait()
+    assert sidecar.claim["run"] == run
 
 
-@pytest.mark.parametrize("why", ["no scheduler", "no engine"])
-def test_a_start_after_a_deletion_that_failed_half_way_can_be_repeated(serve, ada, sidecar, why):
+@pytest.mark.parametrize("down", ["scheduler", "engine"])
+def test_a_start_that_failed_half_way_after_a_deletion_can_be_repeated(serve, ada, sidecar, down):
     ada.client = serve(call_timeout_seconds=1)
-    delivered(ada)
-    run = sidecar.document("start_123")["run"]
-    sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": run})
-    if why == "no scheduler":
-        sidecar.fail_jobs = True
-    else:
-        sidecar.engine.refuses_starts = True
+    ada.be_delivered()
+    run = sidecar.claim["run"]
+    sidecar.peers.delete(run)
+    sidecar.failing["ScheduleJob"] = down == "scheduler"
+    sidecar.engine.refuses_starts = down == "engine"
     assert start(ada.client).status_code in (503, 504)
-    claimed = sidecar.document("start_123")["run"]
+    claimed = sidecar.claim["run"]
     assert claimed != run
-    sidecar.fail_jobs = sidecar.engine.refuses_starts = False
-    ada.order()
-    ada.until("pending_validation")
-    assert sidecar.document("start_123")["run"] == claimed
+    sidecar.engine.refuses_starts = False
+    ada.order_and_wait()
+    assert sidecar.claim["run"] == claimed
 
 
-def test_a_claim_whose_answer_was_lost_is_this_requests_own(ada, sidecar):
+def test_without_the_scheduler_nothing_is_started(ada, client, sidecar):
+    sidecar.failing["ScheduleJob"] = 1
+    answer = start(client)
+    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr scheduler")
+    assert sidecar.engine.scheduled == []
+    ada.order_and_wait()
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_claim_whose_answer_was_lost_is_this_requests_own(ada, sidecar, deleted):
+    if deleted:
+        ada.be_delivered()
+        sidecar.peers.delete(sidecar.claim["run"])
     sidecar.lose_answers = 1
     ada.order()
-    assert len(sidecar.engine.scheduled) == 1
-    ada.until("pending_validation")
-
-
-def test_a_claim_over_a_deleted_one_whose_answer_was_lost_is_this_requests_own(ada, sidecar):
-    delivered(ada)
-    run = sidecar.document("start_123")["run"]
-    sidecar.peers.book["123"] = (404, {"status": 404, "detail": "deleted", "code": "ORDER_DELETED", "run": run})
-    sidecar.lose_answers = 1
-    ada.order()
-    assert len(sidecar.engine.scheduled) == 2
+    assert len(sidecar.engine.scheduled) == 1 + deleted
 
 
 def test_while_the_engine_does_not_answer_a_start_fails_and_can_be_repeated(serve, sidecar):
     client = serve(call_timeout_seconds=1)
     sidecar.engine.down.set()
     answer = start(client)
-    assert answer.status_code == 504
-    assert answer.json()["dependency"] == "Dapr workflow engine"
+    assert (answer.status_code, answer.json()["dependency"]) == (504, "Dapr workflow engine")
     sidecar.engine.down.clear()
     # It may have been scheduled all the same.
     eventually(lambda: start(client).status_code in (202, 409))
@@ -193,8 +146,8 @@ def test_while_the_engine_does_not_answer_a_start_fails_and_can_be_repeated(serv
 
 
 def test_a_finished_start_is_not_decided_without_pizza_order(ada, client, sidecar):
-    delivered(ada)
-    sidecar.peers.book["123"] = (500, {"errorCode": "ERR_DIRECT_INVOKE", "message": "no such app"})
+    ada.be_delivered()
+    sidecar.peers.book["123"] = DOWN
     answer = start(client)
     assert answer.status_code == 503
     assert (answer.json()["dependency"], answer.json()["errorCode"]) == ("pizza-order", "ERR_DIRECT_INVOKE")

@@ -103,7 +103,7 @@ class Conversations:
 
     async def _owner(self, turns: Collection[Object]) -> str | None:
         head = (await self._pages.head(turns.name)).value
-        return head and head.get("user_hash")
+        return head.get("user_hash") if head else None
 
 
 def _message(number: int, turn: Object) -> Message:

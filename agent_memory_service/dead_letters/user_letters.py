@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from forgetting.tombstones import Tombstone, Tombstones
+from forgetting.tombstones import Tombstones
 from kit.sidecar import events
 from kit.sidecar.dead_letters import PER_PAGE, DeadLetters
 from kit.sidecar.events import CloudEvent
@@ -30,36 +30,29 @@ class UserLetters:
             if not await self._may_be_kept(user_hash, event):
                 await self._letters.remove(letter_id)
 
-    async def forget(self, user_hash: str, tombstone: Tombstone) -> None:
+    async def forget(self, user_hash: str) -> None:
         """Delete the letters of a forgotten user. It reads the whole list, which should be short."""
         before: int | None = None
         while True:
             some = await self._letters.newest(PER_PAGE, before)
             for letter in (letter for _, letter in some.entries if letter["user_hash"] == user_hash):
-                if not _is_admitted(tombstone, letter["event"]):
-                    await self._letters.remove(letter["id"])
+                await self._letters.remove(letter["id"])
             if (before := some.next) is None:
                 return
 
     async def _may_be_kept(self, user_hash: str | None, event: CloudEvent) -> bool:
-        return user_hash is None or _is_admitted(await self._tombstones.get(user_hash), event)
+        tombstone = await self._tombstones.get(user_hash) if user_hash else None
+        return tombstone is None or ((at := _said_at(event)) is not None and tombstone.admits(at))
 
 
-def _is_admitted(tombstone: Tombstone | None, event: object) -> bool:
-    return tombstone is None or ((at := _said_at(event)) is not None and tombstone.admits(at))
-
-
-def _said_at(event: object) -> datetime | None:
+def _said_at(event: CloudEvent) -> datetime | None:
     """Return when the turn was said or, if its event does not say, sent."""
-    for time in (_about(event).get("timestamp"), _object(event).get("time")):
+    for time in (_about(event).get("timestamp"), event.get("time")):
         with suppress(ValidationError):
             return TIME.validate_python(time)
     return None
 
 
-def _about(event: object) -> dict[str, Any]:
-    return _object(events.data_of(event))
-
-
-def _object(value: object) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+def _about(event: CloudEvent) -> dict[str, Any]:
+    data = events.data_of(event)
+    return cast("dict[str, Any]", data) if isinstance(data, dict) else {}

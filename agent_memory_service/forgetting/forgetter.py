@@ -48,8 +48,7 @@ class Forgetter:
 
         A repeated request does it all again. Its jobs have other names, so that each time that was stated holds.
         """
-        is_known = await self.memories.get(user_hash) or await self.conversations.sessions(user_hash)
-        tombstone = await self.tombstones.put(user_hash, bool(is_known))
+        tombstone = await self.tombstones.put(user_hash)
         job = f"{user_hash}-{tombstone.number}"
         due, slack = self.settings.stream_ttl_seconds + AFTER_TTL_SECONDS, self.settings.forgetting_slack_seconds
         await self.jobs.schedule(f"{TRIM_JOB}{job}", f"{due}s", schedule=f"@every {slack}s", repeats=TRIMS)
@@ -74,7 +73,9 @@ class Forgetter:
         keep = partial(admits, tombstone)
         await self.conversations.purge(user_hash, turn.session_id, keep, turn.message_id)
         await self.memories.forget(user_hash)
-        await self._purge_list(user_hash, tombstone)
+        # Not if a younger turn may be in flight: its session would be on no list when it is to be forgotten.
+        if tombstone is not None and tombstone.again_since is None:
+            await self.conversations.purge_list(user_hash)
 
     async def _forget(self, user_hash: str) -> None:
         tombstone = await self.tombstones.get(user_hash)
@@ -84,21 +85,16 @@ class Forgetter:
         sessions = await self.conversations.sessions(user_hash)
         for session_id in sessions:
             await self.conversations.purge(user_hash, session_id, tombstone.admits)
-        await self.letters.forget(user_hash, tombstone)
+        await self.letters.forget(user_hash)
         # Before the list of sessions goes: a repetition after a failure here needs it again.
         for start in range(0, max(len(sessions), 1), SESSIONS_PER_EVENT):
             some = sessions[start : start + SESSIONS_PER_EVENT]
             forgotten = UserForgotten(user_hash=user_hash, session_ids=some, timestamp=now())
             await self.publisher.publish(self.settings.forgotten_topic, forgotten.event_type, forgotten)
-        await self._purge_list(user_hash, tombstone)
+        await self.conversations.purge_list(user_hash)
         await self.memories.forget(user_hash)
-        await self.tombstones.finish(user_hash, tombstone)
+        await self.tombstones.finish(user_hash, tombstone.number)
         log.info("user forgotten", extra={"user_hash": user_hash, "sessions": len(sessions)})
-
-    async def _purge_list(self, user_hash: str, tombstone: Tombstone | None) -> None:
-        # Not if a younger turn may be in flight: its session would be on no list when it is to be forgotten.
-        if tombstone is not None and tombstone.again_since is None:
-            await self.conversations.purge_list(user_hash)
 
     async def _trim_streams(self) -> None:
         # Only the streams that this app may write to: chat-service does the same for its own.

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
-from kit.sidecar.store import NEVER, Object, StateStore
+from kit.sidecar.store import Object, StateStore
 from models import now
 
 # For a trim of the streams that is late.
@@ -14,15 +14,13 @@ MARGIN = timedelta(seconds=15)
 class Tombstone(BaseModel):
     """The mark of a forgotten user, for the `number`th time.
 
-    Nothing may be kept of a known user until a new `initialize` (`again_since`). Of an unknown user nothing may be kept
-    that was said before.
+    Nothing may be kept of the user until a new `initialize` (`again_since`), and then nothing that was said before it.
     """
 
     number: int
     gone_by: datetime
-    again_since: datetime | None
-    expires: bool
     done: bool = False
+    again_since: datetime | None = None
 
     def admits(self, at: datetime) -> bool:
         """Check whether something of that time may be kept."""
@@ -35,11 +33,7 @@ def admits(tombstone: Tombstone | None, at: datetime) -> bool:
 
 
 class Tombstones:
-    """Keep tombstones under `forgotten:{user_hash}`: for good, because an event may be late by any time.
-
-    Only the tombstone of an unknown user expires. Anybody may ask to forget any name, and once the streams
-    have dropped their old events it has done its work.
-    """
+    """Keep tombstones under `forgotten:{user_hash}`: for good, because an event may be late by any time."""
 
     def __init__(self, store: StateStore[Object], until_gone: timedelta) -> None:
         self._store = store.of(Tombstone)
@@ -49,33 +43,26 @@ class Tombstones:
         """Return the user's tombstone, if there is one; `fresh` asks the store even within `read_ahead`."""
         return (await self._store.get(key_of(user_hash), fresh=fresh)).value
 
-    async def put(self, user_hash: str, is_known: bool) -> Tombstone:
+    async def put(self, user_hash: str) -> Tombstone:
         """Forbid everything of the user: each time again, because there may be more than the last time."""
-        at = now()
+        gone_by = now() + self._until_gone
 
         def edit(before: Tombstone | None) -> Tombstone:
-            is_closed = is_known or (before is not None and before.again_since is None)
-            return Tombstone(
-                number=before.number + 1 if before else 1,
-                gone_by=at + self._until_gone,
-                again_since=None if is_closed else at,
-                expires=not is_closed and (before is None or before.expires),
-            )
+            return Tombstone(number=before.number + 1 if before else 1, gone_by=gone_by)
 
-        tombstone = await self._store.change(key_of(user_hash), edit, NEVER)
+        tombstone = await self._store.change(key_of(user_hash), edit)
         assert tombstone is not None
         return tombstone
 
-    async def finish(self, user_hash: str, finished: Tombstone) -> None:
+    async def finish(self, user_hash: str, number: int) -> None:
         """Note that everything is deleted, unless the user was forgotten again since."""
 
         def edit(tombstone: Tombstone | None) -> Tombstone | None:
-            if tombstone is None or tombstone.number != finished.number:
+            if tombstone is None or tombstone.number != number:
                 return None
             return tombstone.model_copy(update={"done": True})
 
-        ttl = max(1, round((finished.gone_by - now()).total_seconds())) if finished.expires else NEVER
-        await self._store.change(key_of(user_hash), edit, ttl)
+        await self._store.change(key_of(user_hash), edit)
 
     async def lift(self, user_hash: str) -> None:
         """Allow turns younger than this moment; older ones stay forbidden."""

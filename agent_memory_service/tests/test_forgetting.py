@@ -105,46 +105,13 @@ def test_asked_again_while_it_is_under_way_it_is_done_again(client, serve):
     assert told(client) == [ADA] * 2
 
 
-def test_who_was_unknown_and_forgotten_can_be_known_from_then_on(client):
-    client.delete("/memories/ada")
-    first = turn(1, timestamp=datetime.now(UTC).isoformat())
-    # An older turn is still in flight; a younger one does not wait for the job.
-    client.deliver(turn(0, session_id="s-2"), first)
-    client.post("/events/conversations-dead", json=cloud_event(turn(2)))
-    client.post("/events/conversations-dead", json=cloud_event(first | {"message_id": "m-3"}))
-    client.post("/events/conversations-dead", json=cloud_event({"user_id": "ada"}, time=first["timestamp"], id="m-4"))
-    for _ in range(2):
-        assert client.get("/conversations/s-2").status_code == 404
-        assert len(client.get("/conversations/s-1").json()["history"]) == 2
-        assert [one["event_id"] for one in client.get("/dead-letters").json()["dead_letters"]] == ["m-4", "m-3"]
-        assert client.get("/memories/ada").status_code == 200
-        client.fire("forget-")
-    assert client.post("/memories/ada/initialize", json={"name": "Ada"}).status_code == 201
-    client.forget("ada")
-    nothing_left(client.sidecar)
-
-
-@pytest.mark.parametrize("becomes_known_by", ["an event", "an introduction"])
-def test_of_an_unknown_user_nothing_stays_and_chat_is_told_but_one_who_became_known_stays_forgotten(
-    client, becomes_known_by
-):
-    client.delete("/memories/ada")
-    client.delete("/memories/ada")
-    # A job that is late, because the scheduler was away, must still find it.
-    assert client.sidecar.ttls() == {f"forgotten:{ADA}": -1}
+def test_of_an_unknown_user_chat_is_told_and_nothing_stays(client):
+    """Chat may have something of a user whose turns were never announced."""
+    assert client.delete("/memories/ada").status_code == 202
+    client.deliver(turn(1))
     client.fire("forget-")
-    assert told(client) == [ADA]
-    assert 730 < client.sidecar.ttls()[f"forgotten:{ADA}"] <= 735
-    client.sidecar.expire()
-    assert client.sidecar.keys("") == []
-    if becomes_known_by == "an event":
-        client.deliver(turn(1))
-    else:
-        client.post("/memories/ada/initialize", json={"name": "Ada"})
-    client.forget("ada")
-    client.sidecar.expire()
     client.deliver(turn(2))
-    assert client.get("/memories/ada").status_code == 404
+    assert told(client) == [ADA]
     nothing_left(client.sidecar)
 
 
@@ -164,7 +131,12 @@ def test_known_again_only_what_is_younger_counts(client):
     assert made.status_code == 201
     client.deliver(turn(61))
     assert client.get("/conversations/s-1").status_code == 404
-    client.deliver(turn(62, timestamp=datetime.now(UTC).isoformat()))
+    young = turn(62, timestamp=datetime.now(UTC).isoformat())
+    client.deliver(young)
+    sent_now = cloud_event({"user_id": "ada"}, time=young["timestamp"], id="m-64")
+    for letter in (cloud_event(turn(2)), cloud_event(young | {"message_id": "m-63"}), sent_now):
+        client.post("/events/conversations-dead", json=letter)
+    assert [one["event_id"] for one in client.get("/dead-letters").json()["dead_letters"]] == ["m-64", "m-63"]
     history = client.get("/conversations/s-1").json()["history"]
     assert [one["content"] for one in history] == ["question 62", "answer 62"]
     # Dapr may call the same job again.
@@ -240,24 +212,15 @@ def slow(serve):
         ("s-2", "conversation:s-2"),
     ],
 )
-def test_a_user_forgotten_while_an_event_is_in_hand_does_not_come_back(slow, serve, session, write):
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_user_forgotten_while_an_event_is_in_hand_does_not_come_back(slow, serve, session, write, is_known):
     """Another replica forgets the user, to the end, in the moment before each kind of write."""
-    slow.deliver(*(turn(number) for number in range(3)))
+    if is_known:
+        slow.deliver(*(turn(number) for number in range(3)))
     other = serve()
     slow.just_before("SaveState", write, lambda: other.forget("ada"))
     slow.deliver(turn(3, session_id=session))
     nothing_left(slow.sidecar)
-
-
-@pytest.mark.parametrize(("write", "left"), [("sessions:", ["sessions"]), ("memory:", [])], ids=["before", "after"])
-def test_the_first_event_of_a_user_who_is_forgotten_meanwhile_brings_nothing_back(slow, serve, write, left):
-    """The user was unknown when the event was read; the forgetting happens before or after its turn is kept."""
-    other = serve()
-    slow.just_before("SaveState", write, lambda: other.forget("ada"))
-    slow.deliver(turn(1))
-    # The list of sessions is left, until the user is known and forgotten.
-    assert sorted({key.split(":")[0] for key in slow.sidecar.keys("")}) == ["forgotten", *left]
-    assert [text for text in TEXTS if text in slow.sidecar.everything()] == ["s-1" for _ in left]
 
 
 @pytest.mark.parametrize("write", ["conversation:s-1:at:", "memory:"])

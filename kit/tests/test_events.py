@@ -29,8 +29,9 @@ class Order(BaseModel):
         (b"\xff", "\ufffd"),
         (rb'"\ud800"', r'"\ud800"'),
         (b"[" * 100_000, "[" * 100_000),
+        (b"[" * 198 + b"]" * 198, "[" * 198 + "]" * 198),
     ],
-    ids=["empty", "cut off", "list", "number", "no UTF-8", "half a character", "too deep"],
+    ids=["empty", "cut off", "list", "number", "no UTF-8", "half a character", "too deep", "too deep for a list"],
 )
 def test_a_body_that_is_no_event_becomes_the_data_of_one(body, data):
     assert events.parse(body) == {"data": data}

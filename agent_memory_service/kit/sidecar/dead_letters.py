@@ -69,7 +69,7 @@ class DeadLetters:
         return True
 
 
-def kept(found: Any) -> Any:
-    """Return what a list keeps of an event: all of it or, of a huge one, its beginning as text and its size."""
+def kept(found: Any, whole: int = KEPT_WHOLE) -> Any:
+    """Return what a list keeps: all of it or, if that has more than `whole` characters, its beginning and its size."""
     text = json.dumps(found)
-    return found if len(text) <= KEPT_WHOLE else f"{text[:BEGINNING]} … ({len(text):,} characters)"
+    return found if len(text) <= whole else f"{text[:BEGINNING]} … ({len(text):,} characters)"

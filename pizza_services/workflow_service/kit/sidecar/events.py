@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from kit.sidecar.client import SdkClient
 
@@ -26,13 +26,25 @@ async def read(request: Request) -> CloudEvent:
 
 def parse(body: bytes) -> CloudEvent:
     """Return the event in a body. A body that is no event, or could not be shown, becomes the data of one."""
-    try:
-        found = json.loads(body)
-        # Half a character, or JSON nested too deeply, would break every list that shows it some levels deeper.
-        to_json([[[[found]]]])
-    except (ValueError, RecursionError):
-        found = body.decode(errors="replace")
+    found = json_of(body)
     return cast("CloudEvent", found) if isinstance(found, dict) else {"data": found}
+
+
+def json_of(body: bytes) -> Any:
+    """Return the JSON of a body. Anything else is returned as text, and so is JSON that no list could show."""
+    try:
+        return showable(json.loads(body))
+    except (ValueError, RecursionError):
+        return body.decode(errors="replace")
+
+
+def showable(found: Any) -> Any:
+    """Return what was read as JSON. Raise ValueError or RecursionError for half a character or too deep a nesting.
+
+    It would break every list that has it: there it is nested some levels deeper, and the list is read again.
+    """
+    from_json(to_json([[[[found]]]]))
+    return found
 
 
 def data_of(event: object) -> Any:
@@ -46,8 +58,7 @@ def data_of(event: object) -> Any:
         if data is None and isinstance(known.get("data_base64"), str):
             data = base64.b64decode(known["data_base64"], validate=True).decode()
         if isinstance(data, str) and is_json(known.get("datacontenttype")):
-            data = json.loads(data)
-            to_json([[[[data]]]])
+            data = showable(json.loads(data))
     return data
 
 

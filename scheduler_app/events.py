@@ -7,19 +7,17 @@ deliver the event again and again, and lose it in the end.
 import hashlib
 import json
 import logging
-from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
 from jobs import JobExists, JobRefused, Jobs
-from kit.sidecar.events import CloudEvent, data_of, digest, id_of, why
+from kit.sidecar.dead_letters import DeadLetters
+from kit.sidecar.events import CloudEvent, data_of, id_of, why
 from kit.sidecar.pages import Pages
 from kit.sidecar.store import Object
-from models import DeadLetter, EventAnswer, JobEvent, JobOrder
-from runs.bodies import kept
+from models import EventAnswer, JobEvent, JobOrder
 from scheduling import list_of
 
-DEAD_LETTERS = "dead-letters"
 # Dapr redelivers an event within minutes, and more events than this for one job name are not expected in that time.
 LAST_EVENTS = 50
 
@@ -59,19 +57,14 @@ async def schedule_once(name: str, order: JobOrder, mark: str, jobs: Jobs, pages
     await pages.change(list_of(name), lambda head: head | {"events": [*_marks(head), mark][-LAST_EVENTS:]})
 
 
-async def keep(event: CloudEvent, pages: Pages) -> EventAnswer:
+async def keep(event: CloudEvent, letters: DeadLetters) -> EventAnswer:
     """Keep a dead letter. Dapr does not say why delivery failed, so the reason is looked for again."""
     try:
         JobEvent.model_validate(data_of(event))
         reason = "a job that the scheduler refused, or whose name was taken, or that could not be scheduled in time"
     except ValidationError as error:
         reason = why(error, event)
-    letter = DeadLetter(
-        id=digest(event), event_id=id_of(event), received_at=datetime.now(UTC), reason=reason, event=kept(event)
-    )
-    newest = await pages.newest(DEAD_LETTERS, limit=50)
-    if letter.id not in (entry["id"] for _, entry in newest.entries):
-        await pages.append({DEAD_LETTERS: [letter.model_dump(mode="json")]})
+    await letters.keep(event, reason)
     return EventAnswer(status="SUCCESS")
 
 

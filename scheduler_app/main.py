@@ -15,8 +15,8 @@ from kit.edge.faults import Faults, SimulatedError, Switches
 from kit.edge.problems import documented
 from kit.edge.service import build, from_state, serve
 from kit.edge.token import only_dapr
-from kit.sidecar.events import read
-from kit.sidecar.pages import Pages
+from kit.sidecar.dead_letters import kept
+from kit.sidecar.events import json_of, read
 from models import (
     Before,
     CalledName,
@@ -29,9 +29,8 @@ from models import (
     JobReceived,
     Limit,
 )
-from runs import bodies
 from runs.models import Outcome, RunPage
-from runs.recorder import ALL_RUNS, Arrival
+from runs.recorder import ALL_RUNS, KEPT_WHOLE, Arrival
 from runs.stream import follow
 from scheduling import list_of, unwrap
 from settings import Settings
@@ -77,8 +76,8 @@ async def delete_job(job_name: JobNamePath, services: ServicesDep) -> Done:
 async def job_fired(job_name: CalledName, request: Request, services: ServicesDep, faults: Switches) -> JobReceived:
     """Record Dapr's callback, whose body is the job's data. Any answer but 2xx and 404 makes the scheduler retry."""
     arrived, error = datetime.now(UTC), None
-    data, order = unwrap(bodies.read(await request.body()))
-    data = bodies.kept(data)
+    data, order = unwrap(json_of(await request.body()))
+    data = kept(data, KEPT_WHOLE)
     try:
         await faults.strike()
     except SimulatedError as failure:
@@ -94,7 +93,7 @@ async def job_fired(job_name: CalledName, request: Request, services: ServicesDe
 @router.get("/runs", responses=documented(422, 502, 503, 504))
 async def all_runs(services: ServicesDep, limit: Limit = 20, before: Before = None) -> RunPage:
     """Return the runs of all jobs, newest first."""
-    return await page_of_runs(services.pages, ALL_RUNS, limit, before)
+    return RunPage.of(await services.pages.newest(ALL_RUNS, limit, before))
 
 
 async def free_stream(services: ServicesDep) -> AsyncGenerator[None]:
@@ -125,13 +124,7 @@ async def runs_of_job(
     job_name: JobNamePath, services: ServicesDep, limit: Limit = 20, before: Before = None
 ) -> RunPage:
     """Return the runs of one job, newest first; an empty page for a job that never fired."""
-    return await page_of_runs(services.pages, list_of(job_name), limit, before)
-
-
-async def page_of_runs(pages: Pages, key: str, limit: int, before: int | None) -> RunPage:
-    """Return one page of a list of runs."""
-    found = await pages.newest(key, limit, before)
-    return RunPage.model_validate({"runs": [run for _, run in found.entries], "next": found.next})
+    return RunPage.of(await services.pages.newest(list_of(job_name), limit, before))
 
 
 # FastAPI must not validate an event: a 422 would make Dapr send it again, and lose it in the end.
@@ -144,13 +137,13 @@ async def job_asked_for(request: Request, services: ServicesDep) -> EventAnswer:
 @from_dapr.post("/events/schedule-job-dead", openapi_extra=EVENT, responses=documented(401, 413, 502, 503, 504))
 async def event_given_up(request: Request, services: ServicesDep) -> EventAnswer:
     """Keep an event that could not be processed, for GET /dead-letters."""
-    return await events.keep(await read(request), services.pages)
+    return await events.keep(await read(request), services.letters)
 
 
 @router.get("/dead-letters", responses=documented(422, 502, 503, 504))
 async def dead_letters(services: ServicesDep, limit: Limit = 20, before: Before = None) -> DeadLetterPage:
     """Return the events that could not be processed, newest first."""
-    found = await services.pages.newest(events.DEAD_LETTERS, limit, before)
+    found = await services.letters.newest(limit, before)
     return DeadLetterPage.model_validate({"dead_letters": [letter for _, letter in found.entries], "next": found.next})
 
 

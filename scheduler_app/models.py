@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 from pydantic_core import PydanticCustomError
 
 import schedules
+from kit.sidecar.events import showable
 
 DEFAULT_SCHEDULE = "@every 10s"
 DEFAULT_DATA: dict[str, str] = {"message": "Hello from Python Job!"}
@@ -29,6 +30,14 @@ def _job_name(name: str) -> str:
     return name
 
 
+def _exact_integer(digits: str) -> int:
+    if abs(int(digits)) > LARGEST_INTEGER:
+        raise PydanticCustomError("data", "has an integer beyond 2^53, which Dapr would change: send it as text")
+    return int(digits)
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
+_DECODER = json.JSONDecoder(parse_int=_exact_integer)
 JobName = Annotated[str, AfterValidator(_job_name)]
 JobNamePath = Annotated[JobName, Path(description="[A-Za-z0-9._~-]{1,64}", examples=["report"])]
 # Any name is recorded: a job may be scheduled without this app.
@@ -138,13 +147,12 @@ class JobOrder(_Strict):
     @classmethod
     def _carried_unchanged(cls, data: Any) -> Any:
         try:
-            text = json.dumps(data, allow_nan=False, ensure_ascii=False).encode()
+            text = _ENCODER.encode(showable(data))
         except (ValueError, RecursionError) as error:
             raise PydanticCustomError("data", "cannot be written as JSON") from error
-        if len(text) > DATA_BYTES:
+        if len(text.encode()) > DATA_BYTES:
             raise PydanticCustomError("data", "must have at most 8192 bytes as JSON")
-        if any(abs(number) > LARGEST_INTEGER for number in _integers(data)):
-            raise PydanticCustomError("data", "has an integer beyond 2^53, which Dapr would change: send it as text")
+        _DECODER.decode(text)
         return data
 
     @property
@@ -213,7 +221,7 @@ class DeadLetter(BaseModel):
     received_at: datetime
     reason: str = Field(examples=["job_name: Field required"])
     event: Any = Field(
-        description="The CloudEvent; one of more than 30,000 characters is cut to its first 4,000, as text",
+        description="The CloudEvent; one of more than 250,000 characters is cut to its first 4,000, as text",
         examples=[{"specversion": "1.0", "id": "8a6a2ad5-…", "source": "billing", "data": {"schedule": "@every 10s"}}],
     )
 
@@ -229,16 +237,3 @@ class EventAnswer(BaseModel):
     """The answer to a delivery: SUCCESS and DROP end it, DROP in the dead-letter topic."""
 
     status: Literal["SUCCESS", "DROP"] = Field(examples=["SUCCESS"])
-
-
-def _integers(data: Any) -> list[int]:
-    waiting, found = [data], list[int]()
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            waiting.extend(part.values())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-        elif isinstance(part, list):
-            waiting.extend(part)  # pyright: ignore[reportUnknownArgumentType]
-        elif isinstance(part, int):
-            found.append(part)
-    return found

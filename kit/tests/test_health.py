@@ -2,7 +2,6 @@
 
 from contextlib import asynccontextmanager
 
-import pytest
 from fastapi.testclient import TestClient
 
 from kit.edge.service import build
@@ -42,38 +41,12 @@ def test_not_ready_while_something_of_the_service_is_missing(serve, sidecar):
     assert (answer.status_code, answer.json()["dependency"]) == (503, "workflow worker")
 
 
-def test_the_welcome_and_the_docs_are_served(client):
-    assert client.get("/").json() == {"message": "GET /greet/{name}"}
-    assert client.get("/docs").status_code == 200
-
-
-def test_every_error_in_the_contract_is_a_problem(client):
-    for path in client.app.openapi()["paths"].values():
-        for operation in path.values():
-            for status, response in operation["responses"].items():
-                if status in ("404", "409", "413", "503"):
-                    assert list(response["content"]) == ["application/problem+json"]
-
-
 def test_settings_come_from_the_environment_and_an_empty_variable_is_unset(monkeypatch):
     monkeypatch.setenv("APP_PORT", "8123")
     monkeypatch.setenv("DAPR_API_TOKEN", "")
     settings = ServiceSettings(_env_file=None)
     assert (settings.app_port, settings.dapr_api_token) == (8123, None)
     assert (settings.dapr_http_port, settings.dapr_grpc_port) == (3500, 50001)
-
-
-def test_settings_may_come_from_a_dotenv_file(tmp_path):
-    (tmp_path / ".env").write_text("DAPR_HTTP_PORT=3999\n")
-    assert ServiceSettings(_env_file=tmp_path / ".env").dapr_http_port == 3999
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("dapr_http_port", 0), ("app_port", "x"), ("log_level", "LOUD"), ("max_body_seconds", 0)]
-)
-def test_a_setting_that_cannot_work_is_named(name, value):
-    with pytest.raises(ValueError, match=name):
-        ServiceSettings(_env_file=None, **{name: value})
 
 
 def test_the_lifespan_finds_the_session_with_the_token_of_the_sidecar(monkeypatch):

@@ -11,8 +11,6 @@ from kit.sidecar.store import NEVER, Conflict, Write
 from kit.sidecar.unavailable import Unavailable
 from kit.tests.sidecar_lab import with_stores
 
-LOST = (grpc.StatusCode.INTERNAL, "failed to set key")
-
 
 class Claim(BaseModel):
     owner: str
@@ -76,21 +74,12 @@ def test_a_write_whose_answer_was_lost_is_a_conflict_unless_its_value_is_unique(
     with_stores(sidecar, story)
 
 
-def test_a_first_write_that_never_arrived_is_a_failure_not_a_conflict(sidecar):
-    async def story(store):
-        sidecar.refuse = lambda method, _: LOST if method == "SaveState" else None
-        with pytest.raises(Unavailable):
-            await store.save("key", {}, None, is_unique=True)
-
-    with_stores(sidecar, story)
-
-
 @pytest.mark.parametrize(("code", "etag"), [(grpc.StatusCode.INTERNAL, None), (grpc.StatusCode.ABORTED, "1")])
 def test_a_store_that_can_only_be_read_is_no_conflict(sidecar, code, etag):
     async def story(store):
         sidecar.refuse = lambda method, _: (code, "READONLY no writes") if method == "SaveState" else None
         calls = (
-            store.save("key", {"n": 1}, etag), store.change("key", lambda _: {"n": 1}),
+            store.save("key", {"n": 1}, etag, is_unique=True), store.change("key", lambda _: {"n": 1}),
             store.save_many([Write("key", {"n": 1}, etag)]), Pages(store).append({"key": [{"id": "1"}]}),
         )  # fmt: skip
         for call in calls:

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
 from kit.engine import worker
-from kit.engine.worker import Worker, model_of, running
+from kit.engine.worker import Worker, running
 from kit.sidecar.unavailable import Unavailable
 from kit.tests.engine_lab import Greeting, async_test, greet, greeting, lab, until
 
@@ -86,10 +86,6 @@ async def test_a_watch_that_fails_is_reported():
             async with running(at.worker, watch):
                 await until(lambda: at.worker.connected)
         assert not at.worker.connected
-
-
-def test_an_activity_takes_one_model():
-    assert model_of(greet) is Greeting
 
 
 @async_test

@@ -1,14 +1,16 @@
 """openapi.json equals the code, and the events that this service reads are those that pizza-workflow promises."""
 
+from pathlib import Path
+
 import pytest
 import yaml
-from conftest import SERVICE
 from jsonschema import Draft202012Validator
 from story import STORY, deliver, event
 
 from kit.fakes.contract import check_openapi
 from models import EVENT, OrderEvent
 
+SERVICE = Path(__file__).parent.parent
 PROMISED = yaml.safe_load((SERVICE / "contracts" / "workflow.asyncapi.yaml").read_text())
 
 

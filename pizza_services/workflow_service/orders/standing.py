@@ -4,6 +4,7 @@ An order leaves traces in four places: its workflow, its claim, the workflow tha
 pizza-order. They are read only as far as the answer needs them.
 """
 
+import asyncio
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
@@ -36,7 +37,7 @@ class Standing(StrEnum):
     DELETED = auto()  # ended, and deleted at pizza-order
 
 
-@dataclass(frozen=True)
+@dataclass
 class Position:
     """An order's standing, and the records that were read to find it.
 
@@ -44,14 +45,21 @@ class Position:
     """
 
     order_id: str
-    standing: Standing
+    standing: Standing = Standing.NEW
     state: WorkflowState | None = None
+    lost: LostInstance | None = None
+    found: Entry | Deleted | Unavailable | None = None
     claim: Claim | None = None
     etag: str | None = None
     compensation: Compensation | None = None
-    found: Entry | Deleted | Unavailable | None = None
-    lost: LostInstance | None = None
     input_if_lost: OrderInput | None = None
+
+    @property
+    def run(self) -> str:
+        """Return the run of the order's own workflow, or of its claim."""
+        if self.state:
+            return run_of(self.state.serialized_input)
+        return self.claim.run if self.claim else ""
 
     @property
     def progress(self) -> Progress:
@@ -80,79 +88,60 @@ class Standings:
 
     async def of(self, order_id: str) -> Position:
         """Return where an order stands. While pizza-order does not answer, an order that it deleted is ENDED."""
+        position = Position(order_id)
         try:
-            state = await self._instances.state(instance_of(order_id))
+            position.state = await self._instances.state(instance_of(order_id))
         except LostInstance as error:
-            return await self._of_lost(order_id, error)
-        if state is None:
-            return await self._without_workflow(order_id)
-        if not active(state):
-            return await self._after_workflow(order_id, state)
-        return Position(order_id, _standing_of(order_id, state), state)
-
-    async def _without_workflow(self, order_id: str) -> Position:
-        stored = await self._claims.read(order_id)
-        claim, found = stored.value, await self._ask(order_id)
-        if claim is None:
-            standing = Standing.NEW
-        elif is_deleted(found, claim.run):
-            standing = Standing.DELETED
-        # The claim knows the end also if pizza-order never heard of it.
-        elif claim.finished or (isinstance(found, Entry) and found.final):
-            standing = Standing.ENDED
+            position.lost = error
+        if position.state and active(position.state):
+            position.standing = _standing_of(order_id, position.state)
         else:
-            standing = Standing.CLAIMED
-        return Position(order_id, standing, claim=claim, etag=stored.etag, found=found)
+            position.standing = await self._not_running(position)
+        return position
 
-    async def _after_workflow(self, order_id: str, state: WorkflowState) -> Position:
-        run = run_of(state.serialized_input)
-        found = await self._ask(order_id)
-        if state.runtime_status is WorkflowStatus.COMPLETED and not is_deleted(found, run):
-            return Position(order_id, Standing.ENDED, state, found=found)
-        stored = await self._claims.read(order_id)
-        if not is_deleted(found, run):
-            compensation = await self._compensations.of(order_id)
-            standing = await self._broken_off(order_id, state, stored.value, compensation)
-            return Position(order_id, standing, state, stored.value, stored.etag, compensation, found)
-        # Started again after the deletion, and nothing has begun.
-        is_claimed = stored.value is not None and stored.value.run != run
-        standing = Standing.CLAIMED if is_claimed else Standing.DELETED
-        return Position(order_id, standing, state, stored.value, stored.etag, found=found)
-
-    async def _broken_off(
-        self, order_id: str, state: WorkflowState, claim: Claim | None, compensation: Compensation
-    ) -> Standing:
-        run = run_of(state.serialized_input)
-        if compensation.is_active:
-            return Standing.COMPENSATING
-        if compensation.is_done(run):
+    async def _not_running(self, position: Position) -> Standing:
+        order_id, state = position.order_id, position.state
+        position.found, stored = await asyncio.gather(self._ask(order_id), self._claims.read(order_id))
+        position.claim, position.etag = stored.value, stored.etag
+        claim, run, lost = position.claim, position.run, position.lost
+        if claim is None and state is None:
+            return Standing.DELETED if lost else Standing.NEW
+        if state and run and claim and claim.run != run:
+            return Standing.CLAIMED  # after the deletion of the run before
+        if is_deleted(position.found, run):
+            return Standing.DELETED
+        # The claim knows the end also if pizza-order never heard of it.
+        has_ended = (claim is not None and claim.finished) or _is_final(position.found, run)
+        if state is None and lost is None:
+            return Standing.ENDED if has_ended else Standing.CLAIMED
+        if state and state.runtime_status is WorkflowStatus.COMPLETED:
             return Standing.ENDED
-        may_restart = (
-            state.runtime_status is WorkflowStatus.FAILED
+        position.compensation = await self._compensations.of(order_id)
+        if position.compensation.is_done(run) or (lost and has_ended):
+            return Standing.ENDED
+        if lost:
+            if isinstance(position.found, Unavailable):
+                raise position.found
+            position.input_if_lost = claim and self._claims.input_of(claim)
+            return Standing.LOST
+        if position.compensation.is_active:
+            return Standing.COMPENSATING
+        return Standing.RESTARTING if await self._may_restart(position) else Standing.BROKEN_OFF
+
+    async def _may_restart(self, position: Position) -> bool:
+        state, claim, run = position.state, position.claim, position.run
+        return bool(
+            state
+            and state.runtime_status is WorkflowStatus.FAILED
             and state.serialized_input
             # A second workflow that fails too is compensated, and so is one of whose compensation a part may be done.
-            and not OrderInput.model_validate_json(state.serialized_input).resumed
-            and not compensation.is_of(run)
+            and not position.input.resumed
+            and not (position.compensation and position.compensation.is_of(run))
             # A second workflow would not know of a cancellation or a pause that was accepted.
-            and claim is not None
-            and claim.run == run
+            and claim
             and not claim.cancelled
-            and not await self._pauses.holds(order_id, run)
+            and not await self._pauses.holds(position.order_id, run)
         )
-        return Standing.RESTARTING if may_restart else Standing.BROKEN_OFF
-
-    async def _of_lost(self, order_id: str, lost: LostInstance) -> Position:
-        stored = await self._claims.read(order_id)
-        claim, found = stored.value, await self._book.find(order_id)
-        compensation = await self._compensations.of(order_id)
-        if claim is None or is_deleted(found, claim.run):
-            standing = Standing.DELETED
-        elif claim.finished or _is_final(found, claim.run) or compensation.is_done(claim.run):
-            standing = Standing.ENDED
-        else:
-            standing = Standing.LOST
-        order_input = claim and self._claims.input_of(claim)
-        return Position(order_id, standing, None, claim, stored.etag, compensation, found, lost, order_input)
 
     async def _ask(self, order_id: str) -> Entry | Deleted | Unavailable | None:
         """Ask pizza-order, which alone knows of a deletion. Return its failure: the other records are worth showing."""

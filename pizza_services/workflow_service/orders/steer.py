@@ -40,13 +40,13 @@ class Steer:
     async def pause(self, order_id: str) -> None:
         """Pause the order after its present step."""
         position = await self._allowed(order_id, Standing.RUNNING, Standing.PAUSED)
-        await self._pauses.pause(order_id, position.progress.run)
+        await self._pauses.send("pause", order_id, position.progress.run)
 
     async def resume(self, order_id: str) -> None:
         """Resume a paused order. Do nothing for one that has not begun: it cannot have been paused."""
         position = await self._allowed(order_id, *UNDER_WAY, Standing.ENDING)
         if position.standing is not Standing.NOT_BEGUN:
-            await self._pauses.resume(order_id, position.progress.run)
+            await self._pauses.send("resume", order_id, position.progress.run)
 
     async def validate(self, validation: Validation) -> None:
         """Pass the verdict on a cooked pizza to its workflow."""
@@ -69,7 +69,7 @@ class Steer:
         event = Cancellation(reason=request.reason) if request.reason else Cancellation()
         await self._instances.raise_event(instance_of(order_id), CANCEL, event.model_dump())
         if position.standing is not Standing.NOT_BEGUN:
-            await self._pauses.resume(order_id, position.progress.run)
+            await self._pauses.send("resume", order_id, position.progress.run)
 
     async def _allowed(self, order_id: str, *allowed: Standing) -> Position:
         position = await self._standings.of(order_id)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Literal
 
-from dapr.ext.workflow import WorkflowState, WorkflowStatus
+from dapr.ext.workflow import WorkflowStatus
 from pydantic import BaseModel
 
 from kit.engine.instances import ENGINE, RETRY_AFTER_SECONDS, Instances, active
@@ -42,29 +42,22 @@ class Pauses:
         self._store = StateStore(sdk, settings.statestore_name, Command, settings.call_timeout_seconds)
         self._wait_seconds, self._grace_seconds = settings.call_timeout_seconds, settings.pause_grace_seconds
 
-    async def pause(self, order_id: str, run: str) -> None:
-        """Pause an order. Do nothing if it is paused."""
-        await self._until_sent(order_id, run, "pause")
-
-    async def resume(self, order_id: str, run: str) -> None:
-        """Resume an order. Do nothing if it is not paused."""
-        await self._until_sent(order_id, run, "resume")
+    async def send(self, wanted: Word, order_id: str, run: str) -> None:
+        """Pause or resume an order. Do nothing if it is so already."""
+        now = asyncio.get_running_loop().time
+        until = now() + self._wait_seconds
+        while in_flight := await self._try_to_send(order_id, run, wanted):
+            if now() > until:
+                detail = f"The command to {in_flight} order {order_id} was sent and is not carried out yet."
+                raise Unavailable(503, ENGINE, detail, retry_after=RETRY_AFTER_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def holds(self, order_id: str, run: str) -> bool:
         """Return whether the last command of this run is a pause."""
         command = (await self._last(order_id, run)).value
         return command is not None and command.told == "pause"
 
-    async def _until_sent(self, order_id: str, run: str, wanted: Word) -> None:
-        now = asyncio.get_running_loop().time
-        until = now() + self._wait_seconds
-        while in_flight := await self._send(order_id, run, wanted):
-            if now() > until:
-                detail = f"The command to {in_flight} order {order_id} was sent and is not carried out yet."
-                raise Unavailable(503, ENGINE, detail, retry_after=RETRY_AFTER_SECONDS)
-            await asyncio.sleep(PAUSE_SECONDS)
-
-    async def _send(self, order_id: str, run: str, wanted: Word) -> Word | None:
+    async def _try_to_send(self, order_id: str, run: str, wanted: Word) -> Word | None:
         """Send the command, unless the order is so already. Return the command that must be carried out first, if any.
 
         Another request may be sending its command at this moment, or have failed to: only the order shows it. Sending
@@ -72,11 +65,11 @@ class Pauses:
         lost.
         """
         last = await self._last(order_id, run)
-        # After the command was read: it may be carried out by now, but nothing is undone without another command.
+        # After the command was read: it may be carried out by now, but the opposite needs another command.
         state = await self._instances.state(instance_of(order_id))
-        if not active(state):
+        if state is None or not active(state):
             return None
-        so_far: Word = "pause" if _is_paused(state) else "resume"
+        so_far: Word = "pause" if state.runtime_status is WorkflowStatus.SUSPENDED else "resume"
         if last.value and last.value.told != so_far and not self._is_old(last.value):
             return last.value.told
         if so_far != wanted:
@@ -102,7 +95,3 @@ class Pauses:
 
 def _key(order_id: str) -> str:
     return f"pause_{order_id}"
-
-
-def _is_paused(state: WorkflowState | None) -> bool:
-    return state is not None and state.runtime_status is WorkflowStatus.SUSPENDED

@@ -19,7 +19,7 @@ from kit.engine.instances import AlreadyActive, Instances, LostInstance, NoInsta
 from kit.engine.stalled_engine import StalledEngine
 from kit.sidecar.jobs import Jobs
 from kit.sidecar.unavailable import Unavailable
-from messages import VERSION, Resumed, instance_of, run_of
+from messages import VERSION, Resumed, instance_of
 from orders.standing import Position, Standing, Standings
 from records.claims import Claims
 from records.verdicts import Verdicts
@@ -114,10 +114,8 @@ class Watchdog:
 
     async def _end_checks(self, position: Position) -> None:
         order_id = position.order_id
-        if position.claim is None and position.state:
-            await self._claims.forget_customer(order_id, run_of(position.state.serialized_input))
-        elif position.claim and position.standing is not Standing.CLAIMED:
-            await self._claims.forget_customer(order_id, position.claim.run)
+        if position.standing is not Standing.CLAIMED:
+            await self._claims.forget_customer(order_id, position.run)
         await self._jobs.delete(_job_of(order_id))
         # The order may have been started again since, and then this was its new job.
         with suppress(LostInstance):

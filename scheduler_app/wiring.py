@@ -36,14 +36,13 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession) -> A
     store = StateStore[Object](sdk, settings.state_store)
     pages = Pages(store, retention=settings.retention_seconds)
     try:
-        with asked_to_stop() as stopping:
-            yield Services(
-                jobs=Jobs(session, settings.dapr_http_port, settings.scheduler_timeout_seconds),
-                recorder=Recorder(store, pages, settings.retry_slack_seconds),
-                pages=pages,
-                letters=DeadLetters(store, settings.retention_seconds),
-                streams=asyncio.Semaphore(settings.max_streams),
-                stopping=stopping,
-            )
+        yield Services(
+            jobs=Jobs(session, settings.dapr_http_port, settings.scheduler_timeout_seconds),
+            recorder=Recorder(store, pages, settings.retry_slack_seconds),
+            pages=pages,
+            letters=DeadLetters(store, settings.retention_seconds),
+            streams=asyncio.Semaphore(settings.max_streams),
+            stopping=asked_to_stop(),
+        )
     finally:
         await sdk.aclose()

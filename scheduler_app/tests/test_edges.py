@@ -7,10 +7,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 from conftest import problem_of, process, runs_in
-from pydantic import ValidationError
 
 from kit.fakes.waiting import eventually
-from settings import Settings
 
 
 def test_the_welcome_names_the_main_routes(client):
@@ -27,12 +25,7 @@ def test_with_a_token_only_the_sidecar_may_call_these_routes(serve, sidecar, pat
     assert "dapr-api-token" in problem_of(client.post(path, json={}, headers=headers), 401)["detail"]
     assert not sidecar.values
     assert client.post(path, json={}, headers={"dapr-api-token": "s3cret"}).status_code == 200
-
-
-def test_users_need_no_token(serve):
-    client = serve(app_api_token="s3cret")
-    assert client.post("/schedule-job/j").status_code == 200
-    assert client.get("/runs").status_code == 200
+    assert client.get("/runs").status_code == 200, "users need no token"
 
 
 def test_the_faults_are_for_callbacks(client):
@@ -50,14 +43,6 @@ def test_an_unexpected_fault_of_the_store_fails_the_callback_that_waits(client, 
     problem_of(client.post("/job/j", json=1), 500)
     sidecar.put("runs", runs)
     assert client.post("/job/j", json=1).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("state_store", ""), ("scheduler_timeout_seconds", 0), ("retention_seconds", 5)]
-)
-def test_a_setting_that_cannot_work_is_named(name, value):
-    with pytest.raises(ValidationError, match=name):
-        Settings(_env_file=None, **{name: value})
 
 
 def test_a_callback_in_flight_is_recorded_and_answered_after_sigterm(sidecar):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schedules import harm, is_beyond_calendar, latest, moment
+from schedules import harm, latest, moment
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)  # a Saturday
 
@@ -66,15 +66,3 @@ def test_a_due_time_is_read_as_the_scheduler_reads_it(text, expected):
 )
 def test_what_the_runtime_can_judge_is_left_to_it(schedule):
     assert harm(schedule) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "beyond"),
-    [
-        ("9999-12-31T23:59:59-23:00", True), ("0001-01-01T00:00:00+01:00", True), ("9999-12-31T23:59:59Z", False),
-        ("0001-01-01T00:00:00Z", False), ("2026-13-21T12:00:00Z", False), ("2026-11-21T12:00:00", False),
-        ("90s", False), ("nonsense", False),
-    ],
-)  # fmt: skip
-def test_a_time_that_no_calendar_has_is_found(text, beyond):
-    assert is_beyond_calendar(text) is beyond

@@ -50,14 +50,14 @@ def events(answer, count):
     return found
 
 
-def test_new_runs_come_as_they_happen(port):
+def test_new_runs_of_all_replicas_come_as_they_happen(port, sidecar):
     fire(port, "before")
-    with stream(port) as answer:
+    with process(sidecar) as (_, other), stream(port) as answer:
         assert answer.readline() == b"\n"
         while answer.readline() != b": still here\n":
             pass
-        for number in range(3):
-            fire(port, number)
+        for number, at in enumerate((port, other, port)):
+            fire(at, number)
         assert events(answer, 3) == [(1, 0), (2, 1), (3, 2)]
 
 
@@ -66,14 +66,6 @@ def test_after_a_break_it_goes_on_where_it_was(port):
         fire(port, number)
     with stream(port, **{"last-event-id": "48"}) as answer:
         assert events(answer, 11) == [(number, number) for number in range(49, 60)]
-
-
-def test_runs_of_another_replica_come_too(port, sidecar):
-    with process(sidecar) as (_, other), stream(port) as answer:
-        while answer.readline() != b": still here\n":
-            pass
-        fire(other, "theirs")
-        assert events(answer, 1) == [(0, "theirs")]
 
 
 def test_a_store_that_is_down_is_told_and_outlasted(port, sidecar):

@@ -9,16 +9,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Str
 USER_ID = r"^[A-Za-z0-9._@~-]+$"
 # Session and message ids become parts of keys, whose separator is a colon (Dapr refuses `||`).
 KEY_PART = r"^[A-Za-z0-9_-]+$"
-NAME_MAX = 100
-STYLE_MAX = 50
 SUMMARY_MAX = 2000
-MESSAGE_MAX = 4000
-REPLY_MAX = 16_000
 
 UserId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=USER_ID)]
 KeyPart = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=KEY_PART)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)]
-Style = Annotated[str, StringConstraints(min_length=1, max_length=STYLE_MAX)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Style = Annotated[str, StringConstraints(min_length=1, max_length=50)]
 Summary = Annotated[str, StringConstraints(max_length=SUMMARY_MAX)]
 
 UserPath = Annotated[UserId, Path(description="The user", examples=["junaid"])]
@@ -132,8 +128,8 @@ class ConversationUpdated(BaseModel):
     user_id: UserId
     session_id: KeyPart
     event_type: Literal["ConversationUpdated"]
-    user_message: Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_MAX)]
-    assistant_reply: Annotated[str, StringConstraints(max_length=REPLY_MAX)]
+    user_message: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+    assistant_reply: Annotated[str, StringConstraints(max_length=16_000)]
     message_id: KeyPart
     timestamp: AwareDatetime
 

@@ -34,10 +34,10 @@ class Settings(ServiceSettings):
     forgetting_slack_seconds: int = Field(default=120, ge=1)
 
     summary_delay_seconds: float = Field(default=0.2, ge=0)
-    summary_retry_seconds: float = Field(default=1.0, ge=0)
     summary_workers: int = Field(default=2, ge=1)
     summary_turns: int = Field(default=8, ge=1, le=25)
-    # When the memory is next read, a summary that has been due this long is refreshed again: its process died.
+    # When the memory is next read, a summary that has been due this long is refreshed again: its process died, or the
+    # model failed.
     summary_stale_seconds: float = Field(default=10.0, ge=0)
 
     # Unset: gemini if there is a key for it, otherwise offline.

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from kit.sidecar.dead_letters import DeadLetters
 from kit.sidecar.events import Publisher
 from kit.sidecar.jobs import Jobs
 from kit.sidecar.secrets import Secrets
-from kit.sidecar.store import Object, StateStore
+from kit.sidecar.store import StateStore
 from memories import Memories, StoredMemory
 from models import History
 from recording import Recorder
@@ -31,20 +30,26 @@ from summaries.summarizer import Summarizer
 from users import UserHashes
 
 
-@dataclass(frozen=True)
 class Services:
     """The collaborators of the routes."""
 
-    settings: Settings
-    store: StateStore[Object]
-    users: UserHashes
-    memories: Memories
-    conversations: Conversations
-    letters: DeadLetters
-    user_letters: UserLetters
-    forgetter: Forgetter
-    recorder: Recorder
-    summaries: Summaries
+    def __init__(self, settings: Settings, sdk: SdkClient, secrets: Secrets, summarizer: Summarizer) -> None:
+        self.settings = settings
+        self.store = StateStore(sdk, settings.state_store_name)
+        self.users = UserHashes(secrets)
+        until_gone = timedelta(seconds=settings.stream_ttl_seconds + settings.forgetting_slack_seconds)
+        tombstones = Tombstones(self.store, until_gone)
+        self.memories, self.conversations = Memories(self.store, tombstones), Conversations(self.store)
+        self.letters = DeadLetters(self.store)
+        self.user_letters = UserLetters(self.letters, self.users, tombstones)
+        publisher, jobs = Publisher(sdk, settings.pubsub_name, "agent-memory-service"), Jobs(sdk)
+        self.forgetter = Forgetter(
+            settings, publisher, jobs, tombstones, self.memories, self.conversations, self.user_letters
+        )
+        self.summaries = Summaries(settings, self.memories, self.conversations, summarizer)
+        self.recorder = Recorder(
+            self.store, self.users, tombstones, self.conversations, self.memories, self.forgetter, self.summaries
+        )
 
     async def recall(
         self, user_hash: str, session_id: str | None, limit: int
@@ -69,18 +74,6 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession) -> A
     async with aclosing(SdkClient(settings, session, settings.sidecar_timeout_seconds)) as sdk:
         secrets = Secrets(sdk, settings.secret_stores, settings)
         async with aclosing(Summarizer(settings, secrets, sdk)) as summarizer:
-            services = _services(settings, sdk, secrets, summarizer)
+            services = Services(settings, sdk, secrets, summarizer)
             async with services.summaries.refreshing():
                 yield services
-
-
-def _services(settings: Settings, sdk: SdkClient, secrets: Secrets, summarizer: Summarizer) -> Services:
-    users, store = UserHashes(secrets), StateStore(sdk, settings.state_store_name)
-    until_gone = timedelta(seconds=settings.stream_ttl_seconds + settings.forgetting_slack_seconds)
-    tombstones, conversations, letters = Tombstones(store, until_gone), Conversations(store), DeadLetters(store)
-    known, user_letters = Memories(store, tombstones), UserLetters(letters, users, tombstones)
-    publisher, jobs = Publisher(sdk, settings.pubsub_name, "agent-memory-service"), Jobs(sdk)
-    forgetter = Forgetter(settings, publisher, jobs, tombstones, known, conversations, user_letters)
-    summaries = Summaries(settings, known, conversations, summarizer)
-    recorder = Recorder(store, users, tombstones, conversations, known, forgetter, summaries)
-    return Services(settings, store, users, known, conversations, letters, user_letters, forgetter, recorder, summaries)

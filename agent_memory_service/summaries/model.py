@@ -1,7 +1,6 @@
 """Models that summarize: behind an OpenAI-compatible URL, or behind a component of Dapr's Conversation API."""
 
 import logging
-from typing import NamedTuple
 
 import openai
 from dapr.clients.grpc.conversation import ConversationInputAlpha2, create_system_message, create_user_message
@@ -18,22 +17,12 @@ logging.getLogger("openai").setLevel(logging.INFO)
 
 SAID_MAX = 12_000
 GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta/openai/"
-
-
-class Known(NamedTuple):
-    """What an engine has if the settings name nothing else; `secret` holds its key."""
-
-    url: str | None
-    model: str | None
-    secret: str | None
-
-
-# chat-service has the same.
-KNOWN = {
-    "gemini": Known(GEMINI_URL, "gemini-2.5-flash", "GEMINI_API_KEY"),
-    "openai": Known("https://api.openai.com/v1", "gpt-4.1-mini", "OPENAI_API_KEY"),
-    "ollama": Known("http://127.0.0.1:11434/v1", "llama3.2", None),
-    "openai-compatible": Known(None, None, "OPENAI_API_KEY"),
+# Engine → its URL, its model, the secret that holds its key (chat-service has the same).
+KNOWN: dict[str, tuple[str | None, str | None, str | None]] = {
+    "gemini": (GEMINI_URL, "gemini-2.5-flash", "GEMINI_API_KEY"),
+    "openai": ("https://api.openai.com/v1", "gpt-4.1-mini", "OPENAI_API_KEY"),
+    "ollama": ("http://127.0.0.1:11434/v1", "llama3.2", None),
+    "openai-compatible": (None, None, "OPENAI_API_KEY"),
 }
 INSTRUCTIONS = (
     "You keep the notes of an assistant about its user. From the notes so far and the latest turns write new notes: "
@@ -50,7 +39,8 @@ class Model:
 
     def __init__(self, settings: Settings, engine: Engine, key: SecretStr | None) -> None:
         self._engine = engine
-        url, name = settings.model_base_url or KNOWN[engine].url, settings.model_name or KNOWN[engine].model
+        known_url, known_name, _ = KNOWN[engine]
+        url, name = settings.model_base_url or known_url, settings.model_name or known_name
         # Without a URL the client has a default, and would send the users' messages there.
         if not url or not name:
             raise Unavailable(503, engine, f"MODEL_ENGINE={engine} needs MODEL_BASE_URL and MODEL_NAME.")

@@ -1,7 +1,7 @@
 """Refresh user summaries after their event was acknowledged, in the background of this process.
 
-The memory itself says that its summary is due, and since which turn. A process that dies leaves that mark. The next
-reader of the memory (chat-service reads it at every turn) has it refreshed; until then nobody has seen the old summary.
+The memory itself says that its summary is due, and since which turn. A process that dies, or a model that fails, leaves
+that mark. The next reader of the memory (chat-service reads it at every turn) has it refreshed.
 """
 
 import asyncio
@@ -16,8 +16,6 @@ from settings import Settings
 from summaries.summarizer import Summarizer
 
 log = logging.getLogger("memory.summaries")
-
-TRIES = 5
 
 
 class Summaries:
@@ -52,22 +50,15 @@ class Summaries:
             # Turns of one user that arrive together are summarized together.
             await asyncio.sleep(self._settings.summary_delay_seconds)
             self._waiting.discard(user_hash)
-            await self._try(user_hash)
-
-    async def _try(self, user_hash: str) -> None:
-        for attempt in range(1, TRIES + 1):
             try:
                 if await self._refresh(user_hash):
                     self.request(user_hash)
             except Unavailable as error:
-                fields = {"user_hash": user_hash, "attempt": attempt, "detail": error.detail, "reason": error.reason}
+                fields = {"user_hash": user_hash, "detail": error.detail, "reason": error.reason}
                 log.warning("summary not refreshed", extra=fields)
-                await asyncio.sleep(attempt * self._settings.summary_retry_seconds)
-                continue
             except Exception:
-                # One user's odd history must not end the refreshing for all; the mark stays.
+                # One user's odd history must not end the refreshing for all.
                 log.exception("summary cannot be refreshed", extra={"user_hash": user_hash})
-            return
 
     async def _refresh(self, user_hash: str) -> bool:
         memory = await self._memories.get(user_hash)

@@ -40,7 +40,7 @@ class Summarizer:
     async def _new_model(self, engine: Engine) -> Model | ConversationApi:
         if engine == "conversation":
             return ConversationApi(self._settings, self._sdk)
-        secret = KNOWN[engine].secret
+        _, _, secret = KNOWN[engine]
         return Model(self._settings, engine, await self._secrets.get(secret) if secret else None)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from kit.sidecar import events
 from kit.sidecar.collection import Collection
 from kit.sidecar.events import CloudEvent
-from kit.sidecar.pages import Pages, Slice
+from kit.sidecar.pages import Pages
 from kit.sidecar.store import Object, StateStore
 
 KEY = "dead-letters"
@@ -18,14 +18,14 @@ KEPT_WHOLE = 250_000
 BEGINNING = 4_000
 
 
-class DeadLetters:
+class DeadLetters(Collection[Object]):
     """The list `dead-letters`: `{"id", "event_id", "received_at", "reason", "event"}` each. Methods raise Unavailable.
 
     An event that arrives twice is on it once. ttl: seconds after which a letter is gone; None keeps it for good.
     """
 
     def __init__(self, store: StateStore[Object], ttl: int | None = None) -> None:
-        self._letters = Collection(store, Pages(store, retention=ttl), KEY, f"{KEY}:at:", ttl)
+        super().__init__(store, Pages(store, retention=ttl), KEY, f"{KEY}:at:", ttl)
 
     async def keep(self, event: CloudEvent, reason: str, letter_id: str | None = None, **more: Any) -> str:
         """Keep an event and why it failed; return the letter's id. `more` are further members of the letter."""
@@ -38,16 +38,8 @@ class DeadLetters:
             "event": kept(event),
             **more,
         }
-        await self._letters.change(letter_id, lambda known: known or letter)
+        await self.change(letter_id, lambda known: known or letter)
         return letter_id
-
-    async def newest(self, limit: int, before: int | None = None) -> Slice[Object]:
-        """Return up to `limit` letters, newest first."""
-        return await self._letters.newest(limit, before)
-
-    async def get(self, letter_id: str) -> Object | None:
-        """Return one letter, or None."""
-        return await self._letters.get(letter_id)
 
     async def replay(self, letter_id: str, process: Callable[[Any], Awaitable[None]]) -> bool:
         """Process the event of a letter, then remove the letter. Return False if there is none.
@@ -58,14 +50,7 @@ class DeadLetters:
         if letter is None:
             return False
         await process(letter["event"])
-        await self._letters.remove(letter_id)
-        return True
-
-    async def remove(self, letter_id: str) -> bool:
-        """Remove a letter for good. Return False if there is none."""
-        if await self.get(letter_id) is None:
-            return False
-        await self._letters.remove(letter_id)
+        await self.remove(letter_id)
         return True
 
 

@@ -60,9 +60,12 @@ class Collection(Generic[T]):
                 break
         return Slice(list(found.values()), before)
 
-    async def remove(self, item_id: str) -> None:
-        """Delete a value, if it exists. Its id stays on the list."""
+    async def remove(self, item_id: str) -> bool:
+        """Delete a value, whose id stays on the list. Return False if there is none."""
+        if await self.get(item_id) is None:
+            return False
         await self._store.delete(self.key(item_id))
+        return True
 
     async def purge(self, keep: Callable[[T], bool]) -> None:
         """Delete every value that `keep` refuses, and the list itself when nothing is left."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from labctl import runfile
 from labctl.runfile import App
-from labctl.up import lifecycle, processes
 from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
 
@@ -143,12 +140,6 @@ def lab(lab: Running) -> Chat:
 
 @pytest.fixture
 def replicas(lab: Chat) -> Iterator[dict[str, App]]:
-    """A second replica of each service, by app id; gone again after the test."""
-    apps = runfile.read_apps(lab.stack, Path(__file__).parent / "replicas.yaml")
-    lifecycle.add(lab.stack, apps, "replicas")
-    yield {app.app_id: app for app in apps}
-    ports = {port for app in apps for port in (app.app_port, app.http_port)}
-    mine = [one for one in processes.find(lab.stack) if one.port in ports]
-    # Apps first: a sidecar waits for the app whose workflows it runs.
-    for kind in ("app", "sidecar"):
-        processes.end([one.process for one in mine if one.kind == kind], grace=12)
+    """A second replica of each service, by app id."""
+    with lab.replicas(CHAT, MEMORY) as apps:
+        yield apps

@@ -121,16 +121,6 @@ def test_an_event_that_always_fails_is_a_dead_letter_and_is_replayed(brief):
     assert "blue" in lab.say(user, "What did we talk about?", session)
 
 
-def test_as_shipped_an_event_is_delivered_thirteen_times(lab):
-    session, message = fresh("s"), fresh("m")
-    lab.memory_fails(fail_next=1_000_000)
-    lab.say(fresh("ada"), "I like blue", session, message)
-    assert wait_until(lambda: lab.dead_letters(message) != [], 60, 0.5)
-    assert lab.deliveries(message) == 1 + 12  # components/resiliency-events.yaml
-    # Nor is it delivered beside that, or after it.
-    assert not wait_until(lambda: lab.deliveries(message) != 13, 16, 0.5)
-
-
 def test_an_event_waits_for_memory_however_long_that_is_down(lab):
     """Only the app is down. Without health checks its sidecar would try in vain, and then have a dead letter."""
     user, session, message = fresh("ada"), fresh("s"), fresh("m")

@@ -16,8 +16,8 @@ NodeManager.EXIT_TIMEOUT = 60
 
 # About a third of the time each; all other tests are the last third.
 GROUPS = {
-    "pizza": ("tests/runtime/pizza/",),
-    "chat and pages": ("tests/runtime/chat/", "tests/docs/", "tests/house/test_lint.py", "tests/house/test_kit.py"),
+    "pizza": ("tests/runtime/pizza/", "tests/house/test_lint.py", "tests/house/test_kit.py"),
+    "chat and pages": ("tests/runtime/chat/", "tests/docs/"),
 }
 COUNT = len(GROUPS) + 1
 

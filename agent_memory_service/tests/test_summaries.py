@@ -1,7 +1,6 @@
 """Summaries are refreshed after the acknowledgement, and no refresh is lost."""
 
 import threading
-from contextlib import contextmanager
 
 import grpc
 import pytest
@@ -29,25 +28,14 @@ def open_model(model: ModelServer, **settings):
     return {"model_base_url": model.base_url, **named, **settings}
 
 
-@contextmanager
-def thinking(serve, model, *answers):
-    """Run a service whose model has begun with the summary of ada's first turn; yield it and a function to go on."""
-    began, go_on = threading.Event(), threading.Event()
+def while_it_writes(model, act):
+    """Let something happen once, after the model was asked and before it answers."""
 
-    def think():
-        began.set()
-        go_on.wait(5)
+    def once():
+        model.before = lambda: None
+        act()
 
-    model.before = think
-    for said in answers:
-        model.will_say(said)
-    client = serve(**open_model(model, summary_workers=1))
-    client.deliver(turn(1))
-    assert began.wait(5)
-    try:
-        yield client, go_on.set
-    finally:
-        go_on.set()
+    model.before = once
 
 
 def answer(text):
@@ -160,33 +148,41 @@ def test_a_component_that_fails_is_asked_later(serve, sidecar, failure):
     ],
 )
 def test_what_a_user_corrects_while_the_model_writes_stays(serve, model, verb, path, corrected):
-    with thinking(serve, model, "Written too late.", "Written later.") as (client, go_on):
-        answer = client.request(verb, path, json={"name": "Ada", "user_summary": corrected})
-        assert answer.status_code in (200, 201)
-        go_on()
-        eventually(client.is_summarized)
-        assert summary(client) == corrected
-        client.deliver(turn(2))
-        eventually(lambda: summary(client) == "Written later.")
+    model.will_say("Written too late.")
+    model.will_say("Written later.")
+    client = serve(**open_model(model))
+    correction = {"name": "Ada", "user_summary": corrected}
+    while_it_writes(model, lambda: client.request(verb, path, json=correction).raise_for_status())
+    client.deliver(turn(1))
+    eventually(client.is_summarized)
+    assert summary(client) == corrected
+    client.deliver(turn(2))
+    eventually(lambda: summary(client) == "Written later.")
 
 
 def test_a_name_that_is_corrected_while_the_model_writes_does_not_hold_the_summary_up(serve, model):
-    with thinking(serve, model, "Written by the model.") as (client, go_on):
-        client.patch("/memories/ada", json={"name": "Lady Lovelace"})
-        go_on()
-        eventually(lambda: summary(client) == "Written by the model.")
-        assert client.get("/memories/ada").json()["name"] == "Lady Lovelace"
+    model.will_say("Written by the model.")
+    client = serve(**open_model(model))
+    while_it_writes(model, lambda: client.patch("/memories/ada", json={"name": "Lady Lovelace"}))
+    client.deliver(turn(1))
+    eventually(lambda: summary(client) == "Written by the model.")
+    assert client.get("/memories/ada").json()["name"] == "Lady Lovelace"
 
 
 def test_what_a_model_writes_of_who_is_forgotten_is_not_told_of_who_comes_back(serve, model):
-    with thinking(serve, model, "Ada is a secret agent.", "Bob is here.") as (client, go_on):
+    model.will_say("Ada is a secret agent.")
+    model.will_say("Bob is here.")
+    # There is one worker: the summary after ada's is done when hers is done.
+    client = serve(**open_model(model, summary_workers=1))
+
+    def come_back():
         client.forget("ada")
         client.post("/memories/ada/initialize", json={"name": "Ada", "user_summary": "Ada is back."})
-        # There is one worker: the summary after ada's is done when hers is done.
-        client.deliver(turn(1, user_id="bob", session_id="s-2"))
-        go_on()
-        eventually(lambda: summary(client, "bob") == "Bob is here.")
-        assert summary(client) == "Ada is back."
+
+    while_it_writes(model, come_back)
+    client.deliver(turn(1), turn(1, user_id="bob", session_id="s-2"))
+    eventually(lambda: summary(client, "bob") == "Bob is here.")
+    assert summary(client) == "Ada is back."
 
 
 def test_gemini_is_chosen_when_there_is_a_key_for_it(serve, sidecar, model):

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import grpc
 import pytest
@@ -15,9 +16,18 @@ from protos.greeter_pb2 import GreetRequest
 from protos.greeter_pb2_grpc import GreeterStub
 
 
+@contextmanager
+def running_greeter(**environment):
+    with (
+        process(SERVICE, "greeter.py", **environment) as (_, port),
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        yield channel
+
+
 @pytest.fixture(scope="module")
 def channel():
-    with process(SERVICE, "greeter.py") as (_, port), grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with running_greeter() as channel:
         yield channel
 
 
@@ -61,10 +71,7 @@ def test_serves_health_checks(channel):
 
 
 def test_simulate_failure_fails_twice_then_succeeds():
-    with (
-        process(SERVICE, "greeter.py", SIMULATE_FAILURE="true") as (_, port),
-        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
-    ):
+    with running_greeter(SIMULATE_FAILURE="true") as channel:
         first, second, third = (greet(channel, "Ada", ("x-request-id", "one")) for _ in range(3))
     assert first[0].code() is grpc.StatusCode.UNAVAILABLE
     assert second[0].details() == "Simulated temporary error from callee-service (attempt 2)"
@@ -72,10 +79,7 @@ def test_simulate_failure_fails_twice_then_succeeds():
 
 
 def test_with_a_token_only_who_has_it_is_greeted_and_health_is_open():
-    with (
-        process(SERVICE, "greeter.py", APP_API_TOKEN="s3cret") as (_, port),
-        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
-    ):
+    with running_greeter(APP_API_TOKEN="s3cret") as channel:
         for metadata in ((), (("dapr-api-token", "wrong"),)):
             error, _ = greet(channel, "Ada", *metadata)
             assert error.code() is grpc.StatusCode.UNAUTHENTICATED
@@ -92,14 +96,8 @@ def test_stops_at_once_and_cleanly_when_nothing_is_in_flight():
 
 def test_a_port_that_is_held_is_one_clear_sentence():
     with process(SERVICE, "greeter.py") as (_, port):
-        second = subprocess.run(
-            [sys.executable, "greeter.py"],
-            cwd=SERVICE,
-            env={"APP_PORT": str(port)},
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
+        command, environment = [sys.executable, "greeter.py"], {"APP_PORT": str(port)}
+        second = subprocess.run(command, cwd=SERVICE, env=environment, capture_output=True, text=True, timeout=20)
     assert second.returncode == 1
     assert f"cannot listen at 127.0.0.1:{port}" in second.stderr
     assert "Traceback" not in second.stderr

@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from conftest import SERVICE
 
 from callee import greet_path
@@ -26,16 +25,11 @@ def test_callee_promises_the_route_that_is_called_and_bounds_names_alike():
     assert (ours["minLength"], ours["maxLength"]) == (1, 100)
 
 
-def test_callee_promises_the_answer_that_is_read():
-    ok = GREET["responses"]["200"]
-    assert ok["headers"]["x-attempt"]["schema"] == {"type": "integer"}
-    promised = CALLEE["components"]["schemas"]["Greeting"]
-    assert promised["required"] == list(Greeting.model_fields)
-    assert promised["properties"]["message"]["type"] == "string"
-    Greeting.model_validate(promised["examples"][0])
-
-
-@pytest.mark.parametrize("status", ["422", "500"])
-def test_callee_promises_problems_with_a_detail(status):
-    assert list(GREET["responses"][status]["content"]) == ["application/problem+json"]
-    assert "detail" in CALLEE["components"]["schemas"]["Problem"]["required"]
+def test_callee_promises_the_answers_that_are_read():
+    assert GREET["responses"]["200"]["headers"]["x-attempt"]["schema"] == {"type": "integer"}
+    schemas = CALLEE["components"]["schemas"]
+    assert schemas["Greeting"]["required"] == list(Greeting.model_fields)
+    Greeting.model_validate(schemas["Greeting"]["examples"][0])
+    for status in ("422", "500"):
+        assert list(GREET["responses"][status]["content"]) == ["application/problem+json"]
+    assert "detail" in schemas["Problem"]["required"]

@@ -22,8 +22,7 @@ from labctl.stack import ROOT
 from tests.docs.pages import Block, Page, pages
 
 SHORTEST, LONGEST = 5, 15
-LANGUAGES = {".py": "python", ".yaml": "yaml", ".proto": "proto", ".toml": "toml", ".http": "http"}
-_COMMENTS = {".proto": "// …"}
+LANGUAGES = {".py": "python", ".yaml": "yaml"}
 _TEXT = r'"((?:[^"\\]|\\.)+)"'
 _WORDS = re.compile(
     rf"(?P<path>[\w./-]+?)(?:::(?P<name>[\w.]+)| lines {_TEXT} to {_TEXT})"
@@ -87,7 +86,7 @@ def quoted(words: str, root: Path) -> str:
             begin, end = _range(lines, one[1], one[2], first, last)
             marks.add(begin)
             hidden |= set(range(begin, end + 1))
-    return _shown(lines, range(first, last + 1), hidden, marks, _COMMENTS.get(path.suffix, "# …"))
+    return _shown(lines, range(first, last + 1), hidden, marks)
 
 
 def _parsed(words: str) -> re.Match[str]:
@@ -138,12 +137,12 @@ def _range(lines: list[str], begin: str, end: str, first: int, last: int) -> tup
     raise NoSuchQuote(f"{end!r} does not follow {begin!r}")
 
 
-def _shown(lines: list[str], part: range, hidden: set[int], marks: set[int], mark: str) -> str:
+def _shown(lines: list[str], part: range, hidden: set[int], marks: set[int]) -> str:
     shown: list[str] = []
     for number in part:
         if number in marks:
             indent = lines[number][: len(lines[number]) - len(lines[number].lstrip())]
-            shown.append(indent + mark)
+            shown.append(f"{indent}# …")
         elif number not in hidden:
             shown.append(lines[number])
     while shown and not shown[-1].strip():

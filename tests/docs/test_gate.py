@@ -17,10 +17,6 @@ OTHERS = {"console-session", "dockerfile", "http", "ini", "mermaid", "proto", "p
 PAGES = [pytest.param(page, id=str(page.path)) for page in pages()]
 
 
-def test_there_are_pages() -> None:
-    assert {str(page.path) for page in pages()} >= {"README.md", "docs/labs/1-service-invocation.md"}
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_says_what_it_is(page: Page) -> None:
     known = SHELL | SEEN | OTHERS

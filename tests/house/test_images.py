@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.repository import named, services, text
+from tests.house.repository import named, text
 
 DOCKERFILES = named("Dockerfile")
 
@@ -16,10 +16,6 @@ def instructions(dockerfile: Path) -> list[tuple[str, str]]:
     """Return a Dockerfile's instructions in order, as (name, rest)."""
     joined = re.sub(r"^\s*#.*\n", "", text(dockerfile), flags=re.MULTILINE).replace("\\\n", " ")
     return [(line.split(None, 1)[0].upper(), line.split(None, 1)[1]) for line in joined.splitlines() if line.strip()]
-
-
-def test_images_were_found() -> None:
-    assert {path.parent for path in DOCKERFILES} >= set(services())
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=str)

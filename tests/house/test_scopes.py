@@ -28,10 +28,6 @@ def metadata(component: dict[str, Any]) -> dict[str, str]:
     return {one["name"]: one.get("value", "") for one in component["spec"].get("metadata", [])}
 
 
-def test_components_were_found() -> None:
-    assert components()
-
-
 @pytest.mark.parametrize("path", RESOURCES, ids=str)
 def test_a_component_has_a_file_named_by_its_role(path: Path) -> None:
     found = documents(path)

@@ -56,7 +56,7 @@ class Start:
         claim, order_id = position.claim, order.order_id
         if isinstance(position.found, Unavailable):
             raise position.found  # it may have deleted the order
-        if position.standing is Standing.CLAIMED and claim and claim.is_for(order):
+        if position.standing is Standing.CLAIMED and claim and claim.whole_order == order:
             return claim
         if position.standing is Standing.LOST and position.lost:
             raise position.lost

@@ -30,9 +30,10 @@ class Claim(BaseModel):
     finished: bool = False
     cancelled: bool = False
 
-    def is_for(self, order: Order) -> bool:
-        """Return whether this order was claimed, and not another under the same id."""
-        return self.customer is not None and Order(**self.order.model_dump(), customer=self.customer) == order
+    @property
+    def whole_order(self) -> Order | None:
+        """Return the order with its customer, as long as that is known."""
+        return self.customer and Order(**self.order.model_dump(), customer=self.customer)
 
 
 class Claims:
@@ -49,7 +50,7 @@ class Claims:
 
     async def claim(self, order: Order, run: str, etag: str | None) -> Claim:
         """Claim an order, first or instead of the claim with this ETag. Raise Conflict if another request has."""
-        claim = Claim(order=pizza_of(order), customer=order.customer, run=run)
+        claim = Claim(order=Pizza(**order.model_dump(exclude={"customer"})), customer=order.customer, run=run)
         await self._store.save(_key(order.order_id), claim, etag, is_unique=True)
         self._remember(order, run)
         return claim
@@ -59,9 +60,9 @@ class Claims:
         if known := self._orders.get((order_id, run)):
             return known
         claim = (await self.read(order_id)).value
-        if claim is None or claim.run != run or claim.customer is None:
+        if claim is None or claim.run != run or claim.whole_order is None:
             raise ClaimMissing(f"order {order_id} has no claim for this run any more")
-        return self._remember(Order(**claim.order.model_dump(), customer=claim.customer), run)
+        return self._remember(claim.whole_order, run)
 
     async def finish(self, order_id: str, run: str) -> None:
         """Note that this run has ended, unless another has followed it."""
@@ -78,13 +79,8 @@ class Claims:
 
     def input_of(self, claim: Claim, trace: str | None = None) -> OrderInput:
         """Return the input of this run's workflow, under today's rules."""
-        return OrderInput(
-            order=claim.order,
-            run=claim.run,
-            rules=self._settings.rules,
-            kitchen_app_id=self._settings.kitchen_app_id,
-            trace=trace,
-        )
+        rules, kitchen = self._settings.rules, self._settings.kitchen_app_id
+        return OrderInput(order=claim.order, run=claim.run, rules=rules, kitchen_app_id=kitchen, trace=trace)
 
     async def _note(self, order_id: str, run: str | None, **changes: object) -> None:
         def edit(claim: Claim | None) -> Claim | None:
@@ -99,11 +95,6 @@ class Claims:
         while len(self._orders) > CACHED_ORDERS:
             self._orders.popitem(last=False)
         return order
-
-
-def pizza_of(order: Order) -> Pizza:
-    """Return the order without its customer."""
-    return Pizza(order_id=order.order_id, pizza_type=order.pizza_type, size=order.size)
 
 
 def _key(order_id: str) -> str:

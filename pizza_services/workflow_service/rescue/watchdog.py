@@ -53,30 +53,25 @@ class Watchdog:
     async def check(self, order_id: str) -> None:
         """Rescue an order whose workflow cannot continue without help. End the checks when the order has ended."""
         position = await self._standings.of(order_id)
+        state, compensation = position.state, position.compensation
         match position.standing:
             case Standing.NEW | Standing.CLAIMED | Standing.ENDED | Standing.DELETED:
                 await self._end_checks(position)
             case Standing.RESTARTING:
                 await self._restart(position)
-            case Standing.BROKEN_OFF if position.state and position.state.serialized_input:
-                await self._compensate(position, f"the workflow ended as {position.state.runtime_status.name}")
-            case Standing.LOST if position.compensation and not position.compensation.is_active:
+            case Standing.BROKEN_OFF if state and state.serialized_input:
+                await self._compensate(position, f"the workflow ended as {state.runtime_status.name}")
+            case Standing.LOST if compensation and not compensation.is_active:
                 await self._compensate(position, LOST)
-            case Standing.COMPENSATING | Standing.LOST if position.compensation and position.compensation.state:
-                await self._nudge(position.compensation.instance_id, position.compensation.state)
+            case Standing.COMPENSATING | Standing.LOST if compensation and compensation.state:
+                await self._nudge(compensation.instance_id, compensation.state)
+            case Standing.NOT_BEGUN | Standing.RUNNING | Standing.ENDING if state:
+                if fault := self._lateness(position, state):
+                    await self._compensate(position, fault)
+                else:
+                    await self._nudge(instance_of(order_id), state)
             case _:
-                await self._check_active(position)
-
-    async def _check_active(self, position: Position) -> None:
-        order_id, state = position.order_id, position.state
-        compensation = await self._compensations.of(order_id)
-        if compensation.state and compensation.is_active:
-            await self._nudge(compensation.instance_id, compensation.state)
-        elif state and position.standing is not Standing.PAUSED:  # a paused order is left to its user
-            if state.serialized_input and (fault := self._lateness(position, state)):
-                await self._compensate(position, fault)
-            else:
-                await self._nudge(instance_of(order_id), state)
+                pass  # a paused order is left to its user
 
     async def _restart(self, position: Position) -> None:
         """Restart an order, or leave it to a later check.
@@ -123,6 +118,8 @@ class Watchdog:
                 await self.watch(order_id)
 
     def _lateness(self, position: Position, state: WorkflowState) -> str | None:
+        if position.standing is Standing.NOT_BEGUN:
+            return None
         limit = timedelta(seconds=position.input.rules.deadline_seconds + self._settings.watch_grace_seconds)
         late = datetime.now(UTC) - state.created_at.replace(tzinfo=UTC) > limit
         return f"the workflow was not over {limit.total_seconds():g} s after its start" if late else None

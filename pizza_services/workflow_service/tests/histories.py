@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ from dapr.ext.workflow import WorkflowRuntime
 from dapr.ext.workflow._durabletask.internal.orchestrator_service_pb2_grpc import TaskHubSidecarServiceStub
 from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor
 from google.protobuf.json_format import MessageToDict, ParseDict
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-Turn = tuple[list[Any], list[Any], list[str]]
-# The decisions of a workflow. All other events of a history arrived.
+# The decisions of a workflow, by their events. All other events of a history arrived.
 DECISIONS = {
     "taskScheduled": "scheduleTask",
     "timerCreated": "createTimer",
@@ -33,12 +31,11 @@ class Differs(AssertionError):
     """A workflow decided otherwise than in the history."""
 
 
-class Unusable(AssertionError):
-    """An activity does not accept its input of the history."""
-
-
-def write(path: Path, events: list[Any]) -> None:
-    """Write a history as JSON, without the parts that name a machine or differ each time."""
+def record(path: Path, instance_id: str, port: int) -> None:
+    """Write the history of an instance, without the parts that name a machine or differ each time."""
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        request = pb.GetInstanceHistoryRequest(instanceId=instance_id)
+        events = TaskHubSidecarServiceStub(channel).GetInstanceHistory(request).events
     rows = [MessageToDict(event) for event in events]
     for row in rows:
         for kind in row.values():
@@ -54,49 +51,31 @@ def read(path: Path) -> list[Any]:
     return [ParseDict(row, pb.HistoryEvent()) for row in json.loads(path.read_text())]
 
 
-def fetch(instance_id: str, port: int) -> list[Any]:
-    """Return the events of an instance, from a sidecar."""
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        request = pb.GetInstanceHistoryRequest(instanceId=instance_id)
-        return list(TaskHubSidecarServiceStub(channel).GetInstanceHistory(request).events)
-
-
-def turns(history: list[Any]) -> Iterator[Turn]:
-    """Yield for each turn of the workflow the events before it, those that arrived, and its decisions."""
-    starts = [number for number, event in enumerate(history) if event.HasField("workflowStarted")]
-    for start, end in zip(starts, [*starts[1:], len(history)], strict=True):
-        came = [event for event in history[start:end] if event.WhichOneof("eventType") not in DECISIONS]
-        decided = [event for event in history[start:end] if event.WhichOneof("eventType") in DECISIONS]
-        yield history[:start], came, [_decision(event) for event in decided]
-
-
 def replay(runtime: WorkflowRuntime, history: list[Any]) -> None:
     """Let the workflow of `runtime` take each turn of the history again. Raise Differs.
 
     Each turn is a moment at which a deployment may have caught the order.
     """
     registry = runtime._WorkflowRuntime__worker._registry  # type: ignore[attr-defined]
-    for past, came, decided in turns(history):
-        result = _OrchestrationExecutor(registry, logging.getLogger("replay")).execute("replayed", past, came)
-        again = [_action(action) for action in result.actions]
+    starts = [number for number, event in enumerate(history) if event.HasField("workflowStarted")]
+    for start, end in zip(starts, [*starts[1:], len(history)], strict=True):
+        arrived = [event for event in history[start:end] if event.WhichOneof("eventType") not in DECISIONS]
+        decided = [_decision(event) for event in history[start:end] if event.WhichOneof("eventType") in DECISIONS]
+        executor = _OrchestrationExecutor(registry, logging.getLogger("replay"))
+        actions = executor.execute("replayed", history[:start], arrived).actions
+        again = [_action(action) for action in actions]
         if again != decided:
-            failures = [action.completeWorkflow.failureDetails.errorMessage for action in result.actions]
-            told = "\n".join(filter(None, failures))
-            raise Differs(f"after {len(past)} events it decided\n{decided}\nand now\n{again}\n{told}")
+            failures = [action.completeWorkflow.failureDetails.errorMessage for action in actions]
+            raise Differs(f"after {start} events it decided\n{decided}\nand now\n{again}\n{''.join(failures)}")
 
 
-def hand_out(models: dict[str, type[BaseModel]], history: list[Any]) -> None:
-    """Read the input of each activity in the history by the model of its name. Raise Unusable.
+def give_inputs(models: dict[str, type[BaseModel]], history: list[Any]) -> None:
+    """Read the input of each activity in the history by the model of its name. Raise KeyError or ValidationError.
 
     Each may be running when a version is deployed. The new one then executes it, with the input of the old one.
     """
     for task in (event.taskScheduled for event in history if event.HasField("taskScheduled")):
-        if task.name not in models:
-            raise Unusable(f"there is no activity {task.name} any more")
-        try:
-            models[task.name].model_validate_json(task.input.value)
-        except ValidationError as error:
-            raise Unusable(f"{task.name}: {error}") from error
+        models[task.name].model_validate_json(task.input.value)
 
 
 def _decision(event: Any) -> str:
@@ -109,12 +88,12 @@ def _action(action: Any) -> str:
     return _line(kind, action.id, getattr(action, kind))
 
 
-def _line(kind: str, number: int, what: Any) -> str:
+def _line(kind: str, number: int, decision: Any) -> str:
     if kind == "completeWorkflow":
-        return f"{kind} {pb.OrchestrationStatus.Name(what.workflowStatus)}"
+        return f"{kind} {pb.OrchestrationStatus.Name(decision.workflowStatus)}"
     # A timer's name is that of the event it limits, if any; the time itself may differ.
-    return f"{number} {kind} {what.name if kind != 'createTimer' else what.externalEvent.name}"
+    return f"{number} {kind} {decision.name if kind != 'createTimer' else decision.externalEvent.name}"
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), fetch(sys.argv[2], int(os.environ["DAPR_GRPC_PORT"])))
+    record(Path(sys.argv[1]), sys.argv[2], int(os.environ["DAPR_GRPC_PORT"]))

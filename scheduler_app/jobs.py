@@ -20,9 +20,9 @@ JSON = {"content-type": "application/json"}
 ENVELOPE = "type.googleapis.com/google.protobuf.Value"
 # The scheduler's reasons (go-etcd-cron, internal/scheduler/builder.go) name fields in words.
 FIELD_OF_REASON = {"due time format": "due_time", "ttl": "ttl", "repeat": "repeats", "HTTP body": "data"}
-# Dapr answers most failures with 500. Its text says which of them pass.
 # The sidecar cannot write a job without data as JSON, so over HTTP no more of it can be read.
 NO_DATA = "none of the oneof fields is set"
+# Dapr answers most failures with 500. Its text says which of them pass.
 PASSING = ("Unavailable", "connection refused", "cron is closed")
 
 Answer = dict[str, Any]

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 import schedules
 from models import FailurePolicy, JobOrder
@@ -24,7 +24,7 @@ class PlacedOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    scheduled_at: datetime
+    scheduled_at: AwareDatetime
     schedule: str | None = None
     due_time: str | None = None
     failure_policy: FailurePolicy | None = None

@@ -36,7 +36,7 @@ class Arrival:
     outcome: Outcome
 
 
-Waiting = tuple[Arrival, asyncio.Future[Run]]
+Waiting = tuple[Arrival, "asyncio.Future[None]"]
 
 
 class Recorder:
@@ -49,15 +49,15 @@ class Recorder:
         self._last_arrival = 0.0
         self._writing: asyncio.Task[None] | None = None
 
-    async def record(self, arrival: Arrival) -> Run:
+    async def record(self, arrival: Arrival) -> None:
         """Return when the run is stored. Raise Unavailable if it is not."""
         loop = asyncio.get_running_loop()
-        stored: asyncio.Future[Run] = loop.create_future()
+        stored: asyncio.Future[None] = loop.create_future()
         self._waiting.append((arrival, stored))
         self._last_arrival = loop.time()
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_bursts())
-        return await stored
+        await stored
 
     async def _write_bursts(self) -> None:
         while self._waiting:
@@ -77,34 +77,28 @@ class Recorder:
             left = min(self._last_arrival + PAUSE, until) - loop.time()
 
     async def _record(self, batch: Sequence[Waiting]) -> None:
+        error: Exception | None = None
         try:
-            runs = await self._write([arrival for arrival, _ in batch])
-        except Exception as error:
+            await self._write([arrival for arrival, _ in batch])
+        except Exception as failure:
             # Raised again in each waiting callback, which fails, so that the scheduler retries it.
-            for _, stored in batch:
-                if not stored.done():
-                    stored.set_exception(error)
-        else:
-            for (_, stored), run in zip(batch, runs, strict=True):
-                if not stored.done():
-                    stored.set_result(run)
+            error = failure
+        # A callback that is gone has cancelled its future.
+        for stored in (stored for _, stored in batch if not stored.done()):
+            stored.set_exception(error) if error else stored.set_result(None)
 
-    async def _write(self, arrivals: Sequence[Arrival]) -> list[Run]:
+    async def _write(self, arrivals: Sequence[Arrival]) -> None:
         keys = [ALL_RUNS, *{list_of(arrival.job_name) for arrival in arrivals}]
         heads = {head.key: head for head in await self._store.get_many(keys)}
         last = {key: _last_run(head.value) for key, head in heads.items() if key != ALL_RUNS}
-        runs: list[Run] = []
         entries: dict[str, list[Object]] = {ALL_RUNS: []}
         for arrival in arrivals:
             key = list_of(arrival.job_name)
-            run = self._run(arrival, last[key])
-            last[key] = run
+            last[key] = run = self._run(arrival, last[key])
             entry = {"id": uuid4().hex, **run.model_dump(mode="json")}
             entries[ALL_RUNS].append(entry)
             entries.setdefault(key, []).append(entry)
-            runs.append(run)
         await self._pages.append(entries, heads.values())
-        return runs
 
     def _run(self, arrival: Arrival, last: Run | None) -> Run:
         due = arrival.order.due(arrival.fired_at) if arrival.order else None

@@ -86,6 +86,7 @@ def test_a_one_shot_that_comes_late_says_how_late(client, sidecar):
     [
         {"order": 17, "data": 1},
         {"order": {"schedule": "@every 1s"}, "data": 1},
+        {"order": {"scheduled_at": "2026-11-21T12:00:00"}, "data": 1},
         {"order": {"scheduled_at": "2026-11-21T12:00:00Z", "paid": True}, "data": 1},
         {"order": {"scheduled_at": "2026-11-21T12:00:00Z", "schedule": "@every 1s"}},
     ],

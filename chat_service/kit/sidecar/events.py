@@ -39,7 +39,7 @@ def json_of(body: bytes) -> Any:
 
 
 def showable(found: Any) -> Any:
-    """Return what was read as JSON. Raise ValueError or RecursionError for half a character or too deep a nesting.
+    """Return parsed JSON unchanged. Raise ValueError or RecursionError for half a character or too deep a nesting.
 
     It would break every list that has it: there it is nested some levels deeper, and the list is read again.
     """

@@ -1,22 +1,21 @@
 """./lab bench jobs --plot: how late a thousand jobs fire that are all due at one moment.
 
-One curve is the sidecar's jobs API with an app that only notes the time. The other is the service, which stores each
-run before it answers.
+One row is the sidecar's jobs API with an app that only notes the time. The other is the service, which stores each run
+before it answers.
 """
 
 from __future__ import annotations
 
-import json
 from math import ceil
 
 import httpx
 from rich.console import Console
 
 from labctl import runfile
-from labctl.bench import load
+from labctl.bench import load, svg
 from labctl.bench.baselines import with_baselines
 from labctl.bench.batches import SLOWEST, Bare, Service, fire
-from labctl.bench.svg import Picture, place
+from labctl.bench.svg import Dot
 from labctl.progress import Steps
 from labctl.stack import Stack
 from labctl.up import lifecycle
@@ -24,7 +23,6 @@ from labctl.up import lifecycle
 FILE = "job-lateness.svg"
 AT_ONCE, WARM_UP = 1_000, 200
 
-_TOP, _BOTTOM = 44, 190  # pixels: all jobs, and none
 _EVERY = 5  # per cent
 
 
@@ -51,30 +49,19 @@ def quantiles(late_ms: list[float]) -> list[int]:
 
 
 def draw(found: dict[str, list[int]]) -> str:
-    """Return the picture: the share of the jobs that had fired, over the time since they were due."""
-    picture = Picture(_BOTTOM + 34, f"How late {AT_ONCE:,} jobs fire that are due at one moment")
-    step = 100 * ceil(max(values[-1] for values in found.values()) / 1000)
-    highest = step * ceil(max(values[-1] for values in found.values()) / step)
-    picture.text(place(0, highest), 16, f"Share of {AT_ONCE:,} jobs that had fired, by time since all were due", "bold")
-    for share in (0, 50, 100):
-        y = _height(share)
-        picture.line((place(0, highest), y), (place(highest, highest), y), "axis")
-        picture.text(place(highest, highest), y - 4, f"{share} %", "faint", anchor="end")
-    words = {"bare": "an app that only notes the time", "app": "scheduler-test-py, which stores each run"}
-    for number, (name, style) in enumerate((("bare", "first"), ("app", "second"))):
-        points = [(place(value, highest), _height(index * _EVERY)) for index, value in enumerate(found[name])]
-        picture.curve(points, style)
-        x = 16.0 + 250 * number
-        picture.line((x, 28), (x + 20, 28), style)
-        picture.text(x + 26, 32, words[name], "faint")
-    picture.axis(_BOTTOM, highest, step, "ms")
-    return picture.done(json.dumps(found, separators=(",", ":")))
+    """Return the picture: for each way the share of the jobs that had fired, over the time since they were due."""
+    names = {"bare": "an app that only notes the time", "app": "scheduler-test-py, which stores each run"}
+    rows = {
+        names[way]: [
+            Dot(ms, "fired", f"{_EVERY * number} % within {ms} ms", number * _EVERY / 100)
+            for number, ms in enumerate(values)
+        ]
+        for way, values in found.items()
+    }
+    title = f"How late {AT_ONCE:,} jobs fire that are due at one moment: a dot for every {_EVERY} %"
+    return svg.draw(title, rows, "ms", found, height=120)
 
 
-def _height(share: float) -> float:
-    return _BOTTOM - (_BOTTOM - _TOP) * share / 100
-
-
-def read(measured: str) -> dict[str, list[int]]:
+def read(measured: dict[str, list[int]]) -> dict[str, list[int]]:
     """Return the figures that a picture was drawn from."""
-    return json.loads(measured)
+    return measured

@@ -1,86 +1,87 @@
-"""Small pictures as SVG text: readable in a diff, and in a reader's light or dark mode."""
+"""Pictures of the benches as SVG text: rows of dots over one time, readable in a diff and in light or dark mode."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
-WIDTH, LEFT, RIGHT = 640, 16, 16
+WIDTH, MARGIN = 640, 16  # pixels
 
 # Okabe and Ito's colours, which colour-blind readers can distinguish.
 _STYLE = """\
-text { font: 12px sans-serif; fill: #333 } .faint { fill: #777 } .bold { font-weight: bold }
-.axis { stroke: #999 } .failed { fill: #d55e00 } .succeeded { fill: #009e73 }
-.refused { fill: none; stroke: #d55e00; stroke-width: 2 } .first, .second { fill: none; stroke-width: 2 }
-.first { stroke: #0072b2 } .second { stroke: #e69f00 }
-@media (prefers-color-scheme: dark) { text { fill: #ddd } .faint { fill: #999 } }"""
+text { font: 12px sans-serif; fill: #333 } .bold { font-weight: bold } line { stroke: #999 }
+.failed { fill: #d55e00 } .succeeded { fill: #009e73 } .fired { fill: #0072b2 }
+.refused { fill: none; stroke: #d55e00; stroke-width: 2 }
+@media (prefers-color-scheme: dark) { text { fill: #ddd } }"""
 
 
-class Picture:
-    """A picture in progress."""
+class Dot(NamedTuple):
+    """A moment in a row: when, what happened (the style), and the words shown while the pointer is on it.
 
-    def __init__(self, height: int, title: str) -> None:
-        self._height, self._title = height, title
-        self._parts: list[str] = []
+    level: its height in the row, from 0 to 1.
+    """
 
-    def text(self, x: float, y: float, words: str, style: str = "", *, anchor: str = "start") -> None:
-        """Write words at a point. anchor: `start`, `middle` or `end` of the words is there."""
-        place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
-        self._parts.append(f"<text {place}{_class(style)}>{escape(words)}</text>")
+    at: float
+    style: str
+    words: str
+    level: float = 0
 
-    def line(self, start: tuple[float, float], end: tuple[float, float], style: str) -> None:
-        """Draw a line."""
-        ends = f'x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}"'
-        self._parts.append(f"<line {ends}{_class(style)}/>")
 
-    def dot(self, x: float, y: float, style: str, words: str) -> None:
-        """Draw a dot. Its words are shown while the pointer is on it."""
-        self._parts.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5"{_class(style)}><title>{escape(words)}</title></circle>'
-        )
+def draw(title: str, rows: Mapping[str, Sequence[Dot]], unit: str, measured: Any, height: int = 46) -> str:
+    """Return a picture with a row of dots for each name.
 
-    def curve(self, points: Sequence[tuple[float, float]], style: str) -> None:
-        """Draw a line through all points."""
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        self._parts.append(f'<polyline points="{path}"{_class(style)}/>')
-
-    def axis(self, y: float, highest: float, every: float, unit: str) -> None:
-        """Draw a horizontal axis from 0 to `highest` at this height, with a number at each step."""
-        self.line((LEFT, y), (WIDTH - RIGHT, y), "axis")
-        steps = round(highest / every)
-        for step in range(steps + 1):
-            at = place(step * every, highest)
-            self.line((at, y), (at, y + 4), "axis")
-            words = f"{step * every:g}{f' {unit}' if step == 0 else ''}"
-            anchor = {0: "start", steps: "end"}.get(step, "middle")
-            self.text(at, y + 17, words, "faint", anchor=anchor)
-
-    def done(self, measured: str) -> str:
-        """Return the file.
-
-        measured: the figures that it was drawn from. They stay in it, so that a test can draw it again.
-        """
-        lines = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self._height}" width="{WIDTH}" role="img">',
-            f"<title>{escape(self._title)}</title>",
-            f"<desc>{escape(measured)}</desc>",
-            f"<style>\n{_STYLE}\n</style>",
-            *self._parts,
-            "</svg>",
-        ]
-        return "\n".join(lines) + "\n"
+    height: pixels of a row. measured: the figures that it is drawn from, kept in it so that a test can draw it again.
+    """
+    dots = [dot for row in rows.values() for dot in row]
+    step = _step(max(dot.at for dot in dots))
+    steps = int(max(dot.at for dot in dots) / step) + 1
+    bottom = height * len(rows)
+    parts: list[str] = []
+    for number, (name, row) in enumerate(rows.items()):
+        top, floor = height * number, height * (number + 1) - 14
+        parts.append(_text(MARGIN, top + 16, name, "bold"))
+        for dot in row:
+            parts.append(_dot(place(dot.at, steps * step), floor - dot.level * (height - 46), dot.style, dot.words))
+    parts.append(f'<line x1="{MARGIN}" y1="{bottom}" x2="{WIDTH - MARGIN}" y2="{bottom}"/>')
+    for number in range(steps + 1):
+        x = place(number * step, steps * step)
+        parts.append(f'<line x1="{x:.1f}" y1="{bottom}" x2="{x:.1f}" y2="{bottom + 4}"/>')
+        parts.append(_text(x - 4, bottom + 17, f"{number * step:g}{'' if number else f' {unit}'}"))
+    for number, style in enumerate(dict.fromkeys(dot.style for dot in dots)):
+        parts.append(_dot(MARGIN + 6 + 100 * number, bottom + 36, style, style))
+        parts.append(_text(MARGIN + 16 + 100 * number, bottom + 40, style))
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 46}" width="{WIDTH}" role="img">',
+        f"<title>{escape(title)}</title>",
+        f"<desc>{escape(json.dumps(measured, separators=(',', ':')))}</desc>",
+        f"<style>\n{_STYLE}\n</style>",
+        *parts,
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def place(value: float, highest: float) -> float:
     """Return where on a horizontal axis from 0 to `highest` a value is."""
-    return LEFT + (WIDTH - LEFT - RIGHT) * value / highest
+    return MARGIN + (WIDTH - 2 * MARGIN) * value / highest
 
 
-def measured(drawn: str) -> str:
+def measured(drawn: str) -> Any:
     """Return the figures that a finished picture keeps."""
-    return ElementTree.fromstring(drawn).findtext("{http://www.w3.org/2000/svg}desc", "")
+    return json.loads(ElementTree.fromstring(drawn).findtext("{http://www.w3.org/2000/svg}desc", ""))
 
 
-def _class(style: str) -> str:
-    return f" class={quoteattr(style)}" if style else ""
+def _step(highest: float) -> float:
+    """Return a round distance between the numbers of an axis, of which there are at most eleven."""
+    return next(step for step in (5, 10, 50, 100, 500, 1_000, 5_000, 10_000) if highest / step < 10)
+
+
+def _text(x: float, y: float, words: str, style: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{style}">{escape(words)}</text>'
+
+
+def _dot(x: float, y: float, style: str, words: str) -> str:
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="{style}"><title>{escape(words)}</title></circle>'

@@ -33,7 +33,7 @@ def test_each_attempt_is_a_dot_at_its_time() -> None:
     root = ElementTree.fromstring(attempts.draw([Panel("constant", outcomes[:1]), Panel("breaker", outcomes)]))
     dots = [dot for dot in root.iter(f"{SVG}circle") if " s: " in (dot[0].text or "")]
     assert [dot[0].text for dot in dots] == ["0 s: failed", "0 s: failed", "7.5 s: refused", "12 s: succeeded"]
-    assert [float(dot.attrib["cx"]) for dot in dots] == [place(at, 20) for at in (0, 0, 7.5, 12)]
+    assert [float(dot.attrib["cx"]) for dot in dots] == [place(at, 15) for at in (0, 0, 7.5, 12)]
 
 
 def test_the_committed_attempts_are_those_of_the_policies() -> None:
@@ -51,8 +51,8 @@ def test_lateness_is_drawn_by_the_share_of_jobs_that_had_fired() -> None:
     late = [float(number) for number in range(1, 1001)]
     assert lateness.quantiles(late) == [1, *range(50, 1001, 50)]
     assert lateness.quantiles([7.4]) == [7] * 21
-    text = lateness.draw({"bare": [1, *range(50, 1001, 50)], "app": [1, *range(100, 2001, 100)]})
-    bare, app = (curve.attrib["points"].split() for curve in ElementTree.fromstring(text).iter(f"{SVG}polyline"))
-    assert len(bare) == len(app) == 21
-    assert float(app[-1].split(",")[0]) == place(2000, 2000)
-    assert float(bare[-1].split(",")[0]) == place(1000, 2000)
+    root = ElementTree.fromstring(lateness.draw({"bare": [1, *range(50, 1001, 50)], "app": [1, *range(90, 1801, 90)]}))
+    dots = [dot for dot in root.iter(f"{SVG}circle") if " % " in (dot[0].text or "")]
+    assert [dots[index][0].text for index in (20, 41)] == ["100 % within 1000 ms", "100 % within 1800 ms"]
+    assert [float(dots[index].attrib["cx"]) for index in (20, 41)] == [320, 563.2]
+    assert [float(dot.attrib["cy"]) for dot in dots[:21:10]] == [106, 69, 32]

@@ -1,4 +1,4 @@
-"""The baseline of `./lab bench invocation`: caller in the form in which service invocation with Dapr is usually taught.
+"""The baselines of `./lab bench invocation`: caller in the form in which service invocation is usually taught.
 
 It stands for the quickstarts, posts and courses that call the sidecar from a route with
 
@@ -9,27 +9,44 @@ so each request pays for a client of its own: its TLS context, its connection po
 That is the one thing put in caller's place here. All else is caller_service itself, imported from there: route,
 validation, limits, request id and trace passed on, names in paths, errors translated.
 It runs on the same versions, under the same uvicorn, behind a sidecar of its own.
+
+With CLIENT it is the same with one client for the life of the process. CLIENT decides what carries the requests:
+`httpx` (httpx's own transport) or `httpx-aiohttp` (the same client over aiohttp's connections).
 """
 
+import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 
 import httpx
+from httpx_aiohttp import AiohttpTransport
 
 import callee
 import main
 from callee import Answer, Callee
 from kit.sidecar.unavailable import sidecar_down
 
+CLIENT = os.environ.get("CLIENT")
+TRANSPORTS = {"httpx": httpx.AsyncHTTPTransport, "httpx-aiohttp": AiohttpTransport}
+
 # If the method were renamed, caller would be measured against itself.
 assert "_get" in vars(Callee)
 
 
+@cache
+def pooled(transport: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=TRANSPORTS[transport](), timeout=None)
+
+
 class TaughtCallee(Callee):
-    """Ask callee as caller does, except that each call by HTTP makes a client, uses it once and closes it."""
+    """Ask callee as caller does, except for the client of each call by HTTP."""
 
     @asynccontextmanager
     async def _client(self) -> AsyncGenerator[httpx.AsyncClient]:
+        if CLIENT:
+            yield pooled(CLIENT)
+            return
         # caller's own time limit surrounds each call; httpx's 5 s would give up before Dapr's first retry.
         async with httpx.AsyncClient(timeout=None) as client:
             yield client

@@ -5,7 +5,7 @@
     | `direct` | callee's app port | no Dapr at all |
     | `raw_sidecar` | the invoke URL of caller's sidecar | the limit: what any caller behind a sidecar could reach |
     | `caller_url` … `caller_grpc` | caller's `/call-greet/Ada?via=…` | the service of this lab, one row for each way |
-    | `pooled_httpx` | `/call-greet/Ada` of bench/baselines/pooled_caller.py | caller with one pooled httpx client |
+    | `pooled_httpx` | `/call-greet/Ada` of bench/baselines/taught_caller.py, with CLIENT=httpx | one pooled client |
     | `pooled_httpx_aiohttp` | the same, with CLIENT=httpx-aiohttp | that client over aiohttp's connections |
     | `taught` | `/call-greet/Ada` of bench/baselines/taught_caller.py | a new HTTP client for each request |
 

@@ -16,7 +16,6 @@ each one to disk (etcd).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -40,15 +39,6 @@ P99_AT_MOST_MS = 1_000.0
 OF_BARE = 0.25  # measured 0.27 to 0.34, and 0.40 to 0.52 without storing anything; aim: 0.5
 
 
-@dataclass(frozen=True)
-class Grown:
-    """A batch beside that many waiting jobs, and the scheduler's memory then."""
-
-    pending: int
-    batch: Batch
-    scheduler_mib: float
-
-
 def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Result:
     """Measure all rows, in a round for every 2 of the `seconds`. With `full` also beside 50,000 waiting jobs."""
     steps = Steps(console)
@@ -58,7 +48,7 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
     lifecycle.up(stack, apps, console)
     bare, app = Bare(runfile.find(apps, "bare-jobs")), Service(runfile.find(apps, "scheduler-test-py"))
     batches: dict[str, list[Batch]] = {bare.name: [], app.name: []}
-    grown: list[Grown] = []
+    grown: dict[int, tuple[Batch, float]] = {}
     with httpx.Client(timeout=30) as http:
         with steps.step("warm-up"):
             rates = {
@@ -71,8 +61,7 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
                     program, f"{bare.url}/wait-{{uuid}}", min(count, CONNECTIONS), count - waiting, bare.order("24h")
                 )
                 waiting = count
-                batch = fire(program, http, app, BESIDE_PENDING, rates[app.name])
-                grown.append(Grown(count, batch, _scheduler_mib(stack)))
+                grown[count] = (fire(program, http, app, BESIDE_PENDING, rates[app.name]), _scheduler_mib(stack))
         with steps.step(f"{AT_ONCE:,} jobs due at once, {rounds} rounds", total=2 * rounds) as advance:
             for _ in range(rounds):
                 for way in (bare, app):
@@ -86,8 +75,11 @@ def _scheduler_mib(stack: Stack) -> float:
     return psutil.Process(pid).memory_info().rss / 2**20
 
 
-def result(batches: dict[str, list[Batch]], grown: list[Grown]) -> Result:
-    """Return the rows and targets of these batches, and of those beside waiting jobs."""
+def result(batches: dict[str, list[Batch]], grown: dict[int, tuple[Batch, float]]) -> Result:
+    """Return the rows and targets of these batches, and of those beside waiting jobs, by their number.
+
+    grown: each with the scheduler's memory in MiB.
+    """
     scheduled = {name: load.median_of([one.scheduled for one in done]) for name, done in batches.items()}
     fired = {name: load.median_of([one.fired for one in done]) for name, done in batches.items()}
     rows = [
@@ -95,10 +87,10 @@ def result(batches: dict[str, list[Batch]], grown: list[Grown]) -> Result:
         for what, measured in (("schedule", scheduled), ("fire", fired))
         for name, one in measured.items()
     ]
-    first = grown[0].batch.fired.p50_ms
-    for one in grown:
-        row = _row(f"pending_{one.pending}", one.batch.fired, one.batch.fired.p50_ms / first)
-        rows.append(row | {"scheduler_mib": significant(one.scheduler_mib)})
+    first = next(iter(grown.values()))[0].fired.p50_ms
+    for count, (batch, mib) in grown.items():
+        row = _row(f"pending_{count}", batch.fired, batch.fired.p50_ms / first)
+        rows.append(row | {"scheduler_mib": significant(mib)})
     share = scheduled["app"].per_second / scheduled["bare"].per_second
     targets = [
         Target("scheduling a job through the app to the bare call", OF_BARE, share),

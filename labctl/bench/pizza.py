@@ -82,11 +82,11 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
     grown: dict[str, Grown] = {}
     for mark in marks:
         with steps.step(f"{mark:,} finished orders", total=mark) as advance:
-            _finish(workflow.url, mark, ended, advance)
-        grown[f"finished_{mark}"] = Grown(_one_by_one(workflow.url, ended), _keys(stack))
+            _deliver(workflow.url, mark, COMPARED_AT, ended, advance)
+        grown[f"finished_{mark}"] = Grown(_deliver(workflow.url, MEASURED, 1, ended), _keys(stack))
         with steps.step(f"{len(ended):,} orders: purge"):
             _purge(workflow, ended)
-        grown[f"purged_{mark}"] = Grown(_one_by_one(workflow.url, ended), _keys(stack))
+        grown[f"purged_{mark}"] = Grown(_deliver(workflow.url, MEASURED, 1, ended), _keys(stack))
     return result(measured, grown)
 
 
@@ -99,23 +99,19 @@ def _turn(url: str, ended: list[str]) -> Turn:
     return turn
 
 
-def _finish(url: str, count: int, ended: list[str], advance: Callable[[], None]) -> None:
-    """Get that number of orders delivered, as fast as possible."""
-    with httpx.Client(timeout=_PATIENCE) as http, ThreadPoolExecutor(COMPARED_AT) as pool:
-        for order in [pool.submit(_order, http, url, COMPARED_AT / _LOOKS_PER_SECOND) for _ in range(count)]:
-            ended.append(order.result())
-            advance()
+def _deliver(
+    url: str, number: int, at_a_time: int, ended: list[str], advance: Callable[[], None] = lambda: None
+) -> list[float]:
+    """Get that number of orders delivered. Return the seconds of each, and add their ids to `ended`."""
+    with httpx.Client(timeout=_PATIENCE) as http, ThreadPoolExecutor(at_a_time) as pool:
 
-
-def _one_by_one(url: str, ended: list[str]) -> list[float]:
-    """Return the seconds of each of a few orders, one at a time."""
-    took: list[float] = []
-    with httpx.Client(timeout=_PATIENCE) as http:
-        for _ in range(MEASURED):
+        def deliver(_: int) -> float:
             begin = time.monotonic()
-            ended.append(_order(http, url, 1 / _LOOKS_PER_SECOND))
-            took.append(time.monotonic() - begin)
-    return took
+            ended.append(_order(http, url, at_a_time / _LOOKS_PER_SECOND))
+            advance()
+            return time.monotonic() - begin
+
+        return list(pool.map(deliver, range(number)))
 
 
 def _order(http: httpx.Client, url: str, pause: float) -> str:

@@ -63,9 +63,6 @@ def _stop_apps(stack: Stack) -> None:
     """Stop apps, sidecars and the CLI. Redis and the control plane keep running."""
     below = infrastructure.names(stack)
     processes.stop(stack, names=[one.name for one in processes.find(stack) if one.name not in below])
-    missing = set(below) - {one.name for one in infrastructure.look(stack)}
-    if missing:
-        raise LabError(f"{sorted(missing)[0]} ended between two starts; see {stack.logs / sorted(missing)[0]}.log.")
 
 
 def _bare(stack: Stack, apps: Sequence[App]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labctl.bench import chat, invocation, jobs, pizza, up
 from labctl.bench.customers import Rate
-from labctl.bench.jobs import Batch, Grown
+from labctl.bench.jobs import Batch
 from labctl.bench.load import Load
 from labctl.bench.report import Result, Target
 
@@ -35,7 +35,7 @@ def test_jobs_are_compared_with_the_bare_call() -> None:
     def batch(rate: float) -> Batch:
         return Batch(Load(rate, 1.0, 2.0), [100.0, 200.0, 300.0])
 
-    assert targets(jobs.result({"bare": [batch(1000)], "app": [batch(300)]}, [Grown(1, batch(1), 50.0)])) == {
+    assert targets(jobs.result({"bare": [batch(1000)], "app": [batch(300)]}, {1: (batch(1), 50.0)})) == {
         "scheduling a job through the app to the bare call": (0.3, jobs.OF_BARE, False),
         "p99 ms of lateness, 1,000 jobs due at once": (298, 1000, True),
     }

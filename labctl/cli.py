@@ -32,7 +32,6 @@ cli = typer.Typer(
     "break things with [bold]./lab kill callee-app[/]; end with Ctrl-C or [bold]./lab down[/].",
 )
 Labs = Annotated[list[str] | None, typer.Argument(metavar="[LAB]…", help="Labs. All of them when none is named.")]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def main() -> None:
@@ -72,7 +71,7 @@ def setup(
 
 
 @cli.command()
-def doctor(json_: Json = False) -> None:
+def doctor(json_: commands.Json = False) -> None:
     """Check every requirement, and name the command that fixes each missing one."""
     rows = checks.examine(Stack.from_environment())
     if json_:

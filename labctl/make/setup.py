@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from labctl.errors import LabError
 from labctl.make import redis_server, uv
 from labctl.make import runtime as dapr
 from labctl.progress import Steps
@@ -69,6 +71,19 @@ def make_environment(folder: Path, steps: Steps) -> None:
         if not uv.is_made(folder / ".venv", lock):
             with steps.step(f"{folder.relative_to(ROOT)}: its Python environment"):
                 uv.make(folder / ".venv", lock)
+
+
+@contextmanager
+def held_alone(lock: FileLock, sentence: str) -> Generator[None]:
+    """Hold a lock. Raise LabError with this sentence at once while another process holds it."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise LabError(sentence) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def checkout_lock(name: str) -> FileLock:

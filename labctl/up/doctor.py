@@ -31,7 +31,7 @@ class Row:
 def examine(stack: Stack) -> list[Row]:
     """Return all rows, in the order in which a newcomer would fix them."""
     apps = runfile.read_apps(stack)
-    rows = [Row("ok", "Python 3.11 or newer", platform.python_version()), _uv(), *_dapr(), _go()]
+    rows = [Row("ok", "Python 3.11 or newer", platform.python_version()), _uv(), *_dapr()]
     rows += [_redis(stack), *_infrastructure(stack), *_environments(apps), *_ports(stack, apps), _disk()]
     return rows
 
@@ -62,16 +62,6 @@ def _dapr() -> list[Row]:
         fix = f"dapr uninstall && dapr init --runtime-version {installed.RUNTIME_VERSION}"
         rows.append(Row("note", "Dapr runtime version", f"the labs were tested with {installed.RUNTIME_VERSION}", fix))
     return rows
-
-
-def _go() -> Row:
-    go = build.find_go()
-    if go:
-        return Row("ok", f"Go {build.GO_VERSION} or newer", f"{go[1]} at {_short(go[0])}")
-    if dapr.users_own() or dapr.pinned():
-        return Row("ok", "Go", "not needed: the runtime is there")
-    fix = "./lab setup (fetches one into .lab/go if it must build Dapr)"
-    return Row("note", f"Go {build.GO_VERSION} or newer", "not on PATH", fix)
 
 
 def _redis(stack: Stack) -> Row:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from rich.console import Console
 
 from labctl import runfile
@@ -22,21 +21,6 @@ from labctl.up import infrastructure, logfiles, processes, readiness, remembered
 from labctl.up.remembered import Run
 
 
-@contextmanager
-def starting(stack: Stack) -> Generator[None]:
-    """Hold the lock of a starting stack. Raise LabError when another `./lab up` holds it."""
-    stack.state.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(stack.state / "up.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise LabError("Another ./lab up is starting just now. See ./lab status, or end it with ./lab down.") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def up(
     stack: Stack,
     apps: Sequence[App],
@@ -44,19 +28,20 @@ def up(
     *,
     resources: Sequence[Path] = (),
     env: dict[str, str] | None = None,
-    own_runtime: bool = False,
     from_source: bool = False,
 ) -> dict[str, float]:
     """Start the apps. Return the seconds from the start to ready, by app id.
 
-    own_runtime, from_source: as `runtime.ensure` has them.
+    from_source: as `runtime.ensure` has it.
 
     Raise LabError when they run already, a port is held, a process does not start, or an app ends while starting.
     """
     begin = time.monotonic()
     steps = Steps(console)
-    own_runtime = own_runtime or from_source or stack.secure or not stack.shares_infrastructure
-    with starting(stack):
+    own_runtime = from_source or stack.secure or not stack.shares_infrastructure
+    stack.state.mkdir(parents=True, exist_ok=True)
+    busy = "Another ./lab up is starting just now. See ./lab status, or end it with ./lab down."
+    with setup.held_alone(FileLock(stack.state / "up.lock"), busy):
         _refuse_second(stack)
         runtime = setup.set_up(stack, apps, steps, own_runtime=own_runtime, from_source=from_source)
         refuse_held_ports(apps)

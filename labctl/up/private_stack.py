@@ -9,7 +9,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import typer
-from filelock import Timeout
 
 from labctl.errors import LabError
 from labctl.make import setup
@@ -29,20 +28,17 @@ def private_stack(command: str) -> Generator[Stack]:
     if not offset.isdigit() or int(offset) == 0:
         raise LabError(f"LAB_PORT_OFFSET is {offset!r}. ./lab {command} needs one above 0, because ./lab up uses 0.")
     stack = Stack(command, int(offset))
-    lock = setup.checkout_lock(stack.state.name)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise LabError(f"Another ./lab {command} runs just now. Wait for it.") from None
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        # Leftovers of a killed run: nothing else uses this stack.
-        lifecycle.down(stack)
-        shutil.rmtree(stack.state, ignore_errors=True)
-        yield stack
-    except KeyboardInterrupt:
-        console.print("\nStopping …")
-        raise typer.Exit(130) from None
-    finally:
-        lifecycle.down(stack)
-        lock.release()
+    with setup.held_alone(
+        setup.checkout_lock(stack.state.name), f"Another ./lab {command} runs just now. Wait for it."
+    ):
+        try:
+            # Leftovers of a killed run: nothing else uses this stack.
+            lifecycle.down(stack)
+            shutil.rmtree(stack.state, ignore_errors=True)
+            yield stack
+        except KeyboardInterrupt:
+            console.print("\nStopping …")
+            raise typer.Exit(130) from None
+        finally:
+            lifecycle.down(stack)

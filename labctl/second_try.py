@@ -10,7 +10,6 @@ import os
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -24,14 +23,6 @@ MOST = 3
 _TESTS_FAILED = 1  # pytest's exit code
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A test that failed, and the last lines of its failure."""
-
-    test: str
-    text: str
-
-
 def run(command: Sequence[str], folder: Path, console: Console) -> int:
     """Run pytest by this command, and a second time for failed tests under RETRIED. Return the exit code."""
     report = folder / ".lab" / "test-report.xml"
@@ -40,16 +31,16 @@ def run(command: Sequence[str], folder: Path, console: Console) -> int:
     if code != _TESTS_FAILED:
         return code
     failures = read(report)
-    alone = [failure for failure in failures if failure.test.startswith(RETRIED)]
+    alone = [test for test in failures if test.startswith(RETRIED)]
     if not failures or len(alone) < len(failures) or len(alone) > MOST:
         return code
     console.rule(f"second try, alone: {len(alone)} of them")
     options = ["-n", "0", "-p", "no:randomly", *(["--full"] if "--full" in command else [])]
-    if call([*command[:3], *options, *(failure.test for failure in alone)], folder):
+    if call([*command[:3], *options, *alone], folder):
         return code
     console.rule("[yellow]passed on the second try")
-    for failure in alone:
-        console.print(f"[bold]{escape(failure.test)}[/] failed first with:\n{escape(failure.text)}\n")
+    for test, text in failures.items():
+        console.print(f"[bold]{escape(test)}[/] failed first with:\n{escape(text)}\n")
     return 0
 
 
@@ -65,12 +56,12 @@ def call(command: Sequence[str], folder: Path) -> int:
             raise
 
 
-def read(report: Path) -> list[Failure]:
-    """Return the failures in a JUnit report, each test once. A set-up that failed counts as a failure."""
-    found: dict[str, Failure] = {}
+def read(report: Path) -> dict[str, str]:
+    """Return the failed tests in a JUnit report, and the last lines of each failure. A failed set-up counts too."""
+    found: dict[str, str] = {}
     for case in ET.parse(report).iter("testcase"):
         for outcome in (*case.iter("failure"), *case.iter("error")):
             test = f"{case.attrib['classname'].replace('.', '/')}.py::{case.attrib['name']}"
             lines = [line for line in (outcome.text or "").splitlines() if line.strip()]
-            found.setdefault(test, Failure(test, "\n".join(lines[-15:])))
-    return list(found.values())
+            found.setdefault(test, "\n".join(lines[-15:]))
+    return found

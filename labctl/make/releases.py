@@ -130,9 +130,7 @@ def _reason(error: httpx.HTTPError | httpx.InvalidURL, host: str) -> str:
     match error:
         case httpx.HTTPStatusError():
             return f"{error.request.url} answers {error.response.status_code}"
-        case httpx.ConnectTimeout():
-            return f"{host} does not answer within {CONNECT_SECONDS:g} s"
-        case httpx.ConnectError():
+        case httpx.ConnectTimeout() | httpx.ConnectError():
             return f"{host} cannot be reached ({error})"
         case httpx.TimeoutException():
             return f"{error.request.url} stays silent"

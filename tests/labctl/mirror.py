@@ -12,8 +12,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from labctl.make.releases import ARCHIVES, Archive
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
 
 def program(version: str) -> bytes:
     """Return a program that reports its version as Dapr's do."""
@@ -31,28 +29,27 @@ def packed(*names: str, content: bytes) -> bytes:
     return file.getvalue()
 
 
+def published(archive: Archive, content: bytes) -> dict[str, bytes]:
+    """Return an archive and its checksum by path."""
+    digest = hashlib.sha256(content).hexdigest()
+    return {archive.path: content, f"{archive.path}.sha256": f"{digest}  {archive.name}\n".encode()}
+
+
 class Mirror:
-    """The server: its answer for each path, and the requests that it received."""
+    """The server: a file or a misbehaviour for each path, and the requests that it received."""
 
     def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.answers: dict[str, Answer] = {}
+        self.answers: dict[str, bytes | Callable[[Mirror, BaseHTTPRequestHandler], None]] = {}
         self.asked: list[str] = []
         self.closing = threading.Event()
         for archive in ARCHIVES:
-            self.put(archive, packed(archive.program, content=program(archive.version)))
-
-    def put(self, archive: Archive, content: bytes) -> None:
-        """Publish an archive with its checksum beside it."""
-        self.files[archive.path] = content
-        digest = hashlib.sha256(content).hexdigest()
-        self.files[f"{archive.path}.sha256"] = f"{digest}  {archive.name}\n".encode()
+            content = packed(archive.program, content=program(archive.version))
+            self.answers |= published(archive, content)
 
     def cut_off(self, handler: BaseHTTPRequestHandler) -> None:
         """Close the connection in the middle of a file."""
-        content = self.files[handler.path]
-        _begin(handler, len(content))
-        handler.wfile.write(content[: len(content) // 2])
+        _begin(handler, 100)
+        handler.wfile.write(b"x" * 50)
 
     def stall(self, handler: BaseHTTPRequestHandler) -> None:
         """Send half a file and then nothing until the mirror is closed."""
@@ -64,16 +61,19 @@ class Mirror:
         """Accept a request and send nothing until the mirror is closed."""
         self.closing.wait()
 
+    def be_without(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer with 404."""
+        handler.send_error(404)
+
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer a request."""
         self.asked.append(handler.path)
-        if answer := self.answers.get(handler.path):
-            answer(handler)
-        elif handler.path in self.files:
-            _begin(handler, len(self.files[handler.path]))
-            handler.wfile.write(self.files[handler.path])
+        answer = self.answers[handler.path]
+        if isinstance(answer, bytes):
+            _begin(handler, len(answer))
+            handler.wfile.write(answer)
         else:
-            handler.send_error(404)
+            answer(self, handler)
 
 
 def _begin(handler: BaseHTTPRequestHandler, length: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,25 +17,11 @@ from labctl.runfile import App
 from labctl.stack import ROOT, Stack
 from labctl.up import logfiles
 
-RUN_FILE = """\
-version: 1
-apps:
-  - appID: callee-app
-    appDirPath: callee_service
-    appPort: 8001
-    daprHTTPPort: 3501
-    daprGRPCPort: 4501
-    daprInternalGRPCPort: 5501
-    metricsPort: 6501
-    command: ["true"]
-    env: {LAB: invocation}
-"""
-
 
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     """callee-app in another checkout."""
-    (tmp_path / "dapr.yaml").write_text(RUN_FILE)
+    shutil.copy(ROOT / "dapr.yaml", tmp_path)
     (tmp_path / "callee_service" / ".dapr" / "logs").mkdir(parents=True)
     monkeypatch.setattr(stack, "HOME", tmp_path / ".lab")
     return runfile.find(runfile.read_apps(Stack(), tmp_path / "dapr.yaml"), "callee-app")

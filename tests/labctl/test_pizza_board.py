@@ -108,17 +108,12 @@ def test_a_verdict_is_for_the_pizza_that_the_board_shows(key: str) -> None:
     assert [(body["approved"], body["attempt"]) for _, body in services.asked] == [(key == "a", 1), (key == "a", 2)]
 
 
-def test_without_a_chosen_order_no_key_acts_on_one() -> None:
-    services = Services(orders=2)
+def test_the_order_that_keys_act_on_is_on_the_board() -> None:
+    services = Services(orders=40)
     story = board_of(services)
     story.press(["a", "c"])
     assert services.asked == []
     assert "choose" in story.said
-
-
-def test_the_order_that_keys_act_on_is_on_the_board() -> None:
-    services = Services(orders=40)
-    story = board_of(services)
     assert ids(story) == [f"o-{number}" for number in range(25, 40)]
     story.press([UP] * 30)
     assert story.orders.chosen == "o-25"

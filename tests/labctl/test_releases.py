@@ -6,8 +6,9 @@ import io
 import re
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -16,10 +17,11 @@ from labctl.make import build, installed, releases, runtime
 from labctl.make.releases import ARCHIVES
 from labctl.progress import Steps
 from labctl.stack import ROOT
-from tests.labctl.mirror import Mirror, packed, program, running
+from tests.labctl.mirror import Mirror, packed, program, published, running
 
 BY_PROGRAM = {archive.program: archive for archive in ARCHIVES}
 SCHEDULER = BY_PROGRAM["scheduler"]
+CHECKSUM, FIRST = f"{SCHEDULER.path}.sha256", f"{ARCHIVES[0].path}.sha256"
 
 
 @pytest.fixture
@@ -88,74 +90,34 @@ def test_what_is_installed_is_neither_downloaded_again_nor_kept_by_a_build(mirro
     assert installed.origin() == "built from source"
 
 
-def publish_wrong_checksum(mirror: Mirror) -> None:
-    mirror.files[f"{SCHEDULER.path}.sha256"] = f"{'0' * 64}  {SCHEDULER.name}\n".encode()
-
-
-def publish_no_checksum(mirror: Mirror) -> None:
-    mirror.files[f"{SCHEDULER.path}.sha256"] = b"<html>Log in to this network first</html>"
-
-
-def cut_off(mirror: Mirror) -> None:
-    mirror.answers[SCHEDULER.path] = mirror.cut_off
-
-
-def publish_nothing(mirror: Mirror) -> None:
-    mirror.files.clear()
-
-
-def be_silent(mirror: Mirror) -> None:
-    mirror.answers = dict.fromkeys(mirror.files, mirror.be_silent)
-
-
-def stall(mirror: Mirror) -> None:
-    mirror.answers[SCHEDULER.path] = mirror.stall
-
-
-def publish_no_tar(mirror: Mirror) -> None:
-    mirror.put(SCHEDULER, b"\x1f\x8b but no archive")
-
-
-def publish_another_program(mirror: Mirror) -> None:
-    mirror.put(SCHEDULER, packed("placement", content=program("1")))
-
-
 @pytest.mark.parametrize(
-    ("misbehave", "reason"),
+    ("broken", "reason"),
     [
-        (publish_wrong_checksum, r"scheduler_\w+\.tar\.gz does not have the checksum that is published beside it"),
-        (publish_no_checksum, r"http\S+/scheduler_\w+\.tar\.gz\.sha256 holds no checksum"),
-        (cut_off, r"the download of http\S+/scheduler_\w+\.tar\.gz broke off"),
-        (publish_nothing, r"http\S+/daprd_\w+\.tar\.gz\.sha256 answers 404"),
-        (be_silent, r"http\S+/daprd_\w+\.tar\.gz\.sha256 stays silent"),
-        (stall, r"http\S+/scheduler_\w+\.tar\.gz stays silent"),
-        (publish_no_tar, r"scheduler_\w+\.tar\.gz cannot be unpacked \(.+\)"),
-        (publish_another_program, r"scheduler_\w+\.tar\.gz holds no scheduler"),
+        ({CHECKSUM: b"0" * 64}, r"scheduler_\w+\.tar\.gz does not have the checksum that is published beside it"),
+        ({CHECKSUM: b"<html>Log in to this network first</html>"}, r"http\S+/scheduler_\S+\.sha256 holds no checksum"),
+        ({SCHEDULER.path: Mirror.cut_off}, r"the download of http\S+/scheduler_\w+\.tar\.gz broke off"),
+        ({SCHEDULER.path: Mirror.stall}, r"http\S+/scheduler_\w+\.tar\.gz stays silent"),
+        ({FIRST: Mirror.be_without}, r"http\S+/daprd_\w+\.tar\.gz\.sha256 answers 404"),
+        ({FIRST: Mirror.be_silent}, r"http\S+/daprd_\w+\.tar\.gz\.sha256 stays silent"),
+        (published(SCHEDULER, b"\x1f\x8b but no archive"), r"scheduler_\w+\.tar\.gz cannot be unpacked \(.+\)"),
+        (published(SCHEDULER, packed("placement", content=b"")), r"scheduler_\w+\.tar\.gz holds no scheduler"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_and_then_a_build(
     mirror: Mirror,
     builds: list[list[str]],
     monkeypatch: pytest.MonkeyPatch,
-    misbehave: Callable[[Mirror], None],
+    broken: dict[str, Any],
     reason: str,
 ):
     monkeypatch.setattr(releases, "SILENT_SECONDS", 0.3)
-    misbehave(mirror)
+    mirror.answers |= broken
     said = [line for line in ensure().splitlines() if "not installed" in line]
     assert len(said) == 1
     sentence = "Dapr's release archives were not installed, because"
     assert re.fullmatch(rf"{sentence} {reason}\. Building from source instead …", said[0])
     assert builds == [["runtime.lock"]], "nothing is half-installed when the build begins"
-
-
-def test_a_host_that_does_not_answer_is_asked_once(
-    mirror: Mirror, builds: list[list[str]], monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(releases, "SILENT_SECONDS", 0.3)
-    be_silent(mirror)
-    ensure()
-    assert mirror.asked == [f"{ARCHIVES[0].path}.sha256"]
+    assert (mirror.asked == [FIRST]) == (FIRST in broken), "a host that does not answer is not asked again"
 
 
 @pytest.mark.parametrize(
@@ -179,7 +141,7 @@ def test_a_host_that_cannot_be_reached_costs_no_time(
 
 def test_only_the_one_program_leaves_an_archive(home: Path, mirror: Mirror, builds: list[list[str]]):
     names = ("../escaped", "/tmp/escaped", "LICENSE", "./scheduler")
-    mirror.put(SCHEDULER, packed(*names, content=program(SCHEDULER.version)))
+    mirror.answers |= published(SCHEDULER, packed(*names, content=program(SCHEDULER.version)))
     ensure()
     assert sorted(path.name for path in (home / "runtime/.dapr/bin").iterdir()) == sorted(installed.BINARIES)
     assert not list(home.rglob("*escaped*"))
@@ -189,7 +151,7 @@ def test_only_the_one_program_leaves_an_archive(home: Path, mirror: Mirror, buil
 def test_a_failed_download_leaves_an_earlier_runtime_in_place(home: Path, mirror: Mirror):
     installed.install(installed.new(home / "earlier"), "release archives")
     (installed.OWN / "made-from.txt").write_text("other pins\n")
-    cut_off(mirror)
+    mirror.answers[SCHEDULER.path] = Mirror.cut_off
     with pytest.raises(releases.NotInstalledError):
         releases.install(Steps(Console(quiet=True)))
     assert (installed.OWN / "made-from.txt").read_text() == "other pins\n"

@@ -11,7 +11,6 @@ from tests.house.repository import below, manifests, services
 
 ROLES = [
     "main.py",
-    "models.py",
     "settings.py",
     "README.md",
     "Dockerfile",

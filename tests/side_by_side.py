@@ -16,8 +16,14 @@ NodeManager.EXIT_TIMEOUT = 60
 
 # About a third of the time each; all other tests are the last third.
 GROUPS = {
-    "pizza": ("tests/runtime/pizza/", "tests/house/test_lint.py", "tests/house/test_kit.py"),
-    "chat and pages": ("tests/runtime/chat/", "tests/docs/"),
+    "pizza and labctl": ("tests/runtime/pizza/", "tests/labctl/"),
+    "chat, pages and Tilt": (
+        "tests/runtime/chat/",
+        "tests/docs/",
+        "tests/tilt/",
+        "tests/house/test_lint.py",
+        "tests/house/test_kit.py",
+    ),
 }
 COUNT = len(GROUPS) + 1
 

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from forgetting.tombstones import Tombstones
 from kit.sidecar import events
-from kit.sidecar.dead_letters import PER_PAGE, DeadLetters
+from kit.sidecar.dead_letters import DeadLetters
 from kit.sidecar.events import CloudEvent
 from users import UserHashes
 
@@ -32,13 +32,7 @@ class UserLetters:
 
     async def forget(self, user_hash: str) -> None:
         """Delete the letters of a forgotten user. It reads the whole list, which should be short."""
-        before: int | None = None
-        while True:
-            some = await self._letters.newest(PER_PAGE, before)
-            for letter in (letter for _, letter in some.entries if letter["user_hash"] == user_hash):
-                await self._letters.remove(letter["id"])
-            if (before := some.next) is None:
-                return
+        await self._letters.purge(lambda letter: letter["user_hash"] != user_hash)
 
     async def _may_be_kept(self, user_hash: str | None, event: CloudEvent) -> bool:
         tombstone = await self._tombstones.get(user_hash) if user_hash else None

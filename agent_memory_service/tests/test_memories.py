@@ -89,18 +89,6 @@ def test_a_bad_body_is_422_and_names_the_field(client, body, field):
     assert client.post("/memories/other/initialize", json={}).json()["errors"][0]["field"] == "name"
 
 
-@pytest.mark.parametrize(
-    "call",
-    [("GET", "/memories/ada"), ("PATCH", "/memories/ada"), ("DELETE", "/memories/ada"), ("GET", "/conversations/s-1")],
-)
-def test_a_store_that_is_down_is_named(client, call):
-    client.get("/memories/ada")
-    client.sidecar.is_down = True
-    answer = client.request(*call, json={"name": "X"} if call[0] == "PATCH" else None)
-    assert answer.status_code == 503
-    assert (answer.json()["dependency"], answer.json()["errorCode"]) == ("statestore", "INTERNAL")
-
-
 def test_a_page_of_the_frontend_may_call(client):
     asked = {"origin": "http://localhost:3000", "access-control-request-method": "PATCH"}
     answer = client.options("/memories/ada", headers=asked)

@@ -13,7 +13,6 @@ from kit.sidecar.store import Object, StateStore
 
 KEY = "dead-letters"
 # Ten in one answer stay well below the 4 MiB that Dapr takes in one call.
-PER_PAGE = 10
 KEPT_WHOLE = 250_000
 BEGINNING = 4_000
 

@@ -12,7 +12,7 @@ from kit.sidecar.pages import Pages
 from kit.sidecar.store import Object, StateStore
 
 KEY = "dead-letters"
-# Ten in one answer stay well below the 4 MiB that Dapr takes in one call.
+# Well below the 4 MiB that Dapr takes in one call.
 KEPT_WHOLE = 250_000
 BEGINNING = 4_000
 

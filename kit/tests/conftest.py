@@ -1,7 +1,8 @@
 """Fixtures of the kit's tests: a small service built by the kit, in this process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from fastapi import APIRouter, Depends
@@ -11,6 +12,11 @@ from kit.edge.faults import Faults, may_fail
 from kit.edge.service import build
 from kit.edge.settings import ServiceSettings
 from kit.edge.token import only_dapr
+from kit.fakes.sidecar import Sidecar
+from kit.sidecar.client import SdkClient
+from kit.sidecar.store import StateStore
+from kit.tests.engine_lab import Lab, lab
+from kit.tests.sidecar_lab import connected
 
 pytest_plugins = ["kit.fakes.beside"]
 story = APIRouter()
@@ -32,6 +38,39 @@ async def on_event(event: dict[str, int]) -> dict[str, int]:
 def _only_the_settings_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ServiceSettings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Return the event loop on which AnyIO's plugin runs the tests that are coroutines."""
+    return "asyncio"
+
+
+@pytest.fixture
+async def sdk(sidecar: Sidecar) -> AsyncGenerator[SdkClient]:
+    """Return a client beside the stand-in sidecar."""
+    async with connected(sidecar) as sdk:
+        yield sdk
+
+
+@pytest.fixture
+async def store(sdk: SdkClient) -> StateStore[Any]:
+    """Return a state store of JSON objects."""
+    return StateStore(sdk, "statestore")
+
+
+@pytest.fixture
+async def other_store(sidecar: Sidecar) -> AsyncGenerator[StateStore[Any]]:
+    """Return the same store as another replica has it."""
+    async with connected(sidecar) as sdk:
+        yield StateStore(sdk, "statestore")
+
+
+@pytest.fixture
+async def at() -> AsyncGenerator[Lab]:
+    """Return a worker beside a stand-in sidecar with the fake engine."""
+    async with lab() as at:
+        yield at
 
 
 @pytest.fixture

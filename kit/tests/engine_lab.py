@@ -1,10 +1,9 @@
 """A worker beside a stand-in sidecar with the fake engine, for the tests of kit.engine."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import wraps
 from typing import Any
 
 import aiohttp
@@ -83,13 +82,3 @@ async def lab(*, connect: bool = True, seconds: float = 5.0, **settings: Any) ->
                     yield made
             finally:
                 await worker.stop()
-
-
-def async_test(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run a test on a new event loop."""
-
-    @wraps(test)
-    def run(**arguments: Any) -> None:
-        asyncio.run(test(**arguments))
-
-    return run

@@ -1,7 +1,6 @@
 """Clients of kit.sidecar beside a stand-in sidecar, for its tests."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -11,7 +10,6 @@ from kit.edge.service import session_for
 from kit.edge.settings import ServiceSettings
 from kit.fakes.sidecar import Sidecar
 from kit.sidecar.client import SdkClient
-from kit.sidecar.store import StateStore
 
 
 def settings_of(sidecar: Sidecar, **more: Any) -> ServiceSettings:
@@ -25,16 +23,6 @@ async def connected(sidecar: Sidecar, seconds: float = 5.0, **more: Any) -> Asyn
     settings = settings_of(sidecar, **more)
     async with session_for(settings) as session, aclosing(SdkClient(settings, session, seconds)) as sdk:
         yield sdk
-
-
-def with_stores(sidecar: Sidecar, story: Callable[..., Awaitable[Any]], count: int = 1) -> Any:
-    """Run a story with the stores of `count` replicas."""
-
-    async def running() -> Any:
-        async with connected(sidecar) as one, connected(sidecar) as other:
-            return await story(*[StateStore(sdk, "statestore") for sdk in (one, other)][:count])
-
-    return asyncio.run(running())
 
 
 def crash_at_save(sidecar: Sidecar, number: int, applied: bool) -> list[str]:

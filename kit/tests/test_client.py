@@ -12,20 +12,16 @@ from kit.sidecar.unavailable import Unavailable
 from kit.tests.sidecar_lab import connected
 
 
-async def read(sdk, **limit):
+async def read(sdk, key="key", **limit):
     async with sdk.calling("statestore", **limit) as client:
-        return (await client.get_state("statestore", "key")).data
+        return (await client.get_state("statestore", key)).data
 
 
-def failure(sidecar, **settings):
+async def failure(sidecar, **settings):
     """Return the error of one read."""
-
-    async def story():
-        async with connected(sidecar, **settings) as sdk:
+    async with connected(sidecar, **settings) as sdk:
+        with pytest.raises(Unavailable) as raised:
             await read(sdk)
-
-    with pytest.raises(Unavailable) as raised:
-        asyncio.run(story())
     return raised.value
 
 
@@ -39,79 +35,65 @@ def failure(sidecar, **settings):
         (grpc.StatusCode.FAILED_PRECONDITION, 502),
     ],
 )
-def test_a_component_that_fails_is_named_and_its_words_stay_in_the_log(sidecar, code, status):
+async def test_a_component_that_fails_is_named_and_its_words_stay_in_the_log(sidecar, code, status):
     sidecar.refuse = lambda *_: (code, "dial tcp 10.0.0.7:6379")
-    error = failure(sidecar)
+    error = await failure(sidecar)
     assert (error.status, error.dependency, error.error_code) == (status, "statestore", code.name)
     assert "10.0.0.7" in error.reason
     assert "10.0.0.7" not in error.detail
 
 
-def test_a_token_that_the_sidecar_refuses_is_the_apps_fault(sidecar):
+async def test_a_token_that_the_sidecar_refuses_is_the_apps_fault(sidecar):
     sidecar.refuse = lambda *_: (grpc.StatusCode.UNAUTHENTICATED, "invalid api token")
-    error = failure(sidecar)
+    error = await failure(sidecar)
     assert (error.status, error.dependency, "DAPR_API_TOKEN" in error.detail) == (502, "Dapr sidecar", True)
 
 
-def test_a_component_that_does_not_answer_is_given_up_in_time(sidecar):
+async def test_a_component_that_does_not_answer_is_given_up_in_time(sidecar):
     sidecar.released.clear()
     started = time.monotonic()
-    error = failure(sidecar, seconds=0.3)
+    error = await failure(sidecar, seconds=0.3)
     assert (error.status, error.dependency) == (504, "statestore")
     assert time.monotonic() - started < 3
     sidecar.released.set()
 
 
-def test_without_a_sidecar_a_call_fails_at_once(sidecar):
-    error = failure(sidecar, dapr_http_port=free_port())
+async def test_without_a_sidecar_a_call_fails_at_once(sidecar):
+    error = await failure(sidecar, dapr_http_port=free_port())
     assert (error.status, error.dependency) == (503, "Dapr sidecar")
     sidecar.ready = False
-    assert failure(sidecar).status == 503
+    assert (await failure(sidecar)).status == 503
 
 
-def test_a_sidecar_that_was_lost_and_is_back_is_used_at_once(sidecar):
+async def test_a_sidecar_that_was_lost_and_is_back_is_used_at_once(sidecar):
     # gRPC on its own would wait a second, and longer each time, before it looks for the sidecar again.
-    async def story():
-        lost = Sidecar(http_port=sidecar.http_port)
-        with grpc_server(lost):
-            async with connected(lost) as sdk:
-                assert await read(sdk) == b""
+    lost = Sidecar(http_port=sidecar.http_port)
+    with grpc_server(lost):
         async with connected(lost) as sdk:
-            for _ in range(5):
-                with pytest.raises(Unavailable, match="sidecar"):
-                    await read(sdk)
-            with grpc_server(lost):
-                assert await read(sdk) == b""
+            assert await read(sdk) == b""
+    async with connected(lost) as sdk:
+        for _ in range(5):
+            with pytest.raises(Unavailable, match="sidecar"):
+                await read(sdk)
+        with grpc_server(lost):
+            assert await read(sdk) == b""
 
-    asyncio.run(story())
 
-
-def test_a_client_that_is_replaced_stays_open_for_its_longest_call(sidecar):
+async def test_a_client_that_is_replaced_stays_open_for_its_longest_call(sidecar):
     sidecar.before = lambda _, key: time.sleep(0.5 if key == "slow" else 0)
     sidecar.refuse = lambda _, key: (grpc.StatusCode.UNAVAILABLE, "not now") if key == "lost" else None
 
-    async def story():
-        async with connected(sidecar, seconds=0.1) as sdk:
-
-            async def get(key):
-                async with sdk.calling("statestore", 5) as client:
-                    return (await client.get_state("statestore", key)).data
-
-            slow = asyncio.create_task(get("slow"))
-            await asyncio.sleep(0.2)
-            with pytest.raises(Unavailable):
-                await get("lost")
-            assert await slow == b""
-
-    asyncio.run(story())
+    async with connected(sidecar, seconds=0.1) as sdk:
+        slow = asyncio.create_task(read(sdk, "slow", seconds=5))
+        await asyncio.sleep(0.2)
+        with pytest.raises(Unavailable):
+            await read(sdk, "lost", seconds=5)
+        assert await slow == b""
 
 
-def test_calls_at_once_share_one_client_which_shows_the_sidecar_its_token(sidecar):
-    async def story():
-        async with connected(sidecar, dapr_api_token="s3cret") as sdk:
-            await asyncio.gather(*(read(sdk) for _ in range(20)))
-            async with sdk.calling("a") as one, sdk.calling("b") as other:
-                assert one is other
-
-    asyncio.run(story())
+async def test_calls_at_once_share_one_client_which_shows_the_sidecar_its_token(sidecar):
+    async with connected(sidecar, dapr_api_token="s3cret") as sdk:
+        await asyncio.gather(*(read(sdk) for _ in range(20)))
+        async with sdk.calling("a") as one, sdk.calling("b") as other:
+            assert one is other
     assert sidecar.tokens == {"s3cret"}

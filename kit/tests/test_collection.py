@@ -9,14 +9,21 @@ import pytest
 from kit.sidecar.collection import MOST_READS, Collection
 from kit.sidecar.pages import Pages
 from kit.sidecar.unavailable import Unavailable
-from kit.tests.sidecar_lab import crash_at_save, with_stores
+from kit.tests.sidecar_lab import crash_at_save
 
 
-def run(sidecar, story, count=1, ttl=None):
-    async def telling(*stores):
-        await story(*(Collection(store, Pages(store, 3, ttl), "list", "list:at:", ttl) for store in stores))
+def collection(store, ttl=None):
+    return Collection(store, Pages(store, 3, ttl), "list", "list:at:", ttl)
 
-    with_stores(sidecar, telling, count)
+
+@pytest.fixture
+def values(store):
+    return collection(store)
+
+
+@pytest.fixture
+def other(other_store):
+    return collection(other_store)
 
 
 async def add(values, *numbers):
@@ -29,120 +36,96 @@ async def listed(values, limit=50, before=None):
     return [item["n"] for _, item in some.entries], some.next
 
 
-def test_a_value_is_listed_once_found_and_changed_at_the_same_cost_each_time(sidecar):
-    async def story(one, other):
-        for number in range(7):
-            before = len(sidecar.calls)
-            await add(one, number)
-            assert len(sidecar.calls) - before <= 5
-        await add(other, 0, 3, 6)
-        assert await listed(other) == ([6, 5, 4, 3, 2, 1, 0], None)
-        assert await other.change("i2", lambda known: known | {"n": 22}) == {"n": 22}
-        assert (await one.get("i2"), await one.get("never")) == ({"n": 22}, None)
-        assert (await listed(one, 2, 3)) == ([22, 1], 1)
-
-    run(sidecar, story, 2)
+async def test_a_value_is_listed_once_found_and_changed_at_the_same_cost_each_time(sidecar, values, other):
+    for number in range(7):
+        before = len(sidecar.calls)
+        await add(values, number)
+        assert len(sidecar.calls) - before <= 5
+    await add(other, 0, 3, 6)
+    assert await listed(other) == ([6, 5, 4, 3, 2, 1, 0], None)
+    assert await other.change("i2", lambda known: known | {"n": 22}) == {"n": 22}
+    assert (await values.get("i2"), await values.get("never")) == ({"n": 22}, None)
+    assert (await listed(values, 2, 3)) == ([22, 1], 1)
 
 
-def test_writers_that_meet_lose_nothing_and_repeat_nothing(sidecar):
-    async def story(one, other):
-        four = [one, other, one, other]
-        await asyncio.gather(*(add(values, n) for n in range(40) for values in four[n % 3 :]))
-        assert sorted((await listed(one))[0]) == list(range(40))
-
-    run(sidecar, story, 2)
+async def test_writers_that_meet_lose_nothing_and_repeat_nothing(values, other):
+    four = [values, other, values, other]
+    await asyncio.gather(*(add(values, n) for n in range(40) for values in four[n % 3 :]))
+    assert sorted((await listed(values))[0]) == list(range(40))
 
 
 @pytest.mark.parametrize("step", range(1, 8))
 @pytest.mark.parametrize("applied", [False, True], ids=["write lost", "answer lost"])
-def test_a_crash_at_any_write_is_mended_by_the_repeated_change(sidecar, step, applied):
+async def test_a_crash_at_any_write_is_mended_by_the_repeated_change(sidecar, step, applied, values, other):
     """The store fails at one write, with the write done or not; the event arrives again, at another replica."""
-
-    async def story(one, other):
-        await add(one, 0, 1)
-        saved = crash_at_save(sidecar, step, applied)
-        for number in range(2, 5):
-            with suppress(Unavailable):
-                await add(one, number)
-            await add(other, number)
-        assert len(saved) >= step
-        assert await listed(one) == ([4, 3, 2, 1, 0], None)
-
-    run(sidecar, story, 2)
+    await add(values, 0, 1)
+    saved = crash_at_save(sidecar, step, applied)
+    for number in range(2, 5):
+        with suppress(Unavailable):
+            await add(values, number)
+        await add(other, number)
+    assert len(saved) >= step
+    assert await listed(values) == ([4, 3, 2, 1, 0], None)
 
 
-def test_removed_values_are_passed_over_and_may_be_added_again(sidecar):
-    async def story(values):
-        await add(values, *range(8))
-        for number in (7, 6, 4, 1):
-            await values.remove(f"i{number}")
-        assert await listed(values, 3) == ([5, 3, 2], 2)
-        assert await listed(values, 3, 2) == ([0], None)
-        await add(values, 7, 1)
-        assert await listed(values) == ([1, 7, 5, 3, 2, 0], None)
-
-    run(sidecar, story)
+async def test_removed_values_are_passed_over_and_may_be_added_again(values):
+    await add(values, *range(8))
+    for number in (7, 6, 4, 1):
+        await values.remove(f"i{number}")
+    assert await listed(values, 3) == ([5, 3, 2], 2)
+    assert await listed(values, 3, 2) == ([0], None)
+    await add(values, 7, 1)
+    assert await listed(values) == ([1, 7, 5, 3, 2, 0], None)
 
 
-def test_a_read_over_many_removed_values_is_bounded_and_can_be_continued(sidecar):
-    async def story(values):
-        await add(values, *range(60))
-        await asyncio.gather(*(values.remove(f"i{number}") for number in range(1, 60)))
-        reads = len(sidecar.calls)
-        found, following = await listed(values, 2)
-        assert (found, following) == ([], 60 - 2 * MOST_READS)
-        assert len(sidecar.calls) - reads <= 3 * MOST_READS
-        assert await listed(values, 2, following) == ([0], None)
-
-    run(sidecar, story)
+async def test_a_read_over_many_removed_values_is_bounded_and_can_be_continued(sidecar, values):
+    await add(values, *range(60))
+    await asyncio.gather(*(values.remove(f"i{number}") for number in range(1, 60)))
+    reads = len(sidecar.calls)
+    found, following = await listed(values, 2)
+    assert (found, following) == ([], 60 - 2 * MOST_READS)
+    assert len(sidecar.calls) - reads <= 3 * MOST_READS
+    assert await listed(values, 2, following) == ([0], None)
 
 
-def test_a_purge_keeps_what_it_is_told_to_keep_and_is_repeated_when_it_failed_half_way(sidecar):
-    async def story(values):
-        await add(values, *range(8))
-        await values.purge(lambda item: item["n"] >= 3)
-        assert await listed(values) == ([7, 6, 5, 4, 3], None)
-        for failing in range(9):
-            deletions = iter(range(failing))
+async def test_a_purge_keeps_what_it_is_told_to_keep_and_is_repeated_when_it_failed_half_way(sidecar, values):
+    await add(values, *range(8))
+    await values.purge(lambda item: item["n"] >= 3)
+    assert await listed(values) == ([7, 6, 5, 4, 3], None)
+    for failing in range(9):
+        deletions = iter(range(failing))
 
-            def fail(method, _key, deletions=deletions):
-                is_last = method == "DeleteState" and next(deletions, None) is None
-                return (grpc.StatusCode.UNKNOWN, "crash") if is_last else None
+        def fail(method, _key, deletions=deletions):
+            is_last = method == "DeleteState" and next(deletions, None) is None
+            return (grpc.StatusCode.UNKNOWN, "crash") if is_last else None
 
-            sidecar.refuse = fail
-            with suppress(Unavailable):
-                await values.purge(lambda _: False)
-        sidecar.refuse = lambda *_: None
-        await values.purge(lambda _: False)
-        assert sidecar.values == {}
-
-    run(sidecar, story)
+        sidecar.refuse = fail
+        with suppress(Unavailable):
+            await values.purge(lambda _: False)
+    sidecar.refuse = lambda *_: None
+    await values.purge(lambda _: False)
+    assert sidecar.values == {}
 
 
-def test_a_purge_does_not_lose_a_value_that_is_added_meanwhile(sidecar):
-    async def story(one, other):
-        await add(one, *range(4))
-        adding = []
+async def test_a_purge_does_not_lose_a_value_that_is_added_meanwhile(sidecar, values, other):
+    await add(values, *range(4))
+    adding = []
 
-        def add_now(method, key):
-            if method == "DeleteState" and not adding:
-                adding.append(key)
-                asyncio.run_coroutine_threadsafe(add(other, 9), loop).result(5)
+    def add_now(method, key):
+        if method == "DeleteState" and not adding:
+            adding.append(key)
+            asyncio.run_coroutine_threadsafe(add(other, 9), loop).result(5)
 
-        loop = asyncio.get_running_loop()
-        sidecar.before = add_now
-        await one.purge(lambda item: item["n"] == 9)
-        assert await listed(one) == ([9], None)
-
-    run(sidecar, story, 2)
+    loop = asyncio.get_running_loop()
+    sidecar.before = add_now
+    await values.purge(lambda item: item["n"] == 9)
+    assert await listed(values) == ([9], None)
 
 
-def test_values_expire_with_their_list(sidecar):
-    async def story(values):
-        await add(values, *range(4))
-        sidecar.expire()
-        assert sidecar.keys() == []
-        await add(values, 1)
-        assert await listed(values) == ([1], None)
-
-    run(sidecar, story, ttl=60)
+async def test_values_expire_with_their_list(sidecar, store):
+    values = collection(store, 60)
+    await add(values, *range(4))
+    sidecar.expire()
+    assert sidecar.keys() == []
+    await add(values, 1)
+    assert await listed(values) == ([1], None)

@@ -3,14 +3,11 @@
 import pytest
 
 from kit.sidecar.dead_letters import KEPT_WHOLE, DeadLetters
-from kit.tests.sidecar_lab import with_stores
 
 
-def run(sidecar, story):
-    async def telling(store):
-        await story(DeadLetters(store))
-
-    with_stores(sidecar, telling)
+@pytest.fixture
+def letters(store):
+    return DeadLetters(store)
 
 
 def event(number, **fields):
@@ -21,32 +18,26 @@ async def listed(letters, limit=50):
     return [letter["event_id"] for _, letter in (await letters.newest(limit)).entries]
 
 
-def test_an_event_is_kept_once_with_its_reason(sidecar):
-    async def story(letters):
-        letter_id = await letters.keep(event(1), "bad", user="x")
-        assert await letters.keep(event(1, time="later"), "bad") == letter_id
-        await letters.keep({"id": "", "data": 1}, "worse")
-        await letters.keep({"id": "", "data": 2}, "worse")
-        assert await listed(letters) == ["", "", "e-1"]
-        letter = await letters.get(letter_id)
-        assert letter.pop("received_at")
-        assert letter == {"id": letter_id, "event_id": "e-1", "reason": "bad", "event": event(1), "user": "x"}
-
-    run(sidecar, story)
+async def test_an_event_is_kept_once_with_its_reason(letters):
+    letter_id = await letters.keep(event(1), "bad", user="x")
+    assert await letters.keep(event(1, time="later"), "bad") == letter_id
+    await letters.keep({"id": "", "data": 1}, "worse")
+    await letters.keep({"id": "", "data": 2}, "worse")
+    assert await listed(letters) == ["", "", "e-1"]
+    letter = await letters.get(letter_id)
+    assert letter.pop("received_at")
+    assert letter == {"id": letter_id, "event_id": "e-1", "reason": "bad", "event": event(1), "user": "x"}
 
 
-def test_of_a_huge_event_the_beginning_and_the_size_are_kept(sidecar):
-    async def story(letters):
-        letter_id = await letters.keep(event(1, data="x" * KEPT_WHOLE), "too large")
-        kept = (await letters.get(letter_id))["event"]
-        assert kept.startswith('{"id": "e-1"')
-        assert kept.endswith("characters)")
-        assert len(kept) < 5_000
-
-    run(sidecar, story)
+async def test_of_a_huge_event_the_beginning_and_the_size_are_kept(letters):
+    letter_id = await letters.keep(event(1, data="x" * KEPT_WHOLE), "too large")
+    kept = (await letters.get(letter_id))["event"]
+    assert kept.startswith('{"id": "e-1"')
+    assert kept.endswith("characters)")
+    assert len(kept) < 5_000
 
 
-def test_a_replayed_letter_is_off_the_list_and_one_that_fails_stays(sidecar):
+async def test_a_replayed_letter_is_off_the_list_and_one_that_fails_stays(letters):
     processed = []
 
     async def process(found):
@@ -54,26 +45,20 @@ def test_a_replayed_letter_is_off_the_list_and_one_that_fails_stays(sidecar):
         if found["data"]["n"] == 2:
             raise ValueError("still bad")
 
-    async def story(letters):
-        good, bad = [await letters.keep(event(number), "down") for number in (1, 2)]
-        assert await letters.replay(good, process)
-        with pytest.raises(ValueError, match="still bad"):
-            await letters.replay(bad, process)
-        assert not await letters.replay(good, process)
-        assert processed == [event(1), event(2)]
-        assert await listed(letters) == ["e-2"]
-
-    run(sidecar, story)
+    good, bad = [await letters.keep(event(number), "down") for number in (1, 2)]
+    assert await letters.replay(good, process)
+    with pytest.raises(ValueError, match="still bad"):
+        await letters.replay(bad, process)
+    assert not await letters.replay(good, process)
+    assert processed == [event(1), event(2)]
+    assert await listed(letters) == ["e-2"]
 
 
-def test_a_removed_letter_is_gone_and_may_arrive_again(sidecar):
-    async def story(letters):
-        letter_id = await letters.keep(event(1), "bad")
-        await letters.keep(event(2), "bad")
-        assert await letters.remove(letter_id)
-        assert not await letters.remove(letter_id)
-        assert await letters.get(letter_id) is None
-        await letters.keep(event(1), "bad")
-        assert await listed(letters) == ["e-2", "e-1"]
-
-    run(sidecar, story)
+async def test_a_removed_letter_is_gone_and_may_arrive_again(letters):
+    letter_id = await letters.keep(event(1), "bad")
+    await letters.keep(event(2), "bad")
+    assert await letters.remove(letter_id)
+    assert not await letters.remove(letter_id)
+    assert await letters.get(letter_id) is None
+    await letters.keep(event(1), "bad")
+    assert await listed(letters) == ["e-2", "e-1"]

@@ -9,7 +9,7 @@ from kit.engine.health import check_worker, has_placement, lacks_only_a_worker
 from kit.engine.stalled_engine import StalledEngine
 from kit.engine.worker_lockout import WorkerLockout
 from kit.sidecar.unavailable import Unavailable
-from kit.tests.engine_lab import async_test, lab, until
+from kit.tests.engine_lab import lab, until
 
 OFTEN = 0.02
 
@@ -36,22 +36,19 @@ async def until_reconnected(at, before):
     await until(lambda: at.engine.connected() == 1 and at.engine.workers[0] is not before)
 
 
-@async_test
-async def test_a_worker_and_placement_are_counted_by_the_sidecar():
-    async with lab() as at:
+async def test_a_worker_and_placement_are_counted_by_the_sidecar(at):
+    await check_worker(at.session, at.port)
+    assert await has_placement(at.session, at.port)
+    assert not await lacks_only_a_worker(at.session, at.port)
+    at.sidecar.connected_workers = lambda: 0
+    with pytest.raises(Unavailable, match="no workflow worker"):
         await check_worker(at.session, at.port)
-        assert await has_placement(at.session, at.port)
-        assert not await lacks_only_a_worker(at.session, at.port)
-        at.sidecar.connected_workers = lambda: 0
-        with pytest.raises(Unavailable, match="no workflow worker"):
-            await check_worker(at.session, at.port)
-        assert await lacks_only_a_worker(at.session, at.port)
-        at.sidecar.is_placed = False
-        assert not await lacks_only_a_worker(at.session, at.port)
-        assert not await has_placement(at.session, at.port)
+    assert await lacks_only_a_worker(at.session, at.port)
+    at.sidecar.is_placed = False
+    assert not await lacks_only_a_worker(at.session, at.port)
+    assert not await has_placement(at.session, at.port)
 
 
-@async_test
 async def test_without_a_sidecar_nobody_counts_workers():
     async with lab(connect=False) as at:
         for ask in (check_worker, has_placement, lacks_only_a_worker):
@@ -60,7 +57,6 @@ async def test_without_a_sidecar_nobody_counts_workers():
             assert (caught.value.status, caught.value.dependency) == (503, "Dapr sidecar")
 
 
-@async_test
 async def test_a_stalled_engine_recovers_and_the_workflow_continues():
     async with lab(seconds=0.5) as at:
         await at.start()
@@ -73,7 +69,6 @@ async def test_a_stalled_engine_recovers_and_the_workflow_continues():
         assert await at.instances.wait("one", 5)
 
 
-@async_test
 async def test_a_workflow_that_accepts_no_call_recovers_once_it_is_suspected():
     async with lab(seconds=0.5) as at:
         await at.start()
@@ -87,7 +82,6 @@ async def test_a_workflow_that_accepts_no_call_recovers_once_it_is_suspected():
 
 
 @pytest.mark.parametrize("fault", ["no placement", "no store", "none"])
-@async_test
 async def test_an_engine_that_answers_or_recovers_without_help_is_left_alone(fault):
     async with lab(seconds=0.1) as at:
         (before,) = at.engine.workers
@@ -100,7 +94,6 @@ async def test_an_engine_that_answers_or_recovers_without_help_is_left_alone(fau
         assert at.engine.workers == [before]
 
 
-@async_test
 async def test_a_sidecar_that_accepts_no_worker_is_shut_down():
     async with lab(dapr_api_token="s3cret") as at:
         at.sidecar.connected_workers = lambda: 0
@@ -113,19 +106,15 @@ async def test_a_sidecar_that_accepts_no_worker_is_shut_down():
         assert at.sidecar.shutdowns == 1
 
 
-@async_test
-async def test_a_sidecar_that_does_not_shut_down_is_asked_again():
-    async with lab() as at:
-        at.sidecar.connected_workers = lambda: 0
-        async with watching(worker_lockout(at, shutdown_seconds=0.2).watch):
-            await until(lambda: at.sidecar.shutdowns == 2)
+async def test_a_sidecar_that_does_not_shut_down_is_asked_again(at):
+    at.sidecar.connected_workers = lambda: 0
+    async with watching(worker_lockout(at, shutdown_seconds=0.2).watch):
+        await until(lambda: at.sidecar.shutdowns == 2)
 
 
 @pytest.mark.parametrize("state", ["it has a worker", "placement is away"])
-@async_test
-async def test_a_sidecar_that_recovers_without_help_is_not_shut_down(state):
-    async with lab() as at:
-        at.accepts_workers, at.sidecar.is_placed = state == "it has a worker", state != "placement is away"
-        async with watching(worker_lockout(at).watch):
-            await until(lambda: at.sidecar.looks > 30)
-        assert at.sidecar.shutdowns == 0
+async def test_a_sidecar_that_recovers_without_help_is_not_shut_down(at, state):
+    at.accepts_workers, at.sidecar.is_placed = state == "it has a worker", state != "placement is away"
+    async with watching(worker_lockout(at).watch):
+        await until(lambda: at.sidecar.looks > 30)
+    assert at.sidecar.shutdowns == 0

@@ -1,6 +1,5 @@
 """CloudEvents: any body becomes an event, and a published event has its envelope."""
 
-import asyncio
 import base64
 import json
 
@@ -11,7 +10,6 @@ from pydantic import BaseModel, ValidationError
 from kit.sidecar import events
 from kit.sidecar.events import Publisher
 from kit.sidecar.unavailable import Unavailable
-from kit.tests.sidecar_lab import connected
 
 
 class Order(BaseModel):
@@ -81,19 +79,13 @@ def test_an_events_own_id_is_bounded_and_printable():
     assert events.id_of({}) == ""
 
 
-def test_a_published_event_has_its_envelope(sidecar):
-    async def story():
-        async with connected(sidecar) as sdk:
-            publisher = Publisher(sdk, "pubsub", "pizza-workflow")
-            await publisher.publish(
-                "orders", "OrderPlaced", Order(order_id="7"), id="e-1", subject="7", traceparent=None
-            )
-            await publisher.publish("orders", "OrderPlaced", {"order_id": "8"})
-            sidecar.refuse = lambda *_: (grpc.StatusCode.INTERNAL, "error when publishing")
-            with pytest.raises(Unavailable, match="pubsub cannot be used now"):
-                await publisher.publish("orders", "OrderPlaced", {})
-
-    asyncio.run(story())
+async def test_a_published_event_has_its_envelope(sidecar, sdk):
+    publisher = Publisher(sdk, "pubsub", "pizza-workflow")
+    await publisher.publish("orders", "OrderPlaced", Order(order_id="7"), id="e-1", subject="7", traceparent=None)
+    await publisher.publish("orders", "OrderPlaced", {"order_id": "8"})
+    sidecar.refuse = lambda *_: (grpc.StatusCode.INTERNAL, "error when publishing")
+    with pytest.raises(Unavailable, match="pubsub cannot be used now"):
+        await publisher.publish("orders", "OrderPlaced", {})
     first, second = (one.event for one in sidecar.published)
     assert {first.pop(name) for name in ("specversion", "datacontenttype")} == {"1.0", "application/json"}
     assert first.pop("time")

@@ -1,34 +1,25 @@
 """Jobs are scheduled, replaced and deleted."""
 
-import asyncio
-
 import grpc
 import pytest
 
 from kit.sidecar.jobs import Jobs
 from kit.sidecar.unavailable import Unavailable
-from kit.tests.sidecar_lab import connected
 
 
-def run(sidecar, story):
-    async def telling():
-        async with connected(sidecar) as sdk:
-            await story(Jobs(sdk))
-
-    asyncio.run(telling())
+@pytest.fixture
+def jobs(sdk):
+    return Jobs(sdk)
 
 
-def test_a_job_is_scheduled_replaced_or_left_and_deleted(sidecar):
-    async def story(jobs):
-        await jobs.schedule("once", "5s")
-        await jobs.schedule("often", "5s", schedule="@every 2s", repeats=3, data={"n": [1, "x"]}, max_retries=4)
-        await jobs.schedule("once", "7s")
-        await jobs.schedule("once", "9s", overwrite=False)
-        await jobs.schedule("gone", "1s")
-        await jobs.delete("gone")
-        await jobs.delete("never")
-
-    run(sidecar, story)
+async def test_a_job_is_scheduled_replaced_or_left_and_deleted(sidecar, jobs):
+    await jobs.schedule("once", "5s")
+    await jobs.schedule("often", "5s", schedule="@every 2s", repeats=3, data={"n": [1, "x"]}, max_retries=4)
+    await jobs.schedule("once", "7s")
+    await jobs.schedule("once", "9s", overwrite=False)
+    await jobs.schedule("gone", "1s")
+    await jobs.delete("gone")
+    await jobs.delete("never")
     assert sidecar.jobs == {
         "once": {"name": "once", "dueTime": "7s", "data": None, "failurePolicy": {"constant": {"interval": "1s"}}},
         "often": {
@@ -42,12 +33,9 @@ def test_a_job_is_scheduled_replaced_or_left_and_deleted(sidecar):
     }
 
 
-def test_a_scheduler_that_is_down_is_named(sidecar):
+async def test_a_scheduler_that_is_down_is_named(sidecar, jobs):
     sidecar.refuse = lambda *_: (grpc.StatusCode.INTERNAL, "cron is closed")
 
-    async def story(jobs):
-        with pytest.raises(Unavailable) as raised:
-            await jobs.schedule("once", "5s")
-        assert (raised.value.status, raised.value.dependency) == (503, "Dapr scheduler")
-
-    run(sidecar, story)
+    with pytest.raises(Unavailable) as raised:
+        await jobs.schedule("once", "5s")
+    assert (raised.value.status, raised.value.dependency) == (503, "Dapr scheduler")

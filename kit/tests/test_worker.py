@@ -11,10 +11,9 @@ from google.protobuf.wrappers_pb2 import StringValue
 from kit.engine import worker
 from kit.engine.worker import Worker, running
 from kit.sidecar.unavailable import Unavailable
-from kit.tests.engine_lab import Greeting, async_test, greet, greeting, lab, until
+from kit.tests.engine_lab import Greeting, greet, greeting, lab, until
 
 
-@async_test
 async def test_a_workflow_runs_and_its_activity_runs_on_the_services_loop():
     async with lab(dapr_api_token="s3cret") as at:
         await at.start()
@@ -26,20 +25,17 @@ async def test_a_workflow_runs_and_its_activity_runs_on_the_services_loop():
         assert json.loads(state.serialized_output)["answer"] == {"to": "you"}
 
 
-@async_test
-async def test_the_worker_reconnects_and_workflows_continue():
-    async with lab() as at:
-        await at.start()
-        (before,) = at.engine.workers
-        async with at.worker.disconnected():
-            await until(lambda: at.engine.connected() == 0)
-            at.engine.deliver("one", eventRaised={"name": "Answer", "input": StringValue(value='"meanwhile"')})
-        await until(lambda: at.engine.workers and at.engine.workers[0] is not before)
-        state = await at.instances.wait("one", 5)
-        assert json.loads(state.serialized_output)["answer"] == "meanwhile"
+async def test_the_worker_reconnects_and_workflows_continue(at):
+    await at.start()
+    (before,) = at.engine.workers
+    async with at.worker.disconnected():
+        await until(lambda: at.engine.connected() == 0)
+        at.engine.deliver("one", eventRaised={"name": "Answer", "input": StringValue(value='"meanwhile"')})
+    await until(lambda: at.engine.workers and at.engine.workers[0] is not before)
+    state = await at.instances.wait("one", 5)
+    assert json.loads(state.serialized_output)["answer"] == "meanwhile"
 
 
-@async_test
 async def test_a_worker_starts_before_its_sidecar_and_can_be_stopped_until_then():
     async with lab(connect=False) as at:
         without = at.settings.model_copy(update={"dapr_grpc_port": 1})
@@ -49,7 +45,6 @@ async def test_a_worker_starts_before_its_sidecar_and_can_be_stopped_until_then(
         assert not worker.connected
 
 
-@async_test
 async def test_a_stop_in_the_first_moments_takes_effect():
     async with lab(connect=False) as at:
         for _ in range(3):
@@ -61,7 +56,6 @@ async def test_a_stop_in_the_first_moments_takes_effect():
         await until(lambda: gc.collect() >= 0 and at.engine.connected() == 0)
 
 
-@async_test
 async def test_watches_end_with_the_worker():
     ended = []
 
@@ -76,7 +70,6 @@ async def test_watches_end_with_the_worker():
     assert ended == [True]
 
 
-@async_test
 async def test_a_watch_that_fails_is_reported():
     async def watch() -> None:
         raise LookupError("a defect")
@@ -88,7 +81,6 @@ async def test_a_watch_that_fails_is_reported():
         assert not at.worker.connected
 
 
-@async_test
 async def test_the_reason_why_an_activity_failed_is_in_the_log(caplog):
     async def fails(_: Greeting) -> None:
         raise Unavailable(503, "kitchen", "kitchen cannot be reached.", "ERR_DIRECT_INVOKE", "dial tcp 10.0.0.7")

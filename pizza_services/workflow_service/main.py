@@ -13,7 +13,9 @@ from kit.engine.context import traceparent_of
 from kit.engine.health import check_worker
 from messages import instance_of
 from models import Accepted, CancelRequest, Order, OrderIdPath, OrderRef, OrderState, Validation
-from orders import refusals
+from orders import refusals, steer
+from orders.show import show
+from orders.start import start
 from settings import Settings
 from wiring import Services, open_services
 
@@ -32,47 +34,47 @@ router = APIRouter()
 @router.post("/start-order", status_code=202, responses=ERRORS)
 async def start_order(order: Order, services: ServicesDep, trace: Trace = None) -> Accepted:
     """Start the order's workflow, once: a second start, while it runs or after it has ended, is a conflict."""
-    await services.start.start(order, traceparent_of(trace))
+    await start(services, order, traceparent_of(trace))
     return _accepted(order.order_id, "start")
 
 
 @router.get("/orders/{order_id}", response_model_exclude_none=True, responses=ERRORS)
 async def show_order(order_id: OrderIdPath, services: ServicesDep) -> OrderState:
     """Return the order's state and its timeline."""
-    return await services.show.show(order_id)
+    return show(await services.standings.of(order_id))
 
 
 @router.post("/get-order", response_model_exclude_none=True, responses=ERRORS)
 async def get_order(order: OrderRef, services: ServicesDep) -> OrderState:
     """Return the same as GET /orders/{order_id}. Courses teach this form."""
-    return await services.show.show(order.order_id)
+    return show(await services.standings.of(order.order_id))
 
 
 @router.post("/pause-order", status_code=202, responses=ERRORS)
 async def pause_order(order: OrderRef, services: ServicesDep) -> Accepted:
     """Pause an order: its present step is finished, the next does not begin."""
-    await services.steer.pause(order.order_id)
+    await steer.pause(services, order.order_id)
     return _accepted(order.order_id, "pause")
 
 
 @router.post("/resume-order", status_code=202, responses=ERRORS)
 async def resume_order(order: OrderRef, services: ServicesDep) -> Accepted:
     """Resume a paused order."""
-    await services.steer.resume(order.order_id)
+    await steer.resume(services, order.order_id)
     return _accepted(order.order_id, "resume")
 
 
 @router.post("/cancel-order", status_code=202, responses=ERRORS)
 async def cancel_order(cancellation: CancelRequest, services: ServicesDep) -> Accepted:
     """Cancel an order at any step before its delivery, and compensate the steps that were done."""
-    await services.steer.cancel(cancellation)
+    await steer.cancel(services, cancellation)
     return _accepted(cancellation.order_id, "cancel")
 
 
 @router.post("/validate-pizza", status_code=202, responses=ERRORS)
 async def validate_pizza(validation: Validation, services: ServicesDep) -> Accepted:
     """Approve or reject the pizza that waits for a verdict."""
-    await services.steer.validate(validation)
+    await steer.validate(services, validation)
     return _accepted(validation.order_id, "approve" if validation.verdict else "reject")
 
 

@@ -100,7 +100,7 @@ class OrderRun(Statuses):
                 yield from self._call(activity, self._step_input(attempt))
             except TaskFailedError as error:
                 # The others must be compensated all the same.
-                self._not_compensated.append(f"not compensated: {activity}: {_words(error)}")
+                self._not_compensated.append(f"not compensated: {activity}: {reason_of(error)}")
 
     def end(self, status: Status, reason: str | None = None, **more: Any) -> Steps:
         """Give the order its final status, publish it and those not yet published, and return the workflow's output."""
@@ -148,10 +148,6 @@ class OrderRun(Statuses):
         return result.answer
 
 
-def reason_of(error: TaskFailedError, step: str) -> str:
-    """Return why a step failed, for the result of the order."""
-    return f"{step} failed: {_words(error)}"
-
-
-def _words(error: TaskFailedError) -> str:
+def reason_of(error: TaskFailedError) -> str:
+    """Return why an activity failed, for the result of the order."""
     return error.details.message[:300]

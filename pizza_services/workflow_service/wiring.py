@@ -14,10 +14,7 @@ from kit.engine.worker_lockout import WorkerLockout
 from kit.sidecar.client import SdkClient
 from kit.sidecar.invoke import Invoker
 from kit.sidecar.jobs import Jobs
-from orders.show import Show
 from orders.standing import Standings
-from orders.start import Start
-from orders.steer import Steer
 from records.claims import Claims
 from records.order_book import OrderBook
 from records.pauses import Pauses
@@ -31,11 +28,14 @@ from workflow import WORKFLOWS
 
 @dataclass(frozen=True)
 class Services:
-    """The collaborators of the routes."""
+    """What the routes use."""
 
-    start: Start
-    show: Show
-    steer: Steer
+    instances: Instances
+    claims: Claims
+    standings: Standings
+    pauses: Pauses
+    verdicts: Verdicts
+    compensations: Compensations
     watchdog: Watchdog
 
 
@@ -61,9 +61,4 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession) -> A
             settings, Jobs(sdk, seconds), instances, claims, verdicts, standings, compensations, stalled_engine
         )
         async with running(worker, stalled_engine.watch, lockout.watch):
-            yield Services(
-                Start(instances, claims, standings, watchdog),
-                Show(standings),
-                Steer(instances, claims, standings, pauses, verdicts, compensations),
-                watchdog,
-            )
+            yield Services(instances, claims, standings, pauses, verdicts, compensations, watchdog)

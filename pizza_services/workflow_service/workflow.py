@@ -40,7 +40,7 @@ def pizza_workflow(ctx: Context, order: OrderInput) -> Steps:
     except OrderEnded as end:
         status, reason = end.status, str(end)
     except TaskFailedError as error:
-        status, reason = "failed", reason_of(error, run.step)
+        status, reason = "failed", f"{run.step} failed: {reason_of(error)}"
 
     yield from run.compensate(*run.compensations)
     return (yield from run.end(status, reason))

@@ -10,28 +10,21 @@ from kit.sidecar.unavailable import Unavailable
 from messages import Progress, instance_of
 from models import OrderState, StatusEntry
 from orders import refusals
-from orders.standing import Position, Standing, Standings, progress_in
+from orders.standing import Position, Standing, progress_in
 from records.order_book import Entry
 
 
-class Show:
-    """Show orders. Raise Refused for one that is unknown or deleted."""
-
-    def __init__(self, standings: Standings) -> None:
-        self._standings = standings
-
-    async def show(self, order_id: str) -> OrderState:
-        """Return the state of an order."""
-        position = await self._standings.of(order_id)
-        if position.state is None or position.standing in (Standing.DELETED, Standing.CLAIMED):
-            return _from_book(position)
-        progress, compensation = position.progress, position.compensation
-        if compensation and compensation.state and compensation.is_of(progress.run):
-            compensated = progress_in(order_id, compensation.state)
-            compensated.timeline = progress.timeline + compensated.timeline
-            return _from_workflow(compensated, compensation.instance_id, compensation.state)
-        continues = position.standing is Standing.RESTARTING
-        return _from_workflow(progress, instance_of(order_id), position.state, continues=continues)
+def show(position: Position) -> OrderState:
+    """Return the state of an order. Raise Refused for one that is unknown or deleted."""
+    if position.state is None or position.standing in (Standing.DELETED, Standing.CLAIMED):
+        return _from_book(position)
+    order_id, progress, compensation = position.order_id, position.progress, position.compensation
+    if compensation and compensation.state and compensation.is_of(progress.run):
+        compensated = progress_in(order_id, compensation.state)
+        compensated.timeline = progress.timeline + compensated.timeline
+        return _from_workflow(compensated, compensation.instance_id, compensation.state)
+    continues = position.standing is Standing.RESTARTING
+    return _from_workflow(progress, instance_of(order_id), position.state, continues=continues)
 
 
 def _from_workflow(

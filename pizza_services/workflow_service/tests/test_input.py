@@ -71,8 +71,9 @@ def test_every_route_refuses_a_bad_id(client, route, body):
 
 
 @pytest.mark.parametrize("order_id", ["a%20b", "x" * 65, "a%7C%7Cb", "%27"])
-def test_a_bad_id_in_the_path_is_refused(client, order_id):
-    answer = client.get(f"/orders/{order_id}")
+@pytest.mark.parametrize(("method", "path"), [("GET", "/orders/"), ("POST", "/job/watch-")])
+def test_a_bad_id_in_the_path_is_refused(client, method, path, order_id):
+    answer = client.request(method, f"{path}{order_id}")
     assert [error["field"] for error in answer.json()["errors"]] == ["order_id"]
 
 

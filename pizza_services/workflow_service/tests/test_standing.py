@@ -21,6 +21,8 @@ TABLE = {
     "ENDED":        "FINISHED 200    FINISHED FINISHED FINISHED FINISHED FINISHED    unwatch",
     "COMPENSATED":  "FINISHED 200    FINISHED FINISHED FINISHED FINISHED FINISHED    unwatch",
     "PURGED":       "FINISHED 200    FINISHED FINISHED FINISHED FINISHED FINISHED    unwatch",
+    "PURGED_UNPUBLISHED": "FINISHED 200 FINISHED FINISHED FINISHED FINISHED FINISHED unwatch",
+    "ENDED_RUN_AFTER_A_DELETED_ONE": "FINISHED 200 FINISHED FINISHED FINISHED FINISHED FINISHED unwatch",
     "LOST":         "E       200     E        E        E        202      E           compensate",
     "LOST_ENDED":   "FINISHED 200    FINISHED FINISHED FINISHED FINISHED FINISHED    unwatch",
     "LOST_ENDED_UNPUBLISHED": "FINISHED 200 FINISHED FINISHED FINISHED FINISHED FINISHED unwatch",
@@ -61,7 +63,6 @@ def bring_to(standing, ada, sidecar):
 
 def bring_on_to(standing, ada, sidecar):
     """Bring a waiting order to this standing."""
-    run = sidecar.claim["run"]
     match standing:
         case "CLAIMED":
             sidecar.engine.purge(WORKFLOW)
@@ -79,16 +80,10 @@ def bring_on_to(standing, ada, sidecar):
         case "COMPENSATED":
             ada.cancel(force=True)
             ada.until_ended()
-        case "ENDED" | "PURGED" | "DELETED" | "DELETED_PURGED":
-            ada.cancel()
-            ada.until_ended()
-            sidecar.peers.know("cancelled", run, final=True)
-            if "DELETED" in standing:
-                sidecar.peers.delete(run)
-            if "PURGED" in standing:
-                sidecar.engine.purge(WORKFLOW)
         case _ if "LOST" in standing:
             lose(ada, sidecar, standing)
+        case _ if standing != "RUNNING":
+            end(ada, sidecar, standing)
 
 
 def hold_the_end(ada, sidecar):
@@ -99,6 +94,24 @@ def hold_the_end(ada, sidecar):
     sidecar.publishes.clear()
     sidecar.peers.release()
     ada.until("delivered")
+
+
+def end(ada, sidecar, standing):
+    """Bring a waiting order to its end, and to what may follow."""
+    run = sidecar.claim["run"]
+    ada.cancel()
+    ada.until_ended()
+    match standing:
+        case "PURGED":
+            sidecar.peers.know("cancelled", run, final=True)
+        case "PURGED_UNPUBLISHED":
+            sidecar.peers.know("cooking", run)
+        case "DELETED" | "DELETED_PURGED":
+            sidecar.peers.delete(run)
+        case "ENDED_RUN_AFTER_A_DELETED_ONE":
+            sidecar.peers.delete("older")
+    if "PURGED" in standing:
+        sidecar.engine.purge(WORKFLOW)
 
 
 def lose(ada, sidecar, standing):

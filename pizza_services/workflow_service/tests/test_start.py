@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import COMPENSATION, ORDER, WORKFLOW, Customer
+from conftest import ORDER, WORKFLOW, Customer
 from other_services import DOWN
 
 from kit.fakes.waiting import eventually
@@ -48,26 +48,6 @@ def test_a_deleted_order_may_be_started_again_as_a_new_run(ada, sidecar, purged,
     assert second != first
     assert sidecar.peers.calls[-1][2]["run"] == second
     assert len({event["id"] for event in sidecar.published()}) == len(sidecar.published())
-
-
-def test_an_order_that_was_deleted_before_is_not_taken_for_this_run(ada, client, sidecar):
-    ada.be_delivered()
-    sidecar.peers.delete("older")
-    assert code_of(start(client)) == (409, "ORDER_FINISHED")
-
-
-@pytest.mark.parametrize("end", ["delivered", "cancelled", "by force"])
-def test_a_purged_order_is_finished_also_if_pizza_order_never_received_its_end(ada, client, sidecar, end):
-    if end == "delivered":
-        ada.be_delivered()
-    else:
-        ada.order_and_wait()
-        ada.cancel(force=end == "by force")
-        ada.until_ended()
-    sidecar.peers.know("cooking", sidecar.claim["run"])
-    for instance_id in {WORKFLOW, COMPENSATION} & set(sidecar.engine.instances):
-        sidecar.engine.purge(instance_id)
-    assert code_of(start(client)) == (409, "ORDER_FINISHED")
 
 
 def test_an_order_is_finished_also_if_its_end_could_not_be_published(serve, ada, sidecar):

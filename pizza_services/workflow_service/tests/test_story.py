@@ -215,12 +215,3 @@ def test_the_services_see_the_trace_of_the_request_if_it_is_valid(client, ada, s
     ada.until("pending_validation")
     headers = [call.headers.get("traceparent") for call in sidecar.dapr.invoked]
     assert {*headers, *(event.get("traceparent") for event in sidecar.published())} == {trace if is_valid else None}
-
-
-def test_many_orders_at_once(client, sidecar):
-    for number in range(20):
-        order = {**ORDER, "order_id": f"o{number}"}
-        assert client.post("/start-order", json=order).status_code == 202
-    for number in range(20):
-        eventually(lambda path=f"/orders/o{number}": client.get(path).json()["status"] == "pending_validation")
-    assert sorted(sidecar.peers.asked()) == ["cook"] * 20 + ["order"] * 20

@@ -41,7 +41,7 @@ def greet(shell: LabShell) -> int:
         return 0
 
 
-def test_up_status_down(shell):
+def test_up_status_logs_doctor_down(shell):
     up = shell.run("up", "invocation", "--detach", env={"COLUMNS": "60"})
     assert up.returncode == 0, up.stdout + up.stderr
     for app in runfile.select(runfile.read_apps(shell.stack), ["invocation"]):
@@ -63,6 +63,14 @@ def test_up_status_down(shell):
     assert set(below) == {"redis", "placement", "scheduler"}
     assert all(row["ours"] and psutil.pid_exists(row["pid"]) for row in below.values())
 
+    logs = shell.run("logs", "callee-app")
+    assert logs.returncode == 0
+    assert logs.stdout.strip()
+    assert "callee-app" in shell.run("logs", "callee-app", "--sidecar").stdout
+    examined = json.loads(shell.run("doctor", "--json").stdout)
+    assert {row["state"] for row in examined} <= {"ok", "note"}
+    assert any("Dapr runtime" in row["what"] and "1.18.1" in row["found"] for row in examined)
+
     second = shell.run("up", "invocation")
     assert second.returncode == 1
     assert "run already" in second.stderr
@@ -76,18 +84,6 @@ def test_up_status_down(shell):
     assert "Nothing" in again.stdout
 
 
-def test_ctrl_c_stops_all_of_it(shell):
-    with shell.foreground("up", "invocation") as up:
-        assert up.wait_for("Ctrl-C stops all", 90)
-        assert greet(shell) == 200
-        up.process.send_signal(signal.SIGINT)
-        assert up.process.wait(40) == 130
-        text = up.text()
-    order = [text.index(f"stopping {what}") for what in ("apps: callee-app, callee-grpc-app", "sidecars", "placement")]
-    assert order == sorted(order)
-    shell.assert_nothing_left()
-
-
 def test_ctrl_c_while_it_comes_up(shell):
     with shell.foreground("up", "invocation") as up:
         assert wait_until(lambda: any(one.kind == "sidecar" for one in processes.find(shell.stack)), 60, 0.05)
@@ -96,18 +92,12 @@ def test_ctrl_c_while_it_comes_up(shell):
     shell.assert_nothing_left()
 
 
-def test_kill_9_of_labctl_then_down(shell):
+def test_kill_9_of_labctl_and_of_the_dapr_cli_then_down(shell):
     with shell.foreground("up", "invocation") as up:
         assert up.wait_for("Ctrl-C stops all", 90)
         up.process.kill()
         up.process.wait(10)
     assert greet(shell) == 200, "the apps outlive labctl"
-    assert shell.run("down").returncode == 0
-    shell.assert_nothing_left()
-
-
-def test_kill_9_of_the_dapr_cli_then_down(shell):
-    assert shell.run("up", "invocation", "--detach").returncode == 0
     for one in processes.find(shell.stack):
         if one.kind == "cli":
             one.process.kill()
@@ -139,18 +129,12 @@ def test_a_held_port_is_one_sentence(shell):
     shell.assert_nothing_left()
 
 
-def test_an_app_that_cannot_start_is_named_with_its_log(shell):
-    up = shell.run("up", "invocation", env={"MAX_FAILS_BEFORE_SUCCESS": "plenty"})
-    assert up.returncode == 1
-    assert "callee-app" in up.stderr
-    assert "max_fails_before_success" in up.stderr.lower(), "the last lines of its log"
-    shell.assert_nothing_left()
-
-
-def test_an_app_that_cannot_start_under_serve_leaves_the_ports_to_the_next(shell):
-    served = shell.run("serve", "callee-app", env={"MAX_FAILS_BEFORE_SUCCESS": "plenty"})
-    assert served.returncode == 1
-    assert "max_fails_before_success" in served.stderr.lower()
+@pytest.mark.parametrize("command", [("up", "invocation"), ("serve", "callee-app")])
+def test_an_app_that_cannot_start_is_named_with_its_log_and_leaves_nothing(shell, command):
+    failed = shell.run(*command, env={"MAX_FAILS_BEFORE_SUCCESS": "plenty"})
+    assert failed.returncode == 1
+    assert "callee-app" in failed.stderr
+    assert "max_fails_before_success" in failed.stderr.lower(), "the last lines of its log"
     shell.assert_nothing_left()
 
 
@@ -167,7 +151,7 @@ def test_a_crash_of_one_app_ends_up_with_its_name(shell):
     shell.assert_nothing_left()
 
 
-def test_what_ends_of_dapr_is_started_again(shell):
+def test_what_ends_of_dapr_is_restarted_until_ctrl_c_stops_all(shell):
     with shell.foreground("up", "invocation") as up:
         assert up.wait_for("Ctrl-C stops all", 90)
         victims = [("sidecar", "caller-app", "caller-app's sidecar"), ("infrastructure", "placement", "placement")]
@@ -179,6 +163,9 @@ def test_what_ends_of_dapr_is_started_again(shell):
         assert greet(shell) == 200
         up.process.send_signal(signal.SIGINT)
         assert up.process.wait(40) == 130
+        text = up.text()
+    order = [text.index(f"stopping {what}") for what in ("apps: callee-app, callee-grpc-app", "sidecars", "placement")]
+    assert order == sorted(order)
     shell.assert_nothing_left()
 
 
@@ -228,17 +215,6 @@ def test_mistakes_are_answered_with_a_sentence(shell, arguments, words):
     assert "Traceback" not in answer.stderr
 
 
-def test_logs_and_doctor(shell):
-    assert shell.run("up", "invocation", "--detach").returncode == 0
-    logs = shell.run("logs", "callee-app")
-    assert logs.returncode == 0
-    assert logs.stdout.strip()
-    assert "callee-app" in shell.run("logs", "callee-app", "--sidecar").stdout
-    rows = json.loads(shell.run("doctor", "--json").stdout)
-    assert {row["state"] for row in rows} <= {"ok", "note"}
-    assert any("Dapr runtime" in row["what"] and "1.18.1" in row["found"] for row in rows)
-
-
 @contextmanager
 def plain_dapr_run(shell: LabShell, apps: list[App], *arguments: str) -> Iterator[str]:
     """Type `dapr run` with these arguments, beside the infrastructure of `dapr init`; then press Ctrl-C."""
@@ -255,7 +231,7 @@ def plain_dapr_run(shell: LabShell, apps: list[App], *arguments: str) -> Iterato
         finally:
             os.killpg(cli.pid, signal.SIGINT)
             # The CLI ignores it now and then, and ./lab down would not know the processes that it started.
-            wait_until(lambda: run.process.poll() is not None, 30)
+            wait_until(lambda: run.process.poll() is not None, 10)
             processes.end([*started, cli], grace=10)
     assert wait_until(lambda: not any(processes.answers(port) for app in apps for port in app.ports.values()), 20)
 
@@ -287,8 +263,3 @@ def test_plain_dapr_run_of_the_pizza_lab_alone(shell, monkeypatch):
         assert wait_until(lambda: status() == "pending_validation", 60)
         assert httpx.post(f"{url}/validate-pizza", json={"order_id": order_id, "approved": True}).status_code == 202
         assert wait_until(lambda: status() == "delivered", 60)
-
-
-def test_every_path_in_the_root_run_file_exists():
-    for app in runfile.read_apps(Stack()):
-        assert (app.folder / app.entry["command"][2].split()[1]).exists()

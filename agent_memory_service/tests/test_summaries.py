@@ -9,7 +9,7 @@ from dapr.proto.runtime.v1 import ai_pb2
 
 from kit.fakes.model import ModelServer, running_model
 from kit.fakes.waiting import eventually
-from summaries.summarizer import topic
+from summaries.offline import topic
 
 
 def summary(client, user_id="ada"):

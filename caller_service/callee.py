@@ -12,7 +12,6 @@ from yarl import URL
 
 from answers import Answer, Answers
 from kit.sidecar.client import SdkClient
-from kit.sidecar.ready import check_ready
 from kit.sidecar.unavailable import sidecar_down, too_slow
 from models import Via
 from protos.greeter_pb2 import GreetRequest
@@ -58,10 +57,6 @@ class Callee:
             raise too_slow(self._greeters_answers.app_id if via is Via.grpc else self._answers.app_id, limit) from error
         except aiohttp.ClientError as error:
             raise sidecar_down(error) from error
-
-    async def check_sidecar(self) -> None:
-        """Return when the sidecar can carry calls out; raise Unavailable when it cannot."""
-        await check_ready(self._session, self._settings.dapr_http_port)
 
     async def _by_url(self, name: str, headers: Mapping[str, str]) -> Answer:
         return await self._get(f"/v1.0/invoke/{self._answers.app_id}/method{greet_path(name)}", headers)

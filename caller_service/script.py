@@ -5,8 +5,11 @@ import json
 import sys
 from uuid import uuid4
 
+import aiohttp
+
 from callee import Callee, connected
 from kit.edge.service import session_for
+from kit.sidecar.ready import check_ready
 from kit.sidecar.unavailable import Unavailable
 from models import Via
 from settings import Settings
@@ -15,7 +18,7 @@ from settings import Settings
 async def run(settings: Settings) -> None:
     """Call callee and print each answer; exit with a sentence and status 1 if a call fails."""
     async with session_for(settings) as session, connected(settings, session) as callee:
-        await _wait_for_sidecar(callee, settings.sidecar_wait_seconds)
+        await _wait_for_sidecar(session, settings)
         if not settings.test_retry:
             print("Response from callee:", await _greeting(callee, "Dapr User"), flush=True)
             return
@@ -33,12 +36,12 @@ async def _greeting(callee: Callee, name: str) -> str:
     return json.dumps({"message": answer.message}, ensure_ascii=False)
 
 
-async def _wait_for_sidecar(callee: Callee, seconds: float) -> None:
+async def _wait_for_sidecar(session: aiohttp.ClientSession, settings: Settings) -> None:
     # `dapr run` starts the sidecar and the app at the same time.
-    deadline = asyncio.get_running_loop().time() + seconds
+    deadline = asyncio.get_running_loop().time() + settings.sidecar_wait_seconds
     while True:
         try:
-            return await callee.check_sidecar()
+            return await check_ready(session, settings.dapr_http_port)
         except Unavailable as error:
             if asyncio.get_running_loop().time() >= deadline:
                 sys.exit(f"{error} Start this script with `dapr run`.")

@@ -1,7 +1,5 @@
 """Every error is a problem with a request id."""
 
-from settings import Settings
-
 
 def test_errors_of_the_routing_have_a_request_id_too(client):
     for answer, status in ((client.get("/nothing"), 404), (client.post("/call-greet/Ada"), 405)):
@@ -13,8 +11,3 @@ def test_the_welcome_names_the_main_routes_and_needs_no_app_token(serve):
     answer = serve(app_api_token="s3cret").get("/")
     assert answer.status_code == 200
     assert all(route in answer.json()["message"] for route in ("/call-greet/{name}", "/docs", "/healthz", "/readyz"))
-
-
-def test_the_time_limit_outlasts_the_retries_it_waits_for():
-    # 4 attempts of up to 3 s, and 3 pauses of 5 s between them: myRetryPolicy.
-    assert Settings(_env_file=None).call_timeout_seconds > 4 * 3 + 3 * 5

@@ -132,7 +132,7 @@ def demo(
 def bench(
     name: Annotated[str, typer.Argument(help="invocation, jobs, chat, pizza, or up")],
     json_: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
-    seconds: Annotated[float, typer.Option("--seconds", help="Seconds to measure each row.")] = 6.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Seconds to measure each row.")] = 6.0,
     full: Annotated[bool, typer.Option("--full", help="Also the long rows.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 when a target is missed.")] = False,
     plot: Annotated[
@@ -152,7 +152,7 @@ def bench(
 def chaos(
     lab: Annotated[str, typer.Argument(help="pizza")],
     orders: Annotated[
-        int, typer.Option("--orders", help="Number of orders placed while every process is killed in turn.")
+        int, typer.Option("--orders", min=1, help="Number of orders placed while every process is killed in turn.")
     ] = 50,
     seed: Annotated[int, typer.Option("--seed", help="Decides the order of the kills and what the customers do.")] = 1,
 ) -> None:

@@ -109,6 +109,10 @@ def write_copy(
         common["placementHostAddress"] = f"127.0.0.1:{stack.ports['placement']}"
         common["schedulerHostAddress"] = f"127.0.0.1:{stack.ports['scheduler']}"
     document["apps"] = [_entry(stack, app, without_app, env or {}) for app in apps]
+    return _write(stack, name, document)
+
+
+def _write(stack: Stack, name: str, document: dict[str, Any]) -> Path:
     path = stack.state / "run" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(document, sort_keys=False))
@@ -148,10 +152,7 @@ def stack_config(stack: Stack, source: Path | None = None) -> Path:
     # Traces of tests and benches must not reach a user's own Zipkin.
     zipkin = document["spec"]["tracing"]["zipkin"]
     zipkin["endpointAddress"] = zipkin["endpointAddress"].replace(f":{ZIPKIN}/", f":{ZIPKIN + stack.offset}/")
-    path = stack.state / "run" / source.name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
-    return path
+    return _write(stack, source.name, document)
 
 
 def stack_resources(stack: Stack, folders: Sequence[Path], name: str) -> Path:

@@ -4,11 +4,10 @@
     |---|---|---|
     | `dapr_run` | the limit: bare `dapr run -f` of the same apps, until all are ready | Redis and control plane run |
     | `lab_up` | the command `./lab up invocation --detach`, from its start to its end | the same ones run |
-    | `lab_up_from_nothing` | the same command | not running; for the reader, no target |
 
-The start is warm: runtime, environments and disk caches are there. The first two rows use the same running Redis and
-control plane, as bare `dapr run` needs them. Ready means the same in all three: the sidecar is healthy, and the app
-reports that it is ready. The rows are measured in turn, in several rounds. A figure is the median.
+The start is warm: runtime, environments and disk caches are there. Both rows use the same running Redis and
+control plane, as bare `dapr run` needs them. Ready means the same in both: the sidecar is healthy, and the app reports
+that it is ready. The rows are measured in turn, in several rounds. A figure is the median.
 """
 
 from __future__ import annotations
@@ -42,7 +41,6 @@ def measure(stack: Stack, console: Console, _seconds: float, _full: bool) -> Res
     ways: dict[str, Callable[[], float]] = {
         LIMIT: lambda: _bare(stack, apps),
         "lab_up": lambda: _lab_up(stack),
-        "lab_up_from_nothing": lambda: _lab_up(stack),
     }
     took: dict[str, list[float]] = {name: [] for name in ways}
     # The first start may have to make something, and is not measured.
@@ -50,10 +48,7 @@ def measure(stack: Stack, console: Console, _seconds: float, _full: bool) -> Res
     for number in range(1, ROUNDS + 1):
         with steps.step(f"round {number} of {ROUNDS}", total=len(ways)) as advance:
             for name, start in ways.items():
-                if name == "lab_up_from_nothing":
-                    lifecycle.down(stack)
-                else:
-                    _stop_apps(stack)
+                _stop_apps(stack)
                 took[name].append(start())
                 advance()
     return result(took)

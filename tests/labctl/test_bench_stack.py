@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from labctl import bench, runfile
 from labctl.bench import baselines, load
 from labctl.errors import LabError
 from labctl.make import setup
-from labctl.progress import Steps
 from labctl.stack import TEST_OFFSET, Stack
 
 
@@ -81,28 +79,3 @@ def test_the_baseline_runs_on_the_versions_of_caller() -> None:
     pins = [line for line in caller.splitlines() if "==" in line and not line.startswith(("#", " "))]
     assert pins
     assert [line for line in pins if line not in baseline] == []
-
-
-@pytest.mark.parametrize(
-    ("client", "transport"),
-    [("", "AsyncHTTPTransport"), ("httpx", "AsyncHTTPTransport"), ("httpx-aiohttp", "AiohttpTransport")],
-)
-def test_the_taught_caller_is_caller_but_for_its_client(client: str, transport: str) -> None:
-    """It takes caller's place by the name of a method, so that a change of caller's must not pass it by."""
-    folder = baselines.FOLDER
-    setup.set_up_environments(runfile.read_apps(Stack(), baselines.RUN_FILE), Steps(Console(file=io.StringIO())))
-    code = """if True:
-        import asyncio, taught_caller
-        from taught_caller import main
-        assert taught_caller.app is main.app
-        async def used():
-            async with main.lifespan(main.app) as state:
-                async with state["callee"]._client() as client:
-                    return type(state["callee"]).__name__, type(client._transport).__name__
-        main.app.state.session = None
-        print(*asyncio.run(used()))
-    """
-    command = [str(folder / ".venv/bin/python"), "-c", code]
-    environment = {"PYTHONPATH": str(folder.parents[1] / "caller_service"), "CLIENT": client}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout == f"TaughtCallee {transport}\n", done.stdout + done.stderr

@@ -60,5 +60,5 @@ def test_orders_are_compared_with_the_taught_form_at_sixteen_and_alone() -> None
 
 
 def test_a_start_is_compared_with_bare_dapr_run() -> None:
-    took = {"dapr_run": [4.0, 4.0, 5.0], "lab_up": [4.4, 4.4, 9.0], "lab_up_from_nothing": [6.0, 6.0, 6.0]}
+    took = {"dapr_run": [4.0, 4.0, 5.0], "lab_up": [4.4, 4.4, 9.0]}
     assert targets(up.result(took)) == {"./lab up to bare dapr run -f": (1.1, 1.2, True)}

@@ -8,23 +8,13 @@ from pathlib import Path
 from rich.console import Console
 
 from labctl import runfile, second_try
-from labctl.make import redis_server, setup, uv
+from labctl.make import redis_server, setup
 from labctl.make import runtime as dapr
 from labctl.progress import Steps
 from labctl.stack import HOME, ROOT, TEST_OFFSET, Stack
 
 ENVIRONMENT = HOME / "test-venv"
 KIT = ROOT / "kit"
-
-
-def ensure_environment(steps: Steps) -> Path:
-    """Make the environment of tests/ from requirements-dev.txt if it is missing, and return its python."""
-    lock = ROOT / "requirements-dev.txt"
-    with setup.checkout_lock("test-environment"):
-        if not uv.is_made(ENVIRONMENT, lock):
-            with steps.step("tests/: its Python environment"):
-                uv.make(ENVIRONMENT, lock)
-    return ENVIRONMENT / "bin" / "python"
 
 
 def run(
@@ -40,7 +30,7 @@ def run(
     steps = Steps(console)
     stack = Stack("test", TEST_OFFSET)
     apps = runfile.select(runfile.read_apps(stack), labs)
-    python = ensure_environment(steps)
+    python = setup.make_environment(ROOT, steps, ENVIRONMENT)
     if house_only:
         command = [str(python), "-m", "pytest", "tests/house", "--ignore=tests/house/test_copied_out.py", "-n", "3"]
         return second_try.call([*command, *pytest_options], ROOT)

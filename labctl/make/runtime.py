@@ -9,7 +9,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from labctl.errors import LabError
 from labctl.make import build, installed
 from labctl.progress import Steps
 from labctl.stack import HOME
@@ -66,8 +65,7 @@ def ensure(steps: Steps, *, own: bool = False, from_source: bool = False) -> Run
         if pinned() is None or (from_source and installed.origin() != "built from source"):
             _make(steps, from_source)
         runtime = pinned()
-    if runtime is None:
-        raise LabError("The runtime was made, but its pins do not match: run ./lab setup again.")
+    assert runtime
     return runtime
 
 

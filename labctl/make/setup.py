@@ -63,14 +63,16 @@ def set_up_environments(apps: Sequence[App], steps: Steps) -> None:
             made.result()
 
 
-def make_environment(folder: Path, steps: Steps) -> None:
-    lock = folder / "requirements-dev.txt"
-    # Outside the service's folder, which holds only what the service needs.
-    held = checkout_lock(f"{folder.relative_to(ROOT).as_posix().replace('/', '-')}-environment")
-    with held:
-        if not uv.is_made(folder / ".venv", lock):
-            with steps.step(f"{folder.relative_to(ROOT)}: its Python environment"):
-                uv.make(folder / ".venv", lock)
+def make_environment(folder: Path, steps: Steps, environment: Path | None = None) -> Path:
+    """Make an environment from a folder's lock if it is missing or stale: .venv by default. Return its interpreter."""
+    lock, environment = folder / "requirements-dev.txt", environment or folder / ".venv"
+    name = "tests" if folder == ROOT else folder.relative_to(ROOT).as_posix()
+    # The lock is outside the service's folder, which holds only what the service needs.
+    with checkout_lock(f"{name.replace('/', '-')}-environment"):
+        if not uv.is_made(environment, lock):
+            with steps.step(f"{name}: its Python environment"):
+                uv.make(environment, lock)
+    return environment / "bin" / "python"
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -60,12 +61,11 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
     """
     if name in {one.name for one in look(stack)}:
         return False
-    for label in (one for one in stack.ports if one == name or one.startswith(f"{name}-")):
-        if who := processes.holder(stack.ports[label]):
-            raise LabError(
-                f"{name} needs port {stack.ports[label]}, which {who} holds. End that process and try again."
-            )
-        _wait_until_free(name, stack.ports[label])
+    for port in (port for label, port in stack.ports.items() if label.partition("-")[0] == name):
+        if who := processes.holder(port):
+            raise LabError(f"{name} needs port {port}, which {who} holds. End that process and try again.")
+        # Linux may give a port of `dapr init` to any outgoing connection.
+        processes.wait_until(partial(processes.is_free, port), LENT_FOR)
     log = stack.logs / f"{name}.log"
     environment: dict[str, str] = {"NAMESPACE": "default"}
     stack.state.mkdir(parents=True, exist_ok=True)
@@ -74,15 +74,6 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
     if process.poll() is not None or not serves(stack, name):
         raise LabError(f"{name} did not start. The end of {log}:{logfiles.tail(log, 5)}")
     return True
-
-
-def _wait_until_free(name: str, port: int) -> None:
-    # Linux may give a port of `dapr init` to any outgoing connection.
-    if not processes.wait_until(lambda: processes.is_free(port), LENT_FOR):
-        raise LabError(
-            f"{name} needs port {port}, which the system has given to an outgoing connection of another program. "
-            f"`ss -tanp | grep {port}` shows which one. End it and try again."
-        )
 
 
 def serves(stack: Stack, name: str) -> bool:

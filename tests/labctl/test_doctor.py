@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 from labctl import runfile
 from labctl.make import build
 from labctl.stack import TEST_OFFSET, Stack
-from labctl.up import doctor
+from labctl.up import doctor, processes
 
 # Ports that no other stack of this machine has, below those that the system lends.
 STACK = Stack("doctor-test", TEST_OFFSET + 400)
@@ -65,6 +66,15 @@ def test_what_answers_on_the_port_of_redis_and_is_none_is_in_the_way(stranger: C
     rows = {row.what: row for row in doctor.examine(stack)}
     assert rows[f"redis on port {stack.ports['redis']}"].found == "not running"
     assert rows[f"port {stack.ports['redis']} (redis)"].fix == f"kill {process.pid}"
+
+
+def test_a_port_that_linux_lent_to_a_connection_is_not_free_though_nobody_listens():
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.bind(("127.0.0.1", 0))
+        client.connect(server.getsockname())
+        port = client.getsockname()[1]
+        assert not processes.is_free(port)
+        assert processes.holder(port) is None
 
 
 def test_versions_are_compared_number_by_number():

@@ -87,16 +87,6 @@ def ids(story: Story) -> list[str]:
     return [order.order_id for order in story.orders.shown(15)]
 
 
-def test_all_keys_of_a_pile_act_and_what_follows_q_does_not() -> None:
-    services = Services(orders=3)
-    story = board_of(services)
-    assert not story.press([UP, "p", UP, "u", "x", DOWN, "c"])
-    assert story.press(["r", "q", "a"])
-    assert [(path, body["order_id"]) for path, body in services.asked] == [
-        ("/pause-order", "o-2"), ("/resume-order", "o-1"), ("/cancel-order", "o-2"), ("/validate-pizza", "o-2"),
-    ]  # fmt: skip
-
-
 @pytest.mark.parametrize("key", ["a", "r"])
 def test_a_verdict_is_for_the_pizza_that_the_board_shows(key: str) -> None:
     services = Services(orders=1)

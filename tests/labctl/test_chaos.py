@@ -1,4 +1,4 @@
-"""The audit after ./lab chaos pizza finds each kind of loss and repetition."""
+"""./lab chaos pizza: the audit finds each kind of loss and repetition, and no customer hides a lost order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import httpx
 import pytest
 
 from labctl import runfile
+from labctl.chaos import customers
 from labctl.chaos.audit import Audit
 from labctl.chaos.customers import Customer, Plan
+from labctl.errors import LabError
 from labctl.stack import Stack
 
 APPS = runfile.select(runfile.read_apps(Stack()), ["pizza"])
@@ -93,3 +95,31 @@ def test_an_order_that_its_customer_wanted_and_did_not_get_is_reported(plan, end
         if ended_as:
             customer.last = {"result": {"final_status": ended_as, "error": "it stood still"}}
         assert Audit(http, APPS, [customer]).unwanted() == reported
+
+
+DONE = {"status": "delivered", "attempt": 1, "timeline": [], "result": {"final_status": "delivered"}}
+COOKING = {"status": "cooking", "attempt": 1, "timeline": []}
+
+
+def visit(monkeypatch, starts: list[int], states: list[httpx.Response]) -> Customer:
+    """Visit a pizza-workflow that gives these answers, one after the other."""
+    monkeypatch.setattr(customers, "ASK_AGAIN_SECONDS", 0.001)
+
+    def workflow_service(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(starts.pop(0), json={}) if request.method == "POST" else states.pop(0)
+
+    with httpx.Client(transport=httpx.MockTransport(workflow_service)) as http:
+        customer = Customer(Plan("o"), http, "http://localhost:8025", threading.Event())
+        customer.visit(5)
+    return customer
+
+
+def test_an_order_that_was_noted_and_never_started_is_ordered_again(monkeypatch):
+    starts, states = [503, 409, 202], [httpx.Response(404), httpx.Response(200, json=DONE)]
+    assert visit(monkeypatch, starts, states).ended_as == "delivered"
+    assert starts == states == []
+
+
+def test_an_order_that_was_there_and_is_lost_ends_the_run(monkeypatch):
+    with pytest.raises(LabError, match="404"):
+        visit(monkeypatch, [202], [httpx.Response(200, json=COOKING), httpx.Response(404)])

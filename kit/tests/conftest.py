@@ -1,12 +1,10 @@
 """Fixtures of the kit's tests: a small service built by the kit, in this process."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
-from fastapi import APIRouter, Depends
-from fastapi.testclient import TestClient
+from fastapi import APIRouter, Depends, FastAPI
 
 from kit.edge.faults import Faults, may_fail
 from kit.edge.service import build
@@ -18,7 +16,7 @@ from kit.sidecar.store import StateStore
 from kit.tests.engine_lab import Lab, lab
 from kit.tests.sidecar_lab import connected
 
-pytest_plugins = ["kit.fakes.beside"]
+pytest_plugins = ["kit.fakes.beside", "kit.fakes.service"]
 story = APIRouter()
 
 
@@ -35,7 +33,7 @@ async def on_event(event: dict[str, int]) -> dict[str, int]:
 
 
 @pytest.fixture(autouse=True)
-def _only_the_settings_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+def _only_the_settings_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ServiceSettings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 
@@ -74,26 +72,18 @@ async def at() -> AsyncGenerator[Lab]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., TestClient]]:
-    """Return a function that starts the service with these settings and returns its client."""
-    with ExitStack() as running:
+def make_app() -> Callable[..., FastAPI]:
+    """Return a function that builds a small service from settings."""
 
-        def start(only_sidecar: bool = False, **settings: object) -> TestClient:
-            app = build(
-                ServiceSettings(_env_file=None, **settings),
-                title="greeter",
-                description="Greets.",
-                welcome="GET /greet/{name}",
-                routers=[story],
-                only_sidecar=only_sidecar,
-                faults=Faults("greeter"),
-            )
-            return running.enter_context(TestClient(app, raise_server_exceptions=False))
+    def make(only_sidecar: bool = False, **settings: object) -> FastAPI:
+        return build(
+            ServiceSettings(_env_file=None, **settings),
+            title="greeter",
+            description="Greets.",
+            welcome="GET /greet/{name}",
+            routers=[story],
+            only_sidecar=only_sidecar,
+            faults=Faults("greeter"),
+        )
 
-        yield start
-
-
-@pytest.fixture
-def client(serve: Callable[..., TestClient]) -> TestClient:
-    """Return the client of a service with its fault switches on."""
-    return serve(faults_enabled=True)
+    return make

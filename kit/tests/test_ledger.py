@@ -1,21 +1,17 @@
 """The ledger: each step once, by whichever replica, refused after its compensation, and listed page by page."""
 
 import asyncio
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 
 import grpc
 import pytest
 from fastapi import APIRouter
-from fastapi.testclient import TestClient
 
 from kit import ledger
 from kit.edge.service import build
 from kit.edge.settings import ServiceSettings
 from kit.fakes.pizza import TASK, done
 from kit.fakes.pizza import ledger as entries
-from kit.fakes.sidecar import Sidecar
 from kit.fakes.waiting import eventually
 from kit.ledger import LedgerDep, Step
 from kit.order import Done, Task
@@ -41,29 +37,24 @@ class Settings(ServiceSettings):
 
 
 @pytest.fixture
-def serve(sidecar: Sidecar) -> Iterator[Callable[..., TestClient]]:
-    """Return a function that starts a service with these settings; each call is another replica."""
-    with ExitStack() as running:
-
-        def start(**settings: object) -> TestClient:
-            app = build(
-                Settings(_env_file=None, **sidecar.ports, **settings),
-                title="pizza",
-                description="Does steps.",
-                welcome="POST /{step}",
-                routers=[story, ledger.router],
-                lifespan=ledger.lifespan,
-                exception_handlers=ledger.refusals,
-            )
-            return running.enter_context(TestClient(app, raise_server_exceptions=False))
-
-        yield start
+def defaults(sidecar):
+    return sidecar.ports
 
 
 @pytest.fixture
-def client(serve: Callable[..., TestClient]) -> TestClient:
-    """Return the client of one replica."""
-    return serve()
+def make_app():
+    def make(**settings):
+        return build(
+            Settings(_env_file=None, **settings),
+            title="pizza",
+            description="Does steps.",
+            welcome="POST /{step}",
+            routers=[story, ledger.router],
+            lifespan=ledger.lifespan,
+            exception_handlers=ledger.refusals,
+        )
+
+    return make
 
 
 def post(client, *order_ids):

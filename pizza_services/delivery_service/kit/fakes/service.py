@@ -33,12 +33,18 @@ def defaults() -> dict[str, Any]:
 
 
 @pytest.fixture
-def serve(defaults: dict[str, Any]) -> Iterator[Callable[..., TestClient]]:
+def make_app() -> Callable[..., FastAPI]:
+    """Return the function that builds the service from settings."""
+    return app_with
+
+
+@pytest.fixture
+def serve(make_app: Callable[..., FastAPI], defaults: dict[str, Any]) -> Iterator[Callable[..., TestClient]]:
     """Return a function that starts the service with these settings; each call is another replica."""
     with ExitStack() as running:
 
         def start(**settings: Any) -> TestClient:
-            app = app_with(**(defaults | settings))
+            app = make_app(**(defaults | settings))
             return running.enter_context(TestClient(app, raise_server_exceptions=False))
 
         yield start

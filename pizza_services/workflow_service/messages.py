@@ -137,10 +137,8 @@ class RemoteCheck(BaseModel):
 
 
 class Checked(BaseModel):
-    """The result of the kitchen's quality check."""
+    """The part of the kitchen's report that is kept."""
 
-    order_id: str
-    attempt: int
     passed: bool
     note: str = Field(max_length=500)
 

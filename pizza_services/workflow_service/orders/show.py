@@ -11,7 +11,7 @@ from messages import Progress, instance_of
 from models import OrderState, StatusEntry
 from orders import refusals
 from orders.standing import Position, Standing, progress_in
-from records.order_book import Entry
+from records.order_book import DELETED
 
 
 def show(position: Position) -> OrderState:
@@ -52,7 +52,7 @@ def _from_book(position: Position) -> OrderState:
     order_id, found = position.order_id, position.found
     if isinstance(found, Unavailable):
         raise found
-    if not isinstance(found, Entry):
+    if found is None or found.status == DELETED:
         if position.lost and position.standing is not Standing.DELETED:
             raise position.lost
         raise refusals.UNKNOWN.of(order_id)

@@ -15,7 +15,7 @@ from kit.sidecar.unavailable import Unavailable
 from messages import OrderInput, Progress, instance_of, run_of
 from models import FINAL
 from records.claims import Claim, Claims
-from records.order_book import Deleted, Entry, OrderBook, is_deleted
+from records.order_book import Entry, OrderBook, is_deleted
 from records.pauses import Pauses
 from rescue.compensations import Compensation, Compensations
 
@@ -48,7 +48,7 @@ class Position:
     standing: Standing = Standing.NEW
     state: WorkflowState | None = None
     lost: LostInstance | None = None
-    found: Entry | Deleted | Unavailable | None = None
+    found: Entry | Unavailable | None = None
     claim: Claim | None = None
     etag: str | None = None
     compensation: Compensation | None = None
@@ -143,7 +143,7 @@ class Standings:
             and not await self._pauses.holds(position.order_id, run)
         )
 
-    async def _ask(self, order_id: str) -> Entry | Deleted | Unavailable | None:
+    async def _ask(self, order_id: str) -> Entry | Unavailable | None:
         """Ask pizza-order, which alone knows of a deletion. Return its failure: the other records are worth showing."""
         try:
             return await self._book.find(order_id)
@@ -168,5 +168,5 @@ def _standing_of(order_id: str, state: WorkflowState) -> Standing:
     return Standing.PAUSED if state.runtime_status is WorkflowStatus.SUSPENDED else Standing.RUNNING
 
 
-def _is_final(found: Entry | Deleted | Unavailable | None, run: str) -> bool:
+def _is_final(found: Entry | Unavailable | None, run: str) -> bool:
     return isinstance(found, Entry) and found.final and found.run == run

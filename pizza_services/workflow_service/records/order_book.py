@@ -7,6 +7,8 @@ from kit.sidecar.unavailable import Unavailable
 from models import StatusEntry
 from settings import Settings
 
+DELETED = "deleted"
+
 
 class NotedStatus(StatusEntry):
     """A line of the timeline at pizza-order."""
@@ -15,7 +17,7 @@ class NotedStatus(StatusEntry):
 
 
 class Entry(BaseModel):
-    """The answer of pizza-order."""
+    """The answer of pizza-order. Of an order that was deleted, only the run is known that was deleted with it."""
 
     status: str
     step: str | None = None
@@ -26,16 +28,8 @@ class Entry(BaseModel):
     timeline: list[NotedStatus] = []
 
 
-class Deleted(BaseModel):
-    """An order that was deleted at pizza-order, and the run that was deleted with it."""
-
-    run: str | None = None
-
-
-def is_deleted(found: Entry | Deleted | Unavailable | None, run: str) -> bool:
+def is_deleted(found: Entry | Unavailable | None, run: str) -> bool:
     """Return whether this run was deleted. The order may have been stored again since."""
-    if isinstance(found, Deleted):
-        return found.run == run
     return isinstance(found, Entry) and found.run is None and found.ended_run == run
 
 
@@ -45,12 +39,12 @@ class OrderBook:
     def __init__(self, settings: Settings, invoker: Invoker) -> None:
         self._invoker, self._app_id, self._seconds = invoker, settings.order_app_id, settings.call_timeout_seconds
 
-    async def find(self, order_id: str) -> Entry | Deleted | None:
+    async def find(self, order_id: str) -> Entry | None:
         """Return the order, or None if pizza-order does not know it, perhaps because its events are late."""
         answer = await self._invoker.get(self._app_id, f"orders/{order_id}", seconds=self._seconds)
         if answer.status == 404:
             found = answer.json
-            return Deleted(run=found.get("run")) if found.get("code") == "ORDER_DELETED" else None
+            return Entry(status=DELETED, ended_run=found.get("run")) if found.get("code") == "ORDER_DELETED" else None
         try:
             return Entry.model_validate(answer.json)
         except ValidationError as error:

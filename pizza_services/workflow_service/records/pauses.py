@@ -73,20 +73,17 @@ class Pauses:
         if last.value and last.value.told != so_far and not self._is_old(last.value):
             return last.value.told
         if so_far != wanted:
-            await self._record(order_id, run, wanted, last.etag)
+            command = Command(run=run, told=wanted, at=datetime.now(UTC), by=token_hex(4))
+            try:
+                await self._store.save(_key(order_id), command, last.etag, is_unique=True)
+            except Conflict:
+                raise refusals.CLASH.of(order_id) from None
             await (self._instances.pause if wanted == "pause" else self._instances.resume)(instance_of(order_id))
         return None
 
     async def _last(self, order_id: str, run: str) -> Stored[Command]:
         found = await self._store.get(_key(order_id))
         return found if found.value and found.value.run == run else Stored(found.key, None, found.etag)
-
-    async def _record(self, order_id: str, run: str, command: Word, etag: str | None) -> None:
-        try:
-            sent = Command(run=run, told=command, at=datetime.now(UTC), by=token_hex(4))
-            await self._store.save(_key(order_id), sent, etag, is_unique=True)
-        except Conflict:
-            raise refusals.CLASH.of(order_id) from None
 
     def _is_old(self, command: Command) -> bool:
         # The request may have crashed before it sent the command.

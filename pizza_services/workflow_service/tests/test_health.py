@@ -22,11 +22,3 @@ def test_without_a_sidecar_the_app_starts_reports_it_and_stops(serve):
     for answer in (client.post("/start-order", json=ORDER), client.get("/orders/123")):
         assert answer.status_code in (503, 504)
         assert answer.json()["dependency"] in ("Dapr sidecar", "Dapr workflow engine")
-
-
-def test_without_its_store_nothing_is_started(client, sidecar):
-    sidecar.dapr.is_down = True
-    answer = client.post("/start-order", json=ORDER)
-    assert (answer.status_code, answer.json()["dependency"]) == (503, "pizzastatestore")
-    assert "redis" not in answer.text
-    assert sidecar.engine.scheduled == []

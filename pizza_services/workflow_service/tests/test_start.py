@@ -95,11 +95,16 @@ def test_a_start_that_failed_half_way_after_a_deletion_can_be_repeated(serve, ad
     assert sidecar.claim["run"] == claimed
 
 
-def test_without_the_scheduler_nothing_is_started(ada, client, sidecar):
+@pytest.mark.parametrize("down", ["pizzastatestore", "Dapr scheduler"])
+def test_without_its_store_or_the_scheduler_nothing_is_started(ada, client, sidecar, down):
+    sidecar.dapr.is_down = down == "pizzastatestore"
     sidecar.failing["ScheduleJob"] = 1
     answer = start(client)
-    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr scheduler")
+    assert (answer.status_code, answer.json()["dependency"]) == (503, down)
+    assert "redis" not in answer.text
     assert sidecar.engine.scheduled == []
+    sidecar.dapr.is_down = False
+    sidecar.failing.clear()
     ada.order_and_wait()
 
 

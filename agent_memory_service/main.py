@@ -102,8 +102,8 @@ async def forget(user_id: UserPath, services: ServicesDep) -> Forgetting:
 
     An unknown user is forgotten too, because chat may have something of them.
     """
-    tombstone = await services.forgetter.begin(await services.users.of(user_id))
-    return Forgetting(user_id=user_id, gone_by=tombstone.gone_by)
+    gone_by = await services.forgetter.begin(await services.users.of(user_id))
+    return Forgetting(user_id=user_id, gone_by=gone_by)
 
 
 @router.post("/job/{name}", dependencies=from_dapr, responses=documented(401, 404, 503, 504))

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from forgetting.tombstones import Tombstone, Tombstones, admits
+from forgetting.tombstones import Tombstone, Tombstones
 from kit.sidecar.store import Object, StateStore
 from models import ConversationUpdated, Memory, MemoryDraft, MemoryPatch, now
 
@@ -63,7 +63,7 @@ class Memories:
         It allows events of a forgotten user again. Raise Forgotten while the forgetting is not done.
         """
         tombstone = await self._tombstones.get(user_hash)
-        if tombstone and tombstone.again_since is None:
+        if tombstone.is_closed:
             if not tombstone.done:
                 raise Forgotten
             await self._tombstones.lift(user_hash)
@@ -101,7 +101,7 @@ class Memories:
             created_at=turn.timestamp,
         )
         _, tombstone = await self._change(user_hash, lambda memory: (memory or new).model_copy(update={"due": due}))
-        return admits(tombstone, turn.timestamp)
+        return tombstone.admits(turn.timestamp)
 
     async def refreshed(self, user_hash: str, read: StoredMemory, summary: str | None) -> bool:
         """Store the summary that was made of the memory `read`. Return whether a turn since makes it due again.
@@ -124,16 +124,16 @@ class Memories:
         """Delete the memory, unless it is younger than the user's return."""
         tombstone = await self._tombstones.get(user_hash)
         memory = await self.get(user_hash)
-        if memory and not admits(tombstone, memory.created_at):
+        if memory and not tombstone.admits(memory.created_at):
             await self._store.delete(key_of(user_hash))
 
     async def _change(
         self, user_hash: str, edit: Callable[[StoredMemory | None], StoredMemory | None]
-    ) -> tuple[StoredMemory | None, Tombstone | None]:
+    ) -> tuple[StoredMemory | None, Tombstone]:
         memory = await self._store.change(key_of(user_hash), edit)
         # The write may have brought back a memory that was deleted after it was read: see kit/sidecar/store.py.
         tombstone = await self._tombstones.get(user_hash, fresh=True)
-        if memory is not None and not admits(tombstone, memory.created_at):
+        if memory is not None and not tombstone.admits(memory.created_at):
             await self._store.delete(key_of(user_hash))
             return None, tombstone
         return memory, tombstone

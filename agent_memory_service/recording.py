@@ -10,7 +10,7 @@ from conversations import Conversations
 from deliveries import is_marker, turn_of
 from forgetting import tombstones
 from forgetting.forgetter import Forgetter
-from forgetting.tombstones import Tombstones, admits
+from forgetting.tombstones import Tombstones
 from kit.sidecar.events import CloudEvent
 from kit.sidecar.store import Object, StateStore
 from memories import Memories
@@ -46,7 +46,7 @@ class Recorder:
         async with self._turns_of.setdefault(user_hash, asyncio.Lock()):
             keys = self.conversations.keys_of(turn.session_id, turn.message_id)
             async with self.store.read_ahead(tombstones.key_of(user_hash), *keys, memories.key_of(user_hash)):
-                is_admitted = admits(await self.tombstones.get(user_hash), turn.timestamp)
+                is_admitted = (await self.tombstones.get(user_hash)).admits(turn.timestamp)
                 if is_admitted:
                     await self.conversations.append(user_hash, turn)
                     # Another replica may have forgotten the user since the first look.

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from datetime import timedelta
 from typing import Annotated
 
 import aiohttp
@@ -37,8 +36,7 @@ class Services:
         self.settings = settings
         self.store = StateStore(sdk, settings.state_store_name)
         self.users = UserHashes(secrets)
-        until_gone = timedelta(seconds=settings.stream_ttl_seconds + settings.forgetting_slack_seconds)
-        tombstones = Tombstones(self.store, until_gone)
+        tombstones = Tombstones(self.store)
         self.memories, self.conversations = Memories(self.store, tombstones), Conversations(self.store)
         self.letters = DeadLetters(self.store)
         self.user_letters = UserLetters(self.letters, self.users, tombstones)

@@ -1,7 +1,7 @@
 """Dead letters belong to users too: those of a forgotten user are not kept."""
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
@@ -35,16 +35,15 @@ class UserLetters:
         await self._letters.purge(lambda letter: letter["user_hash"] != user_hash)
 
     async def _may_be_kept(self, user_hash: str | None, event: CloudEvent) -> bool:
-        tombstone = await self._tombstones.get(user_hash) if user_hash else None
-        return tombstone is None or ((at := _said_at(event)) is not None and tombstone.admits(at))
+        return user_hash is None or (await self._tombstones.get(user_hash)).admits(_said_at(event))
 
 
-def _said_at(event: CloudEvent) -> datetime | None:
-    """Return when the turn was said or, if its event does not say, sent."""
+def _said_at(event: CloudEvent) -> datetime:
+    """Return when the turn was said or, if its event does not say, sent. Without both it counts as old."""
     for time in (_about(event).get("timestamp"), event.get("time")):
         with suppress(ValidationError):
             return TIME.validate_python(time)
-    return None
+    return datetime.min.replace(tzinfo=UTC)
 
 
 def _about(event: CloudEvent) -> dict[str, Any]:

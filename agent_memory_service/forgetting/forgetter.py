@@ -7,11 +7,11 @@ before the tombstone, the job starts after it and finds the written keys. Otherw
 
 import logging
 from dataclasses import dataclass
-from functools import partial
+from datetime import datetime, timedelta
 
 from conversations import Conversations
 from dead_letters.user_letters import UserLetters
-from forgetting.tombstones import Tombstone, Tombstones, admits
+from forgetting.tombstones import Tombstones
 from kit.sidecar.events import Publisher
 from kit.sidecar.jobs import Jobs
 from memories import Memories
@@ -24,6 +24,8 @@ FORGET_JOB = "forget-"
 TRIM_JOB = "trim-"
 # A stream drops events older than its TTL when something is written to it; this long after, clocks agree on that.
 AFTER_TTL_SECONDS = 5
+# For a trim that is late.
+MARGIN_SECONDS = 15
 # Once for the events in the streams at the time of the request, once for those that follow: see the settings.
 TRIMS = 2
 # One write has Redis drop at most 100 times its `stream-node-max-entries`, oldest first: 100 entries where that is 1.
@@ -43,19 +45,22 @@ class Forgetter:
     conversations: Conversations
     letters: UserLetters
 
-    async def begin(self, user_hash: str) -> Tombstone:
+    async def begin(self, user_hash: str) -> datetime:
         """Write the tombstone and schedule the rest, also for a user unknown here: chat may have something of them.
 
-        A repeated request does it all again. Its jobs have other names, so that each time that was stated holds.
+        Return the time at which nothing is left. A repeated request does it all again. Its jobs have other names, so
+        that each time that was stated holds.
         """
+        ttl, slack = self.settings.stream_ttl_seconds, self.settings.forgetting_slack_seconds
+        gone_by = now() + timedelta(seconds=ttl + slack + MARGIN_SECONDS)
         tombstone = await self.tombstones.put(user_hash)
         job = f"{user_hash}-{tombstone.number}"
-        due, slack = self.settings.stream_ttl_seconds + AFTER_TTL_SECONDS, self.settings.forgetting_slack_seconds
-        await self.jobs.schedule(f"{TRIM_JOB}{job}", f"{due}s", schedule=f"@every {slack}s", repeats=TRIMS)
+        due = f"{ttl + AFTER_TTL_SECONDS}s"
+        await self.jobs.schedule(f"{TRIM_JOB}{job}", due, schedule=f"@every {slack}s", repeats=TRIMS)
         await self.jobs.schedule(f"{FORGET_JOB}{job}", "0s")
         # A forgotten user is unknown at once, not when the job runs.
         await self.memories.forget(user_hash)
-        return tombstone
+        return gone_by
 
     async def run_job(self, name: str) -> bool:
         """Run a job. Return False if it is not this service's."""
@@ -70,17 +75,16 @@ class Forgetter:
     async def clean(self, user_hash: str, turn: ConversationUpdated) -> None:
         """Remove what an event brought back after its user was forgotten."""
         tombstone = await self.tombstones.get(user_hash)
-        keep = partial(admits, tombstone)
-        await self.conversations.purge(user_hash, turn.session_id, keep, turn.message_id)
+        await self.conversations.purge(user_hash, turn.session_id, tombstone.admits, turn.message_id)
         await self.memories.forget(user_hash)
         # Not if a younger turn may be in flight: its session would be on no list when it is to be forgotten.
-        if tombstone is not None and tombstone.again_since is None:
+        if tombstone.is_closed:
             await self.conversations.purge_list(user_hash)
 
     async def _forget(self, user_hash: str) -> None:
         tombstone = await self.tombstones.get(user_hash)
         # Dapr may call twice, and the user may be known again by then.
-        if tombstone is None or tombstone.done:
+        if tombstone.done or not tombstone.is_closed:
             return
         sessions = await self.conversations.sessions(user_hash)
         for session_id in sessions:

@@ -1,54 +1,48 @@
 """The tombstone of a forgotten user: a hash and times, so that a late event cannot bring the user back."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import BaseModel
 
 from kit.sidecar.store import Object, StateStore
 from models import now
 
-# For a trim of the streams that is late.
-MARGIN = timedelta(seconds=15)
-
 
 class Tombstone(BaseModel):
-    """The mark of a forgotten user, for the `number`th time.
+    """The mark of a user who was forgotten `number` times; of others it is empty.
 
     Nothing may be kept of the user until a new `initialize` (`again_since`), and then nothing that was said before it.
     """
 
-    number: int
-    gone_by: datetime
+    number: int = 0
     done: bool = False
     again_since: datetime | None = None
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing at all may be kept."""
+        return self.number > 0 and self.again_since is None
+
     def admits(self, at: datetime) -> bool:
         """Check whether something of that time may be kept."""
-        return self.again_since is not None and at >= self.again_since
-
-
-def admits(tombstone: Tombstone | None, at: datetime) -> bool:
-    """Check whether something of that time may be kept: always, for a user without a tombstone."""
-    return tombstone is None or tombstone.admits(at)
+        return self.number == 0 or (self.again_since is not None and at >= self.again_since)
 
 
 class Tombstones:
     """Keep tombstones under `forgotten:{user_hash}`: for good, because an event may be late by any time."""
 
-    def __init__(self, store: StateStore[Object], until_gone: timedelta) -> None:
+    def __init__(self, store: StateStore[Object]) -> None:
         self._store = store.of(Tombstone)
-        self._until_gone = until_gone + MARGIN
 
-    async def get(self, user_hash: str, *, fresh: bool = False) -> Tombstone | None:
-        """Return the user's tombstone, if there is one; `fresh` asks the store even within `read_ahead`."""
-        return (await self._store.get(key_of(user_hash), fresh=fresh)).value
+    async def get(self, user_hash: str, *, fresh: bool = False) -> Tombstone:
+        """Return the user's tombstone; `fresh` asks the store even within `read_ahead`."""
+        return (await self._store.get(key_of(user_hash), fresh=fresh)).value or Tombstone()
 
     async def put(self, user_hash: str) -> Tombstone:
         """Forbid everything of the user: each time again, because there may be more than the last time."""
-        gone_by = now() + self._until_gone
 
         def edit(before: Tombstone | None) -> Tombstone:
-            return Tombstone(number=before.number + 1 if before else 1, gone_by=gone_by)
+            return Tombstone(number=before.number + 1 if before else 1)
 
         tombstone = await self._store.change(key_of(user_hash), edit)
         assert tombstone is not None

@@ -29,10 +29,12 @@ def test_ids_that_were_not_given_are_made(client):
     assert first["metadata"]["timestamp"]
 
 
-def test_timestamp_and_tags_come_back(client):
+def test_timestamp_and_tags_come_back(client, sidecar):
     body = {"user_id": "Junaid", "text": "Hello", "tags": ["a", "b"], "metadata": {"timestamp": "2026-03-01T09:30:00Z"}}
     metadata = client.post("/chat/", json=body).json()["metadata"]
     assert (metadata["timestamp"], metadata["tags"]) == ("2026-03-01T09:30:00Z", ["a", "b"])
+    # The event has the time of arrival: a client's clock that runs ahead must not bring a forgotten user back.
+    assert sidecar.published[0].data["timestamp"] > "2026-03-02"
 
 
 def test_the_steps_run_once_and_in_order(client, engine):
@@ -65,26 +67,12 @@ def test_the_event_has_the_turn(client, sidecar):
     }
 
 
-def test_the_event_has_the_time_of_arrival_and_not_the_clients(client, sidecar):
-    body = {"user_id": "Junaid", "text": "Hello", "metadata": {"timestamp": "2999-01-01T00:00:00Z"}}
-    assert client.post("/chat/", json=body).status_code == 200
-    assert sidecar.published[0].data["timestamp"] < "2999"
-
-
 def test_the_trace_goes_along(client, sidecar):
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     body = {"user_id": "Junaid", "text": "Hello"}
     assert client.post("/chat/", json=body, headers={"traceparent": trace}).status_code == 200
     assert [call.headers.get("traceparent") for call in sidecar.invoked] == [trace]
     assert sidecar.published[0].event["traceparent"] == trace
-
-
-@pytest.mark.parametrize("trace", ["nonsense", "00-" + "a" * 20_000, "00-" + "0" * 32 + "-b7ad6b7169203331-01"])
-def test_a_trace_that_is_none_is_not_passed_on(client, sidecar, trace):
-    body = {"user_id": "Junaid", "text": "Hello"}
-    assert client.post("/chat/", json=body, headers={"traceparent": trace}).status_code == 200
-    assert [call.headers.get("traceparent") for call in sidecar.invoked] == [None]
-    assert "traceparent" not in sidecar.published[0].event
 
 
 def test_memory_is_asked_for_the_user_and_the_session(client, sidecar):
@@ -148,13 +136,8 @@ def test_the_same_message_twice_is_answered_once(client, sidecar, engine):
     first = say(client, "I like tea", session_id="s1", message_id="m1").json()
     again = say(client, "I like coffee", session_id="s1", message_id="m1")
     assert (again.status_code, again.json()) == (200, first)
+    assert say(client, message_id="m1").json() == first, "a repeat needs no session id"
     assert len(engine.scheduled) == len(sidecar.published) == 1
-
-
-def test_a_repeat_needs_no_session_id(client, engine):
-    first = say(client, message_id="m1").json()
-    assert say(client, message_id="m1").json() == first
-    assert len(engine.scheduled) == 1
 
 
 def test_the_same_message_at_once_is_answered_once(client, sidecar):

@@ -80,12 +80,6 @@ def test_a_workflow_that_the_engine_has_lost_holds_nothing_else_back(client, sid
     assert list(engine.instances) == [lost]
 
 
-def test_the_same_event_twice(client, sidecar):
-    say(client, session_id="s1")
-    assert forget(client, event()).json() == forget(client, event()).json() == {"status": "SUCCESS"}
-    assert not sidecar.keys()
-
-
 def test_an_event_that_fails_half_way_is_delivered_again(client, sidecar):
     say(client, session_id="s1")
     sidecar.is_down = True
@@ -197,13 +191,6 @@ def test_an_unknown_job(client):
     body = {"user_hash": JUNAID, "forgotten_at": "2026-01-01T00:00:00Z"}
     assert client.post("/job/other", json=body).status_code == 404
     assert client.post("/job/trim-conversations-x", json={}).status_code == 422
-
-
-def test_hashes_are_those_of_memory():
-    assert user_hash("test-key", "junaid") == "c61973cea5067deaad8be74a49a21e4b97c6bcbc927bdb5c9fda36ebc618aca0"
-    assert user_hash("test-key", "ada@example.org") == (
-        "8a40b982d4778cb5f8f7c7e1155398719f5db593d1f34139bb4291ee756a6252"
-    )
 
 
 @pytest.mark.parametrize("headers", [{}, {"dapr-api-token": "wrong"}, {"dapr-api-token": "s3crét"}])

@@ -6,11 +6,6 @@ import pytest
 from conftest import eventually, say
 
 
-def test_healthy_and_ready(client):
-    assert client.get("/healthz").json() == {"status": "ok"}
-    assert client.get("/readyz").json() == {"status": "ready"}
-
-
 def test_the_welcome_names_the_main_routes(client):
     message = client.get("/").json()["message"]
     assert all(route in message for route in ("POST /chat/", "/chat/{instance_id}", "/docs", "/healthz", "/readyz"))
@@ -30,15 +25,6 @@ def test_it_starts_before_its_sidecar_and_is_ready_after_it(serve, sidecar):
     sidecar.ready = True
     eventually(lambda: client.get("/readyz").status_code == 200)
     assert say(client).status_code == 200
-
-
-def test_it_starts_and_stops_where_there_is_no_sidecar_at_all(serve):
-    started = time.monotonic()
-    client = serve(wait_until_ready=False, dapr_http_port=9, dapr_grpc_port=9)
-    assert client.get("/healthz").status_code == 200
-    body = say(client).json()
-    assert (body["status"], body["dependency"]) == (503, "Dapr sidecar")
-    assert time.monotonic() - started < 3
 
 
 def test_it_is_not_ready_without_the_key_for_users_hashes(serve, sidecar):
@@ -81,11 +67,3 @@ def test_the_sidecar_is_shown_the_api_token(serve, sidecar, engine):
     client = serve(dapr_api_token="s3cret")
     assert say(client).status_code == 200
     assert sidecar.tokens | engine.tokens == {"s3cret"}
-
-
-def test_the_loop_is_free_while_a_chat_is_answered(client):
-    client.put("/faults/generate_response", json={"delay_ms": 300})
-    say(client, wait=False)
-    started = time.monotonic()
-    assert client.get("/healthz").status_code == 200
-    assert time.monotonic() - started < 0.2

@@ -30,11 +30,3 @@ def test_messages_are_answered_after_a_worker_lockout(serve, sidecar, engine):
     eventually(lambda: sidecar.shutdowns == 1)
     eventually(lambda: client.get("/readyz").status_code == 200)
     assert say(client).status_code == 200
-
-
-def test_a_missing_secret_is_no_lockout(serve, sidecar):
-    del sidecar.secrets["secretstore"]["USER_HASH_KEY"]
-    serve(wait_until_ready=False, engine_check_seconds=0.02, worker_lockout_seconds=0.2)
-    before = sidecar.looks
-    eventually(lambda: sidecar.looks > before + 30)
-    assert sidecar.shutdowns == 0

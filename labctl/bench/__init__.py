@@ -55,7 +55,6 @@ def plot(name: str, console: Console) -> None:
         raise LabError(f"There is no picture of the bench {name!r}, only of: {', '.join(PICTURES)}.")
     with private_stack("bench") as stack:
         drawn = PICTURES[name].measure(stack, console)
-    FOLDER.mkdir(exist_ok=True)
     file = FOLDER / PICTURES[name].FILE
     file.write_text(drawn)
     console.print(f"Written to {file.relative_to(ROOT)}.")

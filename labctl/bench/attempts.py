@@ -76,8 +76,7 @@ def _exponential(stack: Stack) -> Path:
     """Write components/resiliency.yaml with the exponential policy for callee-app, and return its folder."""
     text = (ROOT / "components" / "resiliency.yaml").read_text()
     changed = text.replace("retry: myRetryPolicy", "retry: exponentialRetry")
-    if changed == text:
-        raise LabError("components/resiliency.yaml has no `retry: myRetryPolicy` any more.")
+    assert changed != text, "components/resiliency.yaml has no `retry: myRetryPolicy` any more"
     folder = stack.state / "exponential"
     folder.mkdir(exist_ok=True)
     (folder / "resiliency.yaml").write_text(changed)

@@ -19,7 +19,6 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 from uuid import uuid4
@@ -52,14 +51,6 @@ _PATIENCE = 180  # seconds for one order; 256 wait for each other
 _CUSTOMER = {"name": "Ada Lovelace", "address": "12 St James's Square", "phone": "+44 20 7946 0000"}
 
 
-@dataclass(frozen=True)
-class Grown:
-    """The seconds that orders took one at a time, and the keys in Redis after them."""
-
-    took: list[float]
-    keys: int
-
-
 def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Result:
     """Measure all rows, each rate for `seconds`. Below 3 s only up to 16 at a time and beside 100 finished orders."""
     steps = Steps(console)
@@ -79,14 +70,14 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
     workflow = runfile.find(apps, "pizza-workflow")
     with steps.step(f"{len(ended):,} orders: purge"):
         _purge(workflow, ended)
-    grown: dict[str, Grown] = {}
+    grown: dict[str, tuple[list[float], int]] = {}
     for mark in marks:
         with steps.step(f"{mark:,} finished orders", total=mark) as advance:
             _deliver(workflow.url, mark, COMPARED_AT, ended, advance)
-        grown[f"finished_{mark}"] = Grown(_deliver(workflow.url, MEASURED, 1, ended), _keys(stack))
+        grown[f"finished_{mark}"] = (_deliver(workflow.url, MEASURED, 1, ended), _keys(stack))
         with steps.step(f"{len(ended):,} orders: purge"):
             _purge(workflow, ended)
-        grown[f"purged_{mark}"] = Grown(_deliver(workflow.url, MEASURED, 1, ended), _keys(stack))
+        grown[f"purged_{mark}"] = (_deliver(workflow.url, MEASURED, 1, ended), _keys(stack))
     return result(measured, grown)
 
 
@@ -165,13 +156,15 @@ def _keys(stack: Stack) -> int:
         return int(redis.makefile().readline()[1:])
 
 
-def result(rates: dict[str, Rate], grown: dict[str, Grown]) -> Result:
-    """Return the rows and targets of these rates, and of orders beside finished ones."""
-    first = median(next(iter(grown.values())).took)
+def result(rates: dict[str, Rate], grown: dict[str, tuple[list[float], int]]) -> Result:
+    """Return the rows and targets of these rates, and of orders beside finished ones.
+
+    grown: the seconds that orders took one at a time, and the keys in Redis after them.
+    """
+    first = median(next(iter(grown.values()))[0])
     grown_rows = [
-        row_of_turns(name, 1, one.took, median(one.took) / first, orders_per_second=1 / median(one.took))
-        | {"redis_keys": one.keys}
-        for name, one in grown.items()
+        row_of_turns(name, 1, took, median(took) / first, orders_per_second=1 / median(took)) | {"redis_keys": keys}
+        for name, (took, keys) in grown.items()
     ]
     bare, ours, taught = (rates[f"{way}_{COMPARED_AT}"].per_second for way in ("bare", "orders", "taught"))
     alone = median(rates["orders_1"].took) / median(rates["taught_1"].took)

@@ -48,16 +48,12 @@ def measure(stack: Stack, console: Console, _seconds: float, _full: bool) -> Res
     for number in range(1, ROUNDS + 1):
         with steps.step(f"round {number} of {ROUNDS}", total=len(ways)) as advance:
             for name, start in ways.items():
-                _stop_apps(stack)
+                # Redis and the control plane keep running.
+                above = [one.name for one in processes.find(stack) if one.name not in infrastructure.names(stack)]
+                processes.stop(stack, names=above)
                 took[name].append(start())
                 advance()
     return result(took)
-
-
-def _stop_apps(stack: Stack) -> None:
-    """Stop apps, sidecars and the CLI. Redis and the control plane keep running."""
-    below = infrastructure.names(stack)
-    processes.stop(stack, names=[one.name for one in processes.find(stack) if one.name not in below])
 
 
 def _bare(stack: Stack, apps: Sequence[App]) -> float:

@@ -54,7 +54,7 @@ def test_turns_of_the_chat_are_compared_with_the_bare_workflow() -> None:
 def test_orders_are_compared_with_the_taught_form_at_sixteen_and_alone() -> None:
     rates = {f"{way}_{count}": Rate(count, 10.0, [0.2]) for way in ("bare", "taught") for count in (1, 16)}
     rates |= {"orders_1": Rate(1, 8.0, [0.1, 0.25, 0.9]), "orders_16": Rate(16, 9.0, [0.2])}
-    found = targets(pizza.result(rates, {"finished_100": pizza.Grown([0.1], 5)}))
+    found = targets(pizza.result(rates, {"finished_100": ([0.1], 5)}))
     assert found["orders to the taught form at 16"] == (0.9, pizza.OF_TAUGHT, False)
     assert found["one order alone, p50 to the taught form"] == (1.25, pizza.ALONE_TO_TAUGHT, True)
 

@@ -61,7 +61,3 @@ def test_the_run_fails_all_the_same(tmp_path: Path, files: dict[str, str]) -> No
     code, said = run(tmp_path, **files)
     assert code == 1
     assert "passed on the second try" not in said
-
-
-def test_a_run_without_a_failure_needs_no_second_try(tmp_path: Path) -> None:
-    assert run(tmp_path, runtime="def test_fine():\n    pass\n") == (0, "")

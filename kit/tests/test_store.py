@@ -65,12 +65,12 @@ async def test_a_write_whose_answer_was_lost_is_a_conflict_unless_its_value_is_u
 async def test_a_store_that_can_only_be_read_is_no_conflict(sidecar, store, code, etag):
     if etag:
         sidecar.put("key", {"page": 0, "entries": []})
-    sidecar.refuse = lambda method, _: (code, "READONLY no writes") if method == "SaveState" else None
+    sidecar.refuse = lambda method, _: None if method.startswith("Get") else (code, "READONLY no writes")
     calls = (
         store.save("key", {"n": 1}, etag, is_unique=True), store.change("key", lambda _: {"n": 1}),
         store.save_many([Write("key", {"n": 1}, etag)]), Pages(store).append({"key": [{"id": "1"}]}),
     )  # fmt: skip
-    for call in calls:
+    for call in (*calls, *([store.delete("key", etag)] if etag else [])):
         with pytest.raises(Unavailable, match="can be read, but refuses") as raised:
             await call
         assert (raised.value.status, raised.value.reason) == (503, "READONLY no writes")

@@ -178,9 +178,11 @@ class StateStore(Generic[T]):
             async with self._sdk.calling(self.name, self._seconds) as client:
                 await client.delete_state(self.name, key, etag=etag, options=GUARDED, state_metadata={})
         except Unavailable as error:
-            if error.error_code == "ABORTED":
-                raise Conflict(key) from error
-            raise
+            if error.error_code != "ABORTED":
+                raise
+            if (await self.get(key)).etag == etag:
+                raise self._refuses_writes(error) from error
+            raise Conflict(key) from error
 
     def _refuses_writes(self, error: Unavailable) -> Unavailable:
         detail = f"{self.name} can be read, but refuses this write."

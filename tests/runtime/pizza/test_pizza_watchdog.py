@@ -9,7 +9,7 @@ import pytest
 
 from labctl.up import control
 from labctl.up.processes import wait_until
-from tests.runtime.pizza.conftest import AFTER_A_KILL, BOOK, KITCHEN, SOON, WORKFLOW, Pizza, statuses
+from tests.runtime.pizza.conftest import AFTER_A_KILL, BOOK, SOON, WORKFLOW, Pizza, statuses
 
 pytestmark = pytest.mark.lab("pizza")
 
@@ -27,11 +27,6 @@ def lab(lab) -> Iterator[Pizza]:
 
 def watched(lab, order_id) -> bool:
     return lab.http.get(lab.sidecar(WORKFLOW, f"/v1.0/jobs/watch-{order_id}")).status_code == 200
-
-
-def break_off(lab, order_id) -> None:
-    """End the workflow behind the back of the service."""
-    ended_by(lab, order_id, "terminate", "TERMINATED")
 
 
 def ended_by(lab, order_id, call, status) -> None:
@@ -62,7 +57,8 @@ def test_an_order_whose_workflow_failed_is_begun_once_more_and_delivered_once(la
     lab.approve(approved)
     lab.until(approved, "deliver_pizza")
     for order_id in (waiting, approved):
-        fail(lab, order_id)
+        # To the SDK a resume of a workflow that is not paused is a fault (kit/tests/test_sdk_faults.py).
+        ended_by(lab, order_id, "resume", "FAILED")
     assert wait_until(lambda: statuses(lab.state(waiting)).count("pending_validation") == 2, SOON), lab.state(waiting)
     lab.approve(waiting)
     for order_id in (waiting, approved):
@@ -87,11 +83,6 @@ def test_orders_that_are_approved_while_the_scheduler_dies_are_delivered_once(la
         lab.assert_deeds(order_id, shop=[("order", 1)], kitchen=[("cook", 1)], courier=[("deliver", 1)])
 
 
-def fail(lab, order_id) -> None:
-    """Let the workflow end as FAILED: to the SDK a resume of one that is not paused is a fault (test_sdk_traps.py)."""
-    ended_by(lab, order_id, "resume", "FAILED")
-
-
 def approve_in_the_end(lab, order_id) -> bool:
     return wait_until(lambda: lab.post("validate-pizza", order_id, approved=True).status_code == 202, SOON, 0.2)
 
@@ -101,7 +92,7 @@ def test_an_order_whose_workflow_was_ended_is_undone(lab, stays):
     for order_id in (broken, whole):
         lab.until(order_id, "validate_pizza")
     before = lab.state(whole)
-    break_off(lab, broken)
+    ended_by(lab, broken, "terminate", "TERMINATED")
     assert_undone(lab, broken)
     assert lab.state(broken)["result"]["error"] == "the workflow ended as TERMINATED"
     # The other one has been looked at as often, and still waits for its verdict.
@@ -109,15 +100,6 @@ def test_an_order_whose_workflow_was_ended_is_undone(lab, stays):
     lab.approve(whole)
     lab.assert_delivered_once(whole)
     assert wait_until(lambda: not watched(lab, whole), SOON)
-
-
-def test_the_watchdog_outlives_the_death_of_its_service(lab):
-    order_id = lab.order()
-    lab.until(order_id, "validate_pizza")
-    break_off(lab, order_id)
-    control.kill(lab.stack, WORKFLOW)
-    control.restart(lab.stack, WORKFLOW, app=lab.app(WORKFLOW))
-    assert_undone(lab, order_id)
 
 
 def test_an_order_is_undone_a_part_of_whose_workflow_is_lost(lab):
@@ -143,20 +125,6 @@ def test_an_order_is_undone_a_part_of_whose_workflow_is_lost(lab):
     lab.order(order_id)
     lab.approve(order_id)
     assert lab.end_of(order_id)["result"]["final_status"] == "delivered"
-
-
-def test_an_order_is_undone_although_what_undid_it_is_lost_too(lab):
-    order_id = lab.order()
-    lab.until(order_id, "validate_pizza")
-    control.kill(lab.stack, KITCHEN)
-    lab.tell("cancel-order", order_id, force=True)
-    undoing = f"/v1.0/workflows/dapr/pizza-undo-{order_id}"
-    # It asks the kitchen to throw the pizza away, again and again.
-    assert wait_until(lambda: lab.state(order_id)["step"] == "discard_pizza", SOON), lab.state(order_id)
-    lose(lab, f"pizza-undo-{order_id}")
-    control.restart(lab.stack, KITCHEN)
-    assert_undone(lab, order_id)
-    assert "missing from state store" in lab.http.get(lab.sidecar(WORKFLOW, undoing)).text
 
 
 def keys_of(instance: str) -> str:

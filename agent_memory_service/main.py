@@ -8,15 +8,14 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Response
 from fastapi.middleware.cors import CORSMiddleware
 
+import dead_letters
 import deliveries
-from dead_letters import routes as dead_letters
 from deliveries import Event, Refused
 from kit.edge.attempts import Attempts
 from kit.edge.faults import Faults, may_fail
 from kit.edge.problems import documented
 from kit.edge.service import build, serve
 from kit.sidecar import events
-from memories import Forgotten
 from models import (
     BeforeQuery,
     EventAnswer,
@@ -79,10 +78,9 @@ async def get_memory(
 )
 async def initialize(user_id: UserPath, draft: MemoryDraft, services: ServicesDep, response: Response) -> Memory:
     """Make a user known. After that, events of a forgotten user count again."""
-    try:
-        memory, is_fresh = await services.memories.initialize(await services.users.of(user_id), draft)
-    except Forgotten as error:
-        raise HTTPException(409, FORGOTTEN, {"retry-after": "1"}) from error
+    memory, is_fresh = await services.memories.initialize(await services.users.of(user_id), draft)
+    if memory is None:
+        raise HTTPException(409, FORGOTTEN, {"retry-after": "1"})
     response.status_code = 201 if is_fresh else 200
     return memory.shown(user_id)
 

@@ -1,5 +1,9 @@
-"""The memory of each user, one key a user: `memory:{user_hash}`."""
+"""The memory of each user, one key a user: `memory:{user_hash}`.
 
+Keys are not encrypted, so none may contain a user id: a hash stands for the user.
+"""
+
+import hmac
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,12 +11,9 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from forgetting.tombstones import Tombstone, Tombstones
+from kit.sidecar.secrets import Secrets
 from kit.sidecar.store import Object, StateStore
 from models import ConversationUpdated, Memory, MemoryDraft, MemoryPatch, now
-
-
-class Forgotten(Exception):
-    """The user is being forgotten, and nothing of this was kept."""
 
 
 class Due(BaseModel):
@@ -57,15 +58,15 @@ class Memories:
         """Return a user's memory, or None."""
         return (await self._store.get(key_of(user_hash))).value
 
-    async def initialize(self, user_hash: str, draft: MemoryDraft) -> tuple[StoredMemory, bool]:
+    async def initialize(self, user_hash: str, draft: MemoryDraft) -> tuple[StoredMemory | None, bool]:
         """Create a memory, or fill in one that a conversation made. Return it, and whether this did either.
 
-        It allows events of a forgotten user again. Raise Forgotten while the forgetting is not done.
+        It allows events of a forgotten user again. While the forgetting is not done, there is no memory.
         """
         tombstone = await self._tombstones.get(user_hash)
         if tombstone.is_closed:
             if not tombstone.done:
-                raise Forgotten
+                return None, False
             await self._tombstones.lift(user_hash)
         is_fresh = False
         new = StoredMemory(name=draft.name, user_summary="")
@@ -77,8 +78,6 @@ class Memories:
             return _given(memory or new, fields) if is_fresh else None
 
         memory, _ = await self._change(user_hash, edit)
-        if memory is None:
-            raise Forgotten
         return memory, is_fresh
 
     async def patch(self, user_hash: str, patch: MemoryPatch) -> StoredMemory | None:
@@ -148,3 +147,20 @@ def _given(memory: StoredMemory, fields: dict[str, Any]) -> StoredMemory:
 def key_of(user_hash: str) -> str:
     """Return the key of a user's memory."""
     return f"memory:{user_hash}"
+
+
+def user_hash(key: str, user_id: str) -> str:
+    """Return the hex HMAC-SHA256 of the id: without the key nobody can try ids until one fits. chat does the same."""
+    return hmac.digest(key.encode(), user_id.encode(), "sha256").hex()
+
+
+class UserHashes:
+    """Hash user ids with the secret USER_HASH_KEY."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    async def of(self, user_id: str) -> str:
+        """Return the hash of a user id. Raise Unavailable while the secret cannot be read."""
+        key = await self._secrets.need("USER_HASH_KEY")
+        return user_hash(key.get_secret_value(), user_id)

@@ -13,9 +13,8 @@ from forgetting.forgetter import Forgetter
 from forgetting.tombstones import Tombstones
 from kit.sidecar.events import CloudEvent
 from kit.sidecar.store import Object, StateStore
-from memories import Memories
+from memories import Memories, UserHashes
 from summaries.refresher import Summaries
-from users import UserHashes
 
 log = logging.getLogger("memory.recording")
 

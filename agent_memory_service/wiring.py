@@ -9,7 +9,6 @@ from fastapi import Depends
 
 import memories
 from conversations import Conversations
-from dead_letters.user_letters import UserLetters
 from forgetting.forgetter import Forgetter
 from forgetting.tombstones import Tombstones
 from kit.edge.service import from_state
@@ -20,13 +19,12 @@ from kit.sidecar.events import Publisher
 from kit.sidecar.jobs import Jobs
 from kit.sidecar.secrets import Secrets
 from kit.sidecar.store import StateStore
-from memories import Memories, StoredMemory
+from memories import Memories, StoredMemory, UserHashes
 from models import History
 from recording import Recorder
 from settings import Settings
 from summaries.refresher import Summaries
 from summaries.summarizer import Summarizer
-from users import UserHashes
 
 
 class Services:
@@ -36,17 +34,16 @@ class Services:
         self.settings = settings
         self.store = StateStore(sdk, settings.state_store_name)
         self.users = UserHashes(secrets)
-        tombstones = Tombstones(self.store)
-        self.memories, self.conversations = Memories(self.store, tombstones), Conversations(self.store)
+        self.tombstones = Tombstones(self.store)
+        self.memories, self.conversations = Memories(self.store, self.tombstones), Conversations(self.store)
         self.letters = DeadLetters(self.store)
-        self.user_letters = UserLetters(self.letters, self.users, tombstones)
         publisher, jobs = Publisher(sdk, settings.pubsub_name, "agent-memory-service"), Jobs(sdk)
         self.forgetter = Forgetter(
-            settings, publisher, jobs, tombstones, self.memories, self.conversations, self.user_letters
+            settings, publisher, jobs, self.tombstones, self.memories, self.conversations, self.letters
         )
         self.summaries = Summaries(settings, self.memories, self.conversations, summarizer)
         self.recorder = Recorder(
-            self.store, self.users, tombstones, self.conversations, self.memories, self.forgetter, self.summaries
+            self.store, self.users, self.tombstones, self.conversations, self.memories, self.forgetter, self.summaries
         )
 
     async def recall(

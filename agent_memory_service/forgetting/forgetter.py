@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from conversations import Conversations
-from dead_letters.user_letters import UserLetters
 from forgetting.tombstones import Tombstones
+from kit.sidecar.dead_letters import DeadLetters
 from kit.sidecar.events import Publisher
 from kit.sidecar.jobs import Jobs
 from memories import Memories
@@ -43,7 +43,7 @@ class Forgetter:
     tombstones: Tombstones
     memories: Memories
     conversations: Conversations
-    letters: UserLetters
+    letters: DeadLetters
 
     async def begin(self, user_hash: str) -> datetime:
         """Write the tombstone and schedule the rest, also for a user unknown here: chat may have something of them.
@@ -89,7 +89,8 @@ class Forgetter:
         sessions = await self.conversations.sessions(user_hash)
         for session_id in sessions:
             await self.conversations.purge(user_hash, session_id, tombstone.admits)
-        await self.letters.forget(user_hash)
+        # This reads the whole list, which should be short.
+        await self.letters.purge(lambda letter: letter["user_hash"] != user_hash)
         # Before the list of sessions goes: a repetition after a failure here needs it again.
         for start in range(0, max(len(sessions), 1), SESSIONS_PER_EVENT):
             some = sessions[start : start + SESSIONS_PER_EVENT]

@@ -12,8 +12,8 @@ from fastapi.testclient import TestClient
 
 from kit.fakes.sidecar import Sidecar
 from main import create_app
+from memories import user_hash
 from settings import Settings
-from users import user_hash
 
 pytest_plugins = ["kit.fakes.service", "kit.fakes.beside"]
 SERVICE = Path(__file__).parent.parent

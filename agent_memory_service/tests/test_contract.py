@@ -6,8 +6,8 @@ from jsonschema import Draft202012Validator
 
 from kit.fakes.contract import check_openapi
 from kit.fakes.service import app_with
+from memories import user_hash
 from models import ConversationUpdated, StreamTrimmed
-from users import user_hash
 
 OURS = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())
 CHATS = yaml.safe_load((SERVICE / "contracts" / "chat.asyncapi.yaml").read_text())

@@ -1,15 +1,20 @@
 """The routes of events that could not be processed: Dapr delivers them, and a person lists, replays or removes them."""
 
-from typing import cast
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, cast
 
 from fastapi import APIRouter, HTTPException
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from deliveries import Event, Refused, is_marker, reason
 from kit.edge.problems import documented
+from kit.sidecar import events
 from kit.sidecar.events import CloudEvent
 from models import BeforeQuery, DeadLetter, DeadLetterPath, DeadLetters, EventAnswer, LimitQuery, Replayed
-from wiring import ServicesDep, from_dapr
+from wiring import Services, ServicesDep, from_dapr
 
+TIME = TypeAdapter[datetime](AwareDatetime)
 NO_LETTER = "letter_id: there is no such dead letter."
 
 router = APIRouter()
@@ -18,8 +23,13 @@ router = APIRouter()
 @router.post("/events/conversations-dead", dependencies=from_dapr, responses=documented(401, 413, 503, 504))
 async def on_dead_letter(event: Event, services: ServicesDep) -> EventAnswer:
     """Keep an event that Dapr gave up."""
-    if not is_marker(event):
-        await services.user_letters.keep(event, reason(event))
+    user_id = _about(event).get("user_id")
+    user_hash = await services.users.of(user_id) if isinstance(user_id, str) else None
+    if not is_marker(event) and await _may_be_kept(services, user_hash, event):
+        letter_id = await services.letters.keep(event, reason(event), user_hash=user_hash)
+        # The user may just have been forgotten.
+        if not await _may_be_kept(services, user_hash, event):
+            await services.letters.remove(letter_id)
     return EventAnswer(status="SUCCESS")
 
 
@@ -53,3 +63,20 @@ async def delete_dead_letter(letter_id: DeadLetterPath, services: ServicesDep) -
     """Remove a dead letter for good."""
     if not await services.letters.remove(letter_id):
         raise HTTPException(404, NO_LETTER)
+
+
+async def _may_be_kept(services: Services, user_hash: str | None, event: CloudEvent) -> bool:
+    return user_hash is None or (await services.tombstones.get(user_hash)).admits(_said_at(event))
+
+
+def _said_at(event: CloudEvent) -> datetime:
+    """Return when the turn was said or, if its event does not say, sent. Without both it counts as old."""
+    for time in (_about(event).get("timestamp"), event.get("time")):
+        with suppress(ValidationError):
+            return TIME.validate_python(time)
+    return datetime.min.replace(tzinfo=UTC)
+
+
+def _about(event: CloudEvent) -> dict[str, Any]:
+    data = events.data_of(event)
+    return cast("dict[str, Any]", data) if isinstance(data, dict) else {}

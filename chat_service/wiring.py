@@ -101,7 +101,7 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession, faul
         worker = Worker(settings, [ChatWorkflow(settings).chat_workflow], activities.all())
         every = settings.engine_check_seconds
         stalled = StalledEngine(settings, instances, worker, session, every)
-        lockout = WorkerLockout(settings, session, every, settings.worker_lockout_seconds, settings.schedule_seconds)
+        lockout = WorkerLockout(settings, session, every, settings.worker_lockout_seconds)
         chat = Chat(settings, secrets, register, instances)
         forgetting = Forgetting(store, instances, events)
         services = Services(settings, session, secrets, models, chat, forgetting)

@@ -28,8 +28,8 @@ def stalled_engine(at, every=OFTEN):
     return StalledEngine(at.settings, at.instances, at.worker, at.session, every)
 
 
-def worker_lockout(at, shutdown_seconds=5.0):
-    return WorkerLockout(at.settings, at.session, OFTEN, 0.2, shutdown_seconds)
+def worker_lockout(at):
+    return WorkerLockout(at.settings, at.session, OFTEN, 0.2)
 
 
 async def until_reconnected(at, before):
@@ -108,7 +108,7 @@ async def test_a_sidecar_that_accepts_no_worker_is_shut_down():
 
 async def test_a_sidecar_that_does_not_shut_down_is_asked_again(at):
     at.sidecar.connected_workers = lambda: 0
-    async with watching(worker_lockout(at, shutdown_seconds=0.2).watch):
+    async with watching(worker_lockout(at).watch):
         await until(lambda: at.sidecar.shutdowns == 2)
 
 

@@ -11,10 +11,9 @@ import aiohttp
 
 from kit.edge.settings import ServiceSettings
 from kit.engine.health import lacks_only_a_worker
-from kit.sidecar.ready import check_ready
 from kit.sidecar.unavailable import Unavailable
 
-_POLL_SECONDS = 0.1
+_SHUTDOWN_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
@@ -25,11 +24,10 @@ class WorkerLockout:
     """
 
     def __init__(
-        self, settings: ServiceSettings, session: aiohttp.ClientSession, every_seconds: float, after_seconds: float,
-        shutdown_seconds: float = 10.0,
-    ) -> None:  # fmt: skip
+        self, settings: ServiceSettings, session: aiohttp.ClientSession, every_seconds: float, after_seconds: float
+    ) -> None:
         self._session, self._port = session, settings.dapr_http_port
-        self._every, self._after, self._shutdown = every_seconds, after_seconds, shutdown_seconds
+        self._every, self._after = every_seconds, after_seconds
 
     async def watch(self) -> None:
         """Check the sidecar until this task is cancelled."""
@@ -54,13 +52,7 @@ class WorkerLockout:
     async def _shut_down(self) -> None:
         url = f"http://127.0.0.1:{self._port}/v1.0/shutdown"
         try:
-            async with asyncio.timeout(self._shutdown):
-                async with self._session.post(url) as response:
-                    response.raise_for_status()
-                while True:
-                    await check_ready(self._session, self._port)
-                    await asyncio.sleep(_POLL_SECONDS)
-        except Unavailable:
-            return  # it is gone
+            async with asyncio.timeout(_SHUTDOWN_SECONDS), self._session.post(url) as response:
+                response.raise_for_status()
         except (aiohttp.ClientError, TimeoutError) as error:
             log.warning("sidecar did not shut down", extra={"reason": repr(error)})

@@ -263,11 +263,8 @@ class Engine(TaskHubSidecarServiceServicer):
 
     def CompleteOrchestratorTask(self, request: Any, context: Any) -> Any:
         with self.lock:
-            if (
-                (instance := self._instance_of(request))
-                and not instance.ended
-                and instance.instance_id not in self.lost
-            ):
+            instance = self._instance_of(request)
+            if instance and not instance.ended and instance.instance_id not in self.lost:
                 self._take(instance, request)
         return pb.CompleteTaskResponse()
 

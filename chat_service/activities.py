@@ -40,22 +40,21 @@ class Activities:
 
     def all(self) -> list[Activity]:
         """Return the activities, to be registered under their names."""
-        return [
+        mine = (
             self.take_turn, self.fetch_context, self.generate_response, self.save_conversation, self.handle_error
-        ]  # fmt: skip
+        )  # fmt: skip
+        return [step(activity, self.faults) for activity in mine]
 
-    @step
     async def take_turn(self, waiting: Outcome) -> QueueCheck:
         """Check whether a waiting message is next in its session's queue."""
         async with within(self.settings.state_store_name, self.settings.save_seconds):
             is_next = await self.register.is_next(waiting.message, waiting.instance_id, self.instances.has_ended)
         return QueueCheck(is_next=is_next)
 
-    @step
     async def fetch_context(self, message: Message) -> Fetched:
-        """Read the facts about the user, the history, and the reply that this message may have already."""
-        (answered, recent), recalled = await asyncio.gather(
-            self.register.noted(message), self.memory.recall(message, self.settings.history_messages)
+        """Read the facts about the user, and the history with the turns that memory does not have yet."""
+        recent, recalled = await asyncio.gather(
+            self.register.recent(message), self.memory.recall(message, self.settings.history_messages)
         )
         said = with_recent(recalled.history, recent)
         # When this step is repeated, memory may have this message's own turn already. That is no history of it.
@@ -66,9 +65,8 @@ class Activities:
             history=shortened(before, self.settings.history_tokens),
         )
         remembered = [turn.message_id for turn in recent if turn.message_id in known]
-        return Fetched(context=context, remembered=remembered, answered=answered)
+        return Fetched(context=context, remembered=remembered)
 
-    @step
     async def generate_response(self, prompt: Prompt) -> Generated:
         """Ask the model. If it is busy and says for how long, the workflow waits."""
         async with within("model", self.settings.model_timeout_seconds):
@@ -81,16 +79,13 @@ class Activities:
                 return Generated(retry_after_seconds=busy.seconds)
         return Generated(answered=Answered(reply=reply[:16_000], model=model.name))
 
-    @step
     async def save_conversation(self, outcome: Outcome) -> Answered | None:
         """Publish the turn for memory, and let the next message start. Return the first reply that was saved."""
         assert outcome.answered is not None
-        if not outcome.published:
-            await self.events.conversation_updated(outcome.message, outcome.answered.reply)
+        await self.events.conversation_updated(outcome.message, outcome.answered.reply)
         await self.faults.strike("pass_turn")
         return await self._end(outcome)
 
-    @step
     async def handle_error(self, outcome: Outcome) -> None:
         """Record a failure, and let the next message start."""
         assert outcome.failure is not None

@@ -89,7 +89,7 @@ class Chat:
             state = None
         if state is None and not claim.answered:
             # The request that claimed it died before the start, or is about to start it. Starting the same id twice
-            # does no harm: the second workflow finds the reply of the first.
+            # does no harm: the second workflow ends with the reply of the first.
             message = message.model_copy(update={"session_id": claim.session_id, "timestamp": claim.timestamp})
             await self._start(message, instance, await self._register.enqueue(message, instance))
         return instance, claim

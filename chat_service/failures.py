@@ -7,9 +7,9 @@ this process, so each replica has its own.
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Annotated, Literal, Protocol, TypeVar, cast
+from typing import Annotated, Any, Literal, cast
 
 from dapr.ext.workflow import TaskFailedError
 from fastapi import APIRouter, Depends
@@ -17,14 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kit.edge.problems import documented
 from kit.edge.service import from_state
+from kit.engine.worker import Activity
 from kit.sidecar.unavailable import Unavailable, too_slow
 from messages import Failure
 
 log = logging.getLogger("chat")
-
-Steps = TypeVar("Steps", bound="HasFaults")
-In = TypeVar("In")
-Out = TypeVar("Out")
 
 # A defect of this service: the log has its words, the user gets none of them.
 DEFECT = Failure(step="", dependency="chat-service", status=502, detail="The workflow failed unexpectedly.")
@@ -79,22 +76,15 @@ class Faults:
             raise Unavailable(503, "simulated fault", f"simulated fault: {step} fails on purpose.")
 
 
-class HasFaults(Protocol):
-    """An object with fault switches."""
-
-    @property
-    def faults(self) -> Faults: ...
-
-
-def step(activity: Callable[[Steps, In], Awaitable[Out]]) -> Callable[[Steps, In], Awaitable[Out]]:
+def step(activity: Activity, faults: Faults) -> Activity:
     """Fail on purpose if a switch says so, and let each failure of an activity survive the way through the engine."""
     name = getattr(activity, "__name__")  # noqa: B009
 
     @functools.wraps(activity)
-    async def run(self: Steps, argument: In) -> Out:
+    async def run(argument: Any) -> Any:
         try:
-            await self.faults.strike(name)
-            return await activity(self, argument)
+            await faults.strike(name)
+            return await activity(argument)
         except Unavailable as error:
             failure = Failure(step=name, dependency=error.dependency, status=error.status, detail=error.detail)
             # Without the error's reason: a model's may repeat a part of the texts.

@@ -84,7 +84,6 @@ class Fetched(Step):
 
     context: Context
     remembered: list[str] = Field(default=[], description="Ids of the recent turns that memory has by now")
-    answered: Answered | None = Field(default=None, description="The reply, if this message already has one")
 
 
 class Prompt(Step):
@@ -117,7 +116,6 @@ class Outcome(Step):
     message: Message
     instance_id: str
     answered: Answered | None = None
-    published: bool = Field(default=False, description="By an earlier workflow of the same message")
     remembered: list[str] = []
     failure: Failure | None = None
 

@@ -36,14 +36,9 @@ class ChatWorkflow:
             found = yield ctx.call_activity("fetch_context", input=message, retry_policy=self._retry("fetch"))
             fetched = Fetched.model_validate(found)
             message = message.model_copy(update={"recent": None})  # the history has them now
-            # Only a second workflow of the same message finds it answered. It ends with the same reply.
-            answered = fetched.answered or (yield from self._generate_response(ctx, message.text, fetched))
+            answered = yield from self._generate_response(ctx, message.text, fetched)
             outcome = Outcome(
-                message=message,
-                instance_id=ctx.instance_id,
-                answered=answered,
-                published=fetched.answered is not None,
-                remembered=fetched.remembered,
+                message=message, instance_id=ctx.instance_id, answered=answered, remembered=fetched.remembered
             )
             # Its result is the reply that counts: another workflow of the same message may have been faster.
             return (yield ctx.call_activity("save_conversation", input=outcome, retry_policy=self._retry("save")))

@@ -128,14 +128,12 @@ class Register:
                 return False
             await self._sessions.change(key, lambda session, ended=first: without(session, ended.instance_id))
 
-    async def noted(self, message: Message) -> tuple[Answered | None, list[Turn]]:
-        """Return the reply that a message has already, if any, and the turns that memory may not have yet."""
+    async def recent(self, message: Message) -> list[Turn]:
+        """Return the turns of a message's session that memory may not have yet."""
         if message.recent is not None:
-            return None, message.recent
-        async with self._store.read_ahead(*_keys(message)):
-            claim = await self.claim(digest_of(message))
-            session = (await self._sessions.get(session_key(message.session_id))).value
-        return claim.answered if claim else None, session.recent if session else []
+            return message.recent
+        session = (await self._sessions.get(session_key(message.session_id))).value
+        return session.recent if session else []
 
     async def settle(
         self, message: Message, instance: str, answered: Answered | None, remembered: list[str]

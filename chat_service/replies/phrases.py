@@ -58,21 +58,7 @@ GERMAN = Phrases(
     tell_about="Das weiß ich: {}",
     heard="Notiert: „{}“.",
 )
-SPANISH = Phrases(
-    time=_any("qué hora", "que hora", "qué fecha"),
-    name=_any("cómo me llamo", "quién soy"),
-    topic=_any("de qué (?:hablamos|hablábamos)", "último tema"),
-    about_me=_any("sabes (?:de|sobre) mí"),
-    formal="Saludos, {}.",
-    casual="¡Hola, {}!",
-    tell_time="Son las {}.",
-    tell_name="Su nombre es {}.",
-    tell_topic="Lo último fue «{}».",
-    no_topic="Aún no hemos hablado de nada.",
-    tell_about="Esto es lo que sé: {}",
-    heard="Anotado: «{}».",
-)
-LANGUAGES = (ENGLISH, GERMAN, SPANISH)
+LANGUAGES = (ENGLISH, GERMAN)
 
 
 def of(text: str) -> Phrases:

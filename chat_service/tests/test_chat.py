@@ -5,7 +5,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import eventually, say, start_again, steps_of, stored
+from conftest import eventually, say, steps_of, stored
 
 INSTANCE = re.compile(r"chat-[0-9a-f]{32}-1")
 
@@ -179,17 +179,6 @@ def test_a_repeat_starts_the_workflow_after_a_crash_between_claim_and_start(clie
     again = say(client, session_id="s1", message_id="m1").json()
     assert again["instance_id"] == first["instance_id"]
     assert again["status"] == "completed"
-
-
-def test_a_second_workflow_of_an_answered_message_repeats_nothing(client, sidecar, engine):
-    """Two requests that find a claim without a workflow may both start it."""
-    first = say(client, session_id="s1", message_id="m1").json()
-    # The second of them found the claim, so it does not know the recent turns.
-    start_again(sidecar, engine, first["instance_id"], recent=None)
-    eventually(lambda: engine.runs("save_conversation") == 2)
-    eventually(lambda: client.get(f"/chat/{first['instance_id']}").json() == first)
-    assert engine.runs("generate_response") == len(sidecar.published) == 1
-    assert stored(sidecar, "session:")["session:s1"]["queue"] == []
 
 
 def test_no_waiting_is_a_202_and_the_reply_is_fetched_later(client):

@@ -179,13 +179,3 @@ class Progress(BaseModel):
     attempt: int
     timeline: list[StatusEntry]
     unpublished: list[StatusEvent] = []
-
-
-class Result(BaseModel):
-    """The output of an order's workflow."""
-
-    order_id: str
-    status: str
-    final_status: Status
-    delivery_result: dict[str, Any] | None = None
-    error: str | None = None

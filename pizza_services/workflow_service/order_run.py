@@ -6,7 +6,7 @@ from typing import Any
 from dapr.ext.workflow import TaskFailedError
 
 from kit.engine.context import Context, Steps, Task, when_any
-from messages import Cancellation, Check, OrderInput, RemoteCheck, Result, Step, StepResult, ValidationStep, read
+from messages import Cancellation, Check, OrderInput, RemoteCheck, Step, StepResult, ValidationStep, read
 from models import Status
 from rules import Retry
 from statuses import Statuses
@@ -113,8 +113,8 @@ class OrderRun(Statuses):
             count = len(self.unpublished)
             reason = "; ".join(filter(None, [reason, f"{count} statuses could not be published"]))
         kind = "completed" if status == "delivered" else "failed"
-        result = Result(order_id=self.order.order_id, status=kind, final_status=status, error=reason, **more)
-        return result.model_dump(exclude_none=True)
+        result = {"order_id": self.order.order_id, "status": kind, "final_status": status, **more}
+        return result | {"error": reason} if reason else result
 
     def remote_check(self) -> RemoteCheck:
         """Return the input of the kitchen's check."""

@@ -5,6 +5,7 @@ workflow is lost. Dapr loads an instance before it does anything with it. So it 
 one, not even with force, and starts no other under its id. `docs/dapr-faults.md` says how to remove its keys by hand.
 """
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from dapr.ext.workflow import WorkflowState, WorkflowStatus
@@ -59,10 +60,8 @@ class Compensations:
         state = compensation.state
         if state and not active(state) and idle_seconds(state) < self._idle:
             return  # a late result of its last step would count as one of the next: a later check starts it
-        try:
+        with suppress(AlreadyActive):
             # It stops the order itself, so that a crash between stopping and compensating leaves nothing half done.
             # It shows only its own statuses, so it does not continue those of a first workflow.
             input_ = CompensationInput(of=of.model_copy(update={"resumed": None}), reason=reason)
             await self._instances.schedule("compensation_workflow", compensation.instance_id, input_)
-        except AlreadyActive:
-            return

@@ -121,8 +121,10 @@ def _sidecar_of_the_session() -> Iterator[Sidecar]:
 
 
 @pytest.fixture
-def sidecar(_sidecar_of_the_session: Sidecar) -> Iterator[Sidecar]:
+def sidecar(_sidecar_of_the_session: Sidecar, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sidecar]:
     """Return a healthy stand-in sidecar, for this test alone."""
+    # Otherwise each read of a lost instance takes 2 s.
+    monkeypatch.setattr("kit.engine.instances.LOST_AFTER_READS", 3)
     _sidecar_of_the_session.reset()
     yield _sidecar_of_the_session
     assert _sidecar_of_the_session.peers.breaches == [], "a call of a service breaks its contract"
@@ -165,8 +167,8 @@ def client(sidecar: Sidecar, _client_of_the_session: TestClient) -> TestClient:
 class Customer:
     """Order pizzas, and follow them."""
 
-    def __init__(self, client: TestClient, order_id: str = "123") -> None:
-        self.client, self.order_id = client, order_id
+    def __init__(self, client: TestClient, peers: Peers, order_id: str = "123") -> None:
+        self.client, self.peers, self.order_id = client, peers, order_id
 
     def post(self, route: str, **more: Any) -> Any:
         """POST `{"order_id", …}`."""
@@ -181,6 +183,16 @@ class Customer:
         """Start the order, and return its state as soon as its pizza waits for a verdict."""
         self.order()
         return self.until("pending_validation")
+
+    def order_and_hold(self, method: str) -> None:
+        """Start the order, and let it stay in this call of a service until `peers.release`."""
+        self.peers.hold(method)
+        if method == "deliver":
+            self.order_and_wait()
+            self.decide()
+        else:
+            self.order()
+        eventually(lambda: method in self.peers.asked())
 
     def decide(self, approved: bool = True) -> None:
         """Approve or reject the pizza."""
@@ -228,6 +240,6 @@ class Customer:
 
 
 @pytest.fixture
-def ada(client: TestClient) -> Customer:
+def ada(client: TestClient, sidecar: Sidecar) -> Customer:
     """Return a customer."""
-    return Customer(client)
+    return Customer(client, sidecar.peers)

@@ -6,11 +6,6 @@ from conftest import COMPENSATION, JOB, ORDER, WORKFLOW
 from kit.fakes.waiting import eventually
 
 
-@pytest.fixture(autouse=True)
-def _is_taken_for_lost_soon(monkeypatch):
-    monkeypatch.setattr("kit.engine.instances.LOST_AFTER_READS", 3)
-
-
 def lose(ada, sidecar):
     """Let a part of the order's state be missing, so that the engine does not load its workflow."""
     ada.order_and_wait()

@@ -44,11 +44,6 @@ ASK = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _is_lost_soon(monkeypatch):
-    monkeypatch.setattr("kit.engine.instances.LOST_AFTER_READS", 3)
-
-
 def bring_to(standing, ada, sidecar):
     """Bring the order to this standing."""
     if standing == "NOT_BEGUN":

@@ -126,7 +126,7 @@ def test_while_the_engine_does_not_answer_a_start_fails_and_can_be_repeated(serv
     sidecar.engine.down.clear()
     # It may have been scheduled all the same.
     eventually(lambda: start(client).status_code in (202, 409))
-    Customer(client).until("pending_validation")
+    Customer(client, sidecar.peers).until("pending_validation")
     assert sidecar.peers.asked() == ["order", "cook"]
 
 

@@ -61,12 +61,7 @@ def test_many_slow_statuses_have_one_time_limit(monkeypatch):
 
 @pytest.mark.parametrize("held", ["order", "cook", "deliver"])
 def test_a_step_that_a_cancellation_overtakes_publishes_nothing_late(ada, sidecar, held):
-    sidecar.peers.hold(held)
-    ada.order()
-    if held == "deliver":
-        ada.until("pending_validation")
-        ada.decide()
-    eventually(lambda: held in sidecar.peers.asked())
+    ada.order_and_hold(held)
     ada.cancel()
     ada.until_ended()
     sidecar.peers.release()
@@ -87,6 +82,5 @@ def test_a_stopped_workflows_last_statuses_are_published_by_the_one_that_compens
 
 
 def test_statuses_are_published_while_the_next_step_is_done(ada, sidecar):
-    sidecar.peers.hold("cook")
-    ada.order()
+    ada.order_and_hold("cook")
     eventually(lambda: [data["status"] for data in sidecar.events()] == ["confirmed", "cooking"])

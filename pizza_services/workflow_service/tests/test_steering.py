@@ -21,14 +21,7 @@ def resume(ada):
 
 @pytest.mark.parametrize("held", ["order", "cook", "deliver", None])
 def test_a_paused_order_finishes_its_step_and_waits(ada, sidecar, held):
-    sidecar.peers.hold(held)
-    ada.order()
-    if held in (None, "deliver"):
-        ada.until("pending_validation")
-    if held == "deliver":
-        ada.decide()
-    if held:
-        eventually(lambda: held in sidecar.peers.asked())
+    ada.order_and_hold(held) if held else ada.order_and_wait()
     ada.pause()
     if held is None:
         ada.decide()
@@ -141,9 +134,7 @@ def test_a_cancellation_of_any_form_cancels(ada, sidecar):
 
 
 def test_force_stops_the_workflow_and_compensates_everything(ada, sidecar):
-    sidecar.peers.hold("cook")
-    ada.order()
-    eventually(lambda: "cook" in sidecar.peers.asked())
+    ada.order_and_hold("cook")
     ada.cancel(force=True, reason="the shop burns")
     ended = ada.until_ended()
     assert (ended["status"], ended["instance_id"]) == ("cancelled", COMPENSATION)

@@ -68,9 +68,7 @@ def test_a_pizza_that_nobody_validates_expires(ada, sidecar):
 
 
 def test_an_order_has_a_deadline_in_each_step(ada, sidecar):
-    sidecar.peers.hold("cook")
-    ada.order()
-    eventually(lambda: "cook" in sidecar.peers.asked())
+    ada.order_and_hold("cook")
     sidecar.engine.pass_time(3600)
     ended = ada.until_ended()
     assert (ended["status"], ended["result"]["error"]) == ("expired", "not delivered within 3600 s")
@@ -81,14 +79,13 @@ def test_an_order_has_a_deadline_in_each_step(ada, sidecar):
     [("order", 2), ("cook", 3), ("quality_check", 3), ("validate_pizza", 3), ("deliver", 4)],
 )
 def test_a_cancellation_overtakes_each_step(ada, sidecar, during, compensated):
-    sidecar.peers.hold(during)
-    if during == "quality_check":
-        sidecar.engine.other_apps.clear()
-    ada.order()
-    if during == "deliver":
-        ada.until("pending_validation")
-        ada.decide()
-    eventually(lambda: during in sidecar.peers.asked() or ada.state()["step"] == during)
+    if during in ("order", "cook", "deliver"):
+        ada.order_and_hold(during)
+    else:
+        if during == "quality_check":
+            sidecar.engine.other_apps.clear()
+        ada.order()
+        eventually(lambda: ada.state()["step"] == during)
     ada.cancel(reason="not hungry")
     ended = ada.until_ended()
     assert (ended["status"], ended["result"]["error"]) == ("cancelled", "not hungry")
@@ -162,6 +159,7 @@ def test_a_rejected_pizza_that_could_not_be_discarded_is_reported(ada, sidecar, 
     ada.decide() if approved else ada.cancel()
     result = ada.until_ended()["result"]
     assert result["final_status"] == ("delivered" if approved else "cancelled")
+    assert (("cook", 2) in sidecar.peers.compensated) == (not approved)
     assert "not compensated: discard_pizza: " in result["error"]
     assert "the bin is full" in result["error"]
     assert "the bin is full" in sidecar.events()[-1]["note"]

@@ -63,13 +63,8 @@ def test_a_verdict_may_name_the_pizza(ada):
 
 
 @pytest.mark.parametrize("held", ["order", "cook", "deliver"])
-def test_an_order_that_does_not_wait_is_not_validated(ada, sidecar, held):
-    sidecar.peers.hold(held)
-    ada.order()
-    if held == "deliver":
-        ada.until("pending_validation")
-        ada.decide()
-    eventually(lambda: held in sidecar.peers.asked())
+def test_an_order_that_does_not_wait_is_not_validated(ada, held):
+    ada.order_and_hold(held)
     answer = ada.post("/validate-pizza", approved=True)
     assert (answer.status_code, answer.json()["code"]) == (409, "NOT_WAITING")
 

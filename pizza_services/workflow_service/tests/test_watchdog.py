@@ -61,10 +61,7 @@ def test_an_order_whose_workflow_failed_is_restarted(ada, sidecar):
 
 
 def test_the_verdict_is_not_asked_for_again(ada, sidecar):
-    sidecar.peers.hold("deliver")
-    ada.order_and_wait()
-    ada.decide()
-    eventually(lambda: "deliver" in sidecar.peers.asked())
+    ada.order_and_hold("deliver")
     sidecar.peers.release()
     break_off(ada, sidecar)
     assert_delivered_once(ada, sidecar)
@@ -111,10 +108,8 @@ def test_an_order_whose_workflow_failed_twice_is_compensated(ada, sidecar):
 
 @pytest.mark.parametrize(("accepted", "then"), [("cancel", "discard"), ("pause", "cook")])
 def test_an_accepted_cancellation_or_pause_is_not_forgotten(ada, sidecar, accepted, then):
-    sidecar.peers.hold("cook")
     sidecar.peers.hold("discard")
-    ada.order()
-    eventually(lambda: "cook" in sidecar.peers.asked())
+    ada.order_and_hold("cook")
     assert ada.post(f"/{accepted}-order").status_code == 202
     eventually(lambda: then in sidecar.peers.asked())
     sidecar.engine.end(WORKFLOW)

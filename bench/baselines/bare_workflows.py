@@ -2,7 +2,7 @@
 
 They show the cost of Dapr's workflow engine alone, with one worker and one client for the life of the process.
 `bare_steps` has a number of activities. `bare_pizza` is an order that is approved at once. It has five activities, a
-child workflow with an activity in another app, a verdict (event), and three timers, and each step is raced against a
+child workflow with an activity in another app, a verdict (event), and three timers. Each step is raced against a
 cancellation. Its routes are those of an order. As app id bare-kitchen this file is the other app.
 """
 

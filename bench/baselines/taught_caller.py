@@ -5,10 +5,10 @@ It stands for the quickstarts, posts and courses that call the sidecar from a ro
     async with httpx.AsyncClient() as client:
         response = await client.get(f"http://localhost:{DAPR_HTTP_PORT}/v1.0/invoke/callee-app/method/greet/{name}")
 
-so each request pays for a client of its own: its TLS context, its connection pool, and a new connection to the sidecar.
+so each request pays for a new client: its TLS context, its connection pool, and a new connection to the sidecar.
 That is the one thing put in caller's place here. All else is caller_service itself, imported from there: route,
 validation, limits, request id and trace passed on, names in paths, errors translated.
-It runs on the same versions, under the same uvicorn, behind a sidecar of its own.
+It runs on the same versions, under the same uvicorn, behind its own sidecar.
 
 With CLIENT it is the same with one client for the life of the process. CLIENT decides what carries the requests:
 `httpx` (httpx's own transport) or `httpx-aiohttp` (the same client over aiohttp's connections).

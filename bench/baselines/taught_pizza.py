@@ -24,7 +24,7 @@ from dapr.clients import DaprClient
 from dapr.ext.workflow import DaprWorkflowClient, DaprWorkflowContext, WorkflowActivityContext, WorkflowRuntime
 from fastapi import FastAPI, Response
 
-# A topic of its own: pizza-order would take what is told on the other for orders of this lab.
+# Another topic than the lab's, because pizza-order would take its statuses for orders of this lab.
 STORE, PUBSUB, TOPIC = "baselinestore", "baselinepubsub", "taught-orders"
 
 

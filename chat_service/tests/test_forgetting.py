@@ -47,17 +47,12 @@ def test_pages_of_a_session_go_too(client, sidecar, monkeypatch, engine):
 
 
 def test_sessions_that_only_memory_names(client, sidecar):
+    say(client, user="Ada", session_id="s2")
+    of_another_user = dict(sidecar.values)
     say(client, session_id="s1")
     del sidecar.values["statestore", f"user:{JUNAID}"]
-    forget(client, event(session_ids=["s1", "never-heard-of"]))
-    assert not sidecar.keys()
-
-
-def test_a_session_of_another_user_stays_although_the_event_names_it(client, sidecar):
-    say(client, user="Ada", session_id="s1")
-    before = dict(sidecar.values)
-    forget(client, event(session_ids=["s1"]))
-    assert sidecar.values == before
+    forget(client, event(session_ids=["s1", "s2", "never-heard-of"]))
+    assert sidecar.values == of_another_user
 
 
 def test_a_chat_in_flight_is_ended(client, sidecar, engine):
@@ -113,39 +108,21 @@ def test_the_stream_is_trimmed_by_a_job_that_names_nobody(serve, sidecar):
         assert sorted(published.data) == ["event_type", "timestamp"]
 
 
-def test_a_write_of_an_activity_in_flight_is_swept_up(client, sidecar):
-    client.put("/faults/pass_turn", json={"delay_ms": 10_000})
+@pytest.mark.parametrize("failures", [0, 1])
+@pytest.mark.parametrize("in_flight", ["activity", "request"])
+def test_a_write_in_flight_is_swept_up(client, sidecar, in_flight, failures):
+    if in_flight == "activity":
+        client.put("/faults/pass_turn", json={"delay_ms": 10_000})
     say(client, wait=False, session_id="s1")
     eventually(lambda: sidecar.published)
-    before = {at: value for at, value in sidecar.values.items() if not at[1].startswith("user:")}
-    forget(client, event())
+    written = ("message:", "session:") if in_flight == "activity" else ("session:",)
+    before = {at: value for at, value in sidecar.values.items() if at[1].startswith(written)}
+    failing = [(grpc.StatusCode.UNAVAILABLE, "no scheduler")] * failures
+    sidecar.refuse = lambda method, _: failing.pop() if method == "ScheduleJob" and failing else None
+    answers = [forget(client, event()).json()["status"] for _ in range(failures + 1)]
+    assert answers == ["RETRY"] * failures + ["SUCCESS"]
     ((name, job),) = sidecar.jobs.items()
     # On Redis a write with the ETag of a deleted key creates the key again.
-    sidecar.values.update(before)
-    assert client.post(f"/job/{name}", json=job["data"]).status_code == 200
-    assert not sidecar.keys()
-
-
-def test_a_write_of_an_activity_in_flight_is_swept_up_although_the_first_attempt_failed(client, sidecar):
-    client.put("/faults/pass_turn", json={"delay_ms": 10_000})
-    say(client, wait=False, session_id="s1")
-    eventually(lambda: sidecar.published)
-    before = {at: value for at, value in sidecar.values.items() if not at[1].startswith("user:")}
-    failures = [(grpc.StatusCode.UNAVAILABLE, "no scheduler")]
-    sidecar.refuse = lambda method, _: failures.pop() if method == "ScheduleJob" and failures else None
-    assert forget(client, event()).json() == {"status": "RETRY"}
-    assert forget(client, event()).json() == {"status": "SUCCESS"}
-    ((name, job),) = sidecar.jobs.items()
-    sidecar.values.update(before)
-    assert client.post(f"/job/{name}", json=job["data"]).status_code == 200
-    assert not sidecar.keys()
-
-
-def test_a_session_that_a_request_in_flight_had_read_is_swept_up(client, sidecar):
-    say(client, "I like tea", session_id="s1")
-    before = {at: value for at, value in sidecar.values.items() if at[1].startswith("session:")}
-    forget(client, event())
-    ((name, job),) = sidecar.jobs.items()
     sidecar.values.update(before)
     assert client.post(f"/job/{name}", json=job["data"]).status_code == 200
     assert not sidecar.keys()
@@ -170,17 +147,7 @@ def test_a_marker_is_acknowledged(client, sidecar):
 
 
 @pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"data": None},
-        {"data": "x"},
-        event(user="short"),
-        event(user="Z" * 64),
-        event(event_type="Other"),
-        event(timestamp="never"),
-        event(session_ids=["x"] * 10_001),
-    ],
+    "body", [{}, {"data": "x"}, event(user="Z" * 64), event(event_type="Other"), event(session_ids=["x"] * 10_001)]
 )
 def test_an_invalid_event_is_dropped(client, sidecar, body):
     assert forget(client, body).json() == {"status": "DROP"}
@@ -193,12 +160,10 @@ def test_an_unknown_job(client):
     assert client.post("/job/trim-conversations-x", json={}).status_code == 422
 
 
-@pytest.mark.parametrize("headers", [{}, {"dapr-api-token": "wrong"}, {"dapr-api-token": "s3crét"}])
 @pytest.mark.parametrize("path", ["/events/user-forgotten", "/job/trim-conversations-x"])
-def test_only_dapr_may_call_these(serve, path, headers):
+def test_only_dapr_may_call_these(serve, path):
     client = serve(app_api_token="s3cret")
     body = event() if "events" in path else {"user_hash": JUNAID, "forgotten_at": "2026-01-01T00:00:00Z"}
-    sent = {name: value.encode() for name, value in headers.items()}
-    assert client.post(path, json=body, headers=sent).status_code == 401
+    assert client.post(path, json=body).status_code == 401
     assert client.post(path, json=body, headers={"dapr-api-token": "s3cret"}).status_code == 200
     assert say(client).status_code == 200, "the chat itself is open"

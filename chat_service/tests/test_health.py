@@ -1,15 +1,8 @@
-"""Health, readiness, and the life of the process without its sidecar."""
+"""Readiness, and the life of the process beside a sidecar or an engine that fails."""
 
 import time
 
-import pytest
 from conftest import eventually, say
-
-
-def test_the_welcome_names_the_main_routes(client):
-    message = client.get("/").json()["message"]
-    assert all(route in message for route in ("POST /chat/", "/chat/{instance_id}", "/docs", "/healthz", "/readyz"))
-    assert client.get("/docs").status_code == 200
 
 
 def test_it_starts_before_its_sidecar_and_is_ready_after_it(serve, sidecar):
@@ -39,14 +32,8 @@ def test_it_is_not_ready_without_the_key_for_users_hashes(serve, sidecar):
     assert say(client).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/faults", "/faults/pass_turn"])
-def test_faults_are_off_unless_switched_on(serve, path):
-    client = serve(wait_until_ready=False)
-    assert client.put(path, json={}).status_code == 404
-    assert client.get(path).status_code == 404
-
-
-def test_faults_can_be_read_and_cleared(client):
+def test_faults_can_be_read_and_cleared(client, serve):
+    assert serve().put("/faults/pass_turn", json={}).status_code == 404, "off unless switched on"
     assert client.put("/faults/pass_turn", json={"fail_next": 2}).json() == {"fail_next": 2, "delay_ms": 0}
     assert client.get("/faults").json() == {"pass_turn": {"fail_next": 2, "delay_ms": 0}}
     assert client.delete("/faults").status_code == 204
@@ -67,3 +54,30 @@ def test_the_sidecar_is_shown_the_api_token(serve, sidecar, engine):
     client = serve(dapr_api_token="s3cret")
     assert say(client).status_code == 200
     assert sidecar.tokens | engine.tokens == {"s3cret"}
+
+
+# kit/tests/test_engine_recovery.py has the cases of a recovery. Here messages are answered afterwards.
+def test_messages_are_answered_after_a_stalled_engine(serve, sidecar, engine):
+    client = serve(engine_check_seconds=0.02, schedule_seconds=1)
+    engine.blocked.set()
+    # The start waits for a second at most. The engine may recover a moment before that.
+    assert say(client, message_id="m1").status_code in (504, 200)
+    eventually(lambda: not engine.blocked.is_set())
+    eventually(lambda: client.get("/readyz").status_code == 200)
+    answer = say(client, message_id="m1")
+    assert (answer.status_code, answer.json()["status"]) == (200, "completed")
+    assert len(sidecar.published) == 1
+
+
+def test_messages_are_answered_after_a_worker_lockout(serve, sidecar, engine):
+    client = serve(engine_check_seconds=0.02, worker_lockout_seconds=0.2)
+    sidecar.connected_workers = lambda: 0
+    eventually(lambda: client.get("/readyz").status_code == 503)
+
+    def restart() -> None:
+        sidecar.connected_workers = engine.connected
+
+    sidecar.at_shutdown = restart
+    eventually(lambda: sidecar.shutdowns == 1)
+    eventually(lambda: client.get("/readyz").status_code == 200)
+    assert say(client).status_code == 200

@@ -17,8 +17,6 @@ class Settings(ServiceSettings):
     state_store_name: str = "statestore"
     pubsub_name: str = "pubsub"
     secret_stores: list[str] = Field(default=["secretstore", "envsecretstore"])
-    forgotten_topic: str = "user-forgotten"
-    dead_letter_topic: str = "conversations-dead"
     # Looked up in the secret stores first, as are the models' keys below.
     user_hash_key: SecretStr | None = None
 

@@ -20,6 +20,9 @@ from settings import Settings
 
 log = logging.getLogger("memory.forgetting")
 
+FORGOTTEN_TOPIC = "user-forgotten"
+# The streams that this app may write to; chat-service trims its own.
+STREAMS = (FORGOTTEN_TOPIC, "conversations-dead")
 FORGET_JOB = "forget-"
 TRIM_JOB = "trim-"
 # A stream drops events older than its TTL when something is written to it; this long after, clocks agree on that.
@@ -95,15 +98,14 @@ class Forgetter:
         for start in range(0, max(len(sessions), 1), SESSIONS_PER_EVENT):
             some = sessions[start : start + SESSIONS_PER_EVENT]
             forgotten = UserForgotten(user_hash=user_hash, session_ids=some, timestamp=now())
-            await self.publisher.publish(self.settings.forgotten_topic, forgotten.event_type, forgotten)
+            await self.publisher.publish(FORGOTTEN_TOPIC, forgotten.event_type, forgotten)
         await self.conversations.purge_list(user_hash)
         await self.memories.forget(user_hash)
         await self.tombstones.finish(user_hash, tombstone.number)
         log.info("user forgotten", extra={"user_hash": user_hash, "sessions": len(sessions)})
 
     async def _trim_streams(self) -> None:
-        # Only the streams that this app may write to: chat-service does the same for its own.
-        for topic in (self.settings.forgotten_topic, self.settings.dead_letter_topic):
+        for topic in STREAMS:
             for _ in range(MARKERS):
                 marker = StreamTrimmed(timestamp=now())
                 await self.publisher.publish(topic, marker.event_type, marker)

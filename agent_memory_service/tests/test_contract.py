@@ -46,7 +46,8 @@ def test_chats_events_are_understood(client):
         assert client.deliver(example).json() == {"status": "SUCCESS"}
     for example in CHATS["components"]["schemas"]["StreamTrimmed"]["examples"]:
         marker = cloud_event(example, type=StreamTrimmed.model_fields["event_type"].default)
-        assert client.post("/events/conversations", json=marker).json() == {"status": "SUCCESS"}
+        for path in ("/events/conversations", "/events/conversations-dead"):
+            assert client.post(path, json=marker).json() == {"status": "SUCCESS"}
     assert client.get("/dead-letters").json() == {"dead_letters": []}
 
 

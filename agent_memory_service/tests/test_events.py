@@ -93,13 +93,6 @@ def test_a_store_that_is_down_has_the_event_sent_again(client):
     assert contents(client) == ["question 1", "answer 1"]
 
 
-def test_the_marker_by_which_a_stream_is_trimmed_is_nothing_to_act_on(client):
-    marker = cloud_event({"event_type": "StreamTrimmed"}, type="StreamTrimmed")
-    for path in ("/events/conversations", "/events/conversations-dead"):
-        assert client.post(path, json=marker).json() == {"status": "SUCCESS"}
-    assert client.sidecar.keys("") == []
-
-
 def test_the_cost_of_a_turn_does_not_grow(serve):
     # Without refreshes of the summary, which vary with time.
     client = serve(summary_delay_seconds=30.0)

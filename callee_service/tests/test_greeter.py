@@ -66,10 +66,6 @@ def test_a_message_that_is_too_large_is_refused(channel):
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def test_serves_health_checks(channel):
-    assert HealthStub(channel).Check(HealthCheckRequest()).status == HealthCheckResponse.SERVING
-
-
 def test_simulate_failure_fails_twice_then_succeeds():
     with running_greeter(SIMULATE_FAILURE="true") as channel:
         first, second, third = (greet(channel, "Ada", ("x-request-id", "one")) for _ in range(3))

@@ -1,4 +1,4 @@
-"""The contract files match the code, and callee keeps its own."""
+"""The contract files match the code, callee keeps its own, and every error is a problem."""
 
 import json
 
@@ -33,3 +33,15 @@ def test_callee_promises_the_answers_that_are_read():
     for status in ("422", "500"):
         assert list(GREET["responses"][status]["content"]) == ["application/problem+json"]
     assert "detail" in schemas["Problem"]["required"]
+
+
+def test_errors_of_the_routing_have_a_request_id_too(client):
+    for answer, status in ((client.get("/nothing"), 404), (client.post("/call-greet/Ada"), 405)):
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert answer.headers["x-request-id"]
+
+
+def test_the_welcome_names_the_main_routes_and_needs_no_app_token(serve):
+    answer = serve(app_api_token="s3cret").get("/")
+    assert answer.status_code == 200
+    assert all(route in answer.json()["message"] for route in ("/call-greet/{name}", "/docs", "/healthz", "/readyz"))

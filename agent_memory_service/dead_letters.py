@@ -12,7 +12,7 @@ from kit.edge.problems import documented
 from kit.sidecar import events
 from kit.sidecar.events import CloudEvent
 from models import BeforeQuery, DeadLetter, DeadLetterPath, DeadLetters, EventAnswer, LimitQuery, Replayed
-from wiring import Services, ServicesDep, from_dapr
+from wiring import DOWN, Services, ServicesDep, from_dapr
 
 TIME = TypeAdapter[datetime](AwareDatetime)
 NO_LETTER = "letter_id: there is no such dead letter."
@@ -20,7 +20,7 @@ NO_LETTER = "letter_id: there is no such dead letter."
 router = APIRouter()
 
 
-@router.post("/events/conversations-dead", dependencies=from_dapr, responses=documented(401, 413, 503, 504))
+@router.post("/events/conversations-dead", dependencies=from_dapr, responses=documented(401, 413, *DOWN))
 async def on_dead_letter(event: Event, services: ServicesDep) -> EventAnswer:
     """Keep an event that Dapr gave up."""
     user_id = _about(event).get("user_id")
@@ -33,7 +33,7 @@ async def on_dead_letter(event: Event, services: ServicesDep) -> EventAnswer:
     return EventAnswer(status="SUCCESS")
 
 
-@router.get("/dead-letters", response_model_exclude_none=True, responses=documented(422, 503, 504))
+@router.get("/dead-letters", response_model_exclude_none=True, responses=documented(422, *DOWN))
 async def get_dead_letters(services: ServicesDep, limit: LimitQuery = 20, before: BeforeQuery = None) -> DeadLetters:
     """List events that could not be processed, newest first."""
     some = await services.letters.newest(limit, None if before is None else int(before))
@@ -41,7 +41,7 @@ async def get_dead_letters(services: ServicesDep, limit: LimitQuery = 20, before
     return DeadLetters(dead_letters=letters, next=None if some.next is None else str(some.next))
 
 
-@router.post("/dead-letters/{letter_id}/replay", status_code=202, responses=documented(404, 409, 422, 503, 504))
+@router.post("/dead-letters/{letter_id}/replay", status_code=202, responses=documented(404, 409, 422, *DOWN))
 async def replay(letter_id: DeadLetterPath, services: ServicesDep) -> Replayed:
     """Process a dead letter again; one that is still no valid event stays on the list (422)."""
 
@@ -58,7 +58,7 @@ async def replay(letter_id: DeadLetterPath, services: ServicesDep) -> Replayed:
     return Replayed(id=letter_id)
 
 
-@router.delete("/dead-letters/{letter_id}", status_code=204, responses=documented(404, 422, 503, 504))
+@router.delete("/dead-letters/{letter_id}", status_code=204, responses=documented(404, 422, *DOWN))
 async def delete_dead_letter(letter_id: DeadLetterPath, services: ServicesDep) -> None:
     """Remove a dead letter for good."""
     if not await services.letters.remove(letter_id):

@@ -32,7 +32,7 @@ from models import (
     UserPath,
 )
 from settings import Settings
-from wiring import ServicesDep, from_dapr, open_services
+from wiring import DOWN, ServicesDep, from_dapr, open_services
 
 log = logging.getLogger("memory")
 
@@ -50,7 +50,7 @@ DELIVERED = [*from_dapr, Depends(deliveries.count), Depends(may_fail)]
 router = APIRouter()
 
 
-@router.post("/events/conversations", dependencies=DELIVERED, responses=documented(401, 413, 503, 504))
+@router.post("/events/conversations", dependencies=DELIVERED, responses=documented(401, 413, *DOWN))
 async def on_conversation(event: Event, services: ServicesDep) -> EventAnswer:
     """Record a turn from topic `conversations`. Dapr dead-letters a dropped event, and retries after an error."""
     try:
@@ -61,7 +61,7 @@ async def on_conversation(event: Event, services: ServicesDep) -> EventAnswer:
     return EventAnswer(status="SUCCESS")
 
 
-@router.get("/memories/{user_id}", response_model_exclude_none=True, responses=documented(404, 422, 503, 504))
+@router.get("/memories/{user_id}", response_model_exclude_none=True, responses=documented(404, 422, *DOWN))
 async def get_memory(
     user_id: UserPath, services: ServicesDep, session_id: SessionQuery = None, limit: LimitQuery = 20
 ) -> Recalled:
@@ -74,7 +74,7 @@ async def get_memory(
 
 
 @router.post(
-    "/memories/{user_id}/initialize", status_code=201, responses=THERE_IS_ONE | documented(409, 413, 422, 503, 504)
+    "/memories/{user_id}/initialize", status_code=201, responses=THERE_IS_ONE | documented(409, 413, 422, *DOWN)
 )
 async def initialize(user_id: UserPath, draft: MemoryDraft, services: ServicesDep, response: Response) -> Memory:
     """Make a user known. After that, events of a forgotten user count again."""
@@ -85,7 +85,7 @@ async def initialize(user_id: UserPath, draft: MemoryDraft, services: ServicesDe
     return memory.shown(user_id)
 
 
-@router.patch("/memories/{user_id}", responses=documented(404, 413, 422, 503, 504))
+@router.patch("/memories/{user_id}", responses=documented(404, 413, 422, *DOWN))
 async def patch_memory(user_id: UserPath, patch: MemoryPatch, services: ServicesDep) -> Memory:
     """Change the memory of a user."""
     memory = await services.memories.patch(await services.users.of(user_id), patch)
@@ -94,7 +94,7 @@ async def patch_memory(user_id: UserPath, patch: MemoryPatch, services: Services
     return memory.shown(user_id)
 
 
-@router.delete("/memories/{user_id}", status_code=202, responses=documented(422, 503, 504))
+@router.delete("/memories/{user_id}", status_code=202, responses=documented(422, *DOWN))
 async def forget(user_id: UserPath, services: ServicesDep) -> Forgetting:
     """Forget a user: memory, conversations, and their events. A repeated request does it all again.
 
@@ -104,7 +104,7 @@ async def forget(user_id: UserPath, services: ServicesDep) -> Forgetting:
     return Forgetting(user_id=user_id, gone_by=gone_by)
 
 
-@router.post("/job/{name}", dependencies=from_dapr, responses=documented(401, 404, 503, 504))
+@router.post("/job/{name}", dependencies=from_dapr, responses=documented(401, 404, *DOWN))
 async def on_job(name: str, services: ServicesDep) -> JobAnswer:
     """Run a job of this service: forget a user, or trim the streams afterwards."""
     if not await services.forgetter.run_job(name):
@@ -112,7 +112,7 @@ async def on_job(name: str, services: ServicesDep) -> JobAnswer:
     return JobAnswer()
 
 
-@router.get("/conversations/{session_id}", response_model_exclude_none=True, responses=documented(404, 422, 503, 504))
+@router.get("/conversations/{session_id}", response_model_exclude_none=True, responses=documented(404, 422, *DOWN))
 async def get_conversation(
     session_id: SessionPath, services: ServicesDep, limit: LimitQuery = 20, before: BeforeQuery = None
 ) -> History:

@@ -61,6 +61,8 @@ class Services:
 
 ServicesDep = Annotated[Services, Depends(from_state("services"))]
 from_dapr = [Depends(only_dapr)]
+# The statuses of an answer while a dependency fails.
+DOWN = (502, 503, 504)
 
 
 @asynccontextmanager

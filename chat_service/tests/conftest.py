@@ -5,8 +5,7 @@ tests show the same on the real runtime.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,6 @@ from fastapi.testclient import TestClient
 
 from kit.fakes.engine import Engine
 from kit.fakes.sidecar import Sidecar, running_sidecar
-from kit.fakes.waiting import eventually
-from main import create_app
-from settings import Settings
 
 pytest_plugins = ["kit.fakes.service"]
 SERVICE = Path(__file__).parent.parent
@@ -59,18 +55,9 @@ def memory(sidecar: Sidecar) -> FakeMemory:
 
 
 @pytest.fixture
-def serve(sidecar: Sidecar, memory: FakeMemory) -> Iterator[Callable[..., TestClient]]:
-    """Return a function that starts a service beside the sidecar, and usually waits until it is ready."""
-    with ExitStack() as running:
-
-        def start(wait_until_ready: bool = True, **settings: object) -> TestClient:
-            app = create_app(Settings(_env_file=None, **(sidecar.ports | QUICK | settings)))
-            client = running.enter_context(TestClient(app, raise_server_exceptions=False))
-            if wait_until_ready:
-                eventually(lambda: client.get("/readyz").status_code == 200)
-            return client
-
-        yield start
+def defaults(sidecar: Sidecar, memory: FakeMemory) -> dict[str, Any]:
+    """Return the settings of each service: beside the sidecar and memory, with short pauses."""
+    return sidecar.ports | QUICK
 
 
 def say(client: TestClient, text: str = "Hello", user: str = "Junaid", wait: bool = True, **metadata: str) -> Any:

@@ -7,9 +7,10 @@ import time
 
 import pytest
 from agents.tracing import get_trace_provider
-from conftest import eventually, say, start_again, stored
+from conftest import say, start_again, stored
 
 from kit.fakes.model import running_model
+from kit.fakes.waiting import eventually
 from replies.choice import ENDPOINTS
 
 MEMORY = {"name": "Junaid", "preferred_style": "formal", "user_summary": "Junaid likes </user> tea."}

@@ -5,7 +5,9 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import eventually, say, steps_of, stored
+from conftest import say, steps_of, stored
+
+from kit.fakes.waiting import eventually
 
 INSTANCE = re.compile(r"chat-[0-9a-f]{32}-1")
 

@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
-from conftest import engine_call, eventually, say, stored
+from conftest import engine_call, say, stored
+
+from kit.fakes.waiting import eventually
 
 NO_WAY_THERE = {"errorCode": "ERR_DIRECT_INVOKE", "message": "10.1.2.3"}
 

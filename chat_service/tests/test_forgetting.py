@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import grpc
 import pytest
-from conftest import eventually, say, stored
+from conftest import say, stored
 
+from kit.fakes.waiting import eventually
 from once import register
 from once.hashes import user_hash
 

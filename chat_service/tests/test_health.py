@@ -2,13 +2,15 @@
 
 import time
 
-from conftest import eventually, say
+from conftest import say
+
+from kit.fakes.waiting import eventually
 
 
 def test_it_starts_before_its_sidecar_and_is_ready_after_it(serve, sidecar):
     sidecar.ready = False
     started = time.monotonic()
-    client = serve(wait_until_ready=False)
+    client = serve()
     assert time.monotonic() - started < 2
     assert client.get("/healthz").status_code == 200
     answer = client.get("/readyz")
@@ -22,7 +24,7 @@ def test_it_starts_before_its_sidecar_and_is_ready_after_it(serve, sidecar):
 
 def test_it_is_not_ready_without_the_key_for_users_hashes(serve, sidecar):
     del sidecar.secrets["secretstore"]["USER_HASH_KEY"]
-    client = serve(wait_until_ready=False)
+    client = serve()
     eventually(lambda: "USER_HASH_KEY" in client.get("/readyz").text)
     answer = say(client)
     assert answer.status_code == 502

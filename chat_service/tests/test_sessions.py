@@ -3,8 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import engine_call, eventually, say, steps_of, stored
+from conftest import engine_call, say, steps_of, stored
 
+from kit.fakes.waiting import eventually
 from once import register, sessions
 
 

@@ -194,16 +194,14 @@ def test_gemini_is_chosen_when_there_is_a_key_for_it(serve, sidecar, model):
     assert model.asked[0]["model"].startswith("gemini")
 
 
-def test_a_summary_that_cannot_be_made_does_not_stop_the_others(serve):
+def test_a_summary_that_cannot_be_made_does_not_stop_the_others(serve, capsys):
     client = serve(summary_workers=1)
     client.deliver(turn(1))
     eventually(client.is_summarized)
-    broken = client.sidecar.value(f"memory:{hash_of('ada')}")
-    del broken["name"]
-    client.sidecar.put(f"memory:{hash_of('ada')}", broken)
-    client.deliver(turn(2))
-    client.deliver(turn(1, user_id="bob", session_id="s-2", user_message="Hello"))
+    client.sidecar.put("conversation:s-1:at:m-1", {"timestamp": turn(1)["timestamp"]})
+    client.deliver(turn(2), turn(1, user_id="bob", session_id="s-2", user_message="Hello"))
     eventually(lambda: "Last topic: Hello" in summary(client, "bob"))
+    assert "summary cannot be refreshed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,6 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession) -> A
         lockout = WorkerLockout(settings, session, settings.engine_check_seconds, settings.worker_lockout_seconds)
         compensations = Compensations(settings, instances)
         standings = Standings(instances, claims, compensations, book, pauses)
-        watchdog = Watchdog(
-            settings, Jobs(sdk, seconds), instances, claims, verdicts, standings, compensations, stalled_engine
-        )
+        watchdog = Watchdog(settings, Jobs(sdk), instances, claims, verdicts, standings, compensations, stalled_engine)
         async with running(worker, stalled_engine.watch, lockout.watch):
             yield Services(instances, claims, standings, pauses, verdicts, compensations, watchdog)

@@ -17,8 +17,8 @@ SCHEDULER = "Dapr scheduler"
 class Jobs:
     """Schedule and delete jobs. Methods raise Unavailable, which names the scheduler."""
 
-    def __init__(self, sdk: SdkClient, seconds: float | None = None) -> None:
-        self._sdk, self._seconds = sdk, seconds
+    def __init__(self, sdk: SdkClient) -> None:
+        self._sdk = sdk
 
     async def schedule(
         self,
@@ -42,7 +42,7 @@ class Jobs:
         policy = ConstantFailurePolicy(max_retries=max_retries, interval_seconds=1)
         job = Job(name, schedule, repeats, due, data=message, failure_policy=policy)
         try:
-            async with self._sdk.calling(SCHEDULER, self._seconds) as client:
+            async with self._sdk.calling(SCHEDULER) as client:
                 await client.schedule_job(job, overwrite=overwrite)
         except Unavailable as error:
             if overwrite or error.error_code != StatusCode.ALREADY_EXISTS.name:
@@ -50,5 +50,5 @@ class Jobs:
 
     async def delete(self, name: str) -> None:
         """Delete a job, if it exists."""
-        async with self._sdk.calling(SCHEDULER, self._seconds) as client:
+        async with self._sdk.calling(SCHEDULER) as client:
             await client.delete_job(name)

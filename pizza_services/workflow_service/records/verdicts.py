@@ -30,7 +30,7 @@ class Verdicts:
 
     def __init__(self, settings: Settings, sdk: SdkClient, instances: Instances) -> None:
         self._instances = instances
-        self._store = StateStore(sdk, settings.statestore_name, WaitingPizza, settings.call_timeout_seconds)
+        self._store = StateStore(sdk, settings.statestore_name, WaitingPizza)
 
     async def wait(self, order_id: str, run: str, attempt: int, quality: str) -> dict[str, Any] | None:
         """Record that a pizza waits, unless it or a later one does. Return its verdict if it has one."""

@@ -81,12 +81,9 @@ class Pages:
 
     async def change(self, key: str, edit: Callable[[Object], Object]) -> Object:
         """Replace what the head holds besides its page and entries, and return it. `edit` may be called again."""
-        async for _ in attempts(self._store.name, key):
-            head = (await self._heads([key]))[key]
-            value = edit(head.value or _EMPTY)
-            if await self._store.save_many([Write(key, value, head.etag, self._retention)]):
-                return value
-        raise AssertionError("attempts() ends by raising")
+        head = await self._store.change(key, lambda head: edit(head or _EMPTY), self._retention)
+        assert head is not None
+        return head
 
     async def head(self, key: str) -> Stored[Object]:
         """Return the newest page and what else its owner keeps there."""

@@ -68,14 +68,13 @@ _ahead: ContextVar[dict[str, tuple[bytes | str, str]] | None] = ContextVar("ahea
 class StateStore(Generic[T]):
     """Read and write values of one kind. Any method may raise Unavailable; then it is unknown whether it wrote."""
 
-    def __init__(self, sdk: SdkClient, name: str, kind: type[T] = Object, seconds: float | None = None) -> None:
-        self.name = name
-        self._sdk, self._seconds = sdk, seconds
+    def __init__(self, sdk: SdkClient, name: str, kind: type[T] = Object) -> None:
+        self._sdk, self.name = sdk, name
         self._json = TypeAdapter[T](kind)
 
     def of(self, kind: type[K]) -> "StateStore[K]":
         """Return the same store for values of another kind, such as a pydantic model."""
-        return StateStore(self._sdk, self.name, kind, self._seconds)
+        return StateStore(self._sdk, self.name, kind)
 
     @asynccontextmanager
     async def read_ahead(self, *keys: str) -> AsyncGenerator[None]:
@@ -94,7 +93,7 @@ class StateStore(Generic[T]):
         ahead = _ahead.get() or {}
         if key in ahead and not fresh:
             return self._stored(key, *ahead[key])
-        async with self._sdk.calling(self.name, self._seconds) as client:
+        async with self._sdk.calling(self.name) as client:
             found = await client.get_state(self.name, key, state_metadata={})
         return self._stored(key, found.data, found.etag)
 
@@ -112,27 +111,17 @@ class StateStore(Generic[T]):
         is_unique: no other writer ever saves an equal value. So when only the answer to this write was lost, and it is
         repeated, the equal value that is in its way is no conflict.
         """
-        _written(key)
-        data, metadata = self._json.dump_json(value), _metadata(ttl)
-        try:
-            async with self._sdk.calling(self.name, self._seconds) as client:
-                await client.save_state(self.name, key, data, etag=etag, options=GUARDED, state_metadata=metadata)
-        except Unavailable as error:
-            if error.error_code not in REFUSED:
-                raise
-            there = await self.get(key)
-            if is_unique and there.value == value:
-                return
-            if there.etag == etag:
-                raise self._refuses_writes(error) from error
-            raise Conflict(key) from error
+        if await self.save_many([Write(key, value, etag, ttl)]):
+            return
+        if not is_unique or (await self.get(key)).value != value:
+            raise Conflict(key)
 
     async def save_many(self, writes: Iterable[Write[T]]) -> bool:
         """Save each on its own, in no order. Return False if any may not be saved: read the keys again, and look."""
         writes, refusal = list(writes), None
         for some in _requests(self._item(one) for one in writes):
             try:
-                async with self._sdk.calling(self.name, self._seconds) as client:
+                async with self._sdk.calling(self.name) as client:
                     await client.save_bulk_state(self.name, some)
             except Unavailable as error:
                 if error.error_code not in REFUSED:
@@ -175,7 +164,7 @@ class StateStore(Generic[T]):
         """Delete a key, if it exists; with an ETag, only the value that had it. Raise Conflict."""
         _written(key)
         try:
-            async with self._sdk.calling(self.name, self._seconds) as client:
+            async with self._sdk.calling(self.name) as client:
                 await client.delete_state(self.name, key, etag=etag, options=GUARDED, state_metadata={})
         except Unavailable as error:
             if error.error_code != "ABORTED":
@@ -190,20 +179,15 @@ class StateStore(Generic[T]):
 
     def _item(self, write: Write[T]) -> StateItem:
         _written(write.key)
-        return StateItem(
-            key=write.key,
-            value=self._json.dump_json(write.value),
-            etag=write.etag,
-            options=GUARDED_IN_BULK,
-            metadata=_metadata(write.ttl),
-        )
+        metadata = {} if write.ttl is None else {"ttlInSeconds": str(write.ttl)}
+        return StateItem(write.key, self._json.dump_json(write.value), write.etag, GUARDED_IN_BULK, metadata)
 
     async def _read(self, keys: Sequence[str]) -> dict[str, tuple[bytes | str, str]]:
         ahead = _ahead.get() or {}
         wanted = [key for key in dict.fromkeys(keys) if key not in ahead]
         if not wanted:
             return ahead
-        async with self._sdk.calling(self.name, self._seconds) as client:
+        async with self._sdk.calling(self.name) as client:
             answer = await client.get_bulk_state(self.name, wanted, 20, states_metadata={})
         for failed in (item.error for item in answer.items if item.error):
             raise Unavailable(503, self.name, f"{self.name} cannot be used now.", "INTERNAL", failed)
@@ -245,7 +229,3 @@ def _requests(items: Iterable[StateItem]) -> Iterable[list[StateItem]]:
         size += len(item.value)
     if request:
         yield request
-
-
-def _metadata(ttl: int | None) -> dict[str, str]:
-    return {} if ttl is None else {"ttlInSeconds": str(ttl)}

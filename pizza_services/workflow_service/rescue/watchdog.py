@@ -76,8 +76,8 @@ class Watchdog:
     async def _restart(self, position: Position) -> None:
         """Restart an order, or leave it to a later check.
 
-        As long as a step of the first workflow can still be running, its result would count as one of the second, which
-        would then wait for its own for ever.
+        A step of the first workflow may still be running. Its result would count as one of the second, which would then
+        wait for its own for ever.
         """
         assert position.state
         if idle_seconds(position.state) < self._settings.time_limits.idle:

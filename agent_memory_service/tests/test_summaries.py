@@ -4,7 +4,7 @@ import threading
 
 import grpc
 import pytest
-from conftest import hash_of, turn
+from conftest import turn
 from dapr.proto.runtime.v1 import ai_pb2
 
 from kit.fakes.model import ModelServer, running_model

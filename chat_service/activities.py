@@ -11,14 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from events import Events
-from failures import Faults, step, within
+from failures import Faults, ModelBusy, step
 from kit.engine.instances import Instances, LostInstance, NoInstance
 from kit.engine.worker import Activity
 from memory import MemoryService
 from messages import Answered, Context, Fetched, Generated, Memory, Message, Outcome, Prompt, QueueCheck
 from once.register import Register
 from replies.choice import LanguageModels
-from replies.language_model import ModelBusy
 from replies.prompts import shortened, with_recent
 from settings import Settings
 from workflow import YOU_ARE_NEXT
@@ -47,8 +46,7 @@ class Activities:
 
     async def take_turn(self, waiting: Outcome) -> QueueCheck:
         """Check whether a waiting message is next in its session's queue."""
-        async with within(self.settings.state_store_name, self.settings.save_seconds):
-            is_next = await self.register.is_next(waiting.message, waiting.instance_id, self.instances.has_ended)
+        is_next = await self.register.is_next(waiting.message, waiting.instance_id, self.instances.has_ended)
         return QueueCheck(is_next=is_next)
 
     async def fetch_context(self, message: Message) -> Fetched:
@@ -69,15 +67,12 @@ class Activities:
 
     async def generate_response(self, prompt: Prompt) -> Generated:
         """Ask the model. If it is busy and says for how long, the workflow waits."""
-        async with within("model", self.settings.model_timeout_seconds):
-            model = await self.models.get()
-            try:
-                reply = await model.reply(prompt)
-            except ModelBusy as busy:
-                if not prompt.may_wait or busy.seconds > self.settings.max_retry_after_seconds:
-                    raise
-                return Generated(retry_after_seconds=busy.seconds)
-        return Generated(answered=Answered(reply=reply[:16_000], model=model.name))
+        try:
+            return Generated(answered=await self.models.reply(prompt))
+        except ModelBusy as busy:
+            if not prompt.may_wait or busy.seconds > self.settings.max_retry_after_seconds:
+                raise
+            return Generated(retry_after_seconds=busy.seconds)
 
     async def save_conversation(self, outcome: Outcome) -> Answered | None:
         """Publish the turn for memory, and let the next message start. Return the first reply that was saved."""
@@ -93,12 +88,11 @@ class Activities:
         await self._end(outcome)
 
     async def _end(self, outcome: Outcome) -> Answered | None:
-        async with within(self.settings.state_store_name, self.settings.save_seconds):
-            settled = await self.register.settle(
-                outcome.message, outcome.instance_id, outcome.answered, outcome.remembered
-            )
-        if settled.following is not None:
+        answered, following = await self.register.settle(
+            outcome.message, outcome.instance_id, outcome.answered, outcome.remembered
+        )
+        if following is not None:
             # A workflow that has not started yet checks the queue when it does. A lost one can do nothing any more.
             with suppress(NoInstance, LostInstance):
-                await self.instances.raise_event(settled.following, YOU_ARE_NEXT)
-        return settled.answered
+                await self.instances.raise_event(following, YOU_ARE_NEXT)
+        return answered

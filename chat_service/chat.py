@@ -40,11 +40,10 @@ class Chat:
         Raise NoReply, InOtherSession, OfAnotherUser, QueueFull or Unavailable.
         """
         message = await self._message(posted, traceparent)
-        admitted = await self._register.admit(message)
-        claim = admitted.claim
-        if admitted.is_new:
+        claim, new = await self._register.admit(message)
+        if new:
             instance = instance_id(digest_of(message), 1)
-            await self._start(message.model_copy(update={"recent": admitted.recent}), instance, admitted.is_head)
+            await self._start(new, instance)
         elif posted.metadata.session_id and claim.session_id != message.session_id:
             raise InOtherSession(claim.session_id)
         else:
@@ -91,9 +90,10 @@ class Chat:
             # The request that claimed it died before the start, or is about to start it. Starting the same id twice
             # does no harm: the second workflow ends with the reply of the first.
             message = message.model_copy(update={"session_id": claim.session_id, "timestamp": claim.timestamp})
-            await self._start(message, instance, await self._register.enqueue(message, instance))
+            is_head = await self._register.enqueue(message, instance)
+            await self._start(message.model_copy(update={"is_head": is_head}), instance)
         return instance, claim
 
-    async def _start(self, message: Message, instance: str, is_head: bool) -> None:
+    async def _start(self, message: Message, instance: str) -> None:
         with suppress(AlreadyActive):  # another request for the same message has started it
-            await self._instances.schedule("chat_workflow", instance, message.model_copy(update={"is_head": is_head}))
+            await self._instances.schedule("chat_workflow", instance, message)

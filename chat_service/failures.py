@@ -7,8 +7,6 @@ this process, so each replica has its own.
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal, cast
 
 from dapr.ext.workflow import TaskFailedError
@@ -18,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kit.edge.problems import documented
 from kit.edge.service import from_state
 from kit.engine.worker import Activity
-from kit.sidecar.unavailable import Unavailable, too_slow
+from kit.sidecar.unavailable import Unavailable
 from messages import Failure
 
 log = logging.getLogger("chat")
@@ -31,6 +29,14 @@ SET_UP_WRONGLY = {"FAILED_PRECONDITION", "INVALID_ARGUMENT", "NOT_FOUND", "PERMI
 
 class Refused(Unavailable):
     """A dependency refused a call. Another attempt would fail alike."""
+
+
+class ModelBusy(Unavailable):
+    """The model said when to ask again (Retry-After)."""
+
+    def __init__(self, dependency: str, detail: str, seconds: float) -> None:
+        super().__init__(503, dependency, detail)
+        self.seconds = seconds
 
 
 class StepFailed(Exception):
@@ -100,16 +106,6 @@ def failure_of(error: TaskFailedError) -> Failure:
     if error.details.error_type in (StepFailed.__name__, NonRetryableError.__name__):
         return Failure.model_validate_json(error.details.message)
     return DEFECT
-
-
-@asynccontextmanager
-async def within(dependency: str, seconds: float) -> AsyncGenerator[None]:
-    """Limit the time of the block; raise Unavailable, which names the dependency. Dapr limits no activity."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise too_slow(dependency, seconds) from error
 
 
 Switches = Annotated[Faults, Depends(from_state("faults"))]

@@ -33,15 +33,15 @@ class Settings(ServiceSettings):
     history_messages: int = Field(default=20, ge=1, le=100, description="What memory is asked for")
     history_tokens: int = Field(default=2000, ge=0, description="The most that a model gets of them")
 
-    # Each step of the workflow has a number of attempts and a time limit for one attempt. The pause between two starts
-    # at retry_seconds and doubles up to max_retry_seconds. fetch is retried for about half a minute: a restart of
-    # memory is shorter. save is also the policy of the queue.
+    # The limit of a call to the sidecar: of the state store, a publication, and of memory through it.
+    sidecar_timeout_seconds: float = Field(default=5.0, gt=0)
+    # Each step of the workflow has a number of attempts. The pause between two starts at retry_seconds and doubles up
+    # to max_retry_seconds. fetch is retried for about half a minute: a restart of memory is shorter. save is also the
+    # policy of the queue.
     fetch_attempts: int = Field(default=8, ge=1)
-    fetch_seconds: float = Field(default=5.0, gt=0)
     generate_attempts: int = Field(default=3, ge=1)
     model_timeout_seconds: float = Field(default=30.0, gt=0)
     save_attempts: int = Field(default=10, ge=1)
-    save_seconds: float = Field(default=5.0, gt=0)
     retry_seconds: float = Field(default=1.0, ge=0)
     max_retry_seconds: float = Field(default=5.0, ge=0)
     # A model that answers 429 or 503 with Retry-After is asked again after a durable timer, within these bounds.
@@ -51,7 +51,6 @@ class Settings(ServiceSettings):
     # The seconds that POST /chat/ waits for the reply before it answers 202. The SDK's own limit on a call is 60 s.
     wait_seconds: float = Field(default=30.0, ge=0, le=55)
     schedule_seconds: float = Field(default=10.0, gt=0)
-    state_seconds: float = Field(default=5.0, gt=0)
     # A waiting message checks its queue this often, in case the event that calls it is lost.
     queue_check_seconds: float = Field(default=10.0, gt=0)
     # A message in the queue without a workflow is one whose request died between the two.

@@ -86,16 +86,16 @@ ServicesDep = Annotated[Services, Depends(from_state("services"))]
 async def open_services(settings: Settings, session: aiohttp.ClientSession, faults: Faults) -> AsyncGenerator[Services]:
     """Make the collaborators and run the workflow worker. None of them needs the sidecar yet."""
     async with AsyncExitStack() as stack:
-        sdk = await stack.enter_async_context(aclosing(SdkClient(settings, session, settings.state_seconds)))
+        sdk = await stack.enter_async_context(aclosing(SdkClient(settings, session, settings.sidecar_timeout_seconds)))
         secrets = Secrets(sdk, settings.secret_stores, settings)
         models = await stack.enter_async_context(aclosing(LanguageModels(settings, secrets, sdk)))
         instances = Instances(settings, settings.schedule_seconds)
         store = StateStore[dict[str, object]](sdk, settings.state_store_name)
         register = Register(store, settings.claim_ttl_seconds, settings.unstarted_seconds)
-        publisher = Publisher(sdk, settings.pubsub_name, "chat-service", settings.save_seconds)
+        publisher = Publisher(sdk, settings.pubsub_name, "chat-service")
         events = Events(publisher, settings.conversations_topic, Jobs(sdk), settings.stream_ttl_seconds)
         memory = MemoryService(
-            Invoker(session, settings.dapr_http_port), settings.memory_app_id, settings.fetch_seconds
+            Invoker(session, settings.dapr_http_port), settings.memory_app_id, settings.sidecar_timeout_seconds
         )
         activities = Activities(settings, memory, models, events, register, instances, faults)
         worker = Worker(settings, [ChatWorkflow(settings).chat_workflow], activities.all())

@@ -3,12 +3,12 @@
 An instance id is no claim: when a workflow has finished, Dapr starts another under the same id.
 """
 
+import hashlib
 from datetime import datetime
 
 from pydantic import BaseModel
 
 from messages import Answered, Message
-from once.hashes import message_digest
 
 
 class Claim(BaseModel):
@@ -48,8 +48,8 @@ def settled(claim: Claim | None, run: int, answered: Answered | None) -> Claim |
 
 
 def digest_of(message: Message) -> str:
-    """Return the digest that stands for a message in keys and instance ids."""
-    return message_digest(message.user_hash, message.message_id)
+    """Return 32 hex digits for one message of one user. Its claim's key and its instance ids are made from them."""
+    return hashlib.sha256(f"{message.user_hash}:{message.message_id}".encode()).hexdigest()[:32]
 
 
 def claim_key(digest: str) -> str:

@@ -5,7 +5,6 @@ has its own ETag, and one may be saved without the other. Then both are read and
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from kit.sidecar.store import StateStore, Write, attempts
@@ -30,28 +29,6 @@ Object = dict[str, object]
 HasEnded = Callable[[str], Awaitable[bool | None]]
 
 
-@dataclass(frozen=True)
-class Admitted:
-    """The claim of a message; whether this request made it, and so starts its workflow; its place in the queue.
-
-    recent: the turns that memory may not have yet, if the message is new and no other can add one before it is
-    answered.
-    """
-
-    claim: Claim
-    is_new: bool
-    is_head: bool = False
-    recent: list[Turn] | None = None
-
-
-@dataclass(frozen=True)
-class Settled:
-    """The reply that a message has from now on, and the instance that is next in the queue."""
-
-    answered: Answered | None
-    following: str | None
-
-
 class Register:
     """Keep the claims and the sessions in the state store."""
 
@@ -64,10 +41,10 @@ class Register:
         """Return the claim of a message, if there is one."""
         return (await self._claims.get(claim_key(digest))).value
 
-    async def admit(self, message: Message) -> Admitted:
+    async def admit(self, message: Message) -> tuple[Claim, Message | None]:
         """Claim a message and put it into its session's queue, unless it was claimed before.
 
-        Raise OfAnotherUser or QueueFull.
+        Return its claim and, if it is new, the input of its workflow. Raise OfAnotherUser or QueueFull.
         """
         # Two requests in one microsecond may both take the claim for theirs. Both then start one instance.
         mine, instance = claim_of(message), instance_id(digest_of(message), 1)
@@ -78,7 +55,7 @@ class Register:
                 if session.value and session.value.user_hash != message.user_hash:
                     raise OfAnotherUser(message.session_id)
                 if claim.value not in (None, mine):
-                    return Admitted(claim.value, is_new=False)
+                    return claim.value, None
                 if not session.value:
                     await self._list_for_user(message.user_hash, message.session_id)
                 entered = queued(session.value, message, instance)
@@ -88,7 +65,9 @@ class Register:
                 ]
                 if await self._store.save_many(writes):
                     is_head = entered.queue[0].instance_id == instance
-                    return Admitted(mine, is_new=True, is_head=is_head, recent=entered.recent if is_head else None)
+                    # At the head no other message can add a turn before this one is answered.
+                    recent = entered.recent if is_head else None
+                    return mine, message.model_copy(update={"is_head": is_head, "recent": recent})
         raise AssertionError("attempts() ends by raising")
 
     async def run_again(self, digest: str, failed_run: int) -> Claim | None:
@@ -137,10 +116,12 @@ class Register:
 
     async def settle(
         self, message: Message, instance: str, answered: Answered | None, remembered: list[str]
-    ) -> Settled:
+    ) -> tuple[Answered | None, str | None]:
         """Note the reply for repeats of the message and for the next of the session, unless there is one already.
 
         answered: None notes that this workflow has no reply. remembered: the turns that memory has by now.
+
+        Return the reply that the message has from now on, and the instance that is next in the queue.
         """
         keys = _keys(message)
         async for _ in attempts(self._store.name, keys[1]):
@@ -155,7 +136,7 @@ class Register:
                     left = await self._paged(message.session_id, left)
                     writes.append(Write(session.key, _json(left), session.etag))
                 if await self._store.save_many(writes):
-                    return Settled(reply, left.queue[0].instance_id if left and left.queue else None)
+                    return reply, left.queue[0].instance_id if left and left.queue else None
         raise AssertionError("attempts() ends by raising")
 
     async def _list_for_user(self, user_hash: str, session_id: str) -> None:

@@ -16,11 +16,10 @@ from agents import (
 )
 from pydantic import SecretStr
 
-from failures import Refused
+from failures import ModelBusy, Refused
 from kit.sidecar.unavailable import Unavailable
 from messages import Prompt
 from replies import clock
-from replies.language_model import ModelBusy
 from replies.prompts import instructions
 from settings import Settings
 

@@ -47,9 +47,6 @@ class Conversation:
             messages += [_called(call) for call in message.tool_calls]
         raise AssertionError("without tools it answers or raises")
 
-    async def aclose(self) -> None:
-        """Close nothing: the client belongs to the service."""
-
     async def _ask(
         self, messages: list[api.ConversationMessage], tools: list[api.ConversationTools]
     ) -> api.ConversationResultAlpha2Message:

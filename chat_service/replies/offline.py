@@ -32,9 +32,6 @@ class Offline:
             answer = say.heard.format(_quote(text))
         return f"{greeting} {answer}"
 
-    async def aclose(self) -> None:
-        """Close nothing."""
-
 
 def _quote(text: str) -> str:
     line = " ".join(text.split())

@@ -9,7 +9,7 @@ from models import now
 
 
 class Tombstone(BaseModel):
-    """The mark of a user who was forgotten `number` times; of others it is empty.
+    """The mark of a forgotten user, for the `number`th time; other users have an empty one.
 
     Nothing may be kept of the user until a new `initialize` (`again_since`), and then nothing that was said before it.
     """

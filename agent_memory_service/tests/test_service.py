@@ -1,4 +1,4 @@
-"""Who may call, faults on purpose, the bound on bodies, and the end of the process."""
+"""Access to the routes, faults on purpose, the bound on bodies, and the end of the process."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Who may call callee, and the end of its process."""
+"""Access to callee, and the end of its process."""
 
 import json
 import signal

@@ -56,7 +56,7 @@ class Callee(GreeterServicer):
 
 
 def greeted_name(path: str) -> str:
-    """Return the name that callee gets when this path of its own arrives at Dapr."""
+    """Return the name that callee gets when a request for this path of callee arrives at Dapr."""
     once_decoded = unquote(path)
     assert not set(once_decoded) & set("?#")
     assert once_decoded.isprintable()

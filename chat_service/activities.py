@@ -15,7 +15,7 @@ from failures import Faults, ModelBusy, step
 from kit.engine.instances import Instances, LostInstance, NoInstance
 from kit.engine.worker import Activity
 from memory import MemoryService
-from messages import Answered, Context, Fetched, Generated, Memory, Message, Outcome, Prompt, QueueCheck
+from messages import Answered, Context, Fetched, Generated, Memory, Message, Outcome, Prompt
 from once.register import Register
 from replies.choice import LanguageModels
 from replies.prompts import shortened, with_recent
@@ -44,10 +44,9 @@ class Activities:
         )  # fmt: skip
         return [step(activity, self.faults) for activity in mine]
 
-    async def take_turn(self, waiting: Outcome) -> QueueCheck:
+    async def take_turn(self, waiting: Outcome) -> bool:
         """Check whether a waiting message is next in its session's queue."""
-        is_next = await self.register.is_next(waiting.message, waiting.instance_id, self.instances.has_ended)
-        return QueueCheck(is_next=is_next)
+        return await self.register.is_next(waiting.message, waiting.instance_id, self.instances.has_ended)
 
     async def fetch_context(self, message: Message) -> Fetched:
         """Read the facts about the user, and the history with the turns that memory does not have yet."""

@@ -118,9 +118,3 @@ class Outcome(Step):
     answered: Answered | None = None
     remembered: list[str] = []
     failure: Failure | None = None
-
-
-class QueueCheck(Step):
-    """Whether a waiting message is next in its session's queue."""
-
-    is_next: bool

@@ -25,10 +25,9 @@ from kit.sidecar.client import SdkClient
 from kit.sidecar.events import Publisher
 from kit.sidecar.invoke import Invoker
 from kit.sidecar.jobs import Jobs
-from kit.sidecar.ready import check_ready
 from kit.sidecar.secrets import Secrets
 from kit.sidecar.store import StateStore
-from kit.sidecar.unavailable import Unavailable
+from kit.sidecar.unavailable import SIDECAR, Unavailable
 from memory import MemoryService
 from once.register import Register
 from replies.choice import LanguageModels
@@ -60,23 +59,19 @@ class Services:
 
     async def announce(self) -> None:
         """Log which model answers, or why none can, once the sidecar is there."""
-        while not await self._has_sidecar():  # noqa: ASYNC110 (a sidecar has to be asked)
-            await asyncio.sleep(POLL_SECONDS)
-        # Read now, so that a missing key shows at the start. At its first use it is looked up again.
-        try:
-            await self.secrets.need("USER_HASH_KEY")
-            model = await self.models.get()
-        except Unavailable as error:
-            log.warning("cannot answer yet", extra={"detail": error.detail, "reason": error.reason})
-        else:
-            log.info("ready to answer", extra={"model": model.name})
-
-    async def _has_sidecar(self) -> bool:
-        try:
-            await check_ready(self.session, self.settings.dapr_http_port)
-        except Unavailable:
-            return False
-        return True
+        while True:
+            # Read now, so that a missing key shows at the start. At its first use it is looked up again.
+            try:
+                await self.secrets.need("USER_HASH_KEY")
+                model = await self.models.get()
+            except Unavailable as error:
+                if error.dependency == SIDECAR:
+                    await asyncio.sleep(POLL_SECONDS)
+                    continue
+                log.warning("cannot answer yet", extra={"detail": error.detail, "reason": error.reason})
+            else:
+                log.info("ready to answer", extra={"model": model.name})
+            return
 
 
 ServicesDep = Annotated[Services, Depends(from_state("services"))]

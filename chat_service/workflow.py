@@ -12,7 +12,7 @@ from dapr.ext.workflow import RetryPolicy, TaskFailedError
 
 from failures import failure_of
 from kit.engine.context import Context, Steps, retry, when_any
-from messages import Fetched, Generated, Message, Outcome, Prompt, QueueCheck
+from messages import Fetched, Generated, Message, Outcome, Prompt
 from settings import Settings
 
 YOU_ARE_NEXT = "YourTurn"
@@ -54,8 +54,7 @@ class ChatWorkflow:
         # found no workflow. From here on the event finds this one, waiting or not.
         waiting = Outcome(message=message, instance_id=ctx.instance_id)
         while True:
-            checked = yield ctx.call_activity("take_turn", input=waiting, retry_policy=self._retry("save"))
-            if QueueCheck.model_validate(checked).is_next:
+            if (yield ctx.call_activity("take_turn", input=waiting, retry_policy=self._retry("save"))):
                 return
             called = ctx.wait_for_external_event(YOU_ARE_NEXT)
             yield when_any([called, ctx.create_timer(timedelta(seconds=self.settings.queue_check_seconds))])

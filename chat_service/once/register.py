@@ -13,7 +13,6 @@ from once.claims import Claim, claim_key, claim_of, digest_of, instance_id, part
 from once.sessions import (
     PAGE_SIZE,
     SESSIONS_PER_USER,
-    OfAnotherUser,
     Page,
     Session,
     UserSessions,
@@ -52,8 +51,6 @@ class Register:
         async for _ in attempts(self._store.name, keys[1]):
             async with self._store.read_ahead(*keys):
                 claim, session = await self._claims.get(keys[0]), await self._sessions.get(keys[1])
-                if session.value and session.value.user_hash != message.user_hash:
-                    raise OfAnotherUser(message.session_id)
                 if claim.value not in (None, mine):
                     return claim.value, None
                 if not session.value:

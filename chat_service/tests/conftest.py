@@ -4,7 +4,6 @@ The workflow runs in the SDK's own worker, so steps, retries, timers and events 
 tests show the same on the real runtime.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,20 +74,22 @@ def steps_of(engine: Engine) -> list[tuple[str | None, str]]:
     return [(message_id(argument), name) for name, argument in engine.activities]
 
 
-def engine_call(sidecar: Sidecar, method: str, **request: Any) -> None:
+def engine_call(sidecar: Sidecar, method: str, request: Any) -> None:
     """Call the engine past chat, as an operator could."""
-    requests = {"StartInstance": pb.CreateInstanceRequest, "TerminateInstance": pb.TerminateRequest}
     with grpc.insecure_channel(f"127.0.0.1:{sidecar.grpc_port}") as channel:
-        getattr(TaskHubSidecarServiceStub(channel), method)(requests[method](**request))
+        getattr(TaskHubSidecarServiceStub(channel), method)(request)
 
 
-def start_again(sidecar: Sidecar, engine: Engine, instance_id: str, **changed: Any) -> None:
+def terminate(sidecar: Sidecar, instance_id: str) -> None:
+    """Terminate a workflow."""
+    engine_call(sidecar, "TerminateInstance", pb.TerminateRequest(instanceId=instance_id))
+
+
+def start_again(sidecar: Sidecar, engine: Engine, instance_id: str) -> None:
     """Start a finished workflow again under its id, which Dapr does without a word."""
-    known = engine.instances[instance_id]
-    request = pb.CreateInstanceRequest(instanceId=instance_id, name=known.name)
-    request.input.value = json.dumps(json.loads(known.input) | changed)
-    with grpc.insecure_channel(f"127.0.0.1:{sidecar.grpc_port}") as channel:
-        TaskHubSidecarServiceStub(channel).StartInstance(request)
+    request = pb.CreateInstanceRequest(instanceId=instance_id, name="chat_workflow")
+    request.input.value = engine.instances[instance_id].input
+    engine_call(sidecar, "StartInstance", request)
 
 
 def stored(sidecar: Sidecar, prefix: str) -> dict[str, Any]:

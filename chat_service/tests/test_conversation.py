@@ -22,23 +22,16 @@ def client(serve):
     return serve(model_engine="conversation", generate_attempts=2)
 
 
-def test_a_reply(client, sidecar):
+def test_a_reply(serve, sidecar):
     sidecar.converse = [answer("Good day.")]
-    body = say(client, "Hello").json()
-    assert (body["reply"], body["metadata"]["model"]) == ("Good day.", "conversation/conversation")
+    body = say(serve(model_engine="conversation", conversation_component="my-model"), "Hello").json()
+    assert (body["reply"], body["metadata"]["model"]) == ("Good day.", "conversation/my-model")
     (request,) = sidecar.asked
-    assert request.name == "conversation"
+    assert request.name == "my-model"
     assert [tool.function.name for tool in request.tools] == ["get_current_time"]
     messages = request.inputs[0].messages
     assert [message.WhichOneof("message_types") for message in messages] == ["of_system", "of_user"]
     assert messages[1].of_user.content[0].text == "Hello"
-
-
-def test_the_component_is_a_setting(serve, sidecar):
-    sidecar.converse = [answer("yes")]
-    client = serve(model_engine="conversation", conversation_component="my-model")
-    assert say(client, "Hello").json()["metadata"]["model"] == "conversation/my-model"
-    assert sidecar.asked[0].name == "my-model"
 
 
 # The echo component sends no JSON as arguments (seen on 1.18.0).
@@ -57,28 +50,24 @@ def test_a_tool_that_there_is_not(client, sidecar):
     assert sidecar.asked[1].inputs[0].messages[-1].of_tool.content[0].text == "There is no such tool."
 
 
-def test_in_the_last_round_there_are_no_tools(serve, sidecar):
-    calls = [answer(calls=[("get_current_time", "{}")]) for _ in range(2)]
-    sidecar.converse = [*calls, answer("At last.")]
-    client = serve(model_engine="conversation", max_tool_rounds=3)
-    assert say(client, "Hello").json()["reply"] == "At last."
-    assert [len(request.tools) for request in sidecar.asked] == [1, 1, 0]
-
-
 def test_without_tools_what_it_says_is_the_reply(serve, sidecar):
     """Dapr's echo component repeats the tool calls of the history beside its text, offered tools or not."""
     wish = [("get_current_time", "")]
-    sidecar.converse = [answer(calls=wish), answer("You said: Hello", calls=wish)]
-    client = serve(model_engine="conversation", max_tool_rounds=2)
+    sidecar.converse = [answer(calls=wish), answer(calls=wish), answer("You said: Hello", calls=wish)]
+    client = serve(model_engine="conversation", max_tool_rounds=3)
     assert say(client, "Hello").json()["reply"] == "You said: Hello"
+    assert [len(request.tools) for request in sidecar.asked] == [1, 1, 0]
 
 
-def test_a_wish_without_words_in_the_last_round_is_no_reply(serve, sidecar):
-    sidecar.converse = [answer(calls=[("get_current_time", "")]) for _ in range(2)]
-    client = serve(model_engine="conversation", max_tool_rounds=2, generate_attempts=1)
-    failed = say(client, "Hello")
+WISH = answer(calls=[("get_current_time", "")])
+
+
+@pytest.mark.parametrize("empty", [[WISH, WISH], [answer(" ")], [api_v1.ConversationResponseAlpha2()]])
+def test_a_reply_without_words_is_none(serve, sidecar, empty):
+    sidecar.converse = [*empty]
+    failed = say(serve(model_engine="conversation", max_tool_rounds=2, generate_attempts=1), "Hello")
     assert (failed.status_code, failed.json()["detail"]) == (502, "The answer of conversation/conversation is empty.")
-    assert len(sidecar.asked) == 2
+    assert len(sidecar.asked) == len(empty)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +86,3 @@ def test_a_component_that_fails(client, sidecar, code, status, dependency, times
     assert failed.json()["dependency"] == dependency
     assert len(sidecar.asked) == times
     assert not sidecar.published
-
-
-@pytest.mark.parametrize("empty", [answer(" "), api_v1.ConversationResponseAlpha2()])
-def test_an_empty_reply_is_none(client, sidecar, empty):
-    sidecar.converse = [empty, empty]
-    assert say(client, "Hello").status_code == 502

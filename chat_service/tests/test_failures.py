@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
-from conftest import engine_call, say, stored
+from conftest import say, stored, terminate
 
 from kit.fakes.waiting import eventually
 
@@ -153,7 +153,7 @@ def test_a_terminated_chat_is_a_conflict(client, sidecar, engine):
         answer = pool.submit(say, client, message_id="m1")
         eventually(lambda: engine.runs("generate_response"))
         (instance,) = engine.instances
-        engine_call(sidecar, "TerminateInstance", instanceId=instance)
+        terminate(sidecar, instance)
         assert answer.result().status_code == 409
     assert client.get(f"/chat/{instance}").json()["status"] == "terminated"
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import engine_call, say, steps_of, stored
+from conftest import say, steps_of, stored, terminate
 
 from kit.fakes.waiting import eventually
 from once import register, sessions
@@ -23,13 +23,6 @@ def test_two_at_once_are_answered_one_after_the_other(client, sidecar, engine):
     assert [each.data["message_id"] for each in sidecar.published] == ["m1", "m2"]
 
 
-def test_the_second_sees_the_first_before_memory_does(client, memory):
-    memory.delivers = False
-    say(client, "I like tea", session_id="s1")
-    assert say(client, "What did we talk about?", session_id="s1").json()["reply"].endswith("“I like tea”.")
-    assert not [key for key in memory.conversations if key == "s1"]
-
-
 def test_turns_that_memory_has_are_not_seen_twice_and_no_longer_kept(client, sidecar):
     for number in range(3):
         say(client, f"message {number}", session_id="s1", message_id=f"m{number}")
@@ -38,12 +31,13 @@ def test_turns_that_memory_has_are_not_seen_twice_and_no_longer_kept(client, sid
     assert [turn["message_id"] for turn in session["recent"]] == ["m2"]
 
 
-def test_only_the_last_turns_are_kept_when_memory_learns_nothing(client, sidecar, memory):
+def test_the_last_turns_are_kept_while_memory_learns_nothing(client, sidecar, memory):
     memory.delivers = False
     for number in range(sessions.RECENT_TURNS + 3):
         say(client, f"message {number}", session_id="s1")
     kept = [turn["user_message"] for turn in stored(sidecar, "session:")["session:s1"]["recent"]]
     assert kept == [f"message {number}" for number in range(3, sessions.RECENT_TURNS + 3)]
+    assert say(client, "What did we talk about?", session_id="s1").json()["reply"].endswith("“message 7”.")
 
 
 def test_many_at_once_are_all_answered_in_the_order_of_their_queue(client, sidecar, engine):
@@ -79,7 +73,7 @@ def test_of_two_users_that_open_a_session_at_once_one_has_it(client):
     assert sorted(answer.status_code for answer in answers) == [200, *[409] * 7]
 
 
-@pytest.mark.parametrize("fate", ["terminated", "purged"])
+@pytest.mark.parametrize("fate", ["terminated", "purged", "lost"])
 def test_a_message_behind_a_dead_one_is_answered(serve, sidecar, fate, engine):
     client = serve(faults_enabled=True, unstarted_seconds=0.5)
     client.put("/faults/generate_response", json={"delay_ms": 60_000})
@@ -89,23 +83,13 @@ def test_a_message_behind_a_dead_one_is_answered(serve, sidecar, fate, engine):
     waiting = say(client, wait=False, session_id="s1").json()["instance_id"]
     eventually(lambda: engine.runs("take_turn"))
     if fate == "terminated":
-        engine_call(sidecar, "TerminateInstance", instanceId=dead)
+        terminate(sidecar, dead)
+    elif fate == "lost":
+        engine.lost.add(dead)
     else:
         engine.instances.pop(dead)
     eventually(lambda: client.get(f"/chat/{waiting}").json()["status"] == "completed")
     assert queue_of(sidecar) == []
-
-
-def test_a_message_behind_one_that_the_engine_has_lost_is_answered(client, engine):
-    client.put("/faults/generate_response", json={"delay_ms": 300})
-    lost = say(client, session_id="s1", wait=False).json()["instance_id"]
-    eventually(lambda: engine.runs("generate_response") == 1)
-    engine.lost.add(lost)
-    client.delete("/faults")
-    assert say(client, session_id="s1").json()["status"] == "completed"
-    answer = client.get(f"/chat/{lost}")
-    assert (answer.status_code, answer.json()["dependency"]) == (503, "Dapr workflow engine")
-    assert "has lost a part" in answer.json()["detail"]
 
 
 def test_a_message_is_called_at_its_turn_and_need_not_wait_for_the_timer(serve, engine):

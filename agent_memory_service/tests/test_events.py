@@ -26,12 +26,6 @@ def test_events_that_overtake_each_other_are_told_in_the_order_of_their_time(cli
     assert contents(client)[::2] == ["question 1", "question 2", "question 3"]
 
 
-def test_an_event_makes_an_unknown_user_known(client):
-    client.deliver(turn(1))
-    memory = client.get("/memories/ada").json()
-    assert (memory["name"], memory["preferred_style"]) == ("ada", "casual")
-
-
 def test_a_session_takes_no_turn_of_another_user(client):
     client.deliver(turn(1))
     assert client.deliver(turn(2, user_id="eve")).json() == {"status": "DROP"}

@@ -62,15 +62,6 @@ def test_the_stated_time_covers_the_streams(client):
     assert dead == ["StreamTrimmed"] * 20
 
 
-def test_chat_is_told_by_hash_which_sessions_to_purge(client):
-    tell(client)
-    client.forget("ada")
-    (published,) = client.sidecar.published
-    assert (published.topic, published.event["type"]) == ("user-forgotten", "UserForgotten")
-    assert (published.data["user_hash"], sorted(published.data["session_ids"])) == (ADA, ["s-1", "s-2"])
-    assert "ada" not in str(published.event | {"id": ""})
-
-
 def told(client):
     """Return the users that chat was to forget, each time."""
     return [data["user_hash"] for data in client.sidecar.events("user-forgotten") if "user_hash" in data]

@@ -21,6 +21,8 @@ def test_a_memory_is_made_once_and_read(client):
 
 def test_a_user_known_from_a_conversation_only_is_filled_in(client):
     client.deliver(turn(1, user_id="junaid"))
+    known = client.get("/memories/junaid").json()
+    assert (known["name"], known["preferred_style"]) == ("junaid", "casual")
     made = initialize(client)
     assert (made.status_code, made.json()["name"], made.json()["preferred_style"]) == (201, "Junaid", "formal")
 

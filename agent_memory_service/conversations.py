@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from deliveries import Refused
+from kit.edge.problems import Refused
 from kit.sidecar.collection import Collection
 from kit.sidecar.pages import Pages
 from kit.sidecar.store import Object, StateStore

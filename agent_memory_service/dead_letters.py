@@ -7,7 +7,7 @@ from typing import Any, cast
 from fastapi import APIRouter, HTTPException
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from deliveries import Event, Refused, is_marker, reason
+from deliveries import Event, is_marker, reason
 from kit.edge.problems import documented
 from kit.sidecar import events
 from kit.sidecar.events import CloudEvent
@@ -50,11 +50,8 @@ async def replay(letter_id: DeadLetterPath, services: ServicesDep) -> Replayed:
         event = cast("CloudEvent", kept) if isinstance(kept, dict) else {"data": kept}
         await services.recorder.record(event)
 
-    try:
-        if not await services.letters.replay(letter_id, record):
-            raise HTTPException(404, NO_LETTER)
-    except Refused as refused:
-        raise HTTPException(refused.status, str(refused)) from refused
+    if not await services.letters.replay(letter_id, record):
+        raise HTTPException(404, NO_LETTER)
     return Replayed(id=letter_id)
 
 

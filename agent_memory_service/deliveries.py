@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, HTTPException
 from pydantic import ValidationError
 
 from kit.edge.attempts import Attempts
-from kit.edge.problems import documented
+from kit.edge.problems import Refused, documented
 from kit.edge.service import from_state
 from kit.sidecar import events
 from kit.sidecar.events import CloudEvent
@@ -21,16 +21,8 @@ AttemptsDep = Annotated[Attempts, Depends(from_state("deliveries"))]
 counts = APIRouter(prefix="/faults", tags=["faults"])
 
 
-class Refused(Exception):
-    """An event that can never be recorded. `status` answers its replay."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
 def turn_of(event: CloudEvent) -> ConversationUpdated:
-    """Return the turn that an event announces. Raise Refused.
+    """Return the turn that an event announces. Raise Refused for one that can never be recorded.
 
     The taught event has neither message_id nor timestamp: then the event's own id and time count.
     """

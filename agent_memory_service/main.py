@@ -10,10 +10,10 @@ from fastapi.middleware.cors import CORSMiddleware
 
 import dead_letters
 import deliveries
-from deliveries import Event, Refused
+from deliveries import Event
 from kit.edge.attempts import Attempts
 from kit.edge.faults import Faults, may_fail
-from kit.edge.problems import documented
+from kit.edge.problems import Refused, documented
 from kit.edge.service import build, serve
 from kit.sidecar import events
 from models import (

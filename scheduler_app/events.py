@@ -30,7 +30,7 @@ async def schedule(event: CloudEvent, jobs: Jobs, pages: Pages) -> EventAnswer:
     except ValidationError as error:
         return _drop(event, why(error, event))
     except JobRefused as error:
-        return _drop(event, f"the scheduler refuses it: {error}")
+        return _drop(event, f"the scheduler refuses it: {error.reason}")
     except JobExists:
         return _drop(event, "another job has this name")
     return EventAnswer(status="SUCCESS")

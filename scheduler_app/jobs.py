@@ -5,11 +5,9 @@ import json
 from typing import Any, cast
 
 import aiohttp
-from fastapi import Request
-from fastapi.responses import JSONResponse
 from pydantic_core import to_json
 
-from kit.edge.problems import problem
+from kit.edge.problems import Refused
 from kit.sidecar.unavailable import SIDECAR, Unavailable, sidecar_down, too_slow
 from models import JobOrder
 from scheduling import PlacedOrder, unwrap, wrap
@@ -28,31 +26,27 @@ PASSING = ("Unavailable", "connection refused", "cron is closed")
 Answer = dict[str, Any]
 
 
-class JobError(Exception):
-    """The scheduler answered, but did not do as it was asked."""
-
-
-class JobMissing(JobError):
+class JobMissing(Refused):
     """The scheduler has no job of that name."""
 
+    def __init__(self) -> None:
+        super().__init__(404, "job_name: there is no such job.")
 
-class JobExists(JobError):
+
+class JobExists(Refused):
     """The scheduler has a job of that name and was not asked to replace it."""
 
+    def __init__(self) -> None:
+        super().__init__(409, 'job_name: there is a job of this name; "overwrite": true replaces it.')
 
-class JobRefused(JobError):
-    """The scheduler cannot read the job; the text is its own reason."""
 
+class JobRefused(Refused):
+    """The scheduler cannot read the job, for the reason that it gives."""
 
-async def answer_error(_: Request, error: Exception) -> JSONResponse:
-    """Answer with the problem details of a JobError."""
-    if isinstance(error, JobMissing):
-        return problem(404, "job_name: there is no such job.")
-    if isinstance(error, JobExists):
-        return problem(409, 'job_name: there is a job of this name; "overwrite": true replaces it.')
-    reason = str(error)
-    field = next((field for words, field in FIELD_OF_REASON.items() if words in reason), "schedule")
-    return problem(422, f"{field}: {reason}", errors=[{"field": field, "message": reason}])
+    def __init__(self, reason: str) -> None:
+        field = next((field for words, field in FIELD_OF_REASON.items() if words in reason), "schedule")
+        self.reason = reason
+        super().__init__(422, f"{field}: {reason}", errors=[{"field": field, "message": reason}])
 
 
 class Jobs:

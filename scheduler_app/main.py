@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 import events
-import jobs
 from kit.edge.faults import Faults, SimulatedError, Switches
 from kit.edge.problems import documented
 from kit.edge.service import build, from_state, serve
@@ -164,7 +163,6 @@ def create_app(settings: Settings) -> FastAPI:
         # Routes are tried in order, and callbacks arrive by the thousand.
         routers=[from_dapr, router],
         lifespan=lifespan,
-        exception_handlers={jobs.JobError: jobs.answer_error},
         faults=Faults("scheduler-test-py"),
     )
 

@@ -58,7 +58,6 @@ def build(
     app.state.settings, app.state.welcome, app.state.ready, app.state.faults = settings, welcome, ready, faults
     problems.install(app)
     app.add_exception_handler(unavailable.Unavailable, unavailable.answer)
-    app.add_exception_handler(fault_switches.SimulatedError, fault_switches.answer)
     for error, handler in (exception_handlers or {}).items():
         app.add_exception_handler(error, handler)
     app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes, max_seconds=settings.max_body_seconds)

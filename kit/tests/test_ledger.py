@@ -51,7 +51,6 @@ def make_app():
             welcome="POST /{step}",
             routers=[story, ledger.router],
             lifespan=ledger.lifespan,
-            exception_handlers=ledger.refusals,
         )
 
     return make

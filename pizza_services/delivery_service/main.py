@@ -36,7 +36,6 @@ def create_app(settings: Settings) -> FastAPI:
         welcome="pizza-delivery brings pizzas: POST /deliver, /recall. Also GET /ledger, /docs, /healthz and /readyz.",
         routers=[router, kit.ledger.router],
         lifespan=kit.ledger.lifespan,
-        exception_handlers=kit.ledger.refusals,
         only_sidecar=True,
         faults=Faults("pizza-delivery"),
     )

@@ -58,7 +58,6 @@ def create_app(settings: Settings) -> FastAPI:
         routers=[router, kit.ledger.router],
         lifespan=lifespan,
         ready=has_worker,
-        exception_handlers=kit.ledger.refusals,
         only_sidecar=True,
         faults=Faults("pizza-kitchen"),
     )

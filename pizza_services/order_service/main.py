@@ -7,12 +7,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
-from kit.edge.problems import documented, problem
+from kit.edge.problems import documented
 from kit.edge.service import build, from_state, serve
 from kit.edge.token import only_dapr
 from kit.order import Before, Limit, OrderIdPath
@@ -141,11 +140,6 @@ async def replay(letter_id: LetterIdPath, letters: Letters, orders: Book) -> Rep
     return Replayed(id=letter_id)
 
 
-async def refused(_: Request, error: OrderError) -> JSONResponse:
-    """Answer with the problem details of an OrderError."""
-    return problem(error.status, str(error), None, **error.members)
-
-
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     """Open the store, and yield what the routes share."""
@@ -165,7 +159,6 @@ def create_app(settings: Settings) -> FastAPI:
         welcome=WELCOME,
         routers=[router, for_dapr],
         lifespan=lifespan,
-        exception_handlers={OrderError: refused},
     )
 
 

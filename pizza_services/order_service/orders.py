@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from kit.edge.problems import Refused
 from kit.sidecar.collection import Collection
 from kit.sidecar.pages import Pages
 from kit.sidecar.store import Object, StateStore
@@ -9,12 +10,11 @@ from models import KnownOrder, Order, OrderEvent, OrderList, OrderRecord, OrderS
 from timeline import end_run, enter, is_final, state_of
 
 
-class OrderError(Exception):
-    """The request does not fit the order as it is. `members` are further fields of the answer."""
+class OrderError(Refused):
+    """The request does not fit the order as it is."""
 
     def __init__(self, status: int, detail: str, **members: str | None) -> None:
-        super().__init__(f"order_id: {detail}")
-        self.status, self.members = status, members
+        super().__init__(status, f"order_id: {detail}", **members)
 
 
 class Orders:

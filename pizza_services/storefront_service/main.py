@@ -44,7 +44,6 @@ def create_app(settings: Settings) -> FastAPI:
         welcome=WELCOME,
         routers=[router, kit.ledger.router],
         lifespan=kit.ledger.lifespan,
-        exception_handlers=kit.ledger.refusals,
         only_sidecar=True,
         faults=Faults("pizza-storefront"),
     )

@@ -11,6 +11,7 @@ from kit.edge.problems import documented
 from kit.edge.service import build, from_state, serve
 from kit.engine.context import traceparent_of
 from kit.engine.health import check_worker
+from kit.engine.instances import NoInstance
 from messages import instance_of
 from models import Accepted, CancelRequest, Order, OrderIdPath, OrderRef, OrderState, Validation
 from orders import refusals, steer
@@ -116,7 +117,7 @@ def create_app(settings: Settings) -> FastAPI:
         routers=[router],
         lifespan=lifespan,
         ready=ready,
-        exception_handlers=refusals.HANDLERS,
+        exception_handlers={NoInstance: refusals.no_instance},
     )
 
 

@@ -6,17 +6,16 @@ asked at once, one does the step and the other finds it done. Entries hold no da
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, FastAPI
 from pydantic import BaseModel, Field
 
-from kit.edge.problems import documented, problem
+from kit.edge.problems import Refused, documented
 from kit.edge.service import from_state
 from kit.order import Before, Done, Limit, OrderIdPath, Task
 from kit.sidecar.client import SdkClient
@@ -62,18 +61,19 @@ class Step:
     by_attempt: bool = False
 
 
-class AlreadyCancelled(Exception):
+class AlreadyCancelled(Refused):
     """The step was compensated before it was asked for, or while it was being done."""
 
     def __init__(self, order_id: str, step: Step, compensated: str) -> None:
-        super().__init__(f"order_id: order {order_id} was {compensated} and can no longer be {step.status}.")
+        detail = f"order_id: order {order_id} was {compensated} and can no longer be {step.status}."
+        super().__init__(409, detail, code="ALREADY_CANCELLED")
 
 
-class UnknownOrder(Exception):
+class UnknownOrder(Refused):
     """No step was ever done for this order."""
 
     def __init__(self, order_id: str) -> None:
-        super().__init__(f"order_id: no step was done for order {order_id}.")
+        super().__init__(404, f"order_id: no step was done for order {order_id}.")
 
 
 class Ledger:
@@ -165,14 +165,3 @@ async def get_ledger(ledger: LedgerDep, limit: Limit = 20, before: Before = None
 async def get_ledger_of(order_id: OrderIdPath, ledger: LedgerDep) -> OrderLedger:
     """Return the steps that were done for one order, in the order in which they were first asked for."""
     return await ledger.of(order_id)
-
-
-async def _cancelled(_: Request, error: Exception) -> JSONResponse:
-    return problem(409, str(error), code="ALREADY_CANCELLED")
-
-
-async def _unknown(_: Request, error: Exception) -> JSONResponse:
-    return problem(404, str(error))
-
-
-refusals: Mapping[type[Exception], Callable[..., Any]] = {AlreadyCancelled: _cancelled, UnknownOrder: _unknown}

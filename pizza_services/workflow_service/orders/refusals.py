@@ -1,21 +1,13 @@
 """The refusals of a request that an order's standing does not allow."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
-from kit.edge.problems import problem
-from kit.engine.instances import ENGINE, RETRY_AFTER_SECONDS, NoInstance
+from kit.edge.problems import Refused, problem
+from kit.engine.instances import ENGINE, RETRY_AFTER_SECONDS
 from kit.sidecar.unavailable import Unavailable
-
-
-class Refused(Exception):
-    """The order's standing does not allow the request. `status` is 404 or 409, `code` names the conflict."""
-
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.code = status, code
 
 
 class Refusal(NamedTuple):
@@ -30,7 +22,7 @@ class Refusal(NamedTuple):
         detail = self.detail.replace("{id}", order_id)
         if self.status == 503:
             return Unavailable(503, ENGINE, detail, retry_after=RETRY_AFTER_SECONDS)
-        return Refused(self.status, self.code, detail)
+        return Refused(self.status, detail, code=self.code)
 
 
 UNKNOWN = Refusal(404, "ORDER_UNKNOWN", "order_id: there is no order {id}.")
@@ -57,15 +49,6 @@ NOT_BEGUN = Refusal(503, "", "Order {id} is accepted and has not begun yet; try 
 RESTARTING = Refusal(503, "", "The workflow of order {id} failed and is being restarted; try again.")
 
 
-async def answer(_: Request, error: Exception) -> JSONResponse:
-    """Answer a refused request."""
-    assert isinstance(error, Refused)
-    return problem(error.status, str(error), code=error.code)
-
-
 async def no_instance(_: Request, __: Exception) -> JSONResponse:
     """Answer a request whose order ended, and was removed, after its standing was read."""
     return problem(404, "order_id: this order's workflow is not there any more.", code="ORDER_UNKNOWN")
-
-
-HANDLERS: dict[type[Exception], Any] = {Refused: answer, NoInstance: no_instance}

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from kit.edge.problems import Refused
 from kit.engine.instances import Instances
 from kit.sidecar.client import SdkClient
 from kit.sidecar.store import Conflict, StateStore, Stored
@@ -83,7 +84,7 @@ class Verdicts:
             except Conflict:
                 raise refusals.CLASH.of(order_id) from None
         elif pizza.status != verdict:
-            raise refusals.Refused(409, "VALIDATED", f"This pizza of order {order_id} was {pizza.status} already.")
+            raise Refused(409, f"This pizza of order {order_id} was {pizza.status} already.", code="VALIDATED")
         event = Verdict(run=pizza.run, attempt=pizza.attempt, approved=validation.verdict)
         await self._instances.raise_event(instance_of(order_id), VALIDATED, event.model_dump())
 

@@ -8,10 +8,9 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from kit.edge.problems import documented, problem
+from kit.edge.problems import Refused, documented
 
 
 class FaultOrder(BaseModel):
@@ -30,12 +29,11 @@ class FaultState(FaultOrder):
     calls: int = Field(description="Calls since the process started, failed ones included")
 
 
-class SimulatedError(Exception):
+class SimulatedError(Refused):
     """A call that fails on purpose, with this HTTP status."""
 
     def __init__(self, service: str, status: int, number: int) -> None:
-        super().__init__(f"Simulated temporary error from {service} (attempt {number})")
-        self.status = status
+        super().__init__(status, f"Simulated temporary error from {service} (attempt {number})")
         self.number = number
 
 
@@ -96,12 +94,6 @@ Switches = Annotated[Faults, Depends(faults_of)]
 async def may_fail(faults: Switches) -> None:
     """Fail or delay this call if a switch says so: a dependency of the routes that the switches are for."""
     await faults.strike()
-
-
-async def answer(_: Request, error: Exception) -> JSONResponse:
-    """Answer with the problem details of a SimulatedError."""
-    assert isinstance(error, SimulatedError)
-    return problem(error.status, str(error))
 
 
 router = APIRouter(prefix="/faults", tags=["faults"])

@@ -16,6 +16,14 @@ MEDIA_TYPE = "application/problem+json"
 TITLES = {**responses, 413: "Content Too Large", 422: "Unprocessable Content"}
 
 
+class Refused(Exception):
+    """The service cannot do what it was asked to. `members` are further fields of the answer's problem details."""
+
+    def __init__(self, status: int, detail: str, **members: Any) -> None:
+        super().__init__(detail)
+        self.status, self.members = status, members
+
+
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **members: Any) -> JSONResponse:
     """Return a problem answer; `members` are further fields of its body (RFC 9457, section 3.2), without the Nones."""
     extra = {name: member for name, member in members.items() if member is not None}
@@ -30,7 +38,8 @@ def documented(*statuses: int, model: type[BaseModel] = Problem) -> dict[int | s
 
 def install(app: FastAPI) -> None:
     """Make every error of `app` a problem: no such route, wrong method, bad input, and the unexpected."""
-    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(HTTPException, _not_served)
+    app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unexpected)
     generate = app.openapi
@@ -38,6 +47,11 @@ def install(app: FastAPI) -> None:
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refused)
+    return problem(error.status, str(error), **error.members)
+
+
+async def _not_served(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     return problem(error.status_code, error.detail, dict(error.headers or {}))
 

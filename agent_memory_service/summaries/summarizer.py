@@ -49,18 +49,20 @@ class Summarizer:
             return offline.summary(memory, turns)[:SUMMARY_MAX]
         talk = "\n".join(f"User: {turn['user_message']}\nAssistant: {turn['assistant_reply']}" for turn in turns)
         request = f"Name: {memory.name}\nNotes so far: {memory.user_summary}\nLatest turns:\n{talk[-SAID_MAX:]}"
-        ask = self._ask_component if self._engine == "conversation" else self._ask_model
-        text = (await ask(self._engine, request) or "").strip()
-        if not text:
+        if self._engine == "conversation":
+            text = await self._ask_component(request)
+        else:
+            text = await self._ask_model(self._engine, request)
+        if not text or not text.strip():
             raise Unavailable(502, self._engine, f"The model {self._engine} answered with no text.")
-        return text[:SUMMARY_MAX]
+        return text.strip()[:SUMMARY_MAX]
 
     async def aclose(self) -> None:
         """Close the model's client, if there was ever one."""
         if self._client is not None:
             await self._client.close()
 
-    async def _ask_component(self, _: Engine, request: str) -> str | None:
+    async def _ask_component(self, request: str) -> str | None:
         # The component has the model's name and key.
         component, seconds = self._settings.conversation_component, self._settings.model_timeout_seconds
         messages = [create_system_message(INSTRUCTIONS), create_user_message(request)]

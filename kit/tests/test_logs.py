@@ -3,8 +3,6 @@
 import json
 import logging
 
-import pytest
-
 from kit.edge import logs
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -37,17 +35,3 @@ def test_a_line_has_the_trace_id_of_its_request(capsys, serve):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     line = next(line for line in lines if line["message"] == "order placed")
     assert (line["trace_id"], line["order_id"]) == (TRACE_ID, "123")
-
-
-@pytest.mark.parametrize(
-    ("traceparent", "trace_id"),
-    [
-        (f"00-{TRACE_ID}-b7ad6b7169203331-01", TRACE_ID),
-        ("00-00000000000000000000000000000000-0000000000000000-00", None),
-        (f"00-{TRACE_ID}-b7ad6b7169203331-01-and-more", None),
-        ("", None),
-        ("00-XYZ", None),
-    ],
-)
-def test_the_trace_id_is_the_one_in_traceparent(traceparent, trace_id):
-    assert logs.trace_id_of(traceparent) == trace_id

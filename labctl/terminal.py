@@ -42,6 +42,11 @@ def plain(text: str) -> str:
     return text.replace("[", r"\[")
 
 
+def chapter(console: Console, title: str, text: str) -> None:
+    """Print the title of the next chapter of a demo, and what is done in it."""
+    console.print(f"\n[bold cyan]{title}[/]\n[dim]{text}[/]")
+
+
 def print_whole(console: Console, table: Table) -> None:
     """Print a table as wide as its content. On 80 columns a URL would lose its port, and a figure its digits."""
     wide = Console(

@@ -16,10 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from labctl import runfile
-from labctl.demos.chapters import chapter
 from labctl.runfile import App
 from labctl.stack import Stack
+from labctl.terminal import chapter
 from labctl.up import control
+from labctl.up.processes import wait_until
 
 CHAT, MEMORY = "chat-service", "agent-memory-service"
 USER = "Junaid"
@@ -92,10 +93,8 @@ class Story:
 
     def _wait_until_chat_forgot(self) -> None:
         # An event makes chat forget the user, with everything that was sent until then.
-        begin = time.monotonic()
         with self.console.status(f"{CHAT} forgets too"):
-            while self.http.get(f"{self.chat}/chat/{self.last}").is_success and time.monotonic() - begin < _PATIENCE:
-                time.sleep(_LOOK_EVERY)
+            wait_until(lambda: not self.http.get(f"{self.chat}/chat/{self.last}").is_success, _PATIENCE, _LOOK_EVERY)
         self.session = f"demo-{uuid4().hex[:8]}"
 
     def _ask(self) -> str:
@@ -132,16 +131,16 @@ class Story:
 
     def _kept(self, said: str) -> tuple[list[dict[str, Any]], str]:
         """Return the conversation, once memory has this turn, and what memory knows about the user."""
-        begin = time.monotonic()
-        while True:
+        history: list[dict[str, Any]] = []
+
+        def has_turn() -> bool:
             answer = self.http.get(f"{self.memory}/conversations/{self.session}", params={"limit": 4})
-            history: list[dict[str, Any]] = answer.json()["history"] if answer.is_success else []
-            if any(one["content"] == said for one in history) or time.monotonic() - begin > _LEARNS_WITHIN:
-                break
-            time.sleep(_LOOK_EVERY)
+            history[:] = answer.json()["history"] if answer.is_success else []
+            return any(one["content"] == said for one in history)
+
+        wait_until(has_turn, _LEARNS_WITHIN, _LOOK_EVERY)
         memory = self.http.get(f"{self.memory}/memories/{self.user}")
-        known: str = memory.json()["user_summary"] if memory.is_success else "no such user"
-        return history, known
+        return history, memory.json()["user_summary"] if memory.is_success else "no such user"
 
     def _restart(self) -> None:
         with self.console.status(f"./lab restart {MEMORY}"):

@@ -12,14 +12,13 @@ from typing import Any
 
 import httpx
 from rich import box
-from rich.console import Console, Group
-from rich.spinner import Spinner
+from rich.console import Console
 from rich.table import Table
 
 from labctl import runfile
-from labctl.demos.chapters import chapter, live
 from labctl.runfile import App
 from labctl.stack import Stack
+from labctl.terminal import chapter
 from labctl.up import control, processes
 
 _LOOK_EVERY = 0.2  # seconds between two looks at callee's count
@@ -98,35 +97,32 @@ class Story:
             except httpx.HTTPError as error:
                 answers.put(error)
 
-        lines = Table.grid(padding=(0, 2))
         begin, counted = time.monotonic(), 0
         answer = None
-        with live(self.console, lines) as shown:
+        with self.console.status("caller waits, its sidecar decides"):
             # A daemon, so that Ctrl-C does not wait for the answer.
             Thread(target=ask, daemon=True).start()
             while answer is None:
                 with suppress(Empty):
                     answer = answers.get(timeout=_LOOK_EVERY)
                 seconds = time.monotonic() - begin
-                counted = self._show_attempts(lines, request_id, counted, seconds)
-                shown.update(Group(lines, Spinner("dots", f"{seconds:4.1f} s  caller waits, its sidecar decides")))
-            if isinstance(answer, httpx.HTTPError):
-                raise answer
-            colour = "green" if answer.is_success else "red"
-            gist = f"[{colour}]caller answers {answer.status_code}[/] {_gist(answer.json())}"
-            lines.add_row(f"{time.monotonic() - begin:4.1f} s", gist)
-            shown.update(lines)
+                for number in range(counted + 1, self._attempts(request_id) + 1):
+                    self.console.print(f"{seconds:4.1f} s  attempt {number} reached callee")
+                    counted = number
+        if isinstance(answer, httpx.HTTPError):
+            raise answer
+        colour = "green" if answer.is_success else "red"
+        answered = f"[{colour}]caller answers {answer.status_code}[/] {_gist(answer.json())}"
+        self.console.print(f"{time.monotonic() - begin:4.1f} s  {answered}")
         return answer.is_success
 
-    def _show_attempts(self, lines: Table, request_id: str, counted: int, seconds: float) -> int:
+    def _attempts(self, request_id: str) -> int:
+        """Return the number of attempts that callee counted; none while it is killed."""
         try:
             seen = self.http.get(f"{self.callee}/faults/attempts/{request_id}")
         except httpx.TransportError:
-            return counted  # killed
-        now = int(seen.json()["attempts"]) if seen.is_success else 0
-        for number in range(counted + 1, now + 1):
-            lines.add_row(f"{seconds:4.1f} s", f"attempt {number} reached callee")
-        return max(counted, now)
+            return 0
+        return int(seen.json()["attempts"]) if seen.is_success else 0
 
 
 def _gist(answer: dict[str, Any]) -> str:

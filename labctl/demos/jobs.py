@@ -8,15 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from rich.console import Console, Group
-from rich.spinner import Spinner
-from rich.table import Table
+from rich.console import Console
 
 from labctl import runfile
-from labctl.demos.chapters import chapter, live
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import Stack
+from labctl.terminal import chapter
 from labctl.up import control, infrastructure
 
 APP = "scheduler-test-py"
@@ -110,22 +108,19 @@ class Story:
 
     def _follow(self, name: str, count: int, *, after: int = 0) -> None:
         """Show the next `count` runs of the job as they happen. after: number of runs to leave out."""
-        lines = Table.grid(padding=(0, 2))
         seen, begin = 0, time.monotonic()
-        with live(self.console, lines) as shown:
+        with self.console.status(f"{name} fires"):
             while seen < count:
-                for run in self._runs(name)[after + seen : after + count]:
-                    lines.add_row(*_row(run, time.monotonic() - begin))
-                    seen += 1
                 seconds = time.monotonic() - begin
                 if seconds > _PATIENCE:
                     raise LabError(f"Job {name} did not fire within {_PATIENCE} s. See ./lab logs {APP} --sidecar.")
-                shown.update(Group(lines, Spinner("dots", f"{seconds:4.1f} s  {name}: {seen} of {count}")))
+                for run in self._runs(name)[after + seen : after + count]:
+                    self.console.print(f"{seconds:4.1f} s  {_line(run)}")
+                    seen += 1
                 time.sleep(_LOOK_EVERY)
-            shown.update(lines)
 
 
-def _row(run: dict[str, Any], seconds: float) -> tuple[str, ...]:
+def _line(run: dict[str, Any]) -> str:
     colour = "green" if run["outcome"] == "succeeded" else "red"
-    late = f"{run['lateness_ms']:,.0f} ms late" if run["lateness_ms"] is not None else ""
-    return f"{seconds:4.1f} s", run["job_name"], f"attempt {run['attempt']}", f"[{colour}]{run['outcome']}[/]", late
+    late = f"  {run['lateness_ms']:,.0f} ms late" if run["lateness_ms"] is not None else ""
+    return f"{run['job_name']}  attempt {run['attempt']}  [{colour}]{run['outcome']}[/]{late}"

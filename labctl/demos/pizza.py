@@ -10,14 +10,15 @@ from uuid import uuid4
 
 import httpx
 from rich.console import Console, Group
+from rich.live import Live
 from rich.text import Text
 
 from labctl import runfile
-from labctl.demos.chapters import chapter, live
 from labctl.demos.keyboard import keyboard
 from labctl.demos.orders import Order, Orders
 from labctl.runfile import App
 from labctl.stack import Stack
+from labctl.terminal import chapter
 
 KEYS = "n new · ↑↓ choose · a approve · r reject · p pause · u resume · c cancel · q quit"
 ROUTES = {"a": "validate-pizza", "r": "validate-pizza", "p": "pause-order", "u": "resume-order", "c": "cancel-order"}
@@ -51,7 +52,10 @@ class Story:
         begin = time.monotonic()
         self.look()
         self._order(choose=not self.auto)
-        with keyboard() if self.has_keys else nullcontext(_wait) as pressed, live(self.console, self.board()) as shown:
+        with (
+            keyboard() if self.has_keys else nullcontext(_wait) as pressed,
+            Live(self.board(), console=self.console) as shown,
+        ):
             while not self.press(pressed(_LOOK_EVERY)):
                 self.look()
                 if self.auto:
@@ -59,6 +63,8 @@ class Story:
                 shown.update(self.board())
                 if not self.has_keys and (self._all_ended() or time.monotonic() - begin > _PATIENCE):
                     break
+        if not self.console.is_terminal:
+            self.console.print()  # Live leaves its last line open
 
     def tidy(self) -> None:
         """Close the connections. Orders in flight continue."""

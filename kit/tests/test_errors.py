@@ -75,10 +75,9 @@ def test_members_without_a_value_are_left_out():
     assert b"dependency" not in problem(404, "No.", dependency=None).body
 
 
-@pytest.mark.parametrize("length", ["101", "1" * 5000], ids=["101", "5,000 digits"])
-def test_a_body_larger_than_allowed(serve, length):
+def test_a_body_larger_than_allowed(serve):
     client = serve(faults_enabled=True, max_body_bytes=100)
-    answer = client.put("/faults", content=b" " * 101, headers={**JSON, "content-length": length})
+    answer = client.put("/faults", content=b" " * 101, headers=JSON)
     problem_of(answer, 413)
     assert answer.headers["connection"] == "close"
     chunked = client.put("/faults", content=iter([b" " * 60] * 2), headers=JSON)

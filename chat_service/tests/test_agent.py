@@ -33,18 +33,11 @@ def chat(serve, model, memory):
     return start
 
 
-def test_a_reply(chat, model, sidecar):
-    model.will_say(" Good day, Junaid. ")
-    body = say(chat(), "Hello", session_id="s1").json()
-    assert body["reply"] == "Good day, Junaid."
-    assert body["metadata"]["model"] == "openai-compatible/test-model"
-    assert sidecar.published[0].data["assistant_reply"] == "Good day, Junaid."
-
-
 def test_the_model_gets_the_user_and_the_history(chat, model):
     client = chat()
-    model.will_say("one")
-    say(client, "I like tea", session_id="s1")
+    model.will_say(" one ")
+    first = say(client, "I like tea", session_id="s1").json()
+    assert (first["reply"], first["metadata"]["model"]) == ("one", "openai-compatible/test-model")
     say(client, "And now?", session_id="s1")
     request = model.asked[-1]
     system, *said = request["messages"]
@@ -87,17 +80,12 @@ def test_a_busy_model_is_asked_again_when_it_said(chat, model, engine):
     assert engine.runs("generate_response") == 2
 
 
-def test_a_model_that_stays_busy_is_given_up(chat, model):
-    model.will_fail(429, retry_after="0")
+@pytest.mark.parametrize(("retry_after", "asked"), [("0", 3), ("3600", 1)])
+def test_a_model_that_stays_busy_is_given_up(chat, model, retry_after, asked):
+    model.will_fail(429, retry_after=retry_after)
     answer = say(chat(model_busy_waits=2, generate_attempts=1), "Hello")
     assert (answer.status_code, answer.json()["detail"]) == (503, "The model answered 429.")
-    assert len(model.asked) == 3
-
-
-def test_a_model_that_is_busy_for_too_long_is_not_waited_for(chat, model):
-    model.will_fail(503, retry_after="3600")
-    assert say(chat(generate_attempts=1), "Hello").status_code == 503
-    assert len(model.asked) == 1
+    assert len(model.asked) == asked
 
 
 @pytest.mark.parametrize(
@@ -105,12 +93,9 @@ def test_a_model_that_is_busy_for_too_long_is_not_waited_for(chat, model):
     [
         (429, None, 503, 3),
         (500, None, 502, 3),
-        (502, b"<html>bad gateway</html>", 502, 3),
         (200, b'{"choices": [', 502, 3),
-        (200, b"[]", 502, 3),
         (200, {"choices": []}, 502, 3),
         (401, {"error": {"message": "Incorrect API key provided: sk-secret"}}, 502, 1),
-        (404, {"error": {"message": "no such model"}}, 502, 1),
     ],
 )
 def test_a_model_that_fails(chat, model, sidecar, status, body, answered, attempts, engine):
@@ -154,12 +139,6 @@ def test_a_hang_is_a_504(chat, model):
     assert answer.json()["dependency"] == "model"
 
 
-def test_no_model_at_that_address(serve):
-    client = serve(model_engine="ollama", model_base_url="http://127.0.0.1:9/v1", generate_attempts=2)
-    answer = say(client, "Hello")
-    assert (answer.status_code, answer.json()["detail"]) == (503, "The model cannot be reached.")
-
-
 def test_a_long_history_is_cut_to_its_newest_part(chat, model, memory):
     memory.conversations["s1"] = [
         {"role": "user", "content": f"{n} " + "x" * 396, "message_id": f"m{n}", "timestamp": "2026-01-01T00:00:00Z"}
@@ -170,12 +149,15 @@ def test_a_long_history_is_cut_to_its_newest_part(chat, model, memory):
     assert [one["content"].split()[0] for one in model.asked[0]["messages"][1:]] == ["47", "48", "49", "Hello"]
 
 
-@pytest.mark.parametrize(("provider", "secret"), [("gemini", "GEMINI_API_KEY"), ("openai", "OPENAI_API_KEY")])
-def test_the_key_comes_from_the_secret_store(chat, model, sidecar, provider, secret):
+# With a key for gemini, and no engine chosen, it is gemini.
+@pytest.mark.parametrize(
+    ("chosen", "provider", "secret"), [(None, "gemini", "GEMINI_API_KEY"), ("openai", "openai", "OPENAI_API_KEY")]
+)
+def test_the_key_comes_from_the_secret_store(chat, model, sidecar, chosen, provider, secret):
     sidecar.secrets["secretstore"][secret] = ""
     sidecar.secrets["envsecretstore"][secret] = "from-the-store"
     model.will_say("yes")
-    client = chat(provider, **{secret.lower(): "from-the-environment"})
+    client = chat(chosen, **{secret.lower(): "from-the-environment"})
     assert say(client, "Hello").json()["metadata"]["model"] == f"{provider}/test-model"
     assert model.headers[0]["authorization"] == "Bearer from-the-store"
 
@@ -190,17 +172,16 @@ def test_a_key_that_is_missing_is_named_and_may_come_later(chat, model, sidecar)
     assert say(client, "Hello").status_code == 200
 
 
-def test_with_a_gemini_key_and_nothing_said_it_is_gemini(chat, model, sidecar):
-    sidecar.secrets["secretstore"]["GEMINI_API_KEY"] = "key"
-    model.will_say("yes")
-    client = chat(None)
-    assert say(client, "Hello").json()["metadata"]["model"] == "gemini/test-model"
-
-
-def test_an_endpoint_needs_an_address_and_a_name(serve):
-    answer = say(serve(model_engine="openai-compatible"), "Hello")
-    assert answer.status_code == 502
-    assert "MODEL_BASE_URL and MODEL_NAME" in answer.json()["detail"]
+@pytest.mark.parametrize(
+    ("chosen", "address", "status", "detail"),
+    [
+        ("ollama", "http://127.0.0.1:9/v1", 503, "The model cannot be reached."),
+        ("openai-compatible", None, 502, "MODEL_ENGINE=openai-compatible needs MODEL_BASE_URL and MODEL_NAME."),
+    ],
+)
+def test_a_model_without_an_address_that_works(serve, chosen, address, status, detail):
+    answer = say(serve(model_engine=chosen, model_base_url=address, generate_attempts=2), "Hello")
+    assert (answer.status_code, answer.json()["detail"]) == (status, detail)
 
 
 def test_the_known_endpoints_are_encrypted_or_local():

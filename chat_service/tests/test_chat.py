@@ -12,7 +12,7 @@ from kit.fakes.waiting import eventually
 INSTANCE = re.compile(r"chat-[0-9a-f]{32}-1")
 
 
-def test_a_message_is_answered(client):
+def test_a_message_is_answered(client, engine):
     answer = say(client, "I like tea", session_id="s1", message_id="m1")
     assert answer.status_code == 200
     body = answer.json()
@@ -21,6 +21,7 @@ def test_a_message_is_answered(client):
     assert body["reply"] == "Hi Junaid! I noted “I like tea”."
     assert body["metadata"]["model"] == "offline"
     assert (body["metadata"]["session_id"], body["metadata"]["message_id"]) == ("s1", "m1")
+    assert steps_of(engine) == [("m1", "fetch_context"), (None, "generate_response"), ("m1", "save_conversation")]
 
 
 def test_ids_that_were_not_given_are_made(client):
@@ -32,16 +33,11 @@ def test_ids_that_were_not_given_are_made(client):
 
 
 def test_timestamp_and_tags_come_back(client, sidecar):
-    body = {"user_id": "Junaid", "text": "Hello", "tags": ["a", "b"], "metadata": {"timestamp": "2026-03-01T09:30:00Z"}}
+    body = {"user_id": "Junaid", "text": "Hello", "tags": ["a", "b"], "metadata": {"timestamp": "2999-03-01T09:30:00Z"}}
     metadata = client.post("/chat/", json=body).json()["metadata"]
-    assert (metadata["timestamp"], metadata["tags"]) == ("2026-03-01T09:30:00Z", ["a", "b"])
+    assert (metadata["timestamp"], metadata["tags"]) == ("2999-03-01T09:30:00Z", ["a", "b"])
     # The event has the time of arrival: a client's clock that runs ahead must not bring a forgotten user back.
-    assert sidecar.published[0].data["timestamp"] > "2026-03-02"
-
-
-def test_the_steps_run_once_and_in_order(client, engine):
-    say(client, message_id="m1")
-    assert steps_of(engine) == [("m1", "fetch_context"), (None, "generate_response"), ("m1", "save_conversation")]
+    assert sidecar.published[0].data["timestamp"] < "2999"
 
 
 def test_the_event_has_the_turn(client, sidecar):
@@ -69,17 +65,14 @@ def test_the_event_has_the_turn(client, sidecar):
     }
 
 
-def test_the_trace_goes_along(client, sidecar):
+def test_memory_is_asked_for_the_user_and_the_session_and_the_trace_goes_along(client, sidecar):
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    body = {"user_id": "Junaid", "text": "Hello"}
+    body = {"user_id": "a.b_c~d@e-f", "text": "Hello", "metadata": {"session_id": "s1"}}
     assert client.post("/chat/", json=body, headers={"traceparent": trace}).status_code == 200
-    assert [call.headers.get("traceparent") for call in sidecar.invoked] == [trace]
+    (call,) = sidecar.invoked
+    assert call.path == "/memories/a.b_c~d@e-f?session_id=s1&limit=20"
+    assert call.headers["traceparent"] == trace
     assert sidecar.published[0].event["traceparent"] == trace
-
-
-def test_memory_is_asked_for_the_user_and_the_session(client, sidecar):
-    say(client, user="a.b_c~d@e-f", session_id="s1")
-    assert [call.path for call in sidecar.invoked] == ["/memories/a.b_c~d@e-f?session_id=s1&limit=20"]
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t "])
@@ -99,23 +92,17 @@ def body_with(**changed):
     [
         ({"text": "Hello"}, "user_id"),
         ({"user_id": "Junaid"}, "text"),
-        (body_with(user_id=7), "user_id"),
         (body_with(user_id=""), "user_id"),
         (body_with(user_id="x" * 129), "user_id"),
         (body_with(user_id="Jürgen"), "user_id"),
         (body_with(user_id="a/../b"), "user_id"),
-        (body_with(user_id=".."), "user_id"),
         (body_with(user_id="a||b"), "user_id"),
-        (body_with(user_id="a\nb"), "user_id"),
         (body_with(user_id="Junaid\n"), "user_id"),
-        (body_with(text=["a"]), "text"),
         (body_with(text="x" * 4001), "text"),
         (body_with(metadata={"session_id": "a b"}), "metadata.session_id"),
         (body_with(metadata={"session_id": "s" * 65}), "metadata.session_id"),
         (body_with(metadata={"message_id": "a:b"}), "metadata.message_id"),
-        (body_with(metadata={"message_id": ""}), "metadata.message_id"),
         (body_with(metadata={"timestamp": "yesterday"}), "metadata.timestamp"),
-        (body_with(metadata=[]), "metadata"),
         (body_with(tags=["x"] * 21), "tags"),
         (body_with(tags=["x" * 65]), "tags"),
     ],

@@ -52,13 +52,3 @@ async def test_a_replayed_letter_is_off_the_list_and_one_that_fails_stays(letter
     assert not await letters.replay(good, process)
     assert processed == [event(1), event(2)]
     assert await listed(letters) == ["e-2"]
-
-
-async def test_a_removed_letter_is_gone_and_may_arrive_again(letters):
-    letter_id = await letters.keep(event(1), "bad")
-    await letters.keep(event(2), "bad")
-    assert await letters.remove(letter_id)
-    assert not await letters.remove(letter_id)
-    assert await letters.get(letter_id) is None
-    await letters.keep(event(1), "bad")
-    assert await listed(letters) == ["e-2", "e-1"]

@@ -23,5 +23,4 @@ class Settings(ServiceSettings):
     retry_slack_seconds: float = Field(default=5.0, ge=0)
 
     stream_poll_seconds: float = Field(default=0.5, gt=0)
-    stream_heartbeat_seconds: float = Field(default=15.0, gt=0)
     max_streams: int = Field(default=100, ge=1)

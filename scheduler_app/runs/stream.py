@@ -1,7 +1,6 @@
 """Runs as server-sent events. They are read from the store, so a stream has those of all replicas."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
@@ -21,28 +20,22 @@ async def follow(
 ) -> AsyncGenerator[ServerSentEvent]:
     """Yield the runs after `last_id` (None: only new ones), each with its position in the list as its id.
 
-    End when the process is asked to stop. While nothing happens, a comment is sent now and then, so that no proxy
+    End when the process is asked to stop. While nothing happens, FastAPI sends a comment now and then, so that no proxy
     closes the connection as idle.
     """
     position = None if last_id is None else last_id + 1
-    last_sent = time.monotonic()
     yield ServerSentEvent(retry=1000)
     while not stopping.is_set():
         try:
             new = await pages.after(ALL_RUNS, position, AT_ONCE)
         except Unavailable as failure:
-            last_sent = time.monotonic()
             yield ServerSentEvent(comment=failure.detail)
         else:
             for number, run in new.entries:
                 # Through the model, because the store returns the fields in any order.
                 yield ServerSentEvent(data=Run.model_validate(run), event="run", id=str(number))
-                last_sent = time.monotonic()
             position = new.next
             if len(new.entries) == AT_ONCE:
                 continue
-        if time.monotonic() - last_sent >= settings.stream_heartbeat_seconds:
-            last_sent = time.monotonic()
-            yield ServerSentEvent(comment="still here")
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), settings.stream_poll_seconds)

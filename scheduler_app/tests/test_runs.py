@@ -59,26 +59,13 @@ def test_of_larger_data_the_beginning_is_kept(client):
 
 
 @pytest.mark.parametrize(
-    ("order", "due_within", "at_most_ms"),
-    [
-        ({"due_time": "0s"}, 0, 2_000),
-        ({"schedule": "@every 100ms"}, 0.11, 100),
-        ({"schedule": "* * * * * *"}, 1.01, 1_000),
-        ({"schedule": "@every 1h", "due_time": "0s"}, 0, 2_000),
-    ],
+    "order", [{"due_time": "40s"}, {"schedule": "@every 40s"}, {"schedule": "@every 1h", "due_time": "40s"}]
 )
-def test_lateness_is_from_when_the_job_was_due(client, sidecar, order, due_within, at_most_ms):
+def test_lateness_is_from_when_the_job_was_due(client, sidecar, order):
     client.post("/schedule-job/j", json=order)
-    threading.Event().wait(due_within)
+    sidecar.jobs["j"]["data"]["order"]["scheduled_at"] = (datetime.now(UTC) - timedelta(seconds=50)).isoformat()
     fire(client, sidecar)
-    assert 0 <= runs(client)[0]["lateness_ms"] <= at_most_ms
-
-
-def test_a_one_shot_that_comes_late_says_how_late(client, sidecar):
-    due = datetime.now(UTC) - timedelta(seconds=90)
-    client.post("/schedule-job/j", json={"due_time": due.isoformat()})
-    fire(client, sidecar)
-    assert 90_000 <= runs(client)[0]["lateness_ms"] < 95_000
+    assert 10_000 <= runs(client)[0]["lateness_ms"] < 15_000
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from kit.engine.instances import Instances, LostInstance
 from kit.sidecar.store import StateStore, Stored
 from models import Leftovers, UserForgottenData
 from once.claims import Claim, claim_key, parts_of
-from once.sessions import Page, Session, UserSessions, page_key, session_key, user_key
+from once.sessions import Session, page_key, session_key, user_key
 
 log = logging.getLogger("chat")
 
@@ -18,14 +18,13 @@ class Forgetting:
 
     def __init__(self, store: StateStore[dict[str, object]], instances: Instances, events: Events) -> None:
         self._claims, self._sessions = store.of(Claim), store.of(Session)
-        self._pages, self._users = store.of(Page), store.of(UserSessions)
+        self._lists = store.of(list[str])
         self._instances, self._events = instances, events
 
     async def forget(self, event: UserForgottenData) -> None:
         """Forget a user, the sessions last because they lead to the rest. Raise Unavailable if something is left."""
         now, removed, user_hash = datetime.now(UTC), 0, event.user_hash
-        listed = (await self._users.get(user_key(user_hash))).value
-        newest = listed.session_ids if listed else []
+        newest = (await self._lists.get(user_key(user_hash))).value or []
         # A request in flight has read its session, and may write it again.
         leftovers = Leftovers(user_hash=user_hash, forgotten_at=now, session_ids=newest)
         session_ids = dict.fromkeys([*event.session_ids, *newest])
@@ -37,9 +36,9 @@ class Forgetting:
             leftovers.digests += [parts_of(each.instance_id)[0] for each in session.queue]
             if session.queue and session_id not in newest:
                 leftovers.session_ids.append(session_id)
-            pages = [page.value for page in await self._pages_of(session_id, session) if page.value]
+            pages = [page.value or [] for page in await self._pages_of(session_id, session)]
             # Newest first, because those may still be running.
-            for instance_id in (one for part in (session, *pages) for one in reversed(part.instances)):
+            for instance_id in (one for part in (session.instances, *pages) for one in reversed(part)):
                 await self._remove(instance_id)
                 removed += 1
         # Deleted from state, the texts are still in the stream that they were published on. The job is scheduled while
@@ -47,7 +46,7 @@ class Forgetting:
         await self._events.trim_later(leftovers)
         for session_id in session_ids:
             await self._drop_session(user_hash, session_id, now)
-        await self._users.delete(user_key(user_hash))
+        await self._lists.delete(user_key(user_hash))
         log.info("user forgotten", extra={"workflows": removed})
 
     async def sweep(self, leftovers: Leftovers) -> None:
@@ -75,11 +74,11 @@ class Forgetting:
         session = (await self._sessions.get(session_key(session_id))).value
         return session if session and session.user_hash == user_hash else None
 
-    async def _pages_of(self, session_id: str, session: Session) -> list[Stored[Page]]:
+    async def _pages_of(self, session_id: str, session: Session) -> list[Stored[list[str]]]:
         """Return the pages of a session, newest first. Those before the first missing one have expired."""
-        found: list[Stored[Page]] = []
+        found: list[Stored[list[str]]] = []
         for number in reversed(range(session.pages)):
-            page = await self._pages.get(page_key(session_id, number))
+            page = await self._lists.get(page_key(session_id, number))
             if page.value is None:
                 break
             found.append(page)
@@ -90,5 +89,5 @@ class Forgetting:
         session = await self._session_of(user_hash, session_id)
         if session is not None and session.opened_at <= opened_before:
             for page in await self._pages_of(session_id, session):
-                await self._pages.delete(page.key)
+                await self._lists.delete(page.key)
             await self._sessions.delete(session_key(session_id))

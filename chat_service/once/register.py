@@ -13,9 +13,7 @@ from once.claims import Claim, claim_key, claim_of, digest_of, instance_id, part
 from once.sessions import (
     PAGE_SIZE,
     SESSIONS_PER_USER,
-    Page,
     Session,
-    UserSessions,
     page_key,
     queued,
     session_key,
@@ -34,7 +32,7 @@ class Register:
     def __init__(self, store: StateStore[Object], claim_ttl_seconds: int, unstarted_seconds: float) -> None:
         self._store, self._ttl, self._unstarted = store, claim_ttl_seconds, timedelta(seconds=unstarted_seconds)
         self._claims, self._sessions = store.of(Claim), store.of(Session)
-        self._pages, self._users = store.of(Page), store.of(UserSessions)
+        self._lists = store.of(list[str])
 
     async def claim(self, digest: str) -> Claim | None:
         """Return the claim of a message, if there is one."""
@@ -138,25 +136,23 @@ class Register:
 
     async def _list_for_user(self, user_hash: str, session_id: str) -> None:
         # Before the session is opened: a session on no list would be missed when its user is forgotten.
-        def added(known: UserSessions | None) -> UserSessions | None:
-            listed = known.session_ids if known else []
-            if session_id in listed:
-                return None
-            return UserSessions(session_ids=[*listed, session_id][-SESSIONS_PER_USER:])
+        def added(listed: list[str] | None) -> list[str]:
+            known = listed or []
+            return known if session_id in known else [*known, session_id][-SESSIONS_PER_USER:]
 
-        await self._users.change(user_key(user_hash), added)
+        await self._lists.change(user_key(user_hash), added)
 
     async def _paged(self, session_id: str, session: Session) -> Session:
         """Return the session without its instance ids once there are many. They are on a page before that is saved."""
         if len(session.instances) < PAGE_SIZE:
             return session
 
-        def extended(page: Page | None) -> Page:
+        def extended(page: list[str] | None) -> list[str]:
             # Another writer may have begun this page with a few ids more or less.
-            known = page.instances if page else []
-            return Page(instances=list(dict.fromkeys([*known, *session.instances])))
+            known = page or []
+            return [*known, *(each for each in session.instances if each not in known)]
 
-        await self._pages.change(page_key(session_id, session.pages), extended, self._ttl)
+        await self._lists.change(page_key(session_id, session.pages), extended, self._ttl)
         return session.model_copy(update={"instances": [], "pages": session.pages + 1})
 
 

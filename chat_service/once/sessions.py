@@ -44,18 +44,6 @@ class Session(BaseModel):
     pages: int = 0
 
 
-class Page(BaseModel):
-    """Instance ids that are no longer in their session."""
-
-    instances: list[str]
-
-
-class UserSessions(BaseModel):
-    """The value of `user:{user_hash}`, newest last."""
-
-    session_ids: list[str]
-
-
 def queued(found: Session | None, message: Message, instance_id: str) -> Session:
     """Return the session with a message at the end of its queue, unless it is queued already.
 
@@ -97,10 +85,10 @@ def session_key(session_id: str) -> str:
 
 
 def page_key(session_id: str, number: int) -> str:
-    """Return the state key of a page of a session."""
+    """Return the state key of a page of a session: instance ids that are no longer in its value."""
     return f"session:{session_id}:{number}"
 
 
 def user_key(user_hash: str) -> str:
-    """Return the state key of the list of a user's sessions."""
+    """Return the state key of the list of a user's sessions, newest last."""
     return f"user:{user_hash}"

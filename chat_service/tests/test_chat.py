@@ -137,14 +137,10 @@ def test_the_same_message_at_once_is_answered_once(client, sidecar):
     assert {each.event["id"] for each in sidecar.published} == {"m1"}
 
 
-def test_a_message_id_is_one_users_own(client):
-    first, other = say(client, message_id="m1").json(), say(client, user="Ada", message_id="m1").json()
+def test_a_message_id_is_one_users_own_and_of_one_session(client):
+    first, other = (say(client, user=user, session_id=user, message_id="m1").json() for user in ("Junaid", "Ada"))
     assert first["instance_id"] != other["instance_id"]
     assert other["reply"].startswith("Hi Ada!")
-
-
-def test_a_message_id_of_another_session_is_a_conflict(client):
-    say(client, session_id="s1", message_id="m1")
     answer = say(client, session_id="s2", message_id="m1")
     assert answer.status_code == 409
     assert answer.json()["detail"].startswith("metadata.message_id: ")
@@ -199,15 +195,11 @@ def test_an_unknown_chat(client, instance, status):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_nothing_of_a_user_is_in_a_key_or_an_id(client, sidecar, engine):
+def test_keys_and_ids_have_nothing_of_a_user_and_only_claims_expire(client, sidecar, engine):
     say(client, user="Junaid", session_id="s1", message_id="m1")
     names = [*sidecar.keys(), *engine.instances]
     assert len(names) == 4
     assert not [name for name in names if "Junaid" in name or "m1" in name]
-
-
-def test_claims_expire_and_sessions_do_not(client, sidecar):
-    say(client, session_id="s1")
     ttls = {key.partition(":")[0]: value.ttl for (_, key), value in sidecar.values.items()}
     assert ttls == {"message": 86_400, "session": None, "user": None}
 

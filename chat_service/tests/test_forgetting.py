@@ -76,15 +76,6 @@ def test_a_workflow_that_the_engine_has_lost_holds_nothing_else_back(client, sid
     assert list(engine.instances) == [lost]
 
 
-def test_an_event_that_fails_half_way_is_delivered_again(client, sidecar):
-    say(client, session_id="s1")
-    sidecar.is_down = True
-    assert forget(client, event()).json() == {"status": "RETRY"}
-    sidecar.is_down = False
-    assert forget(client, event()).json() == {"status": "SUCCESS"}
-    assert not sidecar.keys()
-
-
 def test_the_user_may_come_back(client):
     say(client, "I like tea", session_id="s1", message_id="m1")
     forget(client, event())
@@ -139,12 +130,6 @@ def test_a_user_that_is_back_is_not_swept_up(client, sidecar, engine):
     ((name, job),) = sidecar.jobs.items()
     client.post(f"/job/{name}", json=job["data"])
     assert {key.partition(":")[0] for _, key in sidecar.values} == {"message", "session", "user"}
-
-
-def test_a_marker_is_acknowledged(client, sidecar):
-    marker = {"type": "StreamTrimmed", "data": {"event_type": "StreamTrimmed", "timestamp": "2026-01-01T00:00:00Z"}}
-    assert forget(client, marker).json() == {"status": "SUCCESS"}
-    assert not sidecar.jobs
 
 
 @pytest.mark.parametrize(

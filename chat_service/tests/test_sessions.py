@@ -115,7 +115,7 @@ def test_the_head_of_a_session_does_not_grow(client, sidecar, monkeypatch):
     monkeypatch.setattr(register, "PAGE_SIZE", 3)
     ids = [say(client, session_id="s1").json()["instance_id"] for _ in range(8)]
     values = stored(sidecar, "session:")
-    assert values["session:s1:0"]["instances"] == ids[:3]
-    assert values["session:s1:1"]["instances"] == ids[3:6]
+    assert values["session:s1:0"] == ids[:3]
+    assert values["session:s1:1"] == ids[3:6]
     assert (values["session:s1"]["instances"], values["session:s1"]["pages"]) == (ids[6:], 2)
     assert sidecar.values["statestore", "session:s1:0"].ttl == 86_400

@@ -1,8 +1,8 @@
 """Logs as JSON lines, each with the trace id of its request."""
 
 import logging
-import logging.config
 import re
+import sys
 from contextvars import ContextVar
 from typing import Any
 
@@ -58,19 +58,7 @@ def configure(level: str) -> None:
 
     The access log is off unless `level` is DEBUG: the sidecar already logs, counts and traces each call.
     """
-    through_root: dict[str, object] = {"level": level, "handlers": [], "propagate": True}
-    stdout = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {"json": {"()": JsonLines}},
-            "handlers": {"stdout": stdout},
-            "root": {"level": level, "handlers": ["stdout"]},
-            "loggers": {
-                "uvicorn": through_root,
-                "uvicorn.error": through_root,
-                "uvicorn.access": {**through_root, "propagate": level == "DEBUG"},
-            },
-        }
-    )
+    stdout = logging.StreamHandler(sys.stdout)
+    stdout.setFormatter(JsonLines())
+    logging.basicConfig(level=level, handlers=[stdout], force=True)
+    logging.getLogger("uvicorn.access").propagate = level == "DEBUG"

@@ -10,7 +10,7 @@ TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
 def line_of(*args, msg="hello %s", **extra):
     record = logging.makeLogRecord({"name": "greeter", "levelname": "INFO", "msg": msg, "args": args, **extra})
-    return json.loads(logs.JsonLines().format(record))
+    return json.loads(logs.FORMATTER.format(record))
 
 
 def test_a_line_has_its_message_its_fields_and_the_stack_of_its_exception():

@@ -4,7 +4,6 @@ import logging
 import re
 import sys
 from contextvars import ContextVar
-from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -35,30 +34,29 @@ class TraceContext:
         await self.app(scope, receive, send)
 
 
-class JsonLines(JsonFormatter):
-    """Write one JSON object a line; `extra={...}` of a log call adds members."""
+# One JSON object a line; `extra={...}` of a log call adds members.
+FORMATTER = JsonFormatter(
+    ("levelname", "name", "message"),
+    rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
+    timestamp="time",
+    json_ensure_ascii=False,
+)
 
-    def __init__(self) -> None:
-        super().__init__(  # pyright: ignore[reportUnknownMemberType]
-            ("levelname", "name", "message"),
-            rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
-            timestamp="time",
-            json_ensure_ascii=False,
-        )
 
-    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
-        """Add the trace id to the fields of a line."""
-        super().add_fields(log_data, record, message_dict)
-        if trace := trace_id.get():
-            log_data["trace_id"] = trace
+def add_trace_id(record: logging.LogRecord) -> bool:
+    """Add the trace id to a record, as a filter of its handler."""
+    if trace := trace_id.get():
+        record.trace_id = trace
+    return True
 
 
 def configure(level: str) -> None:
-    """Send every logger, uvicorn's too, through JsonLines to standard output.
+    """Write what every logger has to say, uvicorn's too, as JSON lines to standard output.
 
     The access log is off unless `level` is DEBUG: the sidecar already logs, counts and traces each call.
     """
     stdout = logging.StreamHandler(sys.stdout)
-    stdout.setFormatter(JsonLines())
+    stdout.setFormatter(FORMATTER)
+    stdout.addFilter(add_trace_id)
     logging.basicConfig(level=level, handlers=[stdout], force=True)
     logging.getLogger("uvicorn.access").propagate = level == "DEBUG"

@@ -36,8 +36,8 @@ class Settings(ServiceSettings):
     # The limit of a call to the sidecar: of the state store, a publication, and of memory through it.
     sidecar_timeout_seconds: float = Field(default=5.0, gt=0)
     # Each step of the workflow has a number of attempts. The pause between two starts at retry_seconds and doubles up
-    # to max_retry_seconds. A fetch is retried for about half a minute: a restart of memory is shorter. The queue has the
-    # policy of save.
+    # to max_retry_seconds. A fetch is retried for about half a minute: a restart of memory is shorter. The queue has
+    # the policy of save.
     fetch_attempts: int = Field(default=8, ge=1)
     generate_attempts: int = Field(default=3, ge=1)
     model_timeout_seconds: float = Field(default=30.0, gt=0)

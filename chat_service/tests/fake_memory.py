@@ -6,8 +6,6 @@ from typing import Any
 
 from kit.fakes.sidecar import Invocation, Sidecar
 
-NEW_USER = {"preferred_style": "casual", "user_summary": ""}
-
 
 class FakeMemory:
     """Answer `GET /memories/{user_id}`, and fail if a test says so."""
@@ -31,28 +29,17 @@ class FakeMemory:
         asked = re.fullmatch(r"/memories/([^/?]+)\?session_id=([^&]+)&limit=(\d+)", call.path)
         assert asked, call.path
         user, session, limit = asked[1], asked[2], int(asked[3])
-        events = self._events()
-        known = self.memories.get(user) or ({"name": user, **NEW_USER} if user in events["users"] else None)
-        if known is None:
+        turns: dict[str, dict[str, Any]] = {}
+        for event in self._sidecar.published if self.delivers else []:
+            if event.data["event_type"] == "ConversationUpdated":
+                turns.setdefault(event.data["message_id"], event.data)
+        if user not in self.memories and user not in [turn["user_id"] for turn in turns.values()]:
             return 404, {"title": "Not Found", "status": 404, "detail": "unknown"}
-        history = [*self.conversations.get(session, []), *events["sessions"].get(session, [])]
-        return 200, {"history": history[-limit:], **known}
-
-    def _events(self) -> dict[str, Any]:
-        users: set[str] = set()
-        sessions: dict[str, list[dict[str, Any]]] = {}
-        seen: set[str] = set()
-        for published in self._sidecar.published if self.delivers else []:
-            data = published.data
-            if data["event_type"] != "ConversationUpdated" or data["message_id"] in seen:
-                continue
-            seen.add(data["message_id"])
-            users.add(data["user_id"])
-            facts = {"timestamp": data["timestamp"], "message_id": data["message_id"]}
-            sessions.setdefault(data["session_id"], []).extend(
-                [
-                    {"role": "user", "content": data["user_message"], **facts},
-                    {"role": "assistant", "content": data["assistant_reply"], **facts},
-                ]
-            )
-        return {"users": users, "sessions": sessions}
+        history = [*self.conversations.get(session, [])]
+        for message_id, turn in turns.items():
+            if turn["session_id"] == session:
+                facts = {"timestamp": turn["timestamp"], "message_id": message_id}
+                history.append({"role": "user", "content": turn["user_message"], **facts})
+                history.append({"role": "assistant", "content": turn["assistant_reply"], **facts})
+        new = {"name": user, "preferred_style": "casual", "user_summary": ""}
+        return 200, {"history": history[-limit:], **self.memories.get(user, new)}

@@ -11,9 +11,6 @@ from tests.house import reading
 from tests.house.reading import MOST_PYTHON, READING_PATHS
 from tests.house.repository import ROOT, services
 
-# The lines are still above their bound, so for now the test holds that they are. It fails when they are not.
-LINES_TO_COME = True
-
 LABS = [pytest.param(lab, marks=pytest.mark.lab(lab)) for lab in READING_PATHS]
 
 
@@ -38,10 +35,7 @@ def test_the_page_has_the_reading_path_in_order_and_its_length(lab: str) -> None
 
 
 def test_the_python_lines_that_people_maintain_have_a_bound() -> None:
-    if LINES_TO_COME:
-        assert reading.python_lines() > MOST_PYTHON, "set LINES_TO_COME to False"
-    else:
-        assert reading.python_lines() <= MOST_PYTHON
+    assert reading.python_lines() <= MOST_PYTHON
 
 
 def to_read(page: Path) -> str:

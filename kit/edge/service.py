@@ -51,7 +51,7 @@ def build(
     lifespan: opens the service's collaborators and yields them; each becomes a member of `request.state`. It finds
     `app.state.settings` and `app.state.session`, the one HTTP session to the sidecar.
     ready: raises Unavailable while the app needs more than its sidecar to serve.
-    only_sidecar: refuse callers of the routers who lack the APP_API_TOKEN. faults: switches, if FAULTS_ENABLED.
+    only_sidecar: refuse calls of the routers without the APP_API_TOKEN. faults: switches, if FAULTS_ENABLED.
     """
     logs.configure(settings.log_level)
     app = FastAPI(title=title, version="1.0.0", description=description, lifespan=_with_session(lifespan))

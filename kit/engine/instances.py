@@ -74,7 +74,7 @@ class Instances:
         try:
             async with self._translated(), asyncio.timeout(seconds):
                 return await _whole(instance_id, lambda: self._client.wait_for_workflow_completion(instance_id))
-        except (TimeoutError, NoInstance):  # the sidecar reads it once more after its end: it may be purged by then
+        except (TimeoutError, NoInstance):  # the sidecar reads it again after its end: it may be purged by then
             return None
 
     async def has_ended(self, instance_id: str) -> bool | None:

@@ -104,7 +104,7 @@ class Pages:
         return Slice(found[::-1], found[0][0] if found and found[0][0] > 0 else None)
 
     async def after(self, key: str, position: int | None, limit: int) -> Slice[Object]:
-        """Return up to `limit` entries from `position` on (None: only those to come), oldest first."""
+        """Return up to `limit` entries from `position` on (None: only later ones), oldest first."""
         head = await self._store.get(key)
         length = self._length(head)
         # A position past the end belongs to a list that has expired since: this is a new one.

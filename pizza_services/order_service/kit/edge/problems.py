@@ -17,7 +17,7 @@ TITLES = {**responses, 413: "Content Too Large", 422: "Unprocessable Content"}
 
 
 class Refused(Exception):
-    """The service cannot do what it was asked to. `members` are further fields of the answer's problem details."""
+    """The service refuses a request. `members` are further fields of the answer's problem details."""
 
     def __init__(self, status: int, detail: str, **members: Any) -> None:
         super().__init__(detail)

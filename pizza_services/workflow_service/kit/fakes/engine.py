@@ -71,7 +71,7 @@ class Engine(TaskHubSidecarServiceServicer):
             # Activities of other apps, by app id and name. An app that is missing has no worker.
             self.other_apps: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {}
             self._waiting: list[Any] = []
-            # What was asked of the engine.
+            # The calls that reached the engine.
             self.scheduled: list[str] = []
             self.activities: list[tuple[str, Any]] = []
             self.completed: set[int] = set()
@@ -291,7 +291,7 @@ class Engine(TaskHubSidecarServiceServicer):
         self.deadlocked.clear()
         with self.lock:
             self.workers.remove(worker)
-            # What it had not begun is dispatched to the next worker. What it had begun is given up.
+            # Work items that it had not begun are dispatched to the next worker. Those in its hands are given up.
             for item in list(worker.queue):
                 instance, _ = self._in_flight.pop(item.completionToken, (None, None))
                 if instance and self.instances.get(instance.instance_id) is instance:

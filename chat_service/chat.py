@@ -9,8 +9,7 @@ from kit.engine.instances import AlreadyActive, Instances
 from kit.sidecar.secrets import Secrets
 from messages import Failure, Message
 from models import ChatAnswer, ChatMessage
-from once.claims import Claim, digest_of, instance_id, parts_of
-from once.hashes import user_hash
+from once.claims import Claim, digest_of, instance_id, parts_of, user_hash
 from once.register import Register
 from settings import Settings
 

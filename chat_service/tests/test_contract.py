@@ -11,7 +11,7 @@ from kit.fakes.contract import check_openapi
 from main import create_app
 from memory import Recalled
 from messages import Memory, Said
-from once.hashes import user_hash
+from once.claims import user_hash
 from settings import Settings
 
 EVENTS = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())

@@ -9,7 +9,7 @@ from conftest import say, stored
 
 from kit.fakes.waiting import eventually
 from once import register
-from once.hashes import user_hash
+from once.claims import user_hash
 
 JUNAID = user_hash("lab-key", "Junaid")
 

@@ -84,11 +84,6 @@ class Edge:
         assert _fields(client.post(f"/{self.action}", json={**ORDER, **bad})) == [field]
         assert sidecar.calls == []
 
-    @pytest.mark.parametrize("field", ORDER)
-    def test_a_missing_field_is_named(self, client: Any, field: str) -> None:
-        order = {name: one for name, one in ORDER.items() if name != field}
-        assert _fields(client.post(f"/{self.action}", json=order)) == [field]
-
     def test_a_bad_compensation_is_refused_by_field(self, client: Any, sidecar: Any) -> None:
         for route in self.compensations:
             assert _fields(client.post(f"/{route}", json={"order_id": "a||b"})) == ["order_id"]
@@ -123,13 +118,6 @@ class Edge:
         assert sidecar.calls == []
         headers = {"dapr-api-token": "s3cret"}
         assert guarded.post(f"/{self.action}", json=ORDER, headers=headers).status_code == 200
-
-    def test_a_store_that_is_too_slow_is_named(self, serve: Any, sidecar: Any) -> None:
-        client = serve(store_timeout_seconds=0.3, ledger_store="another")
-        sidecar.released.clear()
-        answer = client.post(f"/{self.action}", json=ORDER)
-        sidecar.released.set()
-        assert (answer.status_code, answer.json()["dependency"]) == (504, "another")
 
     def test_the_contract_and_the_welcome_are_what_is_served(self, client: Any) -> None:
         check_openapi(self.folder)

@@ -109,7 +109,10 @@ def test_the_other_replica_takes_over_from_one_that_is_killed(lab, replicas):
     for one in processes.find(lab.stack):
         if one.port in (victim.app_port, victim.http_port):
             one.process.kill()
-    state = lambda: lab.http.get(f"{survivor}/chat/{instance}").json()  # noqa: E731
-    assert wait_until(lambda: state().get("status") == "completed", 60, 0.3), state()
+
+    def has_ended():
+        return lab.http.get(f"{survivor}/chat/{instance}").json().get("status") == "completed"
+
+    assert wait_until(has_ended, 60, 0.3)
     lab.assert_kept_once(session, [message])
     assert "Hello" in lab.ask(user, "What did we talk about?", session, at=survivor).text

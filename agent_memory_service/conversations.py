@@ -33,20 +33,6 @@ class Conversations:
         item = turn.model_dump(mode="json", include={"user_message", "assistant_reply", "timestamp", "message_id"})
         await turns.change(turn.message_id, lambda known: known or item)
 
-    def keys_of(self, session_id: str, message_id: str) -> tuple[str, str]:
-        """Return the keys that `append` begins with."""
-        turns = self._turns(session_id)
-        return turns.name, turns.key(message_id)
-
-    def key_of(self, session_id: str) -> str:
-        """Return the key that `history` begins with."""
-        return self._turns(session_id).name
-
-    async def turns(self, session_id: str, count: int) -> list[Object]:
-        """Return the newest turns, oldest first."""
-        some = await self._turns(session_id).newest(count)
-        return sorted((turn for _, turn in some.entries), key=lambda turn: datetime.fromisoformat(turn["timestamp"]))
-
     async def history(
         self, session_id: str, limit: int, before: int | None = None, *, user_hash: str | None = None
     ) -> History | None:
@@ -98,8 +84,7 @@ class Conversations:
         await self._pages.delete(f"sessions:{user_hash}")
 
     def _turns(self, session_id: str) -> Collection[Object]:
-        key = f"conversation:{session_id}"
-        return Collection(self._store, self._pages, key, f"{key}:at:")
+        return Collection(self._store, self._pages, key_of(session_id), key_of(session_id, ""))
 
     async def _owner(self, turns: Collection[Object]) -> str | None:
         head = (await self._pages.head(turns.name)).value
@@ -111,3 +96,9 @@ def _message(number: int, turn: Object) -> Message:
     if number % 2:
         return Message(role="assistant", content=turn["assistant_reply"], **about)
     return Message(role="user", content=turn["user_message"], **about)
+
+
+def key_of(session_id: str, message_id: str | None = None) -> str:
+    """Return the key of a conversation's list, or of one of its turns."""
+    name = f"conversation:{session_id}"
+    return name if message_id is None else f"{name}:at:{message_id}"

@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
+import conversations
 import memories
 from conversations import Conversations
 from deliveries import is_marker, turn_of
@@ -43,7 +44,7 @@ class Recorder:
         user_hash = await self.hashes.of(turn.user_id)
         # For speed only: turns of one user write the same keys, and would lose against each other.
         async with self._turns_of.setdefault(user_hash, asyncio.Lock()):
-            keys = self.conversations.keys_of(turn.session_id, turn.message_id)
+            keys = [conversations.key_of(turn.session_id, one) for one in (None, turn.message_id)]
             async with self.store.read_ahead(tombstones.key_of(user_hash), *keys, memories.key_of(user_hash)):
                 is_admitted = (await self.tombstones.get(user_hash)).admits(turn.timestamp)
                 if is_admitted:

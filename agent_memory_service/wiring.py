@@ -7,6 +7,7 @@ from typing import Annotated
 import aiohttp
 from fastapi import Depends
 
+import conversations
 import memories
 from conversations import Conversations
 from forgetting.forgetter import Forgetter
@@ -50,7 +51,7 @@ class Services:
         self, user_hash: str, session_id: str | None, limit: int
     ) -> tuple[StoredMemory | None, History | None]:
         """Return a user's memory and, if a session is named, its newest messages. Refresh a stale summary later."""
-        keys = [memories.key_of(user_hash), *([self.conversations.key_of(session_id)] if session_id else [])]
+        keys = [memories.key_of(user_hash), *([conversations.key_of(session_id)] if session_id else [])]
         async with self.store.read_ahead(*keys):
             memory = await self.memories.get(user_hash)
             history = await self.conversations.history(session_id, limit, user_hash=user_hash) if session_id else None

@@ -2,16 +2,16 @@
 
 import re
 
-from kit.sidecar.store import Object
 from memories import StoredMemory
+from models import Message
 
 TOPICS = 3
 TOPIC_MAX = 80
 
 
-def summary(memory: StoredMemory, turns: list[Object]) -> str:
-    """Return the same summary for the same turns, so that it does not matter how often it is made."""
-    topics = list(dict.fromkeys(topic(turn["user_message"]) for turn in reversed(turns)))
+def summary(memory: StoredMemory, messages: list[Message]) -> str:
+    """Return the same summary for the same messages, so that it does not matter how often it is made."""
+    topics = list(dict.fromkeys(topic(one.content) for one in reversed(messages) if one.role == "user"))
     last = f"{memory.name} prefers a {memory.preferred_style} style. Last topic: {topics[0]}."
     earlier = topics[1 : TOPICS + 1]
     return f"{last} Before that: {'; '.join(earlier)}." if earlier else last

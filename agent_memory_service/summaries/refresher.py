@@ -64,6 +64,6 @@ class Summaries:
         memory = await self._memories.get(user_hash)
         if memory is None or memory.due is None:
             return False
-        turns = await self._conversations.turns(memory.due.session_id, self._settings.summary_turns)
-        summary = await self._summarizer.summarize(memory, turns) if turns else None
+        newest = await self._conversations.history(memory.due.session_id, 2 * self._settings.summary_turns)
+        summary = await self._summarizer.summarize(memory, newest.history) if newest and newest.history else None
         return await self._memories.refreshed(user_hash, memory, summary)

@@ -7,10 +7,9 @@ from dapr.clients.grpc.conversation import ConversationInputAlpha2, create_syste
 
 from kit.sidecar.client import SdkClient
 from kit.sidecar.secrets import Secrets
-from kit.sidecar.store import Object
 from kit.sidecar.unavailable import Unavailable
 from memories import StoredMemory
-from models import SUMMARY_MAX
+from models import SUMMARY_MAX, Message
 from settings import Engine, Settings
 from summaries import offline
 
@@ -41,13 +40,13 @@ class Summarizer:
         self._engine: Engine | None = settings.model_engine
         self._client: openai.AsyncOpenAI | None = None
 
-    async def summarize(self, memory: StoredMemory, turns: list[Object]) -> str:
-        """Return a summary of a memory and the newest turns, oldest first. Raise Unavailable."""
+    async def summarize(self, memory: StoredMemory, messages: list[Message]) -> str:
+        """Return a summary of a memory and the newest messages, oldest first. Raise Unavailable."""
         if self._engine is None:
             self._engine = "gemini" if await self._secrets.get("GEMINI_API_KEY") else "offline"
         if self._engine == "offline":
-            return offline.summary(memory, turns)[:SUMMARY_MAX]
-        talk = "\n".join(f"User: {turn['user_message']}\nAssistant: {turn['assistant_reply']}" for turn in turns)
+            return offline.summary(memory, messages)[:SUMMARY_MAX]
+        talk = "\n".join(f"{one.role.capitalize()}: {one.content}" for one in messages)
         request = f"Name: {memory.name}\nNotes so far: {memory.user_summary}\nLatest turns:\n{talk[-SAID_MAX:]}"
         if self._engine == "conversation":
             text = await self._ask_component(request)

@@ -121,10 +121,7 @@ class Memories:
 
     async def forget(self, user_hash: str) -> None:
         """Delete the memory, unless it is younger than the user's return."""
-        tombstone = await self._tombstones.get(user_hash)
-        memory = await self.get(user_hash)
-        if memory and not tombstone.admits(memory.created_at):
-            await self._store.delete(key_of(user_hash))
+        await self._change(user_hash, lambda _: None)
 
     async def _change(
         self, user_hash: str, edit: Callable[[StoredMemory | None], StoredMemory | None]

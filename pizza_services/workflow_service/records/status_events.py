@@ -16,7 +16,7 @@ class StatusEvents:
 
     def __init__(self, settings: Settings, sdk: SdkClient) -> None:
         self._seconds = settings.time_limits.publish_status
-        self._publisher = Publisher(sdk, settings.pubsub_name, "pizza-workflow", self._seconds)
+        self._publisher = Publisher(sdk, settings.pubsub_name, "pizza-workflow")
         self._topic = settings.orders_topic
 
     async def publish(self, events: Sequence[StatusEvent], trace: str | None) -> list[StatusEvent]:

@@ -95,8 +95,8 @@ def why(error: ValidationError, event: CloudEvent) -> str:
 class Publisher:
     """Publish events of this app on a pub/sub component. `source` is the app's name."""
 
-    def __init__(self, sdk: SdkClient, pubsub: str, source: str, seconds: float | None = None) -> None:
-        self._sdk, self._pubsub, self._source, self._seconds = sdk, pubsub, source, seconds
+    def __init__(self, sdk: SdkClient, pubsub: str, source: str) -> None:
+        self._sdk, self._pubsub, self._source = sdk, pubsub, source
 
     async def publish(
         self, topic: str, kind: str, data: BaseModel | Mapping[str, Any], **attributes: str | None
@@ -117,5 +117,5 @@ class Publisher:
             **given,
             "data": data.model_dump(mode="json") if isinstance(data, BaseModel) else data,
         }
-        async with self._sdk.calling(self._pubsub, self._seconds) as client:
+        async with self._sdk.calling(self._pubsub) as client:
             await client.publish_event(self._pubsub, topic, json.dumps(event), data_content_type=CLOUD_EVENT)

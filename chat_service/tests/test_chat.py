@@ -166,26 +166,19 @@ def test_a_repeat_starts_the_workflow_after_a_crash_between_claim_and_start(clie
     assert again["status"] == "completed"
 
 
-def test_no_waiting_is_a_202_and_the_reply_is_fetched_later(client):
-    answer = say(client, wait=False, session_id="s1", message_id="m1")
-    assert answer.status_code == 202
+@pytest.mark.parametrize(("wait_seconds", "wait"), [(10, False), (0.1, True)])
+def test_without_a_reply_yet_it_is_a_202_and_the_reply_is_fetched_later(serve, wait_seconds, wait):
+    client = serve(faults_enabled=True, wait_seconds=wait_seconds)
+    client.put("/faults/generate_response", json={"delay_ms": 400})
+    answer = say(client, wait=wait, session_id="s1", message_id="m1")
     body = answer.json()
-    assert (body["reply"], body["status"], body["metadata"]["model"]) == (None, "running", None)
+    assert (answer.status_code, body["reply"], body["status"]) == (202, None, "running")
+    assert body["metadata"]["model"] is None
     where = answer.headers["location"]
     assert where == f"/chat/{body['instance_id']}"
     eventually(lambda: client.get(where).json()["status"] == "completed")
     assert client.get(where).json()["reply"] == "Hi Junaid! I noted “Hello”."
     assert say(client, wait=False, session_id="s1", message_id="m1").status_code == 200
-
-
-def test_past_the_wait_limit_is_a_202(serve):
-    client = serve(faults_enabled=True, wait_seconds=0.1)
-    client.put("/faults/generate_response", json={"delay_ms": 500})
-    answer = say(client)
-    assert (answer.status_code, answer.json()["status"]) == (202, "running")
-    where = f"/chat/{answer.json()['instance_id']}"
-    assert client.get(where).json()["status"] == "running"
-    eventually(lambda: client.get(where).json()["status"] == "completed")
 
 
 @pytest.mark.parametrize(("instance", "status"), [("chat-" + "0" * 32 + "-1", 404), ("chat-1", 422), ("x" * 300, 422)])

@@ -9,18 +9,20 @@ from conftest import say, steps_of, stored
 
 from kit.fakes.waiting import eventually
 
-INSTANCE = re.compile(r"chat-[0-9a-f]{32}-1")
-
 
 def test_a_message_is_answered(client, engine):
     answer = say(client, "I like tea", session_id="s1", message_id="m1")
     assert answer.status_code == 200
     body = answer.json()
-    assert INSTANCE.fullmatch(body["instance_id"])
+    assert re.fullmatch("chat-[0-9a-f]{32}-1", body["instance_id"])
     assert (body["user_id"], body["status"]) == ("Junaid", "completed")
     assert body["reply"] == "Hi Junaid! I noted “I like tea”."
     assert body["metadata"]["model"] == "offline"
     assert (body["metadata"]["session_id"], body["metadata"]["message_id"]) == ("s1", "m1")
+    output = json.loads(body["state"].pop("serialized_output"))
+    assert output == {"reply": body["reply"], "model": "offline"}
+    workflow = {"instance_id": body["instance_id"], "name": "chat_workflow", "runtime_status": "COMPLETED"}
+    assert body["state"] == workflow
     assert steps_of(engine) == [("m1", "fetch_context"), (None, "generate_response"), ("m1", "save_conversation")]
 
 
@@ -174,6 +176,7 @@ def test_without_a_reply_yet_it_is_a_202_and_the_reply_is_fetched_later(serve, w
     body = answer.json()
     assert (answer.status_code, body["reply"], body["status"]) == (202, None, "running")
     assert body["metadata"]["model"] is None
+    assert (body["state"]["runtime_status"], body["state"]["serialized_output"]) == ("RUNNING", None)
     where = answer.headers["location"]
     assert where == f"/chat/{body['instance_id']}"
     eventually(lambda: client.get(where).json()["status"] == "completed")
@@ -205,17 +208,3 @@ def test_a_message_costs_few_calls_of_the_sidecar(client, sidecar):
     # The claim and the session are read and saved together: when the message arrives, and when it is answered.
     assert (methods.count("GetBulkState"), methods.count("GetState"), methods.count("PublishEvent")) == (2, 0, 1)
     assert methods.count("SaveState") == 4, "two calls with two keys each"
-
-
-def test_the_answer_has_the_state_of_its_workflow(client):
-    answer = say(client, "I like tea", session_id="s1", message_id="m1").json()
-    state = answer["state"]
-    output = json.loads(state.pop("serialized_output"))
-    assert output == {"reply": answer["reply"], "model": "offline"}
-    assert state == {
-        "instance_id": answer["instance_id"],
-        "name": "chat_workflow",
-        "runtime_status": "COMPLETED",
-    }
-    running = say(client, wait=False, session_id="s1").json()["state"]
-    assert (running["runtime_status"], running["serialized_output"]) == ("RUNNING", None)

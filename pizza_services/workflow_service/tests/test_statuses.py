@@ -69,6 +69,21 @@ def test_a_step_that_a_cancellation_overtakes_publishes_nothing_late(ada, sideca
     assert [data["status"] for data in sidecar.events()] == ada.statuses()
 
 
+def test_a_pizza_has_waited_also_if_a_cancellation_overtakes_the_step_that_publishes_it(ada, sidecar):
+    ada.order_and_hold("cook")
+    eventually(lambda: len(sidecar.events()) == 2)
+    sidecar.publishes.clear()
+    sidecar.peers.release()
+    eventually(lambda: ada.state()["step"] == "validate_pizza")
+    ada.cancel()
+    eventually(lambda: ada.state()["step"] == "discard_pizza")
+    sidecar.publishes.set()
+    ada.until_ended()
+    eventually(sidecar.engine.is_idle)
+    assert ada.statuses() == ["confirmed", "cooking", "cooked", "pending_validation", "cancelled"]
+    assert [data["status"] for data in sidecar.events()] == ada.statuses()
+
+
 def test_a_stopped_workflows_last_statuses_are_published_by_the_one_that_compensates_it(ada, sidecar):
     sidecar.engine.other_apps.clear()
     ada.order()

@@ -50,7 +50,7 @@ def sidecar_down(reason: object) -> Unavailable:
 async def answer(request: Request, error: Exception) -> JSONResponse:
     """Answer with the problem details of an Unavailable, and log its reason. A 4xx is its user's fault: no warning."""
     assert isinstance(error, Unavailable)
-    request_id = {"request_id": request.headers["x-request-id"]} if "x-request-id" in request.headers else {}
+    request_id = {"request_id": request.headers["x-request-id"][:200]} if "x-request-id" in request.headers else {}
     about = {**error.members(), "detail": error.detail, "reason": error.reason, **request_id}
     log.log(logging.WARNING if error.status >= 500 else logging.INFO, "call failed", extra=about)
     headers = None if error.retry_after is None else {"retry-after": str(error.retry_after)}

@@ -59,4 +59,9 @@ def configure(level: str) -> None:
     stdout.setFormatter(FORMATTER)
     stdout.addFilter(add_trace_id)
     logging.basicConfig(level=level, handlers=[stdout], force=True)
+    # `uvicorn main:app` has given its loggers handlers and levels of their own before it imports the app.
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+        logger.setLevel(logging.NOTSET)
     logging.getLogger("uvicorn.access").propagate = level == "DEBUG"

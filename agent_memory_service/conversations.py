@@ -1,8 +1,8 @@
 """Turns of conversations, and the list of each user's conversations."""
 
-from collections.abc import Callable
 from datetime import datetime
 
+from forgetting.tombstones import Tombstone
 from kit.edge.problems import Refused
 from kit.sidecar.collection import Collection
 from kit.sidecar.pages import Pages
@@ -66,18 +66,19 @@ class Conversations:
             if (before := some.next) is None:
                 return list(found)
 
-    async def purge(
-        self, user_hash: str, session_id: str, keep: Callable[[datetime], bool], message_id: str | None = None
-    ) -> None:
-        """Delete the user's turns of a session, except those of a time to `keep`.
+    async def purge(self, user_hash: str, session_id: str, tombstone: Tombstone, message_id: str | None = None) -> None:
+        """Delete those of the user's turns of a session that their tombstone does not admit.
 
         message_id: of a turn that goes too, although it may be on no list by now.
         """
         turns = self._turns(session_id)
         if await self._owner(turns) in (None, user_hash):
-            await turns.purge(lambda turn: keep(datetime.fromisoformat(turn["timestamp"])))
+            await turns.purge(lambda turn: tombstone.admits(datetime.fromisoformat(turn["timestamp"])))
             if message_id:
                 await turns.remove(message_id)
+            # Not if a younger turn may be in flight: it would be stored, and be on no list.
+            if tombstone.is_closed:
+                await self._pages.delete(turns.name)
 
     async def purge_list(self, user_hash: str) -> None:
         """Delete the list of the user's sessions."""

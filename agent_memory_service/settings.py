@@ -31,6 +31,9 @@ class Settings(ServiceSettings):
     # time that a DELETE states includes it.
     forgetting_slack_seconds: int = Field(default=120, ge=1)
 
+    # Seconds for which a dead letter is kept, as long as the orders of lab 4.
+    dead_letter_retention_seconds: int = Field(default=7_776_000, ge=1)
+
     summary_delay_seconds: float = Field(default=0.2, ge=0)
     summary_workers: int = Field(default=2, ge=1)
     summary_turns: int = Field(default=8, ge=1, le=25)

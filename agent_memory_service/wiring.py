@@ -37,7 +37,7 @@ class Services:
         self.users = UserHashes(secrets)
         self.tombstones = Tombstones(self.store)
         self.memories, self.conversations = Memories(self.store, self.tombstones), Conversations(self.store)
-        self.letters = DeadLetters(self.store)
+        self.letters = DeadLetters(self.store, settings.dead_letter_retention_seconds)
         publisher, jobs = Publisher(sdk, settings.pubsub_name, "agent-memory-service"), Jobs(sdk)
         self.forgetter = Forgetter(
             settings, publisher, jobs, self.tombstones, self.memories, self.conversations, self.letters

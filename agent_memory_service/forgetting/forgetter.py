@@ -78,7 +78,7 @@ class Forgetter:
     async def clean(self, user_hash: str, turn: ConversationUpdated) -> None:
         """Remove what an event brought back after its user was forgotten."""
         tombstone = await self.tombstones.get(user_hash)
-        await self.conversations.purge(user_hash, turn.session_id, tombstone.admits, turn.message_id)
+        await self.conversations.purge(user_hash, turn.session_id, tombstone, turn.message_id)
         await self.memories.forget(user_hash)
         # Not if a younger turn may be in flight: its session would be on no list when it is to be forgotten.
         if tombstone.is_closed:
@@ -91,8 +91,7 @@ class Forgetter:
             return
         sessions = await self.conversations.sessions(user_hash)
         for session_id in sessions:
-            await self.conversations.purge(user_hash, session_id, tombstone.admits)
-        # This reads the whole list, which should be short.
+            await self.conversations.purge(user_hash, session_id, tombstone)
         await self.letters.purge(lambda letter: letter["user_hash"] != user_hash)
         # Before the list of sessions goes: a repetition after a failure here needs it again.
         for start in range(0, max(len(sessions), 1), SESSIONS_PER_EVENT):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from kit.sidecar.pages import Pages, Slice
-from kit.sidecar.store import Conflict, StateStore, attempts
+from kit.sidecar.store import StateStore
 
 T = TypeVar("T")
 # How often one read of a list goes on when it meets ids without values.
@@ -68,25 +68,15 @@ class Collection(Generic[T]):
         return True
 
     async def purge(self, keep: Callable[[T], bool]) -> None:
-        """Delete every value that `keep` refuses, and the list itself when nothing is left."""
-        async for _ in attempts(self._store.name, self.name):
-            head = await self._pages.head(self.name)
-            if head.value is None or await self._purge_values(keep):
-                return
-            try:
-                await self._pages.delete(self.name, head.etag)
-            except Conflict:
-                continue
-            return
+        """Delete every value that `keep` refuses. The list keeps all ids.
 
-    async def _purge_values(self, keep: Callable[[T], bool]) -> bool:
-        """Return whether any value was kept."""
-        kept, before = False, None
+        A writer that has listed its id, but not yet saved its value, must look for itself whether the value may stay.
+        """
+        before = None
         while True:
             some = await self._pages.newest(self.name, self._pages.size, before)
             values = await self._store.get_many([self.key(entry["id"]) for _, entry in some.entries])
             gone = [one.key for one in values if one.value is not None and not keep(one.value)]
-            kept = kept or len(gone) < sum(one.value is not None for one in values)
             await asyncio.gather(*(self._store.delete(key) for key in gone))
             if (before := some.next) is None:
-                return kept
+                return

@@ -89,12 +89,12 @@ class Pages:
         """Return the newest page and what else its owner keeps there."""
         return await self._store.get(key)
 
-    async def delete(self, key: str, etag: str | None = None) -> None:
-        """Delete a list; with an ETag, its head only if that still has it, else raise Conflict."""
+    async def delete(self, key: str) -> None:
+        """Delete a list."""
         pages = range(_page(await self._store.get(key)))
         await asyncio.gather(*(self._store.delete(f"{key}:{page}") for page in pages))
         # Last, because it leads to the rest: a deletion that failed half-way can be repeated.
-        await self._store.delete(key, etag)
+        await self._store.delete(key)
 
     async def newest(self, key: str, limit: int, before: int | None = None) -> Slice[Object]:
         """Return up to `limit` entries, newest first, from position `before` (None: the end) back."""

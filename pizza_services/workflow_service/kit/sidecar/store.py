@@ -160,18 +160,11 @@ class StateStore(Generic[T]):
             return value
         raise AssertionError("attempts() ends by raising")
 
-    async def delete(self, key: str, etag: str | None = None) -> None:
-        """Delete a key, if it exists; with an ETag, only the value that had it. Raise Conflict."""
+    async def delete(self, key: str) -> None:
+        """Delete a key, if it exists."""
         _written(key)
-        try:
-            async with self._sdk.calling(self.name) as client:
-                await client.delete_state(self.name, key, etag=etag, options=GUARDED, state_metadata={})
-        except Unavailable as error:
-            if error.error_code != "ABORTED":
-                raise
-            if (await self.get(key)).etag == etag:
-                raise self._refuses_writes(error) from error
-            raise Conflict(key) from error
+        async with self._sdk.calling(self.name) as client:
+            await client.delete_state(self.name, key, options=GUARDED, state_metadata={})
 
     def _refuses_writes(self, error: Unavailable) -> Unavailable:
         detail = f"{self.name} can be read, but refuses this write."

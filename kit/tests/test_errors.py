@@ -85,6 +85,17 @@ def test_a_body_larger_than_allowed(serve):
     assert client.put("/faults", content=b'{"fail_next": 1}'.ljust(100), headers=JSON).status_code == 200
 
 
+async def test_a_length_of_more_digits_than_python_reads_is_too_large():
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "PUT", "headers": [(b"content-length", b"0" * 5_000 + b"2")]}
+    await BodyLimits(lambda *_: None, max_bytes=100, max_seconds=1)(scope, None, send)
+    assert sent[0]["status"] == 413
+
+
 async def test_a_body_that_never_ends_is_not_waited_for():
     async def app(_scope, receive, _send):
         await receive()

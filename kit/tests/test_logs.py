@@ -2,6 +2,10 @@
 
 import json
 import logging
+import logging.config
+
+import pytest
+from uvicorn.config import LOGGING_CONFIG
 
 from kit.edge import logs
 
@@ -35,3 +39,17 @@ def test_a_line_has_the_trace_id_of_its_request(capsys, serve):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     line = next(line for line in lines if line["message"] == "order placed")
     assert (line["trace_id"], line["order_id"]) == (TRACE_ID, "123")
+
+
+@pytest.mark.parametrize(
+    ("level", "seen"), [("DEBUG", ["started", "GET /memories/ada"]), ("INFO", ["started"]), ("WARNING", [])]
+)
+def test_what_uvicorn_logs_is_json_too_and_has_no_path_unless_debugging(capsys, level, seen):
+    """`uvicorn main:app` sets its own loggers up before it imports the app, paths are personal data."""
+    logging.config.dictConfig(LOGGING_CONFIG)
+    logs.configure(level)
+    logging.getLogger("uvicorn.error").info("started")
+    logging.getLogger("uvicorn.access").info("GET /memories/ada")
+    output = capsys.readouterr()
+    assert [json.loads(line)["message"] for line in output.out.splitlines()] == seen
+    assert output.err == ""

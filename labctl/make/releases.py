@@ -7,8 +7,12 @@ import os
 import platform
 import re
 import shutil
+import socket
+import subprocess
 import sys
 import tarfile
+import threading
+import urllib.request
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +73,7 @@ def install(steps: Steps) -> None:
     timeout = httpx.Timeout(CONNECT_SECONDS, read=SILENT_SECONDS)
     folder = installed.new(HOME / "download")
     try:
+        _resolve(host)
         with httpx.Client(base_url=host, timeout=timeout, follow_redirects=True) as http:
             # All checksums first: an archive that is missing is noticed before the first download.
             checksums = {archive: _checksum(http, archive) for archive in ARCHIVES}
@@ -77,6 +82,7 @@ def install(steps: Steps) -> None:
                 target = folder / "bin" if archive.program == "dapr" else folder / ".dapr" / "bin"
                 _extract(file, archive.program, target)
                 file.unlink()
+        _refuse_other_versions(folder)
         installed.install(folder, "release archives")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NotInstalledError(_reason(error, host)) from error
@@ -84,6 +90,26 @@ def install(steps: Steps) -> None:
         raise NotInstalledError(str(error)) from error
     finally:
         installed.remove(folder)
+
+
+def _resolve(host: str) -> None:
+    """Raise NotInstalledError when the host's name has no address in time: the system's own limit is up to a minute."""
+    name = httpx.URL(host).host
+    if urllib.request.getproxies():
+        return  # the proxy resolves it
+    # A daemon, because nothing can interrupt the system's resolver.
+    resolver = threading.Thread(target=_address_of, args=(name,), daemon=True)
+    resolver.start()
+    resolver.join(CONNECT_SECONDS)
+    if resolver.is_alive():
+        raise NotInstalledError(f"no name server answers for {name} within {CONNECT_SECONDS:g} s")
+
+
+def _address_of(name: str) -> None:
+    try:
+        socket.getaddrinfo(name, 443)
+    except OSError:
+        return  # the client fails in the same way, and its error has the reason
 
 
 def _checksum(http: httpx.Client, archive: Archive) -> str:
@@ -124,6 +150,17 @@ def _extract(file: Path, program: str, target: Path) -> None:
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise NotInstalledError(f"{file.name} cannot be unpacked ({error})") from error
     raise NotInstalledError(f"{file.name} holds no {program}")
+
+
+def _refuse_other_versions(folder: Path) -> None:
+    """Raise NotInstalledError when a downloaded program does not run here, or is of another version than its name."""
+    for program, pinned in ((folder / ".dapr/bin/daprd", RUNTIME_VERSION), (folder / "bin/dapr", CLI_VERSION)):
+        try:
+            reported = installed.output([str(program), "--version"])
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise NotInstalledError(f"the downloaded {program.name} does not run here ({error})") from error
+        if pinned not in reported.split():
+            raise NotInstalledError(f"the downloaded {program.name} is not {pinned}, but {reported.strip()[:60]!r}")
 
 
 def _reason(error: httpx.HTTPError | httpx.InvalidURL, host: str) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import psutil
@@ -15,7 +13,6 @@ from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.up import processes
 
-KEPT_SECONDS = 3 * 24 * 3600
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -26,13 +23,24 @@ def file(stack: Stack, app: App, kind: str = "app") -> Path | None:
 
 def _opened(stack: Stack) -> list[Path]:
     # The CLI names a log by the second of its start. The CLIs of this stack have their own logs open.
-    opened: list[Path] = []
-    for cli in (one.process for one in processes.find(stack) if one.kind == "cli"):
+    return _held_by(one.process for one in processes.find(stack) if one.kind == "cli")
+
+
+def _held_by(clis: Iterable[psutil.Process]) -> list[Path]:
+    held: list[Path] = []
+    for cli in clis:
         try:
-            opened += [Path(file.path) for file in cli.open_files()]
-        except psutil.NoSuchProcess:
-            continue  # already gone
-    return opened
+            held += [Path(file.path) for file in cli.open_files()]
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # already gone, or another user's
+    return held
+
+
+def _is_cli(process: psutil.Process) -> bool:
+    try:
+        return Path(next(iter(process.cmdline()), "")).name == "dapr"
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
 
 
 def _newest(opened: Sequence[Path], app: App, kind: str) -> Path | None:
@@ -42,13 +50,27 @@ def _newest(opened: Sequence[Path], app: App, kind: str) -> Path | None:
     return max(logs, key=lambda path: path.name, default=None)
 
 
-def prune(apps: Sequence[App]) -> None:
-    """Delete logs that nothing was written to for days, because the CLI writes two at every start and deletes none."""
+def prune(apps: Sequence[App], keep: int = 40) -> None:
+    """Delete old logs, because the CLI writes two at every start and deletes none. Keep those that a CLI has open."""
+    old: list[Path] = []
     for folder in dict.fromkeys(app.folder for app in apps):
-        for log in (folder / ".dapr" / "logs").glob("*.log"):
-            with suppress(FileNotFoundError):  # another stack has just deleted it
-                if time.time() - log.stat().st_mtime > KEPT_SECONDS:
-                    log.unlink()
+        logs = sorted((folder / ".dapr" / "logs").glob("*.log"), key=_written)
+        old += logs[:-keep]
+    if not old:
+        return
+    # All stacks of a checkout share the folder, and so does a `dapr run` without ./lab. Many starts of one stack must
+    # not delete the log of a quiet app in another.
+    held = {path.resolve() for path in _held_by(filter(_is_cli, psutil.process_iter()))}
+    for path in old:
+        if path.resolve() not in held:
+            path.unlink(missing_ok=True)
+
+
+def _written(log: Path) -> float:
+    try:
+        return log.stat().st_mtime
+    except FileNotFoundError:
+        return 0  # another stack has just pruned it
 
 
 def link(stack: Stack, apps: Sequence[App]) -> None:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -35,10 +34,26 @@ def write_log(app: App, second: int, text: str = "") -> Path:
     return path
 
 
-def test_old_logs_are_deleted_at_a_start(app: App):
-    old, recent = write_log(app, 1), write_log(app, int(time.time()) - 3600)
+def test_the_log_of_a_quiet_app_outlives_many_starts_of_other_stacks(app: App):
+    quiet = write_log(app, 1)
+    left_over = write_log(app, 2)
+    command = ["dapr", "-c", 'exec 3>>"$0"; echo open; read -r _', str(quiet)]
+    with subprocess.Popen(
+        command, executable="/bin/sh", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as cli:
+        assert cli.stdout is not None
+        assert cli.stdout.readline() == "open\n"
+        newer = [write_log(app, second) for second in range(10, 60)]
+
+        logfiles.prune([app])
+
+        assert quiet.exists()
+        assert not left_over.exists()
+        assert [path for path in newer if path.exists()] == newer[-40:]
+        cli.communicate("end\n", timeout=5)
+
     logfiles.prune([app])
-    assert (old.exists(), recent.exists()) == (False, True)
+    assert not quiet.exists()
 
 
 def test_following_a_log_goes_on_in_the_one_that_a_restart_opens(app: App, tmp_path: Path):

@@ -65,13 +65,21 @@ class Watchdog:
                 await self._compensate(position, LOST)
             case Standing.COMPENSATING | Standing.LOST if compensation and compensation.state:
                 await self._nudge(compensation.instance_id, compensation.state)
-            case Standing.NOT_BEGUN | Standing.RUNNING | Standing.ENDING if state:
-                if fault := self._lateness(position, state):
-                    await self._compensate(position, fault)
-                else:
-                    await self._nudge(instance_of(order_id), state)
+            case Standing.NOT_BEGUN | Standing.RUNNING | Standing.PAUSED | Standing.ENDING if state:
+                await self._check_active(position, state)
             case _:
-                pass  # a paused order is left to its user
+                pass  # nothing is known of the order by which it could be compensated
+
+    async def _check_active(self, position: Position, state: WorkflowState) -> None:
+        compensation = await self._compensations.of(position.order_id)
+        if compensation.state and compensation.is_active:
+            await self._nudge(compensation.instance_id, compensation.state)
+        elif position.standing is Standing.PAUSED:
+            pass  # it is left to its user
+        elif fault := self._lateness(position, state):
+            await self._compensate(position, fault)
+        else:
+            await self._nudge(instance_of(position.order_id), state)
 
     async def _restart(self, position: Position) -> None:
         """Restart an order, or leave it to a later check.

@@ -157,6 +157,16 @@ def test_an_idle_workflow_is_nudged_and_continues(serve, ada, sidecar, idle):
     assert ada.until_ended()["status"] == ("delivered" if idle == WORKFLOW else "cancelled")
 
 
+def test_a_compensation_that_hangs_before_it_stops_a_paused_order_is_nudged(serve, ada, sidecar):
+    ada.client = serve(watch_idle_seconds=0.001)
+    ada.order_and_wait()
+    ada.pause()
+    sidecar.engine.holds_first_turns = True
+    ada.cancel(force=True)
+    ada.be_checked()
+    assert sidecar.engine.steered[-1] == ("event", COMPENSATION)
+
+
 def test_a_workflow_that_accepts_no_nudge_is_freed(serve, ada, sidecar):
     ada.client = serve(engine_check_seconds=60, call_timeout_seconds=1, watch_idle_seconds=0.001)
     ada.order_and_wait()

@@ -52,7 +52,7 @@ async def schedule_once(asked: JobEvent, mark: str, jobs: Jobs, pages: Pages) ->
         if not await jobs.has(asked.job_name, asked):
             raise
     # Only now: an event whose job could not be scheduled must be retried.
-    await pages.change(key, lambda head: head | {"events": [*_marks(head), mark][-LAST_EVENTS:]})
+    await pages.change(key, lambda head: head | {"events": _with_mark(head, mark)})
 
 
 async def keep(event: CloudEvent, letters: DeadLetters) -> EventAnswer:
@@ -68,6 +68,10 @@ async def keep(event: CloudEvent, letters: DeadLetters) -> EventAnswer:
 
 def _marks(head: Object) -> list[str]:
     return head.get("events", [])
+
+
+def _with_mark(head: Object, mark: str) -> list[str]:
+    return [*(one for one in _marks(head) if one != mark), mark][-LAST_EVENTS:]
 
 
 def _drop(event: CloudEvent, reason: str) -> EventAnswer:

@@ -20,22 +20,26 @@ DEFAULT_RETRIES, DEFAULT_INTERVAL_SECONDS = 3, 1.0
 
 
 class PlacedOrder(BaseModel):
-    """The part of an order from which lateness and attempts follow, with the moment at which this app placed it."""
+    """An order as its job carries it, with the moment at which this app placed it. Its data is beside it."""
 
     model_config = ConfigDict(extra="forbid")
 
     scheduled_at: AwareDatetime
     schedule: str | None = None
     due_time: str | None = None
+    repeats: int | None = None
+    ttl: str | None = None
     failure_policy: FailurePolicy | None = None
 
     @classmethod
     def of(cls, order: JobOrder, scheduled_at: datetime) -> "PlacedOrder":
-        """Return the part of an order that its job carries."""
+        """Return an order as its job carries it."""
         return cls(
             scheduled_at=scheduled_at,
             schedule=order.effective_schedule,
             due_time=order.due_time,
+            repeats=order.repeats,
+            ttl=order.ttl,
             failure_policy=order.failure_policy,
         )
 

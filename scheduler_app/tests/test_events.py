@@ -116,10 +116,12 @@ def test_an_event_that_never_can_be_scheduled_is_dropped(client, sidecar, data):
     assert not sidecar.jobs
 
 
-def test_a_name_that_another_job_has_is_not_taken_from_it(client, sidecar):
-    client.post("/schedule-job/report", json={"schedule": "@hourly"})
-    assert event(client, GOOD).json() == {"status": "DROP"}
-    assert sidecar.jobs["report"]["schedule"] == "@hourly"
+@pytest.mark.parametrize("other", [{"schedule": "@hourly"}, {"repeats": 500}, {"ttl": "900h"}, {"data": "other"}])
+def test_a_name_that_another_job_has_is_not_taken_from_it(client, sidecar, other):
+    job = {**GOOD, **other}
+    event(client, job)
+    assert event(client, GOOD, "event-2").json() == {"status": "DROP"}
+    assert sidecar.jobs["report"]["schedule"] == job["schedule"]
 
 
 def test_an_event_whose_job_could_not_be_scheduled_is_tried_again(client, sidecar):

@@ -60,7 +60,7 @@ def test_a_job_carries_its_order_beside_its_data(client, sidecar):
     client.post("/schedule-job/j", json={"due_time": "1s", "data": 17, "failure_policy": policy})
     carried = sidecar.jobs["j"]["data"]
     assert before <= datetime.fromisoformat(carried["order"].pop("scheduled_at")) <= datetime.now(UTC)
-    assert carried == {"order": {"due_time": "1s", "failure_policy": policy}, "data": 17}
+    assert carried == {"order": {"due_time": "1s", "repeats": 3, "failure_policy": policy}, "data": 17}
 
 
 @pytest.mark.parametrize("data", [None, 1.5, [1], {"ä": "漢", "n": 2**53 - 1}, {"order": {}, "data": 1}, "x" * 8190])

@@ -90,9 +90,12 @@ class Register:
         key = session_key(message.session_id)
         while True:
             session = (await self._sessions.get(key)).value
-            # Without a session its user was forgotten. It is no longer queued if it started too late.
-            if session is None or instance_id not in [each.instance_id for each in session.queue]:
-                return True
+            if session is None:
+                return True  # its user was forgotten, so there is no order left to keep
+            if instance_id not in [each.instance_id for each in session.queue]:
+                # The next one dropped it, because its workflow started so late.
+                await self.enqueue(message, instance_id)
+                continue
             first = session.queue[0]
             if first.instance_id == instance_id:
                 return True

@@ -92,6 +92,20 @@ def test_a_message_behind_a_dead_one_is_answered(serve, sidecar, fate, engine):
     assert queue_of(sidecar) == []
 
 
+def test_a_message_that_was_dropped_because_it_started_late_is_queued_again(client, sidecar, engine):
+    client.put("/faults/generate_response", json={"delay_ms": 300})
+    say(client, wait=False, session_id="s1", message_id="m1")
+    eventually(lambda: engine.runs("generate_response"))
+    engine.holds_first_turns = True
+    late = say(client, wait=False, session_id="s1", message_id="m2").json()["instance_id"]
+    session = sidecar.value("session:s1")
+    sidecar.put("session:s1", session | {"queue": session["queue"][:1]})
+    engine.dispatch_first_turns()
+    eventually(lambda: client.get(f"/chat/{late}").json()["status"] == "completed")
+    steps = steps_of(engine)
+    assert steps.index(("m1", "save_conversation")) < steps.index(("m2", "fetch_context"))
+
+
 def test_a_message_is_called_at_its_turn_and_need_not_wait_for_the_timer(serve, engine):
     client = serve(faults_enabled=True, queue_check_seconds=60)
     client.put("/faults/generate_response", json={"delay_ms": 200})

@@ -49,6 +49,27 @@ def test_every_resource_says_who_may_see_it_and_names_only_apps_of_the_plan(path
         assert set(scopes) <= planned
 
 
+# The apps that may see a component. scheduler-test-py and the pizza apps need only one secret, the key of their state
+# store.
+SEEN_BY = {
+    "statestore": "chat-service agent-memory-service scheduler-test-py",
+    "pizzastatestore": "pizza-workflow pizza-order pizza-kitchen",
+    "pizzaledger": "pizza-kitchen pizza-storefront pizza-delivery",
+    "pubsub": "chat-service agent-memory-service scheduler-test-py",
+    "pizzapubsub": "pizza-workflow pizza-order pizza-storefront pizza-kitchen pizza-delivery",
+    "secretstore": "chat-service agent-memory-service scheduler-test-py",
+    "pizzasecretstore": "pizza-workflow pizza-order pizza-storefront pizza-kitchen pizza-delivery",
+    "envsecretstore": "chat-service agent-memory-service",
+    "conversation": "chat-service agent-memory-service",
+}
+
+
+def test_each_component_is_seen_by_whom_it_is_meant_for() -> None:
+    assert {one["metadata"]["name"]: set(one["scopes"]) for one in components()} == {
+        name: set(apps.split()) for name, apps in SEEN_BY.items()
+    }
+
+
 def test_no_app_sees_two_actor_stores() -> None:
     stores = [one for one in components() if metadata(one).get("actorStateStore") == "true"]
     assert stores

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import tenacity
 from filelock import FileLock
 
 from labctl.errors import LabError
@@ -21,7 +22,18 @@ from labctl.stack import HOME
 GO_VERSION = "1.26.4"
 BUILD_SPACE_GB = 9  # caches and binaries together, measured: 8 GB while building
 
+# Seconds before each further attempt when the Go module proxy does not answer. Most outages are shorter than a build.
+PAUSES = (2, 10, 30, 60)
+
 _BUILD = HOME / "build"
+_NO_ANSWER = re.compile(
+    r"dial tcp|no such host|connect: |i/o timeout|connection refused|connection reset|TLS handshake|unexpected EOF"
+    r"|: EOF|stream error|GOAWAY|(?:429|50[0-4]) [A-Z]"
+)
+
+
+class _NoAnswerError(LabError):
+    """The Go module proxy does not answer. Another attempt may succeed."""
 
 
 def build(steps: Steps) -> None:
@@ -36,7 +48,7 @@ def build(steps: Steps) -> None:
     go = find_go() or _fetch_go(steps)
     flags = f"-X github.com/dapr/dapr/pkg/buildinfo.version={RUNTIME_VERSION}"
     flags += f" -X github.com/dapr/kit/logger.DaprVersion={RUNTIME_VERSION}"
-    modfile = _runtime_modfile(go[0])
+    modfile = _runtime_modfile(steps, go[0])
     _go_install(steps, "Dapr runtime", go[0], SOURCE, out / ".dapr" / "bin", flags, modfile)
     _go_install(steps, "Dapr CLI", go[0], SOURCE / "cli", out / "bin", f"-X main.version={CLI_VERSION}")
     (out / "bin" / "cli").rename(out / "bin" / "dapr")
@@ -83,20 +95,43 @@ def _go_environment() -> dict[str, str]:
     return os.environ | caches | own | {"GOFLAGS": "-modcacherw -buildvcs=false"}
 
 
-def _run_go(go: Path, folder: Path, *arguments: str) -> str:
-    command = [str(go), *arguments]
-    result = subprocess.run(command, cwd=folder, env=_go_environment(), capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise _go_error(result.stderr + result.stdout)  # -json reports errors there
-    return result.stdout
+def _run_go(steps: Steps, go: Path, folder: Path, *arguments: str) -> str:
+    """Return the output of a Go command. Repeat it while the module proxy does not answer. Raise LabError."""
+
+    def once() -> str:
+        command = [str(go), *arguments]
+        result = subprocess.run(command, cwd=folder, env=_go_environment(), capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise _go_error(result.stderr + result.stdout)  # -json reports errors there
+        return result.stdout
+
+    def say(state: tenacity.RetryCallState) -> None:
+        assert state.outcome
+        assert state.next_action
+        seconds = f"Another attempt follows in {state.next_action.sleep:g} s …"
+        steps.console.print(f"{state.outcome.exception()} {seconds}", markup=False, soft_wrap=True)
+
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(_NoAnswerError),
+        wait=tenacity.wait_chain(*(tenacity.wait_fixed(seconds) for seconds in PAUSES)),
+        stop=tenacity.stop_after_attempt(len(PAUSES) + 1),
+        before_sleep=say,
+        reraise=True,
+    )
+    try:
+        return attempts(once)
+    except _NoAnswerError as error:
+        raise LabError(f"{error} Run ./lab setup again later.") from error
 
 
-def _runtime_modfile(go: Path) -> Path:
+def _runtime_modfile(steps: Steps, go: Path) -> Path:
     """Return a go.mod that builds the runtime from a copy of its source with only the components of components.txt.
 
     The copy is needed because Go's module cache is read-only.
     """
-    module = json.loads(_run_go(go, SOURCE, "mod", "download", "-json", f"github.com/dapr/dapr@v{RUNTIME_VERSION}"))
+    module = json.loads(
+        _run_go(steps, go, SOURCE, "mod", "download", "-json", f"github.com/dapr/dapr@v{RUNTIME_VERSION}")
+    )
     copy = _BUILD / "dapr"
     remove(copy)
     shutil.copytree(module["Dir"], copy)
@@ -112,7 +147,7 @@ def _runtime_modfile(go: Path) -> Path:
     modfile = _BUILD / "runtime.mod"
     shutil.copy(SOURCE / "go.mod", modfile)
     shutil.copy(SOURCE / "go.sum", modfile.with_suffix(".sum"))
-    _run_go(go, SOURCE, "mod", "edit", f"-replace=github.com/dapr/dapr={copy}", str(modfile))
+    _run_go(steps, go, SOURCE, "mod", "edit", f"-replace=github.com/dapr/dapr={copy}", str(modfile))
     return modfile
 
 
@@ -125,7 +160,7 @@ def _go_install(
         build += [f"-modfile={modfile}", "-tags=allcomponents"]
     with steps.step(f"{what}: downloading its modules"):
         # Lists what will be compiled, and so downloads just what the build needs, not the whole module graph.
-        total = len(_run_go(go, folder, "list", "-deps", *build, "tool").splitlines())
+        total = len(_run_go(steps, go, folder, "list", "-deps", *build, "tool").splitlines())
     with steps.step(f"{what}: compiling", total=total) as advance:
         environment = _go_environment() | {"GOBIN": str(target)}
         command = [str(go), "install", "-v", *build, "tool"]
@@ -157,11 +192,11 @@ def install_tools(steps: Steps, what: str, module: Path, target: Path) -> None:
 
 
 def _go_error(output: str) -> LabError:
-    last = [line for line in output.strip().splitlines() if line.strip()][-1:] or ["no output"]
+    """Return the error for a failed Go command. Its sentence quotes the line that has the cause."""
+    lines = [line.strip().removeprefix('"Error": ').strip('",') for line in output.splitlines() if line.strip(" {}")]
+    last = lines[-1][:300] if lines else "no output"
     if re.search(r"no space left", output):
         return LabError(f"The disk of {HOME} is full. Make room and run ./lab setup again.")
-    if re.search(
-        r"dial tcp|no such host|connect: |i/o timeout|connection refused|TLS handshake|unexpected EOF", output
-    ):
-        return LabError(f"The Go module proxy does not answer ({last[0].strip()[:200]}). Run ./lab setup again later.")
-    return LabError(f"The Dapr runtime could not be built: {last[0].strip()[:300]}")
+    if unanswered := [line for line in lines if _NO_ANSWER.search(line)]:
+        return _NoAnswerError(f"The Go module proxy does not answer ({unanswered[-1][:300]}).")
+    return LabError(f"The Dapr runtime could not be built: {last}")

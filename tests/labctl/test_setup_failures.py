@@ -63,6 +63,23 @@ def full_disk(home: Path) -> dict[str, str]:
     return {"PATH": f"{program.parent}:{os.environ['PATH']}"}
 
 
+def test_a_module_proxy_that_fails_once_is_asked_again(home: Path, monkeypatch: pytest.MonkeyPatch):
+    program = home / "go"
+    program.write_text(
+        "#!/bin/sh\n"
+        f'[ -e {home}/asked ] && echo "the module" && exit\n'
+        f"touch {home}/asked\n"
+        """printf '{\\n\\t"Error": "x@v1: Get \\\\"https://proxy\\\\": dial tcp: i/o timeout"\\n}\\n'; exit 1\n"""
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(build, "PAUSES", (0.1,))
+    console = Console(record=True, width=200)
+    assert build._run_go(Steps(console), program, home, "mod", "download") == "the module\n"
+    said = console.export_text()
+    assert "dial tcp: i/o timeout" in said
+    assert "Another attempt follows in 0.1 s" in said
+
+
 @pytest.mark.parametrize(
     ("obstacle", "sentence"),
     [
@@ -72,7 +89,7 @@ def full_disk(home: Path) -> dict[str, str]:
     ],
 )
 def test_a_build_that_fails_is_one_sentence(home: Path, obstacle: Callable[[Path], dict[str, str]], sentence: str):
-    command = "runtime.ensure(Steps(Console()), from_source=True)"
+    command = "(setattr(runtime.build, 'PAUSES', (0.1,)), runtime.ensure(Steps(Console()), from_source=True))"
     refused = in_labctl(command, home, LAB_HOME=str(home), **obstacle(home))
     assert refused.returncode == 1
     assert sentence in refused.stderr

@@ -24,6 +24,8 @@ from kit.sidecar.pages import Pages
 from kit.sidecar.store import StateStore
 
 KEY = {"order_id", "run", "attempt"}
+# Of one order, over all its runs. One run has about ten.
+MOST_ENTRIES = 500
 
 
 class Entry(Done):
@@ -77,11 +79,15 @@ class UnknownOrder(Refused):
 
 
 class Ledger:
-    """Do the steps of this service, and list them. Methods raise Unavailable."""
+    """Do the steps of this service, and list them. Methods raise Unavailable.
 
-    def __init__(self, sdk: SdkClient, store: str, orders_per_page: int) -> None:
-        self._size, pages = orders_per_page, Pages(StateStore(sdk, store), orders_per_page)
-        self._orders = Collection(StateStore(sdk, store, OrderLedger), pages, "orders", "order:")
+    retention: seconds after its last step in which an order is kept.
+    """
+
+    def __init__(self, sdk: SdkClient, store: str, orders_per_page: int, retention: int) -> None:
+        # Twice as long: an order may still change long after its page was full, and is kept from then on.
+        self._size, pages = orders_per_page, Pages(StateStore(sdk, store), orders_per_page, 2 * retention)
+        self._orders = Collection(StateStore(sdk, store, OrderLedger), pages, "orders", "order:", retention)
 
     async def do(self, step: Step, task: Task, seconds: float = 0) -> Entry:
         """Carry out a step that takes `seconds`, unless it is done already. Return its entry. Raise AlreadyCancelled.
@@ -122,7 +128,7 @@ def _enter(step: Step, task: Task, seconds: float) -> Callable[[OrderLedger | No
         if entry is None:
             at = datetime.now(UTC) + timedelta(seconds=seconds)
             entry = Entry(**task.model_dump(include=KEY), step=step.name, status=step.status, times_asked=0, at=at)
-            order.entries.append(entry)
+            order.entries = [*order.entries, entry][-MOST_ENTRIES:]
         entry.times_asked += 1
         return order
 
@@ -146,7 +152,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     """Open the ledger of a service, by its settings, and yield what the routes share."""
     settings = app.state.settings
     async with aclosing(SdkClient(settings, app.state.session, settings.store_timeout_seconds)) as sdk:
-        ledger = Ledger(sdk, settings.ledger_store, settings.orders_per_page)
+        ledger = Ledger(sdk, settings.ledger_store, settings.orders_per_page, settings.ledger_retention_seconds)
         yield {"ledger": ledger, "step_seconds": settings.step_seconds}
 
 

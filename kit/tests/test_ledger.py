@@ -32,6 +32,7 @@ async def do(name: str, task: Task, ledger: LedgerDep, seconds: float = 0) -> Do
 class Settings(ServiceSettings):
     ledger_store: str = "ledgerstore"
     orders_per_page: int = 100
+    ledger_retention_seconds: int = 90
     store_timeout_seconds: float = 5
     step_seconds: float = 0
 
@@ -173,6 +174,16 @@ def test_orders_are_listed_newest_first_page_by_page_while_more_arrive(serve):
         seen.append("".join(found))
         post(client, f"later{len(seen)}")
     assert seen == ["gf", "ed", "cb", "a"]
+
+
+def test_the_ledger_is_gone_with_its_retention_and_an_order_keeps_its_last_steps_only(client, sidecar, monkeypatch):
+    monkeypatch.setattr(ledger, "MOST_ENTRIES", 3)
+    for attempt in range(1, 6):
+        client.post("/cook", json={**TASK, "attempt": attempt})
+    assert [entry[2] for entry in entries(client)] == [3, 4, 5]
+    assert sidecar.ttls() == {"order:123": 90, "orders": 180}
+    sidecar.expire()
+    assert listed(client) == ([], None)
 
 
 @pytest.mark.parametrize(("before", "found"), [("999999999.1", "edcba"), ("0.99999", "edcba"), ("0.0", "")])

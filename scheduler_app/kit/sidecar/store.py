@@ -205,9 +205,8 @@ async def attempts(dependency: str, key: str) -> AsyncIterator[int]:
     raise Unavailable(503, dependency, "Too many writers at once; try again.", "ABORTED", key, retry_after=1)
 
 
-def _written(*keys: str) -> None:
-    for key in keys:
-        (_ahead.get() or {}).pop(key, None)
+def _written(key: str) -> None:
+    (_ahead.get() or {}).pop(key, None)
 
 
 def _requests(items: Iterable[StateItem]) -> Iterable[list[StateItem]]:

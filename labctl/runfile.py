@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -71,12 +72,16 @@ def labs(apps: Iterable[App]) -> list[str]:
 
 
 def select(apps: Sequence[App], wanted: Sequence[str]) -> list[App]:
-    """Return the apps of the wanted labs, or all apps when none is named. Raise LabError for an unknown lab."""
+    """Return the apps of the wanted labs and those that they need, or all apps when none is named.
+
+    Raise LabError for an unknown lab.
+    """
     known = labs(apps)
     unknown = [name for name in wanted if name not in known]
     if unknown:
         raise LabError(f"There is no lab {unknown[0]!r}. The labs are: {', '.join(known)}.")
-    return [app for app in apps if not wanted or app.lab in wanted]
+    needed = {app_id for app in apps if app.lab in wanted for app_id in app.entry["env"].get("NEEDS", "").split()}
+    return [app for app in apps if not wanted or app.lab in wanted or app.app_id in needed]
 
 
 def find(apps: Sequence[App], app_id: str) -> App:
@@ -115,6 +120,7 @@ def write_copy(
 def _write(stack: Stack, name: str, document: dict[str, Any]) -> Path:
     path = stack.state / "run" / name
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)  # in a secure stack the run file has the apps' tokens
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
 
@@ -125,30 +131,32 @@ def _entry(stack: Stack, app: App, without_app: bool, env: dict[str, str]) -> di
     entry["env"] = app.entry["env"] | env
     if without_app:
         entry.pop("command", None)
-    secure = RUN_FILE.parent / "config" / "secure" / f"{app.app_id}.yaml"
-    if stack.secure and secure.exists():
-        # The called app decides who may call it, so each one has its own Configuration.
-        entry["configFilePath"] = str(stack_config(stack, secure))
     return entry
 
 
 def stack_config(stack: Stack, source: Path | None = None) -> Path:
-    """Return the Configuration for the stack's sidecars. Write it first if it differs from the source."""
+    """Write the Configuration for the stack's sidecars, with the stack's registry of names. Return its path.
+
+    Dapr's default is multicast DNS. It needs a network that carries it, and answers for every app id on the machine,
+    so it would mix two stacks.
+    """
     source = source or RUN_FILE.parent / "config" / "config.yaml"
-    if not stack.has_its_own_names:
-        return source
     document = yaml.safe_load(source.read_text())
     # An entry is valid for updateInterval and is renewed after updateInterval - timeout. With the defaults (5 s, 1 s)
     # an entry may expire on a loaded machine, and a call finds no app.
-    document["spec"]["nameResolution"] = {
-        "component": "sqlite",
-        "version": "v1",
-        "configuration": {
-            "connectionString": str(stack.state / "names.sqlite"),
-            "updateInterval": "20s",
-            "timeout": "10s",
+    document["spec"].setdefault(
+        "nameResolution",
+        {
+            "component": "sqlite",
+            "version": "v1",
+            "configuration": {
+                # A URI, because a path may have a `?`, or a `$`, which Dapr would take for a variable.
+                "connectionString": f"file:{quote(str(stack.state / 'names.sqlite'))}",
+                "updateInterval": "20s",
+                "timeout": "10s",
+            },
         },
-    }
+    )
     # Traces of tests and benches must not reach a user's own Zipkin.
     zipkin = document["spec"]["tracing"]["zipkin"]
     zipkin["endpointAddress"] = zipkin["endpointAddress"].replace(f":{ZIPKIN}/", f":{ZIPKIN + stack.offset}/")

@@ -10,14 +10,12 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from socket import AF_INET
-
-import psutil
 
 from labctl.errors import LabError
 
-ROOT = Path(os.environ.get("LAB_ROOT", Path(__file__).resolve().parent.parent))
-HOME = Path(os.environ.get("LAB_HOME", ROOT / ".lab"))
+# Without symbolic links, so that a clone that is reached by two paths is one clone.
+ROOT = Path(os.environ.get("LAB_ROOT", Path(__file__).parent.parent)).resolve()
+HOME = Path(os.environ.get("LAB_HOME", ROOT / ".lab")).resolve()
 
 # Every process of a stack has this variable (value: the state folder). It replaces pid files, which can be stale.
 STACK_VARIABLE = "LAB_STACK"
@@ -39,7 +37,7 @@ _DAPR_INIT_PORTS = {
     "scheduler-etcd": 2379,
     "scheduler-etcd-peer": 2380,
 }
-# A control plane of our own beside it: with TLS for `--secure`, and for every stack but the default one.
+# A control plane of our own beside it: for `--own`, with TLS for `--secure`, and for every stack but the default one.
 _OWN_PORTS = {
     "redis": 6379,
     "placement": 7005,
@@ -55,6 +53,8 @@ _OWN_PORTS = {
     "sentry-health": 7111,
     "sentry-metrics": 7211,
 }
+# The Redis of `--secure` has a password, so it is never the one that another program uses.
+_SECURE_REDIS = 7379
 
 
 def infrastructure_ports(offset: int, secure: bool = False) -> dict[str, int]:
@@ -64,24 +64,21 @@ def infrastructure_ports(offset: int, secure: bool = False) -> dict[str, int]:
     """
     if offset == 0 and not secure:
         return dict(_DAPR_INIT_PORTS)
-    return {name: port + offset for name, port in _OWN_PORTS.items()}
-
-
-def is_offline() -> bool:
-    """Return whether this machine has only its loopback address, like a laptop on a train."""
-    up = [name for name, state in psutil.net_if_stats().items() if state.isup]
-    addresses = [one.address for name in up for one in psutil.net_if_addrs()[name] if one.family == AF_INET]
-    return all(address.startswith("127.") for address in addresses)
+    ports = _OWN_PORTS | ({"redis": _SECURE_REDIS} if secure else {})
+    return {name: port + offset for name, port in ports.items()}
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Where one instance of the labs runs: its name, port offset, whether it is the mTLS one, and without a network."""
+    """Where one instance of the labs runs: its name, its port offset, and whether it is the mTLS one.
+
+    own: on the pinned Dapr, with a control plane of its own, beside a `dapr init`.
+    """
 
     name: str = "default"
     offset: int = 0
     secure: bool = False
-    offline: bool = False
+    own: bool = False
 
     @classmethod
     def from_environment(cls) -> Stack:
@@ -93,7 +90,7 @@ class Stack:
         offset = os.environ.get("LAB_PORT_OFFSET", "0" if name == "default" else str(TEST_OFFSET))
         if not offset.isdigit():
             raise LabError(f"LAB_PORT_OFFSET is {offset!r}. It must be a number such as 10000.")
-        return cls(name=name, offset=int(offset), offline=is_offline())
+        return cls(name=name, offset=int(offset))
 
     @property
     def state(self) -> Path:
@@ -108,17 +105,14 @@ class Stack:
     @cached_property
     def ports(self) -> dict[str, int]:
         """Infrastructure ports by name."""
-        return infrastructure_ports(self.offset, self.secure)
-
-    @property
-    def has_its_own_names(self) -> bool:
-        """Whether its sidecars find each other through a registry of the stack instead of multicast DNS.
-
-        Multicast DNS answers for every app id on the machine, so it would mix two stacks. It also needs a network.
-        """
-        return self.offset != 0 or self.offline
+        return infrastructure_ports(self.offset, self.secure or self.own)
 
     @property
     def shares_infrastructure(self) -> bool:
         """Whether the stack uses a Redis or control plane that was not started by ./lab."""
-        return self.offset == 0 and not self.secure
+        return self.offset == 0 and not (self.secure or self.own)
+
+    def make_state(self) -> None:
+        """Make its folder, for its owner only: logs and data hold users' texts."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.state.chmod(0o700)

@@ -68,7 +68,7 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
         processes.wait_until(partial(processes.is_free, port), LENT_FOR)
     log = stack.logs / f"{name}.log"
     environment: dict[str, str] = {"NAMESPACE": "default"}
-    stack.state.mkdir(parents=True, exist_ok=True)
+    stack.make_state()
     process = processes.spawn(stack, name, command(stack, name, runtime), env=environment, cwd=stack.state, log=log)
     processes.wait_until(lambda: process.poll() is not None or serves(stack, name), READY_WITHIN)
     if process.poll() is not None or not serves(stack, name):

@@ -16,8 +16,8 @@ from labctl.make import runtime as dapr
 from labctl.make import setup
 from labctl.progress import Steps
 from labctl.runfile import App
-from labctl.stack import ROOT, Stack, is_offline
-from labctl.up import infrastructure, logfiles, processes, readiness, remembered, secure
+from labctl.stack import ROOT, Stack
+from labctl.up import infrastructure, logfiles, loopback, processes, readiness, remembered, secure
 from labctl.up.remembered import Run
 
 
@@ -39,7 +39,7 @@ def up(
     begin = time.monotonic()
     steps = Steps(console)
     own_runtime = from_source or stack.secure or not stack.shares_infrastructure
-    stack.state.mkdir(parents=True, exist_ok=True)
+    stack.make_state()
     busy = "Another ./lab up is starting just now. See ./lab status, or end it with ./lab down."
     with setup.held_alone(FileLock(stack.state / "up.lock"), busy):
         _refuse_second(stack)
@@ -47,7 +47,7 @@ def up(
         refuse_held_ports(apps)
         for leftover in ("intents", "run"):
             shutil.rmtree(stack.state / leftover, ignore_errors=True)
-        run = Run(stack.secure, [str(folder) for folder in resources], env or {}, own_runtime, stack.offline)
+        run = Run(stack.secure, [str(folder) for folder in resources], env or {}, own_runtime, stack.own)
         try:
             for name in infrastructure.names(stack):
                 with steps.step(name):
@@ -102,18 +102,10 @@ def dapr_run(
     without_app: bool = False,
     resources: Sequence[Path] | None = None,
 ) -> None:
-    """Start `dapr run -f` for these apps: on the root dapr.yaml itself if it describes exactly these."""
+    """Start `dapr run -f` for these apps."""
     folders = [Path(folder) for folder in run.resources] if resources is None else list(resources)
-    everything = [app.app_id for app in apps] == [app.app_id for app in runfile.read_apps(stack)]
-    plain = stack == Stack() and everything and not folders and not run.env and not without_app
-    file = (
-        runfile.RUN_FILE
-        if plain
-        else runfile.write_copy(stack, apps, name=name, resources=folders, without_app=without_app, env=run.env)
-    )
-    environment = {"NAMESPACE": "default"} | runtime.environment
-    if is_offline():
-        environment["DAPR_HOST_IP"] = "127.0.0.1"  # a sidecar that finds no address of its host does not start
+    file = runfile.write_copy(stack, apps, name=name, resources=folders, without_app=without_app, env=run.env)
+    environment = {"NAMESPACE": "default"} | loopback.environment(stack, runtime)
     if stack.secure:
         environment |= secure.environment(stack, runtime)
     command = [str(runtime.cli), "run", "--run-file", str(file)]

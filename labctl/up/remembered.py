@@ -19,7 +19,7 @@ class Run:
     resources: list[str] = field(default_factory=list[str])
     env: dict[str, str] = field(default_factory=dict[str, str])
     own_runtime: bool = False
-    offline: bool = False
+    own: bool = False
 
 
 def write(stack: Stack, run: Run) -> None:
@@ -32,9 +32,9 @@ def read(stack: Stack) -> Run:
 
 
 def present(stack: Stack) -> Stack:
-    """Return the stack as it was started: secure or not, with a network or without."""
+    """Return the stack as it was started: secure or not, beside a `dapr init` or on it."""
     run = read(stack)
-    return replace(stack, secure=run.secure, offline=run.offline)
+    return replace(stack, secure=run.secure, own=run.own)
 
 
 def find_runtime(stack: Stack) -> dapr.Runtime:

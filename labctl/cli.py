@@ -14,6 +14,8 @@ from rich.table import Table
 from labctl import runfile, testing
 from labctl import vendor as vendoring
 from labctl.make.setup import set_up
+from labctl.new.service import folder_of as service_folder
+from labctl.new.service import make as make_service
 from labctl.progress import Steps
 from labctl.stack import ROOT, Stack
 from labctl.terminal import console, plain, run
@@ -84,6 +86,20 @@ def doctor(json_: commands.Json = False) -> None:
         console.print(table)
     if any(row.state == "missing" for row in rows):
         raise typer.Exit(1)
+
+
+@cli.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens, such as my-shop.")],
+) -> None:
+    """Write a small service that runs at once: a call of callee-app, a job, an event and a workflow.
+
+    It gets a folder, components, ports and its own lab of the same name. Everything is listed, and yours to change.
+    docs/labs/0-first-service.md writes the same by hand.
+    """
+    for path in make_service(name, Steps(console)):
+        console.print(f"[green]+[/] {path}", soft_wrap=True)
+    console.print(f"Next: [bold]./lab up {name}[/], then read [bold]{service_folder(name)}/main.py[/].", soft_wrap=True)
 
 
 @cli.command()

@@ -1,0 +1,1 @@
+"""./lab new: a service that runs at once."""

@@ -1,0 +1,144 @@
+"""./lab new NAME: a small service in the form of CONTRIBUTING.md, which runs at once.
+
+Its own files are those in template/, with another name and port. Everything that all services have alike, such as the
+Dockerfile, the manifests and the locks, is taken from an existing service. So both are checked like all other files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from labctl import runfile, vendor
+from labctl.errors import LabError
+from labctl.make import setup
+from labctl.progress import Steps
+from labctl.runfile import App
+from labctl.stack import ROOT, Stack
+
+TEMPLATE = Path(__file__).parent / "template"
+# The kitchen has a workflow, and no package that a new service does not need. The scheduler waits for jobs and events.
+COPIED = {
+    "pizza-kitchen": ("pyproject.toml", "requirements.txt", "requirements-dev.txt", "Dockerfile", ".dockerignore"),
+    "scheduler-test-py": ("kubernetes/deployment.yaml", "kubernetes/service.yaml"),
+}
+NAME, DESCRIPTION = "hello", "Greets through callee-app, at once or later"
+NUMBER, NUMBERS = "41", range(30, 42)  # of the ports 80nn, 35nn, 45nn, 55nn and 65nn
+LONGEST = 20
+_WRITE_CONTRACT = "import json, main; print(json.dumps(main.app.openapi(), indent=2, ensure_ascii=False))"
+
+
+def make(name: str, steps: Steps) -> Iterator[Path]:
+    """Write a service and yield each path, relative to the root. Raise LabError for a name that cannot be used."""
+    apps = runfile.read_apps(Stack())
+    _refuse_name(name, apps)
+    folder = ROOT / folder_of(name)
+    number = _free_number(apps)
+    for target, text in _files(name, number, folder, apps).items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        yield target.relative_to(ROOT)
+    for path, text in _rows(name, number, folder).items():
+        path.write_text(text)
+        yield path.relative_to(ROOT)
+    vendor.vendor(ROOT, folder)
+    yield (folder / vendor.KIT).relative_to(ROOT)
+    python = setup.make_environment(folder, steps)
+    command = [str(python), "-c", _WRITE_CONTRACT]
+    contract = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    (folder / "openapi.json").write_text(contract)
+    yield (folder / "openapi.json").relative_to(ROOT)
+
+
+def folder_of(name: str) -> Path:
+    """Return the folder of a service, relative to the root."""
+    return Path(f"{name.replace('-', '_')}_service")
+
+
+def _refuse_name(name: str, apps: list[App]) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > LONGEST:
+        raise LabError(
+            f"{name!r} is no name for a service. Take at most {LONGEST} letters a-z and digits, with a letter first "
+            "and single hyphens between words, such as my-shop."
+        )
+    components = {path.stem for path in (ROOT / "components").glob("*.yaml")}
+    taken = {*runfile.labs(apps), *(app.app_id for app in apps), *components}
+    if name in taken or (ROOT / folder_of(name)).exists():
+        raise LabError(f"The name {name!r} is taken by a lab, an app, a component or a folder. Choose another one.")
+
+
+def _free_number(apps: list[App]) -> int:
+    taken = {app.app_port - 8000 for app in apps}
+    for number in NUMBERS:
+        if number not in taken:
+            return number
+    raise LabError(f"The ports 80{NUMBERS[0]} to 80{NUMBERS[-1]} are taken: remove a service, or write one by hand.")
+
+
+def _files(name: str, number: int, folder: Path, apps: list[App]) -> dict[Path, str]:
+    """Return the text of each new file."""
+    found: dict[Path, str] = {}
+    for source in sorted(path for path in TEMPLATE.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+        below = source.relative_to(TEMPLATE)
+        top, rest = below.parts[0], Path(*below.parts[1:])
+        target = folder / rest if top == f"{NAME}_service" else ROOT / top / _named(str(rest), name, number)
+        found[target] = _named(source.read_text(), name, number)
+    for app_id, paths in COPIED.items():
+        model = runfile.find(apps, app_id)
+        container = model.folder.name.partition("_")[0]
+        for path in paths:
+            text = (model.folder / path).read_text().replace(str(model.app_port), f"80{number}")
+            for old in (app_id, model.folder.name.replace("_", "-")):
+                text = text.replace(old, name)
+            text = text.replace(f"name: {container}\n", f"name: {name}\n")
+            found[folder / path] = re.sub(r'(?m)^description = ".*"$', f'description = "{DESCRIPTION}"', text)
+    return found
+
+
+def _named(text: str, name: str, number: int) -> str:
+    text = re.sub(rf"\b(80|35){NUMBER}\b", rf"\g<1>{number}", text)
+    return re.sub(rf"\b{NAME}(?=\b|-|_)", name, text)
+
+
+def _rows(name: str, number: int, folder: Path) -> dict[Path, str]:
+    """Return the shared files that list all apps, with the new one in them."""
+    run_file, readme, container = runfile.RUN_FILE, ROOT / "README.md", ROOT / ".devcontainer" / "devcontainer.json"
+    row = f"| {folder.name} | `{name}` | {name} | 80{number} | 35{number} |\n"
+    table = re.search(r"^\| folder \| app id \|.*\n(?:\|.*\n)+", readme.read_text(), re.MULTILINE)
+    if table is None:
+        raise LabError("README.md has no port table: restore it first.")
+    ports = json.loads(container.read_text())
+    return {
+        run_file: run_file.read_text() + _entry(name, number, folder),
+        readme: readme.read_text().replace(table[0], table[0] + row),
+        container: container.read_text()
+        .replace(f", {ports['forwardPorts'][-1]}]", f", {ports['forwardPorts'][-1]}, 80{number}]")
+        .replace(" }\n  },", f' }},\n    "80{number}": {{ "label": "{name}" }}\n  }},', 1),
+    }
+
+
+def _entry(name: str, number: int, folder: Path) -> str:
+    command = "exec .venv/bin/uvicorn main:app --host 127.0.0.1 --port $APP_PORT"
+    return f"""
+  - appID: {name}
+    appDirPath: ./{folder.name}
+    appPort: 80{number}
+    # Due jobs and events wait for an app that is down, instead of being retried and dropped.
+    enableAppHealthCheck: true
+    appHealthCheckPath: /healthz
+    appHealthProbeInterval: 1
+    appHealthProbeTimeout: 500
+    appHealthThreshold: 1
+    daprHTTPPort: 35{number}
+    daprGRPCPort: 45{number}
+    daprInternalGRPCPort: 55{number}
+    metricsPort: 65{number}
+    command: ["sh", "-c", "{command} --timeout-graceful-shutdown 10 --timeout-keep-alive 120"]
+    env:
+      LAB: {name}
+      # `./lab up {name}` starts this app too.
+      NEEDS: callee-app
+"""

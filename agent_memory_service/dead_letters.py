@@ -7,7 +7,7 @@ from typing import Any, cast
 from fastapi import APIRouter, HTTPException
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from deliveries import Event, is_marker, reason
+from deliveries import DeadEvent, is_marker, reason
 from kit.edge.problems import documented
 from kit.sidecar import events
 from kit.sidecar.events import CloudEvent
@@ -21,7 +21,7 @@ router = APIRouter()
 
 
 @router.post("/events/conversations-dead", dependencies=from_dapr, responses=documented(401, 413, *DOWN))
-async def on_dead_letter(event: Event, services: ServicesDep) -> EventAnswer:
+async def on_dead_letter(event: DeadEvent, services: ServicesDep) -> EventAnswer:
     """Keep an event that Dapr gave up."""
     user_id = _about(event).get("user_id")
     user_hash = await services.users.of(user_id) if isinstance(user_id, str) else None

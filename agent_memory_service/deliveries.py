@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from kit.edge.attempts import Attempts
 from kit.edge.problems import Refused, documented
 from kit.edge.service import from_state
+from kit.edge.token import only_dapr
 from kit.sidecar import events
 from kit.sidecar.events import CloudEvent
 from models import KEY_PART, ConversationUpdated, DeliveryCount
@@ -16,9 +17,10 @@ from models import KEY_PART, ConversationUpdated, DeliveryCount
 VALID = "The event is valid. Its session is another user's, or a dependency failed until the retries were used up."
 
 Event = Annotated[CloudEvent, Depends(events.read)]
+DeadEvent = Annotated[CloudEvent, Depends(events.read_dead)]
 AttemptsDep = Annotated[Attempts, Depends(from_state("deliveries"))]
 
-counts = APIRouter(prefix="/faults", tags=["faults"])
+counts = APIRouter(prefix="/faults", tags=["faults"], dependencies=[Depends(only_dapr)])
 
 
 def turn_of(event: CloudEvent) -> ConversationUpdated:

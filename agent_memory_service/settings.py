@@ -50,5 +50,6 @@ class Settings(ServiceSettings):
     gemini_api_key: SecretStr | None = None
     openai_api_key: SecretStr | None = None
 
-    # Dapr's own bound (4 MiB): an event refused for its size would be retried, and lost on its way to the dead letters.
-    max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1)
+    # Dapr accepts events of up to 4 MiB. As JSON their text may have two bytes for each of its characters, and a dead
+    # letter arrives in base64. An event that is refused for its size would be lost on its way to the dead letters.
+    max_body_bytes: int = Field(default=12 * 1024 * 1024, ge=1)

@@ -15,7 +15,7 @@ from kit.edge.problems import documented
 from kit.edge.service import build, from_state, serve
 from kit.edge.token import only_dapr
 from kit.sidecar.dead_letters import kept
-from kit.sidecar.events import json_of, read
+from kit.sidecar.events import json_of, read, read_dead
 from models import (
     Before,
     CalledName,
@@ -136,7 +136,7 @@ async def job_asked_for(request: Request, services: ServicesDep) -> EventAnswer:
 @from_dapr.post("/events/schedule-job-dead", openapi_extra=EVENT, responses=documented(401, 413, 502, 503, 504))
 async def event_given_up(request: Request, services: ServicesDep) -> EventAnswer:
     """Keep an event that could not be processed, for GET /dead-letters."""
-    return await events.keep(await read(request), services.letters)
+    return await events.keep(await read_dead(request), services.letters)
 
 
 @router.get("/dead-letters", responses=documented(422, 502, 503, 504))

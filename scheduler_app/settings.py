@@ -9,9 +9,9 @@ class Settings(ServiceSettings):
     """The scheduler app's settings: each field is the environment variable of that name."""
 
     app_port: int = Field(default=8003, ge=1, le=65535)
-    # Dapr accepts events of up to 4 MiB. As JSON their text may have two bytes for each of its characters, and the
-    # envelope is added. An event that is refused for its size would be retried and lost on its way to the dead letters.
-    max_body_bytes: int = Field(default=9 * 1024 * 1024, ge=1)
+    # Dapr accepts events of up to 4 MiB. As JSON their text may have two bytes for each of its characters, and a dead
+    # letter arrives in base64. An event that is refused for its size would be lost on its way to the dead letters.
+    max_body_bytes: int = Field(default=12 * 1024 * 1024, ge=1)
 
     state_store: str = Field(default="statestore", min_length=1)
     # While the scheduler is down the sidecar holds a call for 30 s without an answer.

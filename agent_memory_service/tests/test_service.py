@@ -19,6 +19,7 @@ def test_routes_of_dapr_are_for_the_sidecar_and_users_need_no_token(serve, path)
         assert client.sidecar.keys("") == []
         assert client.post(path, json=cloud_event(turn(1)), headers=headers).status_code == status
     assert client.get("/memories/nobody").status_code == 404
+    assert client.get("/faults").status_code == client.get("/faults/deliveries/m-1").status_code == 401
 
 
 def test_events_fail_as_often_as_ordered_and_are_counted(client):
@@ -30,8 +31,10 @@ def test_events_fail_as_often_as_ordered_and_are_counted(client):
 
 
 def test_events_may_be_as_large_as_dapr_delivers_them(client):
-    assert client.post("/events/conversations", content=b" " * 4_000_000).json() == {"status": "DROP"}
-    assert client.post("/events/conversations", content=b" " * 4_200_000).status_code == 413
+    # 4 MiB of text in quotes, as Dapr writes it into its own event, and that in base64.
+    assert client.post("/events/conversations", content=b" " * 11_200_000).json() == {"status": "DROP"}
+    assert client.post("/events/conversations-dead", content=b" " * 11_200_000).json() == {"status": "SUCCESS"}
+    assert client.post("/events/conversations", content=b" " * 13_000_000).status_code == 413
 
 
 def test_the_welcome_names_the_routes(client):

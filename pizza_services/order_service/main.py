@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from typing import Annotated, Any
@@ -44,8 +43,6 @@ WELCOME = (
     "Also /docs, /healthz and /readyz."
 )
 CHARACTERS_SHOWN = 16_000
-# An event id that may be part of a key and of a URL. Publishers choose it.
-LETTER_ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 
 Book = Annotated[Orders, Depends(from_state("orders"))]
 Letters = Annotated[DeadLetters, Depends(from_state("dead_letters"))]
@@ -56,6 +53,7 @@ EVENT: dict[str, Any] = {
     "responses": documented(413, 422, 502, 503, 504),
 }
 Event = Annotated[events.CloudEvent, Depends(events.read)]
+DeadEvent = Annotated[events.CloudEvent, Depends(events.read_dead)]
 
 router = APIRouter()
 for_dapr = APIRouter(prefix="/events", tags=["events"], dependencies=[Depends(only_dapr)])
@@ -100,11 +98,14 @@ async def on_order_event(event: Event, orders: Book) -> EventAnswer:
 
 
 @for_dapr.post("/orders-dead", **EVENT)
-async def on_dead_letter(event: Event, letters: Letters) -> EventAnswer:
+async def on_dead_letter(event: DeadEvent, letters: Letters) -> EventAnswer:
     """Keep an event that could not be used, from the topic `orders-dead`."""
-    event_id = events.id_of(event)
-    letter_id = event_id if LETTER_ID.fullmatch(event_id) else events.digest(event)
-    await letters.keep(event, "", letter_id)
+    try:
+        OrderEvent.model_validate(event)
+        reason = "the event is valid: it is of another run, or a dependency failed"
+    except ValidationError as error:
+        reason = events.why(error, event)
+    await letters.keep(event, reason)
     return EventAnswer(status="SUCCESS")
 
 
@@ -129,7 +130,7 @@ async def replay(letter_id: LetterIdPath, letters: Letters, orders: Book) -> Rep
         await orders.enter(OrderEvent.model_validate(event))
 
     try:
-        if not LETTER_ID.fullmatch(letter_id) or not await letters.replay(letter_id, enter):
+        if not await letters.replay(letter_id, enter):
             raise HTTPException(404, "letter_id: there is no such dead letter.")
     except ValidationError as error:
         # The answer names the fields, as for a bad request.

@@ -9,9 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from kit.edge.models import Problem
 from kit.order import ADA, Customer, OrderId, PizzaType, Run, Size
 
-LetterIdPath = Annotated[
-    str, Path(max_length=200, description="As the list has it", examples=["pizza-order-123-9f1c2ab4-3"])
-]
+LetterIdPath = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As the list has it", examples=["0a1b" * 8])]
 LettersBefore = Annotated[int | None, Query(ge=0, le=2**53, description="`next` of the page before")]
 
 ORDER: dict[str, JsonValue] = {"order_id": "123", "pizza_type": "pepperoni", "size": "large", "customer": ADA}
@@ -26,6 +24,13 @@ EVENT: dict[str, JsonValue] = {
     "time": AT,
     "datacontenttype": "application/json",
     "data": {"order_id": "123", "run": "9f1c2ab4", "final": False, **CHANGE},
+}
+LETTER: dict[str, JsonValue] = {
+    "id": "0a1b" * 8,
+    "event_id": "",
+    "received_at": AT,
+    "reason": "data: Field required",
+    "event": '{"type": "OrderStatusChanged"}',
 }
 # Read by kit.sidecar.events: any body is answered, as Dapr would deliver the event again after some errors.
 EVENT_BODY: dict[str, JsonValue] = {
@@ -143,24 +148,24 @@ class OrderList(BaseModel):
 class DeadLetter(BaseModel):
     """An event that could not be processed."""
 
-    id: str = Field(examples=["pizza-order-123-9f1c2ab4-3"])
+    id: str = Field(examples=["0a1b" * 8])
+    event_id: str = Field(description="The CloudEvent's own id", examples=["pizza-order-123-9f1c2ab4-3"])
     received_at: datetime = Field(examples=[AT])
+    reason: str = Field(examples=["data.status: Field required"])
     event: str = Field(description="The event as JSON, its first 16000 characters")
 
 
 class DeadLetterList(BaseModel):
     """Some events that could not be processed, newest first."""
 
-    dead_letters: list[DeadLetter] = Field(
-        examples=[[{"id": "pizza-order-123-9f1c2ab4-3", "received_at": AT, "event": '{"data": "not an order"}'}]]
-    )
+    dead_letters: list[DeadLetter] = Field(examples=[[LETTER]])
     next: int | None = Field(default=None, description="The `before` of the next page", examples=[20])
 
 
 class Replayed(BaseModel):
     """A dead letter was processed after all, and is off the list."""
 
-    id: str = Field(examples=["pizza-order-123-9f1c2ab4-3"])
+    id: str = Field(examples=["0a1b" * 8])
     status: Literal["processed"] = "processed"
 
 

@@ -17,5 +17,6 @@ class Settings(ServiceSettings):
     # An order is removed this long after its last change, with the customer's data. 90 days.
     order_retention_seconds: int = Field(default=7_776_000, ge=1)
 
-    # 2 MiB, so that a field of a megabyte is refused by name (422) and not only by size (413).
-    max_body_bytes: int = Field(default=2_097_152, ge=1)
+    # Dapr accepts events of up to 4 MiB. As JSON their text may have two bytes for each of its characters, and a dead
+    # letter arrives in base64. An event that is refused for its size would be lost on its way to the dead letters.
+    max_body_bytes: int = Field(default=12 * 1024 * 1024, ge=1)

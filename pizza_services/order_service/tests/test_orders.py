@@ -130,7 +130,7 @@ ASKING = [
     ("POST", "/events/orders", event(1)),
     ("POST", "/events/orders-dead", event(1)),
     ("GET", "/dead-letters", None),
-    ("POST", "/dead-letters/a/replay", None),
+    ("POST", f"/dead-letters/{'a' * 32}/replay", None),
 ]
 
 

@@ -26,9 +26,9 @@ class DeadLetters(Collection[Object]):
     def __init__(self, store: StateStore[Object], ttl: int | None = None) -> None:
         super().__init__(store, Pages(store, retention=ttl), KEY, f"{KEY}:at:", ttl)
 
-    async def keep(self, event: CloudEvent, reason: str, letter_id: str | None = None, **more: Any) -> str:
+    async def keep(self, event: CloudEvent, reason: str, **more: Any) -> str:
         """Keep an event and why it failed; return the letter's id. `more` are further members of the letter."""
-        letter_id = letter_id or events.digest(event)
+        letter_id = events.digest(event)
         letter = {
             "id": letter_id,
             "event_id": events.id_of(event),

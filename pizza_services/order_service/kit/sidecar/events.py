@@ -24,6 +24,19 @@ async def read(request: Request) -> CloudEvent:
     return parse(await request.body())
 
 
+async def read_dead(request: Request) -> CloudEvent:
+    """Return the event in a request from a dead-letter topic.
+
+    Its subscription has `rawPayload`, because Dapr itself makes dead letters of payloads that are no CloudEvent, and
+    otherwise drops them when it delivers them from there. With it Dapr wraps every payload in an event of its own.
+    """
+    wrapped = await read(request)
+    payload = wrapped.get("data_base64")
+    with suppress(ValueError):
+        return wrapped if payload is None else parse(base64.b64decode(payload, validate=True))
+    return wrapped
+
+
 def parse(body: bytes) -> CloudEvent:
     """Return the event in a body. A body that is no event, or could not be shown, becomes the data of one."""
     found = json_of(body)

@@ -18,7 +18,7 @@ from labctl.new.service import folder_of as service_folder
 from labctl.new.service import make as make_service
 from labctl.progress import Steps
 from labctl.stack import ROOT, Stack
-from labctl.terminal import console, plain, run
+from labctl.terminal import console, plain, print_whole, run
 from labctl.up import commands, remembered
 from labctl.up import doctor as checks
 
@@ -83,7 +83,7 @@ def doctor(json_: commands.Json = False) -> None:
         for row in rows:
             mark = {"ok": "[green]ok[/]", "missing": "[red]missing[/]", "note": "[yellow]note[/]"}[row.state]
             table.add_row(mark, row.what, plain(row.found), plain(row.fix))
-        console.print(table)
+        print_whole(console, table)
     if any(row.state == "missing" for row in rows):
         raise typer.Exit(1)
 

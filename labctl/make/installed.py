@@ -13,6 +13,7 @@ import yaml
 from labctl.stack import HOME, ROOT
 
 RUNTIME_VERSION = "1.18.1"
+OLDEST_VERSION = "1.18.0"  # of a user's own Dapr: an older one has no /v1.0/jobs, and the labs never ran on it
 CLI_VERSION = "1.16.5"
 BINARIES = ("daprd", "placement", "scheduler", "sentry")
 DOWNLOAD_SPACE_GB = 1  # release archives and programs together

@@ -37,12 +37,15 @@ def up(
         bool, typer.Option("--detach", "-d", help="Return when everything is ready. ./lab down stops it.")
     ] = False,
     build: Build = False,
+    own: Annotated[
+        bool, typer.Option("--own", help="Run on the pinned Dapr, beside your `dapr init` and without touching it.")
+    ] = False,
     secure: Annotated[
         bool, typer.Option("--secure", help="mTLS, access control and API tokens, with a separate control plane.")
     ] = False,
 ) -> None:
     """Set up what is missing, start the labs and wait until every app is ready. Ctrl-C stops everything."""
-    stack = replace(Stack.from_environment(), secure=secure)
+    stack = replace(Stack.from_environment(), secure=secure, own=own)
     apps = runfile.select(runfile.read_apps(stack), labs or [])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

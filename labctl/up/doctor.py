@@ -6,34 +6,23 @@ import platform
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from labctl import runfile
 from labctl.errors import LabError
 from labctl.make import build, installed, redis_server, uv
 from labctl.make import runtime as dapr
 from labctl.stack import HOME, ROOT, Stack
-from labctl.up import infrastructure, processes, readiness
-
-
-@dataclass(frozen=True)
-class Row:
-    """One requirement. state: `ok`, `missing` (the labs cannot run), or `note` (./lab up takes care of it)."""
-
-    state: Literal["ok", "missing", "note"]
-    what: str
-    found: str
-    fix: str = ""
+from labctl.up import infrastructure, machine, processes, readiness
+from labctl.up.machine import Row
 
 
 def examine(stack: Stack) -> list[Row]:
     """Return all rows, in the order in which a newcomer would fix them."""
     apps = runfile.read_apps(stack)
-    rows = [Row("ok", "Python 3.11 or newer", platform.python_version()), _uv(), *_dapr()]
+    rows = [Row("ok", "Python 3.11 or newer", platform.python_version()), _uv(), *_dapr(stack)]
     rows += [_redis(stack), *_infrastructure(stack), *_environments(apps), *_ports(stack, apps), _disk()]
-    return rows
+    return [*rows, *machine.examine(stack, apps)]
 
 
 def _short(path: Path) -> str:
@@ -49,7 +38,7 @@ def _uv() -> Row:
     return Row("ok", "uv", f"{version[1] if len(version) > 1 else '?'} at {_short(path)}")
 
 
-def _dapr() -> list[Row]:
+def _dapr(stack: Stack) -> list[Row]:
     runtime = dapr.users_own() or dapr.pinned()
     if runtime is None:
         fix = "./lab setup (downloads them, or builds them in some minutes)"
@@ -58,19 +47,16 @@ def _dapr() -> list[Row]:
     said = subprocess.run([runtime.cli, "--version"], capture_output=True, text=True, check=False).stdout
     cli = re.search(r"CLI version:\s*(\S+)", said)
     rows.append(Row("ok", "Dapr CLI", f"{cli[1] if cli else '?'} at {_short(runtime.cli)}"))
-    if build.is_older(runtime.version(), installed.RUNTIME_VERSION):
-        fix = f"dapr uninstall && dapr init --runtime-version {installed.RUNTIME_VERSION}"
-        rows.append(Row("note", "Dapr runtime version", f"the labs were tested with {installed.RUNTIME_VERSION}", fix))
-    return rows
+    return [*rows, *filter(None, [machine.users_dapr(stack)])]
 
 
 def _redis(stack: Stack) -> Row:
-    redis = redis_server.find_redis()
-    if redis:
-        return Row("ok", "Redis", _short(redis))
+    if redis := redis_server.find_redis():
+        version = ".".join(map(str, redis_server.version_of(redis)))
+        return Row("ok", "Redis", f"{version} at {_short(redis)}")
     if stack.offset == 0 and redis_server.speaks_redis(stack.ports["redis"]):
         return Row("ok", "Redis", f"one answers on port {stack.ports['redis']}")
-    return Row("note", "Redis", "no redis-server on PATH", "./lab setup (fetches one into .lab/redis)")
+    return Row("note", "Redis", "no redis-server 6.2 or newer on PATH", "./lab setup (fetches one into .lab/redis)")
 
 
 def _infrastructure(stack: Stack) -> list[Row]:

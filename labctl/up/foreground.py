@@ -14,7 +14,7 @@ from labctl.make import setup
 from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import Stack
-from labctl.up import infrastructure, lifecycle, logfiles, processes, readiness, remembered
+from labctl.up import infrastructure, lifecycle, logfiles, machine, processes, readiness, remembered
 from labctl.up.watcher import watch
 
 
@@ -38,6 +38,7 @@ def serve(stack: Stack, name: str, console: Console) -> None:
         raise LabError(f"{name} ended.{logfiles.tail(stack.logs / f'{name}.log')}")
     app = runfile.find(runfile.read_apps(stack), name)
     runtime = setup.set_up(stack, [app], steps, own_runtime=not stack.shares_infrastructure)
+    machine.refuse(stack, [app])
     lifecycle.refuse_held_ports([app])
     for earlier in ("down", name):
         remembered.intent(stack, earlier).unlink(missing_ok=True)

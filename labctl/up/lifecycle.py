@@ -17,7 +17,7 @@ from labctl.make import setup
 from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import ROOT, Stack
-from labctl.up import infrastructure, logfiles, loopback, processes, readiness, remembered, secure
+from labctl.up import infrastructure, logfiles, loopback, machine, processes, readiness, remembered, secure
 from labctl.up.remembered import Run
 
 
@@ -43,6 +43,7 @@ def up(
     busy = "Another ./lab up is starting just now. See ./lab status, or end it with ./lab down."
     with setup.held_alone(FileLock(stack.state / "up.lock"), busy):
         _refuse_second(stack)
+        machine.refuse(stack, apps)
         runtime = setup.set_up(stack, apps, steps, own_runtime=own_runtime, from_source=from_source)
         refuse_held_ports(apps)
         for leftover in ("intents", "run"):

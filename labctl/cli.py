@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich import box
@@ -13,7 +15,9 @@ from rich.table import Table
 
 from labctl import runfile, testing
 from labctl import vendor as vendoring
+from labctl.make.installed import RUNTIME_VERSION
 from labctl.make.setup import set_up
+from labctl.make.uv import uv
 from labctl.new.service import folder_of as service_folder
 from labctl.new.service import make as make_service
 from labctl.progress import Steps
@@ -22,23 +26,45 @@ from labctl.terminal import console, plain, print_whole, run
 from labctl.up import commands, remembered
 from labctl.up import doctor as checks
 
+HELP = ["-h", "--help"]
 cli = typer.Typer(
     name="lab",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": HELP},
     help="Dapr labs in Python, on the real Dapr runtime, without Docker.\n\n"
     "Start with [bold]./lab up[/]; look with [bold]./lab status[/] and [bold]./lab logs[/]; "
     "break things with [bold]./lab kill callee-app[/]; end with Ctrl-C or [bold]./lab down[/].",
 )
-Labs = Annotated[list[str] | None, typer.Argument(metavar="[LAB]…", help="Labs. All of them when none is named.")]
+Labs = Annotated[list[str] | None, typer.Argument(metavar="LAB", help="Labs. All of them when none is named.")]
 
 
 def main() -> None:
     """Run ./lab."""
-    run(lambda: cli(prog_name="./lab"))
+    command: Any = typer.main.get_command(cli)
+    for each in (command, *command.commands.values()):
+        for parameter in each.get_params(typer.Context(each, help_option_names=HELP)):
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""  # a flag has no value, and its help would show one: <bool>
+    run(lambda: command(prog_name="./lab"))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        print(f"{project['name']} {project['version']}, for Dapr {RUNTIME_VERSION}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the versions and exit.")
+    ] = False,
+) -> None:
+    """Take the options before a command."""
 
 
 for running in (
@@ -51,9 +77,14 @@ for running in (
     commands.serve,
 ):
     cli.command()(running)
-cli.command(
-    "dapr", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-)(commands.dapr_cli)
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": list[str]()}
+cli.command("dapr", context_settings=PASSED_ON)(commands.dapr_cli)
+
+
+@cli.command("uv", context_settings=PASSED_ON)
+def run_uv(context: typer.Context) -> None:
+    """Run the `uv` that ./lab uses, in the folder where you are: ./lab uv pip list …"""
+    os.execv(uv(), [str(uv()), *context.args])
 
 
 @cli.command()
@@ -120,9 +151,7 @@ def run_tests(
     unit: Annotated[bool, typer.Option("--unit", help="Only the services' own tests: no Dapr.")] = False,
 ) -> None:
     """Run all tests: the services' own, the house rules, the real runtime, the pages. Unknown options go to pytest."""
-    known = runfile.labs(runfile.read_apps(Stack()))
-    chosen = [name for name in labs or [] if name in known]
-    passed_on = [*(name for name in labs or [] if name not in known), *context.args]
+    chosen, passed_on = testing.sort_out([*(labs or []), *context.args], runfile.labs(runfile.read_apps(Stack())))
     code = testing.run(console, chosen, full=full, unit_only=unit, pytest_options=passed_on)
     raise typer.Exit(code)
 

@@ -79,9 +79,14 @@ def select(apps: Sequence[App], wanted: Sequence[str]) -> list[App]:
     known = labs(apps)
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise LabError(f"There is no lab {unknown[0]!r}. The labs are: {', '.join(known)}.")
+        raise LabError(no_lab(unknown[0], known))
     needed = {app_id for app in apps if app.lab in wanted for app_id in app.entry["env"].get("NEEDS", "").split()}
     return [app for app in apps if not wanted or app.lab in wanted or app.app_id in needed]
+
+
+def no_lab(name: str, known: Iterable[str]) -> str:
+    """Return the sentence for a name that is no lab."""
+    return f"There is no lab {name!r}. The labs are: {', '.join(known)}."
 
 
 def find(apps: Sequence[App], app_id: str) -> App:

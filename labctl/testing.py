@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
+import typer
 from rich.console import Console
 
 from labctl import runfile, second_try
@@ -12,6 +14,7 @@ from labctl.make import redis_server, setup
 from labctl.make import runtime as dapr
 from labctl.progress import Steps
 from labctl.stack import HOME, ROOT, TEST_OFFSET, Stack
+from labctl.terminal import plain, problems
 
 ENVIRONMENT = HOME / "test-venv"
 KIT = ROOT / "kit"
@@ -44,6 +47,19 @@ def run(
     # In groups side by side, see tests/side_by_side.py. tests/house runs the services' own tests too.
     options = ["-n", "3", *(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
     return second_try.run([str(python), "-m", "pytest", "tests", *options, *pytest_options], ROOT, console)
+
+
+def sort_out(arguments: Sequence[str], labs: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the labs among the arguments, and the paths and options for pytest. Exit with 2 for any other word."""
+    chosen = [word for word in arguments if word in labs]
+    passed_on = [word for word in arguments if word not in labs]
+    # The word after an option may be its value, as in `-k greet`. A path may name a test in a file.
+    for before, word in pairwise(["", *arguments]):
+        is_option = word.startswith("-") or (before.startswith("-") and "=" not in before)
+        if word not in labs and not is_option and not Path(ROOT, word.partition("::")[0]).exists():
+            problems.print(f"[bold red]lab:[/] {plain(runfile.no_lab(word, labs))}", soft_wrap=True)
+            raise typer.Exit(2)
+    return chosen, passed_on
 
 
 def _run_unit_tests(console: Console, folders: Iterable[Path], pytest_options: Sequence[str]) -> int:

@@ -21,7 +21,7 @@ from labctl.stack import HOME, Stack
 from labctl.terminal import console, print_whole
 from labctl.up import control, foreground, infrastructure, lifecycle, logfiles, readiness, remembered, watcher
 
-Labs = Annotated[list[str] | None, typer.Argument(metavar="[LAB]…", help="Labs; all that exist when none is named.")]
+Labs = Annotated[list[str] | None, typer.Argument(metavar="LAB", help="Labs. All of them when none is named.")]
 Name = Annotated[str, typer.Argument(metavar="APP|redis|scheduler|placement", help="An app id, or redis, …")]
 Sidecar = Annotated[bool, typer.Option("--sidecar", help="Only the app's sidecar (daprd).")]
 KeepSidecar = Annotated[bool, typer.Option("--keep-sidecar", help="Only the app. Its sidecar keeps running.")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from contextlib import suppress
@@ -19,7 +18,7 @@ from labctl import runfile
 from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.terminal import chapter
-from labctl.up import control, processes
+from labctl.up import control, processes, secure
 
 _LOOK_EVERY = 0.2  # seconds between two looks at callee's count
 _PATIENCE = 60  # seconds for one call; caller's own limit is shorter
@@ -34,9 +33,7 @@ class Story:
         self.killed = False
         self.callee, self.caller = (runfile.find(apps, one).url for one in ("callee-app", "caller-app"))
         # In a secure stack callee accepts only requests with its token.
-        tokens = stack.state / "tokens.json"
-        token = json.loads(tokens.read_text())["APP_API_TOKEN"] if stack.secure else ""
-        self.http = httpx.Client(timeout=_PATIENCE, headers={"dapr-api-token": token} if token else {})
+        self.http = httpx.Client(timeout=_PATIENCE, headers=secure.header(stack, "callee-app"))
 
     def play(self) -> None:
         """Play the story to its end."""

@@ -15,7 +15,7 @@ from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.terminal import chapter
-from labctl.up import control, infrastructure
+from labctl.up import control, infrastructure, secure
 
 APP = "scheduler-test-py"
 _LOOK_EVERY = 0.2  # seconds
@@ -30,7 +30,8 @@ class Story:
         # The scheduler of the user's own `dapr init` is not killed for a demo.
         self.may_kill_scheduler = any(one.name == "scheduler" and one.ours for one in infrastructure.look(stack))
         self.app = runfile.find(apps, APP).url
-        self.http = httpx.Client(base_url=self.app, timeout=10)
+        # In a secure stack the fault switches want the token that the sidecar shows.
+        self.http = httpx.Client(base_url=self.app, timeout=10, headers=secure.header(stack, APP))
         self.names: list[str] = []
         self.killed: list[str] = []
 

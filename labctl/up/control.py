@@ -85,10 +85,8 @@ def _start_app(stack: Stack, app: App, run: Run) -> None:
         "DAPR_HTTP_PORT": str(app.http_port),
         "DAPR_GRPC_PORT": str(app.grpc_port),
     }
-    if stack.secure:
-        environment |= secure.tokens(stack)
     log = logfiles.file(stack, app) or stack.logs / f"{app.app_id}.log"
-    environment |= app.entry["env"] | run.env
+    environment |= secure.with_tokens(stack, app).entry["env"] | run.env
     processes.spawn(stack, "run", app.entry["command"], env=environment, cwd=app.folder, log=log)
 
 

@@ -18,6 +18,7 @@ from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import ROOT, Stack
 from labctl.up import infrastructure, logfiles, loopback, machine, processes, readiness, remembered, secure
+from labctl.up.alive import Started
 from labctl.up.remembered import Run
 
 
@@ -50,16 +51,16 @@ def up(
             shutil.rmtree(stack.state / leftover, ignore_errors=True)
         run = Run(stack.secure, [str(folder) for folder in resources], env or {}, own_runtime, stack.own)
         try:
+            if stack.secure:
+                secure.make_secrets(stack, runfile.read_apps(stack))
             for name in infrastructure.names(stack):
                 with steps.step(name):
                     infrastructure.start(stack, name, runtime)
-            if stack.secure:
-                secure.make_tokens(stack)
             remembered.write(stack, run)
             logfiles.prune(apps)
-            dapr_run(stack, apps, runtime, run)
-            with steps.step(f"{', '.join(app.app_id for app in apps)}", total=len(apps)) as advance:
-                return readiness.wait_ready(stack, apps, begin, advance)
+            started = dapr_run(stack, apps, runtime, run)
+            with steps.step(_counted(apps), total=len(apps)) as advance:
+                return readiness.wait_ready(started, begin, advance)
         except BaseException:
             down(stack)
             raise
@@ -71,8 +72,13 @@ def add(stack: Stack, apps: Sequence[App], name: str) -> dict[str, float]:
     run = remembered.read(stack)
     runtime = setup.set_up(stack, apps, Steps(Console(quiet=True)), own_runtime=run.own_runtime)
     refuse_held_ports(apps)
-    dapr_run(stack, apps, runtime, run, name=f"{name}.yaml")
-    return readiness.wait_ready(stack, apps, begin)
+    started = dapr_run(stack, apps, runtime, run, name=f"{name}.yaml")
+    return readiness.wait_ready(started, begin)
+
+
+def _counted(apps: Sequence[App]) -> str:
+    """Return a name for these apps that is short enough to leave room for a progress bar."""
+    return apps[0].app_id if len(apps) == 1 else f"{len(apps)} apps"
 
 
 def _refuse_second(stack: Stack) -> None:
@@ -102,15 +108,19 @@ def dapr_run(
     name: str = "dapr.yaml",
     without_app: bool = False,
     resources: Sequence[Path] | None = None,
-) -> None:
+) -> Started:
     """Start `dapr run -f` for these apps."""
     folders = [Path(folder) for folder in run.resources] if resources is None else list(resources)
+    apps = [secure.with_tokens(stack, app) for app in apps]
     file = runfile.write_copy(stack, apps, name=name, resources=folders, without_app=without_app, env=run.env)
     environment = {"NAMESPACE": "default"} | loopback.environment(stack, runtime)
     if stack.secure:
         environment |= secure.environment(stack, runtime)
     command = [str(runtime.cli), "run", "--run-file", str(file)]
-    processes.spawn(stack, "run", command, env=environment, cwd=ROOT, log=stack.logs / "dapr-run.log")
+    log = stack.logs / "dapr-run.log"
+    offset = log.stat().st_size if log.exists() else 0
+    process = processes.spawn(stack, "run", command, env=environment, cwd=ROOT, log=log)
+    return Started(stack, apps, process, log, offset)
 
 
 def down(stack: Stack, say: Callable[[str], None] = lambda _: None) -> list[str]:

@@ -1,40 +1,101 @@
-"""Secure mode: API tokens, and mTLS for sidecars that the Dapr CLI starts."""
+"""Secure mode: tokens for each app, a password for Redis, and mTLS for sidecars that the Dapr CLI starts."""
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
+from dataclasses import replace
+from pathlib import Path
+from shlex import quote
 
 from labctl.make.runtime import Runtime
-from labctl.stack import Stack
-from labctl.up import infrastructure
+from labctl.runfile import App
+from labctl.stack import ROOT, Stack
+from labctl.up import infrastructure, loopback
+
+# A Configuration for each app: who may call it, and which secrets it may read.
+DOORS = ROOT / "config" / "secure"
+TOKENS = ("DAPR_API_TOKEN", "APP_API_TOKEN")
+
+WRAPPER = """\
+#!/bin/sh
+# Start a sidecar of secure mode: with its own tokens, its own doors, and mTLS.
+app= previous=
+for word in "$@"; do
+    if [ "$previous" = --app-id ]; then app=$word; fi
+    previous=$word
+done
+if [ -n "$app" ]; then
+    set -a
+    . {secrets}/"$app".env
+    DAPR_TRUST_ANCHORS=$(cat {anchors})
+    set +a
+    set -- "$@" --config {doors}/"$app".yaml --resources-path {doors}/workflows
+    set -- "$@" --enable-mtls --sentry-address {sentry} --control-plane-trust-domain localhost
+fi
+exec {daprd} "$@" {loopback}
+"""
 
 
-def make_tokens(stack: Stack) -> None:
-    """Write new API tokens for a secure stack."""
-    path = stack.state / "tokens.json"
+def make_secrets(stack: Stack, apps: list[App]) -> None:
+    """Write new tokens for each app and a new password for Redis. Only this user can read them."""
+    folder = infrastructure.redis_config(stack).parent
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    password = secrets.token_urlsafe(24)
+    _write_private(infrastructure.redis_config(stack), f"requirepass {password}\n")
+    for app in apps:
+        values = {name: secrets.token_urlsafe(24) for name in TOKENS} | {"LAB_REDIS_PASSWORD": password}
+        _write_private(token_file(stack, app.app_id), "".join(f"{name}={value}\n" for name, value in values.items()))
+
+
+def _write_private(path: Path, text: str) -> None:
     path.touch(mode=0o600)
-    tokens = {name: secrets.token_urlsafe(24) for name in ("DAPR_API_TOKEN", "APP_API_TOKEN")}
-    path.write_text(json.dumps(tokens))
+    path.write_text(text)
+
+
+def token_file(stack: Stack, app_id: str) -> Path:
+    """Return the file of an app's tokens, which a shell can read too."""
+    return infrastructure.redis_config(stack).parent / f"{app_id}.env"
+
+
+def tokens(stack: Stack, app_id: str) -> dict[str, str]:
+    """Return the tokens that this app and its sidecar show each other. Empty unless the stack is secure."""
+    if not stack.secure:
+        return {}
+    lines = dict(line.split("=", 1) for line in token_file(stack, app_id).read_text().splitlines())
+    return {name: lines[name] for name in TOKENS}
+
+
+def header(stack: Stack, app_id: str) -> dict[str, str]:
+    """Return the header with which a request is let in where only the app's sidecar may call."""
+    return {"dapr-api-token": tokens(stack, app_id)["APP_API_TOKEN"]} if stack.secure else {}
+
+
+def with_tokens(stack: Stack, app: App) -> App:
+    """Return the app with its tokens in its environment."""
+    return replace(app, entry=app.entry | {"env": app.entry["env"] | tokens(stack, app.app_id)})
 
 
 def environment(stack: Stack, runtime: Runtime) -> dict[str, str]:
-    """Return an environment that gives the sidecars of the CLI mTLS.
+    """Return an environment in which the Dapr CLI starts sidecars of secure mode.
 
-    The CLI knows only a sentry at localhost:50001 and no trust anchors. A wrapper of daprd adds the flags.
+    The CLI knows only a sentry at localhost:50001, no trust anchors, and one token for all. A wrapper of daprd adds
+    what each sidecar needs.
     """
     folder = stack.state / "secure" / ".dapr"
     (folder / "bin").mkdir(parents=True, exist_ok=True)
     shutil.copy(runtime.path / ".dapr" / "config.yaml", folder / "config.yaml")
     wrapper = folder / "bin" / "daprd"
-    sentry = f"--enable-mtls --sentry-address 127.0.0.1:{stack.ports['sentry']} --control-plane-trust-domain localhost"
-    wrapper.write_text(f'#!/bin/sh\nexec "{runtime.binary("daprd")}" "$@" {sentry}\n')
+    wrapper.write_text(
+        WRAPPER.format(
+            secrets=quote(str(infrastructure.redis_config(stack).parent)),
+            anchors=quote(str(infrastructure.credentials(stack) / "ca.crt")),
+            doors=quote(str(DOORS)),
+            sentry=f"127.0.0.1:{stack.ports['sentry']}",
+            daprd=quote(str(runtime.binary("daprd"))),
+            loopback=loopback.FLAGS,
+        )
+    )
     wrapper.chmod(0o755)
-    anchors = (infrastructure.credentials(stack) / "ca.crt").read_text()
-    return {"DAPR_RUNTIME_PATH": str(folder.parent), "DAPR_TRUST_ANCHORS": anchors} | tokens(stack)
-
-
-def tokens(stack: Stack) -> dict[str, str]:
-    """Return the API tokens that app and sidecar show each other, as environment variables."""
-    return json.loads((stack.state / "tokens.json").read_text())
+    return {"DAPR_RUNTIME_PATH": str(folder.parent)}

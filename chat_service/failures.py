@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kit.edge.problems import documented
 from kit.edge.service import from_state
+from kit.edge.token import only_dapr
 from kit.engine.worker import Activity
 from kit.sidecar.unavailable import Unavailable
 from messages import Failure
@@ -109,7 +110,7 @@ def failure_of(error: TaskFailedError) -> Failure:
 
 
 Switches = Annotated[Faults, Depends(from_state("faults"))]
-router = APIRouter(prefix="/faults", tags=["faults"])
+router = APIRouter(prefix="/faults", tags=["faults"], dependencies=[Depends(only_dapr)])
 
 
 @router.put("/{step}", responses=documented(413, 422))

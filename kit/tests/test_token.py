@@ -32,6 +32,14 @@ def test_a_route_for_dapr_alone_wants_the_token(serve, headers):
     assert client.get("/greet/Ada").status_code == 200
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_fault_switches_want_the_token_also_in_an_app_that_is_open_to_users(serve, method):
+    client = serve(app_api_token="s3cret", faults_enabled=True)
+    body = {"fail_next": 1} if method == "PUT" else None
+    assert client.request(method, "/faults", json=body).status_code == 401
+    assert client.request(method, "/faults", json=body, headers={"dapr-api-token": "s3cret"}).is_success
+
+
 @pytest.mark.parametrize("token", [None, ""])
 def test_without_a_token_set_everyone_is_admitted(serve, monkeypatch, token):
     if token is not None:

@@ -1,6 +1,7 @@
 """The token that this app's own sidecar shows, when Dapr was given an APP_API_TOKEN.
 
-Dapr only sends the token with each call to the app. Refusing a caller without it is the app's part.
+Dapr only sends the token with each call to the app. Refusing a caller without it is the app's part. Behind it are the
+routes that Dapr or another app calls through the sidecar, and the fault switches.
 """
 
 from secrets import compare_digest

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from kit.edge.problems import Refused, documented
+from kit.edge.token import only_dapr
 
 
 class FaultOrder(BaseModel):
@@ -96,7 +97,7 @@ async def may_fail(faults: Switches) -> None:
     await faults.strike()
 
 
-router = APIRouter(prefix="/faults", tags=["faults"])
+router = APIRouter(prefix="/faults", tags=["faults"], dependencies=[Depends(only_dapr)])
 
 
 @router.put("", responses=documented(413, 422))

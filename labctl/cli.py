@@ -13,6 +13,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from kit.edge.proxy import bypass
 from labctl import runfile, testing
 from labctl import vendor as vendoring
 from labctl.make.installed import RUNTIME_VERSION
@@ -43,6 +44,8 @@ Labs = Annotated[list[str] | None, typer.Argument(metavar="LAB", help="Labs. All
 
 def main() -> None:
     """Run ./lab."""
+    bypass()
+    os.environ.pop("PYTHONIOENCODING", None)  # the logs of the apps are UTF-8, whatever the terminal shows
     command: Any = typer.main.get_command(cli)
     for each in (command, *command.commands.values()):
         for parameter in each.get_params(typer.Context(each, help_option_names=HELP)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -20,10 +21,15 @@ _FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 
 def run(command: Callable[[], object]) -> None:
     """Run a command. Print an error as one sentence and exit with code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no `✓` shows a `?`
     try:
         command()
     except LabError as error:
         _refuse(str(error))
+    except PermissionError as error:
+        _refuse(f"{error.filename} cannot be used: {error.strerror}. Who it belongs to, and the mend: ./lab doctor")
     except OSError as error:
         # In the text, because the error of a copied folder has no number. It lists the errors of its files.
         full = next((reason for reason in _FULL if reason in str(error)), None)

@@ -92,14 +92,14 @@ def _up_table(apps: list[App], seconds: dict[str, float]) -> Table:
 
 
 def down(
-    forget: Annotated[bool, typer.Option("--forget", help="Also delete the data of Redis and the scheduler.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Also delete its data and logs.")] = False,
 ) -> None:
     """Stop everything that ./lab up started, in order: apps, sidecars, control plane, Redis."""
     stack = remembered.present(Stack.from_environment())
     ended = lifecycle.down(stack, lambda what: console.print(f"[dim]{what}[/]"))
     console.print("Stopped." if ended else "Nothing of ./lab runs here.")
     if forget:
-        kept = infrastructure.forget(stack)
+        kept = infrastructure.forget(stack, runfile.read_apps(stack))
         nothing = "Nothing of ./lab was kept here; a Redis of your own keeps what it has."
         console.print(f"Deleted what {' and '.join(kept)} had kept." if kept else nothing, soft_wrap=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from labctl.errors import LabError
 from labctl.make import redis_server
 from labctl.make.runtime import Runtime
+from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.up import logfiles, processes
 
@@ -72,7 +74,11 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
     process = processes.spawn(stack, name, command(stack, name, runtime), env=environment, cwd=stack.state, log=log)
     processes.wait_until(lambda: process.poll() is not None or serves(stack, name), READY_WITHIN)
     if process.poll() is not None or not serves(stack, name):
-        raise LabError(f"{name} did not start. The end of {log}:{logfiles.tail(log, 5)}")
+        said = logfiles.tail(log, 5)
+        if "Can't handle RDB format" in said:
+            mend = "Put that redis-server on PATH, or delete the data: ./lab down --forget"
+            raise LabError(f"Redis did not start: a newer one wrote its data in {stack.state / 'redis'}. {mend}")
+        raise LabError(f"{name} did not start. The end of {log}:{said}")
     return True
 
 
@@ -85,11 +91,12 @@ def serves(stack: Stack, name: str) -> bool:
     )
 
 
-def forget(stack: Stack) -> list[str]:
-    """Delete the data of Redis and the scheduler of a stopped stack. Return the names of those that had any."""
+def forget(stack: Stack, apps: Sequence[App]) -> list[str]:
+    """Delete data and logs of a stopped stack. Return the names of the processes that had data."""
     kept = [name for name in ("redis", "scheduler") if (stack.state / name).exists()]
-    for name in kept:
-        shutil.rmtree(stack.state / name)
+    for folder in (*kept, "logs"):
+        shutil.rmtree(stack.state / folder, ignore_errors=folder == "logs")
+    logfiles.prune(apps, keep=0)
     return kept
 
 

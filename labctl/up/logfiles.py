@@ -55,7 +55,7 @@ def prune(apps: Sequence[App], keep: int = 40) -> None:
     old: list[Path] = []
     for folder in dict.fromkeys(app.folder for app in apps):
         logs = sorted((folder / ".dapr" / "logs").glob("*.log"), key=_written)
-        old += logs[:-keep]
+        old += logs[: max(0, len(logs) - keep)]
     if not old:
         return
     # All stacks of a checkout share the folder, and so does a `dapr run` without ./lab. Many starts of one stack must

@@ -71,6 +71,7 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o077,  # logs and data hold users' texts
         )
     # A new process shows no environment for a moment. The next `find` must see it.
     seen = psutil.Process(process.pid)

@@ -66,11 +66,11 @@ def up(
             raise
 
 
-def add(stack: Stack, apps: Sequence[App], name: str) -> dict[str, float]:
-    """Start more apps in a running stack, under a `dapr run` of their own called `name`. Return seconds until ready."""
+def add(stack: Stack, apps: Sequence[App], name: str, console: Console | None = None) -> dict[str, float]:
+    """Start more apps in a running stack, under a separate `dapr run` called `name`. Return seconds until ready."""
     begin = time.monotonic()
     run = remembered.read(stack)
-    runtime = setup.set_up(stack, apps, Steps(Console(quiet=True)), own_runtime=run.own_runtime)
+    runtime = setup.set_up(stack, apps, Steps(console or Console(quiet=True)), own_runtime=run.own_runtime)
     refuse_held_ports(apps)
     started = dapr_run(stack, apps, runtime, run, name=f"{name}.yaml")
     return readiness.wait_ready(started, begin)

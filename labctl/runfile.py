@@ -12,6 +12,7 @@ import yaml
 
 from labctl.errors import LabError
 from labctl.stack import ROOT, Stack
+from labctl.up import processes
 
 RUN_FILE = ROOT / "dapr.yaml"
 ZIPKIN = 9411
@@ -54,16 +55,39 @@ class App:
 
 def read_apps(stack: Stack, run_file: Path = RUN_FILE) -> list[App]:
     """Return all apps of the run file, in its order, with the stack's ports."""
-    document = yaml.safe_load(run_file.read_text())
+    document = read_yaml(run_file)[0]
     apps: list[App] = []
     for entry in document["apps"]:
         # A sidecar without an app has no app port.
-        ports = [int(entry[key]) + stack.offset if key in entry else 0 for key in _PORT_KEYS]
+        ports = [_port(entry, key, stack.offset) for key in _PORT_KEYS]
         folder = (run_file.parent / entry["appDirPath"]).resolve()
         apps.append(
             App(entry["appID"], entry["env"]["LAB"], folder, entry.get("appProtocol", "http"), *ports, entry=entry)
         )
     return apps
+
+
+def _port(entry: dict[str, Any], key: str, offset: int) -> int:
+    if not str(entry.get(key, 0)).isdecimal():
+        raise LabError(
+            f"Mend dapr.yaml and run this again. {entry['appID']} has {key} {entry[key]!r}, which is no port."
+        )
+    return int(entry[key]) + offset if key in entry else 0
+
+
+def read_yaml(file: Path) -> list[Any]:
+    """Return the documents of a file. Raise LabError when it is no YAML."""
+    try:
+        return list(yaml.safe_load_all(file.read_text()))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f", line {mark.line + 1}" if mark else ""
+        raise LabError(f"Mend {short(file)}{where} and run this again. It is no YAML: {error.problem}.") from error
+
+
+def short(path: Path) -> str:
+    """Return a path as the user writes it in the root folder."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def labs(apps: Iterable[App]) -> list[str]:
@@ -162,22 +186,31 @@ def stack_config(stack: Stack, source: Path | None = None) -> Path:
             },
         },
     )
-    # Traces of tests and benches must not reach a user's own Zipkin.
-    zipkin = document["spec"]["tracing"]["zipkin"]
-    zipkin["endpointAddress"] = zipkin["endpointAddress"].replace(f":{ZIPKIN}/", f":{ZIPKIN + stack.offset}/")
+    tracing, port = document["spec"]["tracing"], ZIPKIN + stack.offset
+    if processes.answers(port):
+        # Traces of tests and benches must not reach a user's own Zipkin.
+        tracing["zipkin"]["endpointAddress"] = tracing["zipkin"]["endpointAddress"].replace(f":{ZIPKIN}/", f":{port}/")
+    else:
+        # Otherwise a sidecar logs "connection refused" with each call. Log lines keep their trace ids.
+        tracing.pop("zipkin", None)
     return _write(stack, source.name, document)
 
 
 def stack_resources(stack: Stack, folders: Sequence[Path], name: str) -> Path:
-    """Return one folder of resource files for the stack: components/ itself when nothing in it has to change."""
+    """Return one folder of resource files for the stack: components/ itself when nothing in it has to change.
+
+    A sidecar watches its folder and reloads a policy that changes, so files that are the same are left alone.
+    """
     if stack.offset == 0 and len(folders) == 1:
         return folders[0]
     target = stack.state / "run" / f"{Path(name).stem}-resources"
     target.mkdir(parents=True, exist_ok=True)
+    sources = {source.name: source for folder in folders for source in folder.glob("*.yaml")}
     for stale in target.glob("*.yaml"):
-        stale.unlink()
-    for folder in folders:
-        for source in sorted(folder.glob("*.yaml")):
-            text = source.read_text().replace("localhost:6379", f"localhost:{stack.ports['redis']}")
-            (target / source.name).write_text(text)
+        if stale.name not in sources:
+            stale.unlink()
+    for copy, source in ((target / file, source) for file, source in sources.items()):
+        text = source.read_text().replace("localhost:6379", f"localhost:{stack.ports['redis']}")
+        if not copy.exists() or copy.read_text() != text:
+            copy.write_text(text)
     return target

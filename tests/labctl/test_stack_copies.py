@@ -1,0 +1,48 @@
+"""A stack's copies of the Configuration and of components/: no traces without a Zipkin, no file written in vain."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+
+from labctl import runfile, stack
+from labctl.stack import Stack
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(stack, "HOME", tmp_path)
+    return tmp_path
+
+
+def tracing(port: int) -> dict[str, object]:
+    """Return the tracing of a stack whose Zipkin would have that port."""
+    return yaml.safe_load(runfile.stack_config(Stack("copies", port - runfile.ZIPKIN)).read_text())["spec"]["tracing"]
+
+
+def test_spans_are_sent_only_to_a_zipkin_that_listens(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as zipkin:
+        port = zipkin.getsockname()[1]
+        address = f"http://localhost:{port}/api/v2/spans"
+        assert tracing(port) == {"samplingRate": "1", "zipkin": {"endpointAddress": address}}
+    assert tracing(port) == {"samplingRate": "1"}, "trace ids all the same"
+
+
+def test_only_resources_that_changed_are_written_again(home: Path, tmp_path: Path) -> None:
+    folder, mine = tmp_path / "components", Stack("copies", 10_000)
+    folder.mkdir()
+    for name in ("store", "policy", "gone"):
+        (folder / f"{name}.yaml").write_text(f"{name}: localhost:6379\n")
+    copies = runfile.stack_resources(mine, [folder], "dapr.yaml")
+    before = {path.name: path.stat().st_mtime_ns for path in copies.iterdir()}
+    assert (copies / "store.yaml").read_text() == f"store: localhost:{mine.ports['redis']}\n"
+    (folder / "policy.yaml").write_text("policy: 2\n")
+    (folder / "gone.yaml").unlink()
+    runfile.stack_resources(mine, [folder], "dapr.yaml")
+    after = {path.name: path.stat().st_mtime_ns for path in copies.iterdir()}
+    assert (copies / "policy.yaml").read_text() == "policy: 2\n"
+    assert set(after) == {"store.yaml", "policy.yaml"}
+    assert after["store.yaml"] == before["store.yaml"], "its sidecars would load it again"

@@ -78,8 +78,12 @@ def test_an_id_of_another_form_is_422_or_404(client, letter_id):
     "body", [b"", b"{", b"17", b"\xff", b'{"id": 17, "data": "text"}', b'{"data": {"user_id": 7}}']
 )
 def test_whatever_comes_is_kept(client, body):
-    assert client.post("/events/conversations", content=body).json() == {"status": "DROP"}
-    assert client.post("/events/conversations-dead", content=body).json() == {"status": "SUCCESS"}
+    assert client.post("/events/conversations", content=body, headers={"content-type": "application/json"}).json() == {
+        "status": "DROP"
+    }
+    assert client.post(
+        "/events/conversations-dead", content=body, headers={"content-type": "application/json"}
+    ).json() == {"status": "SUCCESS"}
     assert len(listed(client)) == 1
 
 

@@ -32,9 +32,12 @@ def test_events_fail_as_often_as_ordered_and_are_counted(client):
 
 def test_events_may_be_as_large_as_dapr_delivers_them(client):
     # 4 MiB of text in quotes, as Dapr writes it into its own event, and that in base64.
-    assert client.post("/events/conversations", content=b" " * 11_200_000).json() == {"status": "DROP"}
-    assert client.post("/events/conversations-dead", content=b" " * 11_200_000).json() == {"status": "SUCCESS"}
-    assert client.post("/events/conversations", content=b" " * 13_000_000).status_code == 413
+    def posted(path, size):
+        return client.post(path, content=b" " * size, headers={"content-type": "application/json"})
+
+    assert posted("/events/conversations", 11_200_000).json() == {"status": "DROP"}
+    assert posted("/events/conversations-dead", 11_200_000).json() == {"status": "SUCCESS"}
+    assert posted("/events/conversations", 13_000_000).status_code == 413
 
 
 def test_the_welcome_names_the_routes(client):

@@ -24,7 +24,13 @@ def test_no_such_route_and_wrong_method(client):
     problem_of(client.get("/nothing"), 404)
     answer = client.post("/greet/Ada")
     problem_of(answer, 405)
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+def test_allow_names_the_methods_of_all_routes_of_a_path(client):
+    answer = client.post("/faults", json={})
+    problem_of(answer, 405)
+    assert answer.headers["allow"] == "GET, HEAD, PUT, DELETE"
 
 
 def test_the_rest_of_a_path_keeps_its_line_breaks(client):
@@ -85,24 +91,11 @@ def test_a_body_larger_than_allowed(serve):
     assert client.put("/faults", content=b'{"fail_next": 1}'.ljust(100), headers=JSON).status_code == 200
 
 
-async def test_a_length_of_more_digits_than_python_reads_is_too_large():
-    sent = []
-
-    async def send(message):
-        sent.append(message)
-
-    scope = {"type": "http", "method": "PUT", "headers": [(b"content-length", b"0" * 5_000 + b"2")]}
-    await BodyLimits(lambda *_: None, max_bytes=100, max_seconds=1)(scope, None, send)
-    assert sent[0]["status"] == 413
+def test_a_length_of_more_digits_than_python_reads_is_too_large(client):
+    problem_of(client.put("/faults", headers={**JSON, "content-length": "0" * 5_000 + "2"}), 413)
 
 
 async def test_a_body_that_never_ends_is_not_waited_for():
-    async def app(_scope, receive, _send):
-        await receive()
-
-    async def never():
-        await asyncio.Event().wait()
-
-    scope = {"type": "http", "headers": [(b"content-length", b"50")]}
+    receive = BodyLimits(max_bytes=100, max_seconds=0.05).bounded(asyncio.Event().wait)
     with pytest.raises(Exception, match=r"408: The body did not arrive within 0.05 s"):
-        await BodyLimits(app, max_bytes=100, max_seconds=0.05)(scope, never, None)
+        await receive()

@@ -81,8 +81,12 @@ def test_an_id_of_any_form_will_do(client, sidecar, event_id):
 
 @pytest.mark.parametrize("body", [b"", b"{", b"17", b"\xff", b"[]", b"[" * 60_000, b'{"data": "\\ud800"}'])
 def test_what_is_no_event_is_dropped_and_kept(client, body):
-    assert client.post("/events/schedule-job", content=body).json() == {"status": "DROP"}
-    assert client.post("/events/schedule-job-dead", content=body).json() == {"status": "SUCCESS"}
+    assert client.post("/events/schedule-job", content=body, headers={"content-type": "application/json"}).json() == {
+        "status": "DROP"
+    }
+    assert client.post(
+        "/events/schedule-job-dead", content=body, headers={"content-type": "application/json"}
+    ).json() == {"status": "SUCCESS"}
     assert len(client.get("/dead-letters").json()["dead_letters"]) == 1
 
 

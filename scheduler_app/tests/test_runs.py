@@ -37,7 +37,7 @@ def test_a_callback_is_answered_and_recorded(client):
      (b'"\\ud800"', '"\\ud800"'), (b"[" * 198 + b"]" * 198, "[" * 198 + "]" * 198)],
 )  # fmt: skip
 def test_data_of_any_kind_is_taken(client, body, data):
-    assert client.post("/job/j", content=body).json()["data"] == data
+    assert client.post("/job/j", content=body, headers={"content-type": "application/json"}).json()["data"] == data
     assert runs(client)[0]["data"] == data
 
 

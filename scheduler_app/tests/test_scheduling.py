@@ -226,14 +226,14 @@ def test_a_scheduler_that_fails_is_named_with_daprs_code(client, sidecar, method
 def test_without_a_sidecar_the_app_says_so(serve, method, path):
     client = serve(dapr_http_port=free_port(), dapr_grpc_port=free_port())
     assert client.get("/healthz").status_code == 200
-    body = problem_of(client.request(method, path, content=b"1" if path == "/job/j" else None), 503)
+    body = problem_of(client.request(method, path, json=1 if path == "/job/j" else None), 503)
     assert body["dependency"] == "Dapr sidecar"
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/runs/j"), ("POST", "/job/j")])
 def test_a_store_that_is_down_is_named(client, sidecar, method, path):
     sidecar.is_down = True
-    body = problem_of(client.request(method, path, content=b"1" if path == "/job/j" else None), 503)
+    body = problem_of(client.request(method, path, json=1 if path == "/job/j" else None), 503)
     assert body["dependency"] == "statestore"
     assert "6379" not in str(body)
 

@@ -83,7 +83,7 @@ def test_there_is_a_limit_to_streams_and_one_that_was_left_is_free_again(sidecar
 
         def status() -> str:
             with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-                connection.sendall(b"GET /runs/stream HTTP/1.1\r\nhost: x\r\n\r\n")
+                connection.sendall(b"GET /runs/stream HTTP/1.1\r\nhost: localhost\r\n\r\n")
                 return connection.recv(12).decode()
 
         with stream(port):

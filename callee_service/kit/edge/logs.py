@@ -6,7 +6,6 @@ import sys
 from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 # The id in a W3C traceparent. All zeros means "no trace": Dapr sends that when tracing is off.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -18,20 +17,6 @@ def trace_id_of(traceparent: str) -> str | None:
     """Return the trace id in a `traceparent` header, or None if it holds none."""
     found = _TRACEPARENT.fullmatch(traceparent)
     return found[1] if found else None
-
-
-class TraceContext:
-    """ASGI middleware that gives the log lines of a request its trace id."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Each request runs in its own context, so nothing has to be reset after it.
-        for name, value in scope.get("headers", ()):
-            if name == b"traceparent":
-                trace_id.set(trace_id_of(value.decode("latin-1")))
-        await self.app(scope, receive, send)
 
 
 # One JSON object a line; `extra={...}` of a log call adds members.

@@ -133,6 +133,6 @@ def test_the_largest_payload_that_dapr_delivers_becomes_a_dead_letter_without_it
         {"id": "big", "data_base64": "x" * 11_200_000} if path.endswith("dead") else {"data": '"' * 4_194_304}
     )
     status = "SUCCESS" if path.endswith("dead") else "DROP"
-    assert client.post(path, content=largest).json() == {"status": status}
+    assert client.post(path, content=largest, headers={"content-type": "application/json"}).json() == {"status": status}
     if status == "SUCCESS":
         assert len(client.get("/dead-letters").json()["dead_letters"][0]["event"]) < 5_000

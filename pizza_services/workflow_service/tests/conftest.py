@@ -137,7 +137,7 @@ def serving(sidecar: Sidecar, **settings: object) -> Iterator[TestClient]:
     """Serve the app with these settings beside the stand-in, with a connected worker."""
     workers = sidecar.engine.connected()
     app = create_app(Settings(_env_file=None, **(sidecar.dapr.ports | settings)))
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, "http://localhost", raise_server_exceptions=False) as client:
         if "dapr_grpc_port" not in settings:
             eventually(lambda: sidecar.engine.connected() > workers)
         yield client

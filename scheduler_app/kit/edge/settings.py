@@ -23,6 +23,12 @@ class ServiceSettings(BaseSettings):
     dapr_api_token: SecretStr | None = None
     app_api_token: SecretStr | None = None
 
+    # The hosts by which callers know this service, without ports; `*` is any. A page of another site, whose name was
+    # made to mean 127.0.0.1, is none of them.
+    allowed_hosts: list[str] = ["127.0.0.1", "localhost", "[::1]"]
+    # The sites whose pages may change something.
+    cors_origins: list[str] = []
+
     faults_enabled: bool = False
     max_body_bytes: int = Field(default=65_536, ge=1)
     max_body_seconds: float = Field(default=10.0, gt=0)

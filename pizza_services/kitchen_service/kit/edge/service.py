@@ -7,12 +7,17 @@ from typing import Any
 import aiohttp
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
 from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.types import Receive, Scope, Send
 
 from kit.edge import faults as fault_switches
 from kit.edge import logs, problems
+from kit.edge.connections import Connection
 from kit.edge.faults import Faults
-from kit.edge.limits import BodyLimits
+from kit.edge.gate import Gate
 from kit.edge.models import Health, Welcome
 from kit.edge.settings import ServiceSettings
 from kit.edge.token import HEADER, only_dapr
@@ -31,6 +36,23 @@ class WholePath(PathConvertor):
 
 
 register_url_convertor("path", WholePath())
+
+
+class OtherSpelling:
+    """Serve a path that no route has as its other spelling, with or without the slash at its end.
+
+    Dapr drops that slash. A redirect, as FastAPI would answer, leads its callers past the sidecar.
+    """
+
+    def __init__(self, router: APIRouter) -> None:
+        self.router, self.not_found = router, router.default
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if scope["type"] != "http" or path == "/" or "is_other" in scope:
+            return await self.not_found(scope, receive, send)
+        other = path[:-1] if path.endswith("/") else f"{path}/"
+        return await self.router({**scope, "path": other, "is_other": True}, receive, send)
 
 
 def build(
@@ -54,18 +76,28 @@ def build(
     only_sidecar: refuse calls of the routers without the APP_API_TOKEN. faults: switches, if FAULTS_ENABLED.
     """
     logs.configure(settings.log_level)
-    app = FastAPI(title=title, version="1.0.0", description=description, lifespan=_with_session(lifespan))
+    app = FastAPI(
+        title=title,
+        version="1.0.0",
+        description=description,
+        lifespan=_with_session(lifespan),
+        # The pages that FastAPI makes are empty without a network: see `docs` below.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.router.default = OtherSpelling(app.router)
     app.state.settings, app.state.welcome, app.state.ready, app.state.faults = settings, welcome, ready, faults
     problems.install(app)
     app.add_exception_handler(unavailable.Unavailable, unavailable.answer)
     for error, handler in (exception_handlers or {}).items():
         app.add_exception_handler(error, handler)
-    app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes, max_seconds=settings.max_body_seconds)
-    app.add_middleware(logs.TraceContext)
+    app.add_middleware(Gate, settings=settings)
     switches = [fault_switches.router] if faults and settings.faults_enabled else []
     for each in (*routers, *switches):
         app.include_router(each, dependencies=[Depends(only_dapr)] if only_sidecar else [])
     app.include_router(router)
+    app.mount("/swagger", StaticFiles(packages=[("fastapi_offline", "static")]))
     return app
 
 
@@ -78,6 +110,7 @@ def serve(app: FastAPI) -> None:
         port=settings.app_port,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
         timeout_keep_alive=settings.keep_alive_seconds,
+        http=Connection,
         # Without this uvicorn would replace the logging that `build` set up.
         log_config=None,
     )
@@ -126,6 +159,18 @@ router = APIRouter()
 async def welcome(request: Request) -> Welcome:
     """Name the main routes."""
     return Welcome(message=request.app.state.welcome)
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> HTMLResponse:
+    """Show the API, with Swagger's files from a package, not from the network."""
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title=request.app.title,
+        swagger_js_url="/swagger/swagger-ui-bundle.js",
+        swagger_css_url="/swagger/swagger-ui.css",
+        swagger_favicon_url="/swagger/favicon.png",
+    )
 
 
 @router.get("/healthz")

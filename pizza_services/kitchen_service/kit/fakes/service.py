@@ -12,6 +12,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+# A host that services serve; the client's own `testserver` is none.
+HOST = "http://localhost"
+
 
 def app_with(**settings: Any) -> FastAPI:
     """Build the service with these settings, and nothing from a `.env` file."""
@@ -45,7 +48,7 @@ def serve(make_app: Callable[..., FastAPI], defaults: dict[str, Any]) -> Iterato
 
         def start(**settings: Any) -> TestClient:
             app = make_app(**(defaults | settings))
-            return running.enter_context(TestClient(app, raise_server_exceptions=False))
+            return running.enter_context(TestClient(app, HOST, raise_server_exceptions=False))
 
         yield start
 

@@ -8,10 +8,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from kit.edge.models import Problem
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+# The answers of kit.edge.gate, and of uvicorn to a request that is not valid HTTP.
+ON_EVERY_ROUTE, ON_A_CHANGE = (400,), (403, 408, 413, 415)
 # RFC 9110's names, which Python uses only since 3.13; the contract file is the same on every version.
 TITLES = {**responses, 413: "Content Too Large", 422: "Unprocessable Content"}
 
@@ -51,9 +55,19 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
     return problem(error.status, str(error), **error.members)
 
 
-async def _not_served(_: Request, error: Exception) -> JSONResponse:
+async def _not_served(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, error.detail, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        # The route that was found first knows its own method only.
+        headers["Allow"] = ", ".join(each for each in METHODS if _serves(request, each))
+    return problem(error.status_code, error.detail, headers)
+
+
+def _serves(request: Request, method: str) -> bool:
+    # The edge turns HEAD into GET.
+    scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -74,9 +88,20 @@ def _field(location: tuple[int | str, ...]) -> str:
     return ".".join(part for part in path if isinstance(part, str))[:100] or str(source)
 
 
+def _refusal(status: int) -> dict[str, Any]:
+    return {
+        "description": TITLES[status],
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
 def _corrected(schema: dict[str, Any]) -> dict[str, Any]:
-    for path in schema["paths"].values():
-        for operation in path.values():
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            # A parameter with a `/` in it is another path.
+            statuses = (*ON_EVERY_ROUTE, *(ON_A_CHANGE if method != "get" else ()), *((404,) if "{" in path else ()))
+            given = {str(status): _refusal(status) for status in statuses} | operation["responses"]
+            operation["responses"] = dict(sorted(given.items()))
             for status, response in operation["responses"].items():
                 content = response.get("content", {})
                 # FastAPI documents every response model under the media type of the route's good answer.

@@ -1,0 +1,70 @@
+"""./lab up beside a running ./lab up: start only the missing apps, and stop only these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+from filelock import FileLock
+from rich.console import Console
+
+from labctl.errors import LabError
+from labctl.make import setup
+from labctl.runfile import App
+from labctl.stack import Stack
+from labctl.up import infrastructure, lifecycle, processes, remembered
+
+
+def running(stack: Stack) -> set[str]:
+    """Return the ids of the apps that run, whole or in part."""
+    return {one.name for one in processes.find(stack) if one.kind in ("app", "sidecar")}
+
+
+def join(stack: Stack, apps: Sequence[App], console: Console, env: dict[str, str]) -> dict[str, float]:
+    """Start these apps on the infrastructure of the running stack. Return seconds until ready. Raise LabError.
+
+    env: added to their environment, and to that of any app which is restarted later.
+    """
+    busy = "Another ./lab up is starting just now. See ./lab status, and try again when it is ready."
+    with setup.held_alone(FileLock(stack.state / "up.lock"), busy):
+        below = {one.name for one in infrastructure.look(stack)}
+        if missing := [name for name in infrastructure.names(stack) if name not in below]:
+            raise LabError(
+                f"Apps run here, but {missing[0]} does not: ./lab restart {missing[0]}, or ./lab down first."
+            )
+        for app in apps:
+            remembered.intent(stack, app.app_id).unlink(missing_ok=True)
+        run = remembered.read(stack)
+        if env:
+            remembered.write(stack, replace(run, env=run.env | env))
+        try:
+            return lifecycle.add(stack, apps, _run_file(apps).stem, console)
+        except BaseException:
+            leave(stack, apps)
+            raise
+
+
+def leave(stack: Stack, apps: Sequence[App]) -> list[str]:
+    """Stop apps with their sidecars and the CLIs that started them, and nothing else. Return the names of the apps."""
+    names = [app.app_id for app in apps]
+    ended = processes.stop(stack, names=names)
+    # A start of several apps, each `serve` and each restart have a separate `dapr run`, on a run file of that name.
+    own = {_run_file(apps).name, *(f"{name}.yaml" for name in names)}
+    own |= {f"{app.app_id}-{app.http_port}{only}.yaml" for app in apps for only in ("", "-sidecar")}
+    clis = [one.process for one in processes.find(stack) if one.kind == "cli"]
+    processes.end([cli for cli in clis if _last_word(cli) in own], grace=3)
+    return sorted(set(ended))
+
+
+def _run_file(apps: Sequence[App]) -> Path:
+    return Path(f"joined-{apps[0].app_id}-{len(apps)}.yaml")
+
+
+def _last_word(cli: psutil.Process) -> str:
+    """Return the name of the run file of a `dapr run`, or an empty text when that has just ended."""
+    try:
+        return Path(cli.cmdline()[-1]).name
+    except (psutil.NoSuchProcess, IndexError):
+        return ""

@@ -19,7 +19,19 @@ from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import HOME, Stack
 from labctl.terminal import console, print_whole
-from labctl.up import control, foreground, infrastructure, lifecycle, logfiles, readiness, remembered, watcher
+from labctl.up import (
+    control,
+    foreground,
+    infrastructure,
+    joining,
+    lifecycle,
+    logfiles,
+    processes,
+    readiness,
+    remembered,
+    watcher,
+)
+from labctl.up import follow as following
 
 Labs = Annotated[list[str] | None, typer.Argument(metavar="LAB", help="Labs. All of them when none is named.")]
 Name = Annotated[str, typer.Argument(metavar="APP|redis|scheduler|placement", help="An app id, or redis, …")]
@@ -28,6 +40,8 @@ KeepSidecar = Annotated[bool, typer.Option("--keep-sidecar", help="Only the app.
 Build = Annotated[
     bool, typer.Option("--build", help="Build the pinned Dapr from source, without its release archives.")
 ]
+# uvicorn reads its options from the environment too.
+RELOAD = {"UVICORN_RELOAD": "true"}
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
@@ -43,13 +57,21 @@ def up(
     secure: Annotated[
         bool, typer.Option("--secure", help="mTLS, access control and API tokens, with a separate control plane.")
     ] = False,
+    reload: Annotated[bool, typer.Option("--reload", help="Restart an app when you save one of its files.")] = False,
 ) -> None:
-    """Set up what is missing, start the labs and wait until every app is ready. Ctrl-C stops everything."""
+    """Set up all missing parts, start the labs and wait until every app is ready. Ctrl-C stops everything.
+
+    If labs run already, only the missing apps start, and Ctrl-C stops only these.
+    """
+    env = RELOAD if reload else {}
+    if joining.running(Stack.from_environment()):
+        _join(labs or [], detach=detach, secure=secure, env=env)
+        return
     stack = replace(Stack.from_environment(), secure=secure, own=own)
     apps = runfile.select(runfile.read_apps(stack), labs or [])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        seconds = lifecycle.up(stack, apps, console, from_source=build)
+        seconds = lifecycle.up(stack, apps, console, from_source=build, env=env)
         print_whole(console, _up_table(apps, seconds))
         if secure:
             console.print(
@@ -69,6 +91,38 @@ def up(
         lifecycle.down(stack, lambda what: console.print(f"[dim]{what}[/]"))
         console.print("Stopped.")
         raise typer.Exit(130) from None
+
+
+def _join(labs: list[str], *, detach: bool, secure: bool, env: dict[str, str]) -> None:
+    stack = remembered.present(Stack.from_environment())
+    if secure and not stack.secure:
+        raise LabError("The labs run already, without --secure. End them first with ./lab down.")
+    wanted, up_already = runfile.select(runfile.read_apps(stack), labs), joining.running(stack)
+    missing = [app for app in wanted if app.app_id not in up_already]
+    for app in wanted:
+        if app not in missing:
+            console.print(f"{app.app_id} runs already.")
+    if not missing:
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    names = ", ".join(app.app_id for app in missing)
+    try:
+        print_whole(console, _up_table(missing, joining.join(stack, missing, console, env)))
+        if detach:
+            console.print("Running. [bold]./lab down[/] ends all labs.")
+            return
+        console.print(f"Ctrl-C stops {names}. The other apps go on.", soft_wrap=True)
+        watcher.watch(stack, missing, lambda what: console.print(what, soft_wrap=True), infrastructure_too=False)
+        console.print("The labs were stopped by another command.")
+    except KeyboardInterrupt:
+        console.print(f"\nStopping {names} …")
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        joining.leave(stack, missing)
+        console.print("Stopped. The other apps go on.")
+        raise typer.Exit(130) from None
+    except LabError:
+        joining.leave(stack, missing)
+        raise
 
 
 def _watch(stack: Stack, apps: list[App]) -> None:
@@ -147,15 +201,23 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until Ctrl-C.")] = False,
     sidecar: Sidecar = False,
     lines: Annotated[int, typer.Option("--lines", "-n", help="Number of last lines of each log.")] = 20,
+    json_: Annotated[bool, typer.Option("--json", help="With -f: the lines as they are, each log by itself.")] = False,
 ) -> None:
-    """Print the last lines of an app's log, or of all apps' logs."""
+    """Print the last lines of an app's log, or of the logs of all running apps.
+
+    With -f it goes on, in order of time and for people to read. `→` is a call by the app, as its sidecar logs it.
+    """
     stack = Stack.from_environment()
     apps = runfile.read_apps(stack)
     if app in infrastructure.names(Stack(secure=True)):
         files = {str(app): stack.logs / f"{app}.log"}
     else:
-        wanted = [runfile.find(apps, app)] if app else apps
+        running = {one.name for one in processes.find(stack) if one.kind in ("app", "sidecar")}
+        wanted = [runfile.find(apps, app)] if app else [one for one in apps if one.app_id in running] or apps
         kind = "daprd" if sidecar else "app"
+        if follow and not sidecar and not json_ and (running or app):
+            _follow(stack, wanted, lines)
+            return
         if follow:
             # The CLI opens a new file at each start. `tail -F` notices the changed link and follows the new file.
             logfiles.link(stack, wanted)
@@ -169,6 +231,22 @@ def logs(
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), *(str(path) for path in files.values())]
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+def _follow(stack: Stack, apps: list[App], lines: int) -> None:
+    logfiles.link(stack, apps)
+    logs = {app.app_id: (logfiles.linked(stack, app), logfiles.linked(stack, app, "daprd")) for app in apps}
+    if not any(own.exists() for own, _ in logs.values()):
+        raise LabError(f"There is no log of {', '.join(logs)} yet. ./lab up writes them.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for line in following.follow(logs, lines):
+            console.print(line.shown(list(logs)), soft_wrap=True)
+            console.file.flush()
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has read enough
 
 
 def dapr_cli(context: typer.Context) -> None:

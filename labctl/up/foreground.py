@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
-import psutil
 from rich.console import Console
 
 from labctl import runfile
 from labctl.errors import LabError
 from labctl.make import setup
 from labctl.progress import Steps
-from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.up import infrastructure, lifecycle, logfiles, machine, processes, readiness, remembered
+from labctl.up.joining import leave
 from labctl.up.watcher import watch
 
 
@@ -49,24 +47,7 @@ def serve(stack: Stack, name: str, console: Console) -> None:
         # Tilt runs each infrastructure process in a separate `serve`.
         watch(stack, [app], console.print, infrastructure_too=False)
     except KeyboardInterrupt:
-        _stop(stack, app)
+        leave(stack, [app])
     except LabError:
-        _stop(stack, app)  # a leftover process would hold the ports of the next start
+        leave(stack, [app])  # a leftover process would hold the ports of the next start
         raise
-
-
-def _stop(stack: Stack, app: App) -> None:
-    """Stop an app that `serve` started, with its sidecar and CLI, and nothing else of the stack."""
-    processes.stop(stack, names=[app.app_id])
-    # Each `serve` and each restart has a separate `dapr run`, on a run file named after the app.
-    own = {f"{app.app_id}{restarted}.yaml" for restarted in ("", f"-{app.http_port}", f"-{app.http_port}-sidecar")}
-    clis = [one.process for one in processes.find(stack) if one.kind == "cli"]
-    processes.end([cli for cli in clis if _run_file(cli) in own], grace=3)
-
-
-def _run_file(cli: psutil.Process) -> str:
-    """Return the name of the run file of a `dapr run`, or an empty text when that has just ended."""
-    try:
-        return Path(cli.cmdline()[-1]).name
-    except (psutil.NoSuchProcess, IndexError):
-        return ""

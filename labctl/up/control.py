@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -12,7 +13,8 @@ from labctl import runfile
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import Stack
-from labctl.up import infrastructure, lifecycle, logfiles, processes, readiness, remembered, secure
+from labctl.up import alive, infrastructure, lifecycle, logfiles, processes, readiness, remembered, runnable, secure
+from labctl.up.alive import Started
 from labctl.up.remembered import Run
 
 
@@ -21,16 +23,33 @@ def kill(stack: Stack, name: str, *, sidecar: bool = False) -> int:
     kinds = ("sidecar",) if sidecar else ("app", "infrastructure")
     victim = next((one for one in processes.find(stack) if one.name == name and one.kind in kinds), None)
     if victim is None:
-        shared = [one for one in infrastructure.look(stack) if one.name == name]
-        what = f"{name}'s sidecar" if sidecar else name
-        if shared:
-            raise LabError(f"{name} (pid {shared[0].pid}) is not ours: ./lab kills only processes that it started.")
-        raise LabError(f"{what} does not run here. See ./lab status.")
+        raise _nobody(stack, name, sidecar=sidecar)
     # An open `./lab up` reads this and does not restart it.
     remembered.note(remembered.intent(stack, name), "killed")
     victim.process.kill()
     psutil.wait_procs([victim.process], timeout=5)
     return victim.pid
+
+
+def _nobody(stack: Stack, name: str, *, sidecar: bool) -> LabError:
+    """Return the error for a process that cannot be killed, because it does not run or is another's."""
+    refuse_down(stack, name)
+    if shared := [one for one in infrastructure.look(stack) if one.name == name]:
+        return LabError(f"{name} (pid {shared[0].pid}) is not ours: ./lab kills only processes that it started.")
+    kinds = ("sidecar",) if sidecar else ("app", "infrastructure")
+    running = sorted({one.name for one in processes.find(stack) if one.kind in kinds})
+    what = alive.named(name, "sidecar" if sidecar else "app")
+    runs = f"{'The sidecars' if sidecar else 'What'} of this stack: {', '.join(running)}." if running else ""
+    return LabError(f"{what} does not run here. {runs or 'See ./lab status.'}")
+
+
+def refuse_down(stack: Stack, name: str) -> None:
+    """Raise LabError when nothing of the stack runs, or only its infrastructure."""
+    if any(one.kind != "infrastructure" or one.name == name for one in processes.find(stack)):
+        return
+    app = next((one for one in runfile.read_apps(stack) if one.app_id == name), None)
+    if app or name in infrastructure.names(replace(stack, secure=True)):
+        raise LabError(f"The lab is not up: ./lab up{f' {app.lab}' if app else ''}")
 
 
 def restart(
@@ -47,6 +66,7 @@ def restart(
     resources: component folders in place of those of the start. app: needed for an app that is not in dapr.yaml.
     """
     begin = time.monotonic()
+    refuse_down(stack, name)
     runtime = remembered.find_runtime(stack)
     mark = remembered.intent(stack, name)
     if name in infrastructure.names(stack):
@@ -59,6 +79,7 @@ def restart(
         return time.monotonic() - begin
     app = app or runfile.find(runfile.read_apps(stack), name)
     run = remembered.read(stack)
+    runnable.refuse(stack, [app])
     remembered.note(mark, "restarting")
     ports = {"sidecar": app.http_port, "app": app.app_port}
     if sidecar or keep_sidecar:
@@ -67,17 +88,17 @@ def restart(
     for kind in ("app", "sidecar"):
         processes.end([one.process for one in victims if one.kind == kind], grace=12)
     if keep_sidecar:
-        _start_app(stack, app, run)
+        started = _start_app(stack, app, run)
     else:
         _end_idle_clis(stack)
         file = f"{name}-{app.http_port}{'-sidecar' if sidecar else ''}.yaml"
-        lifecycle.dapr_run(stack, [app], runtime, run, name=file, without_app=sidecar, resources=resources)
-    readiness.wait_ready(stack, [app], begin)
+        started = lifecycle.dapr_run(stack, [app], runtime, run, name=file, without_app=sidecar, resources=resources)
+    readiness.wait_ready(started, begin)
     mark.unlink(missing_ok=True)
     return time.monotonic() - begin
 
 
-def _start_app(stack: Stack, app: App, run: Run) -> None:
+def _start_app(stack: Stack, app: App, run: Run) -> Started:
     """Start an app under its running sidecar. The CLI has no command for this, so its environment is set here."""
     environment = {
         "APP_ID": app.app_id,
@@ -87,7 +108,9 @@ def _start_app(stack: Stack, app: App, run: Run) -> None:
     }
     log = logfiles.file(stack, app) or stack.logs / f"{app.app_id}.log"
     environment |= secure.with_tokens(stack, app).entry["env"] | run.env
-    processes.spawn(stack, "run", app.entry["command"], env=environment, cwd=app.folder, log=log)
+    offset = log.stat().st_size if log.exists() else 0
+    process = processes.spawn(stack, "run", app.entry["command"], env=environment, cwd=app.folder, log=log)
+    return Started(stack, [app], process, log, offset, is_cli=False)
 
 
 def _end_idle_clis(stack: Stack) -> None:

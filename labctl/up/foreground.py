@@ -11,7 +11,7 @@ from labctl.errors import LabError
 from labctl.make import setup
 from labctl.progress import Steps
 from labctl.stack import Stack
-from labctl.up import infrastructure, lifecycle, logfiles, machine, processes, readiness, remembered
+from labctl.up import alive, infrastructure, lifecycle, machine, processes, readiness, remembered, runnable
 from labctl.up.joining import leave
 from labctl.up.watcher import watch
 
@@ -33,16 +33,17 @@ def serve(stack: Stack, name: str, console: Console) -> None:
             if started:
                 processes.stop(stack, names=[name])
             return
-        raise LabError(f"{name} ended.{logfiles.tail(stack.logs / f'{name}.log')}")
+        raise alive.ended(stack, name, stack.logs / f"{name}.log")
     app = runfile.find(runfile.read_apps(stack), name)
+    runnable.refuse(stack, [app])
     runtime = setup.set_up(stack, [app], steps, own_runtime=not stack.shares_infrastructure)
     machine.refuse(stack, [app])
     lifecycle.refuse_held_ports([app])
     for earlier in ("down", name):
         remembered.intent(stack, earlier).unlink(missing_ok=True)
     try:
-        lifecycle.dapr_run(stack, [app], runtime, remembered.Run(), name=f"{name}.yaml")
-        seconds = readiness.wait_ready(stack, [app], time.monotonic())[app.app_id]
+        started = lifecycle.dapr_run(stack, [app], runtime, remembered.Run(), name=f"{name}.yaml")
+        seconds = readiness.wait_ready(started, time.monotonic())[app.app_id]
         console.print(f"{name} is ready at {app.url} after {seconds:.1f} s")
         # Tilt runs each infrastructure process in a separate `serve`.
         watch(stack, [app], console.print, infrastructure_too=False)

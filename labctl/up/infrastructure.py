@@ -15,7 +15,7 @@ from labctl.make import redis_server
 from labctl.make.runtime import Runtime
 from labctl.runfile import App
 from labctl.stack import Stack
-from labctl.up import logfiles, processes
+from labctl.up import alive, causes, logfiles, processes
 
 READY_WITHIN = 40  # seconds; a scheduler that was killed waits some 22 s for its old leadership lease
 LENT_FOR = 65  # seconds; Linux keeps a port for 60 after its connection has ended
@@ -38,7 +38,7 @@ def names(stack: Stack) -> list[str]:
 
 def is_shared(stack: Stack, name: str) -> bool:
     """Return whether this stack would use a process of that name that was not started by ./lab."""
-    return stack.offset == 0 and (name == "redis" or stack.shares_infrastructure)
+    return stack.shares_infrastructure or (name == "redis" and stack.own and not stack.secure)
 
 
 def look(stack: Stack) -> list[Infrastructure]:
@@ -62,6 +62,8 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
     Raise LabError when another process holds its port, or when it does not start.
     """
     if name in {one.name for one in look(stack)}:
+        if name == "redis":
+            refuse_dead_redis(stack)
         return False
     for port in (port for label, port in stack.ports.items() if label.partition("-")[0] == name):
         if who := processes.holder(port):
@@ -69,17 +71,25 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
         # Linux may give a port of `dapr init` to any outgoing connection.
         processes.wait_until(partial(processes.is_free, port), LENT_FOR)
     log = stack.logs / f"{name}.log"
+    offset = log.stat().st_size if log.exists() else 0
     environment: dict[str, str] = {"NAMESPACE": "default"}
     stack.make_state()
     process = processes.spawn(stack, name, command(stack, name, runtime), env=environment, cwd=stack.state, log=log)
     processes.wait_until(lambda: process.poll() is not None or serves(stack, name), READY_WITHIN)
     if process.poll() is not None or not serves(stack, name):
-        said = logfiles.tail(log, 5)
-        if "Can't handle RDB format" in said:
+        if any("Can't handle RDB format" in row for row in causes.read(log, offset)):
             mend = "Put that redis-server on PATH, or delete the data: ./lab down --forget"
             raise LabError(f"Redis did not start: a newer one wrote its data in {stack.state / 'redis'}. {mend}")
-        raise LabError(f"{name} did not start. The end of {log}:{said}")
+        raise alive.ended(stack, name, log, offset, how="did not start")
     return True
+
+
+def refuse_dead_redis(stack: Stack) -> None:
+    """Raise LabError when Redis is dead or hangs. Without it no sidecar starts, and the CLI waits in silence."""
+    if not serves(stack, "redis"):
+        running = next((one for one in look(stack) if one.name == "redis"), None)
+        what = f"hangs (pid {running.pid})" if running else "does not run"
+        raise LabError(f"redis {what}, so nothing answers on port {stack.ports['redis']}: ./lab restart redis.")
 
 
 def serves(stack: Stack, name: str) -> bool:
@@ -115,7 +125,10 @@ def command(stack: Stack, name: str, runtime: Runtime) -> list[str]:
         streams = ["--stream-node-max-entries", "1"]
         # Otherwise Redis overwrites its environment, by which a stack finds its processes.
         plain = ["--set-proc-title", "no"]
-        return [str(redis), "--port", port, "--bind", "127.0.0.1", "--dir", str(data), *durable, *streams, *plain]
+        # With a password in a file, because a command line is readable for all users.
+        config = [str(redis_config(stack))] if stack.secure else []
+        place = ["--port", port, "--bind", "127.0.0.1", "--dir", str(data)]
+        return [str(redis), *config, *place, *durable, *streams, *plain]
     binary = runtime.binary(name)
     if not binary.exists():
         raise LabError(
@@ -126,6 +139,11 @@ def command(stack: Stack, name: str, runtime: Runtime) -> list[str]:
     common += ["--healthz-port", str(stack.ports[f"{name}-health"]), "--healthz-listen-address", "127.0.0.1"]
     common += ["--metrics-port", str(stack.ports[f"{name}-metrics"]), "--metrics-listen-address", "127.0.0.1"]
     return common + {"placement": _placement, "scheduler": _scheduler, "sentry": _sentry}[name](stack)
+
+
+def redis_config(stack: Stack) -> Path:
+    """Return the file that sets the password of a secure stack's Redis."""
+    return stack.state / "private" / "redis.conf"
 
 
 def credentials(stack: Stack) -> Path:

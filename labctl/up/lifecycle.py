@@ -17,7 +17,7 @@ from labctl.make import setup
 from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import ROOT, Stack
-from labctl.up import infrastructure, logfiles, loopback, machine, processes, readiness, remembered, secure
+from labctl.up import infrastructure, logfiles, loopback, machine, processes, readiness, remembered, runnable, secure
 from labctl.up.alive import Started
 from labctl.up.remembered import Run
 
@@ -44,6 +44,7 @@ def up(
     busy = "Another ./lab up is starting just now. See ./lab status, or end it with ./lab down."
     with setup.held_alone(FileLock(stack.state / "up.lock"), busy):
         _refuse_second(stack)
+        runnable.refuse(stack, apps)
         machine.refuse(stack, apps)
         runtime = setup.set_up(stack, apps, steps, own_runtime=own_runtime, from_source=from_source)
         refuse_held_ports(apps)
@@ -70,6 +71,7 @@ def add(stack: Stack, apps: Sequence[App], name: str, console: Console | None = 
     """Start more apps in a running stack, under a separate `dapr run` called `name`. Return seconds until ready."""
     begin = time.monotonic()
     run = remembered.read(stack)
+    runnable.refuse(stack, apps)
     runtime = setup.set_up(stack, apps, Steps(console or Console(quiet=True)), own_runtime=run.own_runtime)
     refuse_held_ports(apps)
     started = dapr_run(stack, apps, runtime, run, name=f"{name}.yaml")

@@ -1,9 +1,8 @@
-"""Find the logs that the Dapr CLI writes, link them under fixed names, and quote their last lines."""
+"""Find the logs that the Dapr CLI writes, and link them under fixed names."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,20 +12,19 @@ from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.up import processes
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
 
 def file(stack: Stack, app: App, kind: str = "app") -> Path | None:
     """Return the newest log of an app (kind "app") or its sidecar ("daprd")."""
-    return _newest(_opened(stack), app, kind)
+    return newest(_opened(stack), app, kind)
 
 
 def _opened(stack: Stack) -> list[Path]:
     # The CLI names a log by the second of its start. The CLIs of this stack have their own logs open.
-    return _held_by(one.process for one in processes.find(stack) if one.kind == "cli")
+    return held_by(one.process for one in processes.find(stack) if one.kind == "cli")
 
 
-def _held_by(clis: Iterable[psutil.Process]) -> list[Path]:
+def held_by(clis: Iterable[psutil.Process]) -> list[Path]:
+    """Return the files that these `dapr run` have open."""
     held: list[Path] = []
     for cli in clis:
         try:
@@ -43,10 +41,11 @@ def _is_cli(process: psutil.Process) -> bool:
         return False
 
 
-def _newest(opened: Sequence[Path], app: App, kind: str) -> Path | None:
+def newest(opened: Sequence[Path], app: App, kind: str, *, only_opened: bool = False) -> Path | None:
+    """Return the newest log of an app or its sidecar among the open ones, or else of the app's folder."""
     # A CLI that started several apps keeps the log open of an app that another one has restarted since.
     mine = [path for path in opened if path.name.startswith(f"{app.app_id}_{kind}_")]
-    logs = mine or list((app.folder / ".dapr" / "logs").glob(f"{app.app_id}_{kind}_*.log"))
+    logs = mine if mine or only_opened else list((app.folder / ".dapr" / "logs").glob(f"{app.app_id}_{kind}_*.log"))
     return max(logs, key=lambda path: path.name, default=None)
 
 
@@ -60,7 +59,7 @@ def prune(apps: Sequence[App], keep: int = 40) -> None:
         return
     # All stacks of a checkout share the folder, and so does a `dapr run` without ./lab. Many starts of one stack must
     # not delete the log of a quiet app in another.
-    held = {path.resolve() for path in _held_by(filter(_is_cli, psutil.process_iter()))}
+    held = {path.resolve() for path in held_by(filter(_is_cli, psutil.process_iter()))}
     for path in old:
         if path.resolve() not in held:
             path.unlink(missing_ok=True)
@@ -80,7 +79,7 @@ def link(stack: Stack, apps: Sequence[App]) -> None:
     for app in apps:
         for kind in ("app", "daprd"):
             name = linked(stack, app, kind)
-            if target := _newest(opened, app, kind):
+            if target := newest(opened, app, kind):
                 # Replaced in one step, so that the name never is missing for `tail -F`.
                 new = name.with_suffix(f".{os.getpid()}.new")
                 new.unlink(missing_ok=True)
@@ -93,22 +92,3 @@ def link(stack: Stack, apps: Sequence[App]) -> None:
 def linked(stack: Stack, app: App, kind: str = "app") -> Path:
     """Return the fixed name of an app's log (kind "app") or its sidecar's ("daprd"). A restart changes its target."""
     return stack.logs / f"{app.app_id}{'.sidecar' if kind == 'daprd' else ''}.log"
-
-
-def tail(path: Path, lines: int = 12) -> str:
-    """Return the last lines of a log without colours, indented, ready to print."""
-    if not path.exists():
-        return "\n  (no log)"
-    text = _COLOUR.sub("", path.read_text(errors="replace")).splitlines()[-lines:]
-    return "".join(f"\n  {line}" for line in text)
-
-
-def tail_of(stack: Stack, app: App) -> str:
-    """Return the last lines of an app's log, and the fatal ones of its sidecar's, ready to print."""
-    text = ""
-    if path := file(stack, app):
-        text += f" The end of its log ({path}):{tail(path)}"
-    if path := file(stack, app, "daprd"):
-        fatal = [line for line in path.read_text(errors="replace").splitlines() if "level=fatal" in line][-3:]
-        text += "".join(f"\n  sidecar: {line}" for line in fatal)
-    return text or f" The end of what dapr run said:{tail(stack.logs / 'dapr-run.log')}"

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import Stack
-from labctl.up import logfiles, processes
+from labctl.up import alive, infrastructure, logfiles, processes
+from labctl.up.alive import Started
 
 READY_WITHIN = 90  # seconds, for all apps together; warm it takes 3 to 8
+LOOK_EVERY = 0.5  # seconds; a look at all logs costs more than asking the apps that are not ready yet
 
 
 @dataclass(frozen=True)
@@ -38,48 +40,41 @@ def is_ready(app: App) -> bool:
 
 
 def wait_ready(
-    stack: Stack, apps: Sequence[App], begin: float, advance: Callable[[], None] = lambda: None
+    started: Started, begin: float, advance: Callable[[], None] = lambda: None, *, patience: float = READY_WITHIN
 ) -> dict[str, float]:
     """Wait, and return the seconds from `begin` (monotonic) to ready by app id.
 
-    Raise LabError when an app ends or is not ready in time.
+    Raise LabError when a process ends or ignores a file, when Redis does not answer, or when it is not ready in time.
     """
     ready: dict[str, float] = {}
-    seen: set[str] = set()
     looked = begin
 
     def all_ready() -> bool:
         nonlocal looked
-        for app in apps:
+        for app in started.apps:
             if app.app_id not in ready and is_ready(app):
                 ready[app.app_id] = time.monotonic() - begin
                 advance()
-        if time.monotonic() - looked > 0.5:
-            # A look at all processes costs more than asking the apps that are not ready yet.
-            _refuse_crash(stack, apps, seen)
+        done = len(ready) == len(started.apps)
+        if done or time.monotonic() - looked > LOOK_EVERY:
+            started.check()
+            if not done:
+                infrastructure.refuse_dead_redis(started.stack)
             looked = time.monotonic()
-        return len(ready) == len(apps)
+        return done
 
-    if not processes.wait_until(all_ready, READY_WITHIN):
-        late = [app for app in apps if app.app_id not in ready]
-        raise LabError(f"{late[0].app_id} was not ready within {READY_WITHIN} s.{logfiles.tail_of(stack, late[0])}")
-    logfiles.link(stack, apps)
+    if not processes.wait_until(all_ready, patience):
+        late = next(app for app in started.apps if app.app_id not in ready)
+        raise _late(started.stack, late, patience)
+    logfiles.link(started.stack, started.apps)
     return ready
 
 
-def _refuse_crash(stack: Stack, apps: Sequence[App], seen: set[str]) -> None:
-    """Raise LabError when a process that was seen is gone, or when the CLI has ended."""
-    found = processes.find(stack)
-    now = {f"{one.kind} {one.name}" for one in found}
-    for app in apps:
-        for kind, word in (("app", " ended"), ("sidecar", "'s sidecar ended")):
-            key = f"{kind} {app.app_id}"
-            if key in seen and key not in now:
-                raise LabError(f"{app.app_id}{word}.{logfiles.tail_of(stack, app)}")
-    seen |= now
-    if not any(one.kind == "cli" for one in found):
-        tail = logfiles.tail(stack.logs / "dapr-run.log")
-        raise LabError(f"`dapr run` gave up; the end of what it said:{tail}")
+def _late(stack: Stack, app: App, patience: float) -> LabError:
+    """Return the error for an app that is not ready. The log of the part that is late has the reason."""
+    kind = "app" if processes.http_status(app.http_port, "/v1.0/healthz") == 204 else "daprd"
+    log = logfiles.file(stack, app, kind)
+    return alive.ended(stack, alive.named(app.app_id, kind), log, how=f"was not ready within {patience:.0f} s")
 
 
 def status(stack: Stack, apps: Sequence[App]) -> list[Status]:

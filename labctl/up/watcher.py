@@ -12,7 +12,7 @@ from labctl import runfile
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import Stack
-from labctl.up import control, infrastructure, logfiles, processes, remembered
+from labctl.up import alive, control, infrastructure, logfiles, processes, remembered
 
 AGAIN_AT_MOST = 5  # restarts of each process in the life of one `./lab up`; more are no accident
 LOOK_EVERY = 0.5  # seconds
@@ -25,7 +25,7 @@ class Part(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        return f"{self.name}'s sidecar" if self.kind == "sidecar" else self.name
+        return alive.named(self.name, self.kind if self.kind == "sidecar" else "app")
 
     def start_again(self, stack: Stack) -> float:
         """Start it beside the processes that run. Return the seconds until it is ready. Raise LabError."""
@@ -56,13 +56,12 @@ def watch(stack: Stack, apps: Sequence[App], say: Callable[[str], None], *, infr
             return
         for part in gone:
             if part.kind == "app":
-                raise LabError(f"{part} ended unexpectedly.{logfiles.tail_of(stack, runfile.find(apps, part.name))}")
+                raise alive.ended(stack, part.name, _log(stack, apps, part), how="ended unexpectedly")
         for part in gone:
             ended[part] += 1
             if ended[part] > AGAIN_AT_MOST:
-                raise LabError(
-                    f"{part} ended unexpectedly for the {ended[part]}th time. Its log: {_log(stack, apps, part)}"
-                )
+                how = f"ended unexpectedly for the {ended[part]}th time"
+                raise alive.ended(stack, str(part), _log(stack, apps, part), how=how)
             say(f"{part} ended unexpectedly; its log: {_log(stack, apps, part)}. Restarting it …")
             try:
                 seconds = part.start_again(stack)
@@ -93,4 +92,4 @@ def _gone(stack: Stack, apps: Sequence[App], watched: set[Part]) -> list[Part]:
 def _log(stack: Stack, apps: Sequence[App], part: Part) -> Path | None:
     if part.kind == "infrastructure":
         return stack.logs / f"{part.name}.log"
-    return logfiles.file(stack, runfile.find(apps, part.name), "daprd")
+    return logfiles.file(stack, runfile.find(apps, part.name), "app" if part.kind == "app" else "daprd")

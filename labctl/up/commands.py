@@ -112,7 +112,7 @@ def _join(labs: list[str], *, detach: bool, secure: bool, env: dict[str, str]) -
             console.print("Running. [bold]./lab down[/] ends all labs.")
             return
         console.print(f"Ctrl-C stops {names}. The other apps go on.", soft_wrap=True)
-        watcher.watch(stack, missing, lambda what: console.print(what, soft_wrap=True), infrastructure_too=False)
+        watcher.watch(stack, missing, lambda what: console.print(what, soft_wrap=True, markup=False), infrastructure_too=False)
         console.print("The labs were stopped by another command.")
     except KeyboardInterrupt:
         console.print(f"\nStopping {names} …")

@@ -121,7 +121,7 @@ def _rows(name: str, number: int, folder: Path) -> dict[Path, str]:
 
 
 def _entry(name: str, number: int, folder: Path) -> str:
-    command = "exec .venv/bin/uvicorn main:app --host 127.0.0.1 --port $APP_PORT"
+    command = re.findall(r"^    command: .*uvicorn .*$", runfile.RUN_FILE.read_text(), re.MULTILINE)[-1]
     return f"""
   - appID: {name}
     appDirPath: ./{folder.name}
@@ -136,7 +136,7 @@ def _entry(name: str, number: int, folder: Path) -> str:
     daprGRPCPort: 45{number}
     daprInternalGRPCPort: 55{number}
     metricsPort: 65{number}
-    command: ["sh", "-c", "{command} --timeout-graceful-shutdown 10 --timeout-keep-alive 120"]
+{command}
     env:
       LAB: {name}
       # `./lab up {name}` starts this app too.

@@ -61,7 +61,7 @@ def of_app(app_id: str, raw: str, now: datetime) -> Line | None:
 
 def of_sidecar(app_id: str, raw: str) -> Line | None:
     """Return a line of a sidecar: a call by its app, a retry or an error. None for any other."""
-    found = {name: value.strip('"').replace('\\"', '"') for name, value in _FIELD.findall(raw)}
+    found = {name: re.sub(r'^"|"$|\\(?=")', "", value) for name, value in _FIELD.findall(raw)}
     message, method = found.get("msg", ""), found.get("method", "")
     if "time" not in found:
         return None

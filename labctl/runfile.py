@@ -16,6 +16,7 @@ from labctl.up import processes
 
 RUN_FILE = ROOT / "dapr.yaml"
 ZIPKIN = 9411
+_NO_PASSWORD = 'name: redisPassword\n      value: ""'
 _PORT_KEYS = ("appPort", "daprHTTPPort", "daprGRPCPort", "daprInternalGRPCPort", "metricsPort")
 
 
@@ -196,12 +197,16 @@ def stack_config(stack: Stack, source: Path | None = None) -> Path:
     return _write(stack, source.name, document)
 
 
+def _redis_password(stack: Stack) -> str:
+    return (stack.state / "private" / "redis.conf").read_text().split()[1]
+
+
 def stack_resources(stack: Stack, folders: Sequence[Path], name: str) -> Path:
     """Return one folder of resource files for the stack: components/ itself when nothing in it has to change.
 
     A sidecar watches its folder and reloads a policy that changes, so files that are the same are left alone.
     """
-    if stack.offset == 0 and len(folders) == 1:
+    if stack.offset == 0 and len(folders) == 1 and not stack.secure:
         return folders[0]
     target = stack.state / "run" / f"{Path(name).stem}-resources"
     target.mkdir(parents=True, exist_ok=True)
@@ -211,6 +216,10 @@ def stack_resources(stack: Stack, folders: Sequence[Path], name: str) -> Path:
             stale.unlink()
     for copy, source in ((target / file, source) for file, source in sources.items()):
         text = source.read_text().replace("localhost:6379", f"localhost:{stack.ports['redis']}")
+        if stack.secure:
+            # An actor store cannot read it from the environment (components/actorstore.yaml).
+            text = text.replace(_NO_PASSWORD, f'{_NO_PASSWORD[:-1]}{_redis_password(stack)}"')
         if not copy.exists() or copy.read_text() != text:
+            copy.touch(mode=0o600)
             copy.write_text(text)
     return target

@@ -52,8 +52,9 @@ def test_every_resource_says_who_may_see_it_and_names_only_apps_of_the_plan(path
 # The apps that may see a component. scheduler-test-py and the pizza apps need only one secret, the key of their state
 # store. A component that is not listed begins with the id of its only app, such as hello-pubsub.
 SEEN_BY = {
+    "actorstore": "chat-service pizza-workflow pizza-kitchen",
     "statestore": "chat-service agent-memory-service scheduler-test-py",
-    "pizzastatestore": "pizza-workflow pizza-order pizza-kitchen",
+    "pizzastatestore": "pizza-workflow pizza-order",
     "pizzaledger": "pizza-kitchen pizza-storefront pizza-delivery",
     "pubsub": "chat-service agent-memory-service scheduler-test-py",
     "pizzapubsub": "pizza-workflow pizza-order pizza-storefront pizza-kitchen pizza-delivery",
@@ -70,10 +71,24 @@ def test_each_component_is_seen_by_whom_it_is_meant_for() -> None:
     assert seen == own | {name: set(apps.split()) for name, apps in SEEN_BY.items()}
 
 
+def actor_stores() -> list[dict[str, Any]]:
+    """Return the components that are actor stores, those of a new service too."""
+    made = (ROOT / "labctl" / "new" / "template" / "components").glob("*.yaml")
+    found = [*components(), *(one for path in made for one in yaml.safe_load_all(path.read_text()))]
+    stores = [one for one in found if "spec" in one and metadata(one).get("actorStateStore") == "true"]
+    assert len(stores) > 1
+    return stores
+
+
+@pytest.mark.parametrize("store", actor_stores(), ids=lambda one: one["metadata"]["name"])
+def test_an_actor_store_has_plain_values_only(store: dict[str, Any]) -> None:
+    """Otherwise its sidecars log an error each minute (docs/dapr-faults.md)."""
+    assert [one for one in store["spec"]["metadata"] if "secretKeyRef" in one or "envRef" in one] == []
+
+
 def test_no_app_sees_two_actor_stores() -> None:
-    stores = [one for one in components() if metadata(one).get("actorStateStore") == "true"]
-    assert stores
-    seen = {row.app_id: [one["metadata"]["name"] for one in stores if row.app_id in one["scopes"]] for row in plan()}
+    stores = actor_stores()
+    seen = {row.app_id: {one["metadata"]["name"] for one in stores if row.app_id in one["scopes"]} for row in plan()}
     assert {app_id: names for app_id, names in seen.items() if len(names) > 1} == {}
 
 

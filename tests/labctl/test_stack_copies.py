@@ -46,3 +46,13 @@ def test_only_resources_that_changed_are_written_again(home: Path, tmp_path: Pat
     assert (copies / "policy.yaml").read_text() == "policy: 2\n"
     assert set(after) == {"store.yaml", "policy.yaml"}
     assert after["store.yaml"] == before["store.yaml"], "its sidecars would load it again"
+
+
+def test_a_secure_stack_writes_the_password_of_redis_into_its_actor_stores(home: Path, tmp_path: Path) -> None:
+    mine = Stack("copies", secure=True)
+    (mine.state / "private").mkdir(parents=True)
+    (mine.state / "private" / "redis.conf").write_text("requirepass -s3cret_\n")
+    copies = runfile.stack_resources(mine, [stack.ROOT / "components"], "dapr.yaml")
+    store = yaml.safe_load((copies / "actorstore.yaml").read_text())
+    assert {"name": "redisPassword", "value": "-s3cret_"} in store["spec"]["metadata"]
+    assert (copies / "actorstore.yaml").stat().st_mode & 0o777 == 0o600

@@ -32,6 +32,7 @@ from labctl.up import (
     watcher,
 )
 from labctl.up import follow as following
+from labctl.up import secure as secure_mode
 
 Labs = Annotated[list[str] | None, typer.Argument(metavar="LAB", help="Labs. All of them when none is named.")]
 Name = Annotated[str, typer.Argument(metavar="APP|redis|scheduler|placement", help="An app id, or redis, …")]
@@ -74,10 +75,9 @@ def up(
         seconds = lifecycle.up(stack, apps, console, from_source=build, env=env)
         print_whole(console, _up_table(apps, seconds))
         if secure:
-            console.print(
-                "mTLS is on: callers are known by certificate, and callee-app admits only caller-app's GET /greet/*."
-            )
-            console.print(f"The API tokens are in {(stack.state / 'tokens.json').relative_to(HOME.parent)}")
+            console.print("mTLS is on: an app is called only by the apps and on the routes that config/secure names.")
+            tokens = secure_mode.token_file(stack, apps[0].app_id).relative_to(HOME.parent)
+            console.print(f"Each app has its own tokens: {tokens}, …", soft_wrap=True)
         if detach:
             console.print("Running. [bold]./lab status[/], [bold]./lab logs[/], and [bold]./lab down[/] to end it.")
             return
@@ -127,7 +127,7 @@ def _join(labs: list[str], *, detach: bool, secure: bool, env: dict[str, str]) -
 
 def _watch(stack: Stack, apps: list[App]) -> None:
     try:
-        watcher.watch(stack, apps, lambda what: console.print(what, soft_wrap=True))
+        watcher.watch(stack, apps, lambda what: console.print(what, soft_wrap=True, markup=False))
         console.print("The labs were stopped by another command.")
     except LabError:
         console.print("Stopping the others …")

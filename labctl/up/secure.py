@@ -30,7 +30,9 @@ if [ -n "$app" ]; then
     . {secrets}/"$app".env
     DAPR_TRUST_ANCHORS=$(cat {anchors})
     set +a
-    set -- "$@" --config {doors}/"$app".yaml --resources-path {doors}/workflows
+    own={doors}/$app.yaml
+    if [ ! -f "$own" ]; then own={doors}/default.yaml; fi
+    set -- "$@" --config "$own" --resources-path {doors}/workflows
     set -- "$@" --enable-mtls --sentry-address {sentry} --control-plane-trust-domain localhost
 fi
 exec {daprd} "$@" {loopback}

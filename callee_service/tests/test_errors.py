@@ -25,5 +25,5 @@ def test_a_request_in_flight_is_answered_after_sigterm():
         answer = pool.submit(lambda: urlopen(f"{base}/greet/Ada").read())
         eventually(lambda: json.load(urlopen(f"{base}/faults"))["calls"])
         running.terminate()
-        assert json.loads(answer.result(10)) == {"message": "Hello, Ada from callee-app!"}
+        assert "Ada" in json.loads(answer.result(10))["message"]
         assert running.wait(10) in (0, -signal.SIGTERM)

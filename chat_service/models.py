@@ -1,10 +1,10 @@
 """The requests and answers of chat."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import Body, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, computed_field
 
 from kit.edge.models import Problem
 from messages import Answered
@@ -23,11 +23,19 @@ InstancePath = Annotated[str, Path(pattern=INSTANCE_ID, max_length=64, descripti
 WaitQuery = Annotated[bool, Query(description="`false`: answer 202 at once")]
 
 
+def _with_offset(timestamp: datetime) -> datetime:
+    return timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
+
+
 class MessageMetadata(BaseModel):
-    """The ids and the time of a message. Each is made here if it is not given."""
+    """The ids and the time of a message. Each is made here if it is null or not given."""
+
+    model_config = ConfigDict(extra="forbid")
 
     session_id: SessionId | None = None
-    timestamp: datetime | None = None
+    timestamp: Annotated[datetime, AfterValidator(_with_offset)] | None = Field(
+        default=None, description="UTC if it has no offset"
+    )
     message_id: MessageId | None = None
 
 
@@ -37,13 +45,14 @@ class ChatMessage(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"user_id": "Junaid", "text": "What time is it?", "metadata": {"session_id": "monday"}}]
-        }
+        },
+        extra="forbid",
     )
 
     user_id: UserId
     text: str = Field(max_length=4000, description="Not empty: that is a 400", examples=["What time is it?"])
-    metadata: MessageMetadata = Field(default_factory=MessageMetadata)
-    tags: Tags = Field(default_factory=list)
+    metadata: MessageMetadata | None = None
+    tags: Tags | None = None
 
 
 class AnswerMetadata(BaseModel):

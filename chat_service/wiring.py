@@ -25,7 +25,7 @@ from kit.sidecar.client import SdkClient
 from kit.sidecar.events import Publisher
 from kit.sidecar.invoke import Invoker
 from kit.sidecar.jobs import Jobs
-from kit.sidecar.secrets import Secrets
+from kit.sidecar.secrets import Secrets, UserHashes
 from kit.sidecar.store import StateStore
 from kit.sidecar.unavailable import SIDECAR, Unavailable
 from memory import MemoryService
@@ -44,16 +44,17 @@ class Services:
 
     settings: Settings
     session: aiohttp.ClientSession
-    secrets: Secrets
+    store: StateStore[dict[str, object]]
+    users: UserHashes
     models: LanguageModels
     chat: Chat
     forgetting: Forgetting
 
     async def check_ready(self) -> None:
-        """Return if messages can be answered. Raise Unavailable if the worker or the users' hash key is missing."""
+        """Return if messages can be answered. Raise Unavailable without a worker or with another key."""
         await check_worker(self.session, self.settings.dapr_http_port)
         try:
-            await self.secrets.need("USER_HASH_KEY")
+            await self.store.check_key(await self.users.mark())
         except Unavailable as error:
             raise replace(error, status=503) from error
 
@@ -62,7 +63,7 @@ class Services:
         while True:
             # Read now, so that a missing key shows at the start. At its first use it is looked up again.
             try:
-                await self.secrets.need("USER_HASH_KEY")
+                await self.users.mark()
                 model = await self.models.get()
             except Unavailable as error:
                 if error.dependency == SIDECAR:
@@ -97,8 +98,9 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession, faul
         every = settings.engine_check_seconds
         stalled = StalledEngine(settings, instances, worker, session, every)
         lockout = WorkerLockout(settings, session, every, settings.worker_lockout_seconds)
-        chat = Chat(settings, secrets, register, instances)
+        users = UserHashes(secrets)
+        chat = Chat(settings, users, register, instances)
         forgetting = Forgetting(store, instances, events)
-        services = Services(settings, session, secrets, models, chat, forgetting)
+        services = Services(settings, session, store, users, models, chat, forgetting)
         await stack.enter_async_context(running(worker, services.announce, stalled.watch, lockout.watch))
         yield services

@@ -153,6 +153,11 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
         yield {"services": services}
 
 
+async def ready(request: Request) -> None:
+    """Check the key by which runs and dead letters are stored."""
+    await request.state.services.store.check_key()
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Build the app with these settings. uvicorn serves the `app` below; tests build their own."""
     return build(
@@ -163,6 +168,7 @@ def create_app(settings: Settings) -> FastAPI:
         # Routes are tried in order, and callbacks arrive by the thousand.
         routers=[from_dapr, router],
         lifespan=lifespan,
+        ready=ready,
         faults=Faults("scheduler-test-py"),
     )
 

@@ -21,6 +21,7 @@ from settings import Settings
 class Services:
     """Everything that the routes share."""
 
+    store: StateStore[Object]
     jobs: Jobs
     recorder: Recorder
     pages: Pages
@@ -37,6 +38,7 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession) -> A
     pages = Pages(store, retention=settings.retention_seconds)
     try:
         yield Services(
+            store=store,
             jobs=Jobs(session, settings.dapr_http_port, settings.scheduler_timeout_seconds),
             recorder=Recorder(store, pages, settings.retry_slack_seconds),
             pages=pages,

@@ -29,10 +29,10 @@ class Tombstone(BaseModel):
 
 
 class Tombstones:
-    """Keep tombstones under `forgotten:{user_hash}`: for good, because an event may be late by any time."""
+    """Keep tombstones under `forgotten:{user_hash}`, for `ttl` seconds after their last change."""
 
-    def __init__(self, store: StateStore[Object]) -> None:
-        self._store = store.of(Tombstone)
+    def __init__(self, store: StateStore[Object], ttl: int) -> None:
+        self._store, self._ttl = store.of(Tombstone), ttl
 
     async def get(self, user_hash: str, *, fresh: bool = False) -> Tombstone:
         """Return the user's tombstone; `fresh` asks the store even within `read_ahead`."""
@@ -44,7 +44,7 @@ class Tombstones:
         def edit(before: Tombstone | None) -> Tombstone:
             return Tombstone(number=before.number + 1 if before else 1)
 
-        tombstone = await self._store.change(key_of(user_hash), edit)
+        tombstone = await self._store.change(key_of(user_hash), edit, self._ttl)
         assert tombstone is not None
         return tombstone
 
@@ -56,7 +56,7 @@ class Tombstones:
                 return None
             return tombstone.model_copy(update={"done": True})
 
-        await self._store.change(key_of(user_hash), edit)
+        await self._store.change(key_of(user_hash), edit, self._ttl)
 
     async def lift(self, user_hash: str) -> None:
         """Allow turns younger than this moment; older ones stay forbidden."""
@@ -65,7 +65,7 @@ class Tombstones:
         def edit(tombstone: Tombstone | None) -> Tombstone | None:
             return tombstone and tombstone.model_copy(update={"again_since": tombstone.again_since or since})
 
-        await self._store.change(key_of(user_hash), edit)
+        await self._store.change(key_of(user_hash), edit, self._ttl)
 
 
 def key_of(user_hash: str) -> str:

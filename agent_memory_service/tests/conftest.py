@@ -11,8 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from kit.fakes.sidecar import Sidecar
+from kit.sidecar.secrets import user_hash
 from main import create_app
-from memories import user_hash
 from settings import Settings
 
 pytest_plugins = ["kit.fakes.service", "kit.fakes.beside"]
@@ -77,7 +77,7 @@ def serve(sidecar: Sidecar) -> Iterator[Callable[..., Service]]:
 
         def start(**settings: Any) -> Service:
             app = create_app(Settings(_env_file=None, **(sidecar.ports | quick | settings)))
-            client = Service(app, raise_server_exceptions=False)
+            client = Service(app, "http://localhost", raise_server_exceptions=False)
             client.sidecar = sidecar
             return open_ones.enter_context(client)
 

@@ -6,7 +6,7 @@ from jsonschema import Draft202012Validator
 
 from kit.fakes.contract import check_openapi
 from kit.fakes.service import app_with
-from memories import user_hash
+from kit.sidecar.secrets import user_hash
 from models import ConversationUpdated, StreamTrimmed
 
 OURS = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())

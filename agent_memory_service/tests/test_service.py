@@ -14,7 +14,7 @@ FROM_DAPR = ["/events/conversations", "/events/conversations-dead", "/job/trim-x
 
 @pytest.mark.parametrize("path", FROM_DAPR)
 def test_routes_of_dapr_are_for_the_sidecar_and_users_need_no_token(serve, path):
-    client = serve(app_api_token="s3cret")
+    client = serve(app_api_token="s3cret", faults_enabled=True)
     for headers, status in (({}, 401), ({"dapr-api-token": "wrong"}, 401), ({"dapr-api-token": "s3cret"}, 200)):
         assert client.sidecar.keys("") == []
         assert client.post(path, json=cloud_event(turn(1)), headers=headers).status_code == status
@@ -54,7 +54,8 @@ def test_an_event_in_flight_is_stored_after_sigterm(sidecar):
 
         sidecar.before = end
         event = json.dumps(cloud_event(turn(1))).encode()
-        answer = urlopen(Request(f"http://127.0.0.1:{port}/events/conversations", event))
+        headers = {"content-type": "application/cloudevents+json"}
+        answer = urlopen(Request(f"http://127.0.0.1:{port}/events/conversations", event, headers))
         assert json.load(answer) == {"status": "SUCCESS"}
         assert running.wait(10) in (0, -signal.SIGTERM)
     assert sidecar.value("conversation:s-1:at:m-1")["user_message"] == "question 1"

@@ -4,7 +4,6 @@ An instance id is no claim: when a workflow has finished, Dapr starts another un
 """
 
 import hashlib
-import hmac
 from datetime import datetime
 
 from pydantic import BaseModel
@@ -51,14 +50,6 @@ def settled(claim: Claim | None, run: int, answered: Answered | None) -> Claim |
 def digest_of(message: Message) -> str:
     """Return 32 hex digits for one message of one user. Its claim's key and its instance ids are made from them."""
     return hashlib.sha256(f"{message.user_hash}:{message.message_id}".encode()).hexdigest()[:32]
-
-
-def user_hash(key: str, user_id: str) -> str:
-    """Return the hex HMAC-SHA256 of a user id: the same in agent-memory-service, and worthless without the key.
-
-    It stands for the user in keys and events: state encryption covers values only.
-    """
-    return hmac.new(key.encode(), user_id.encode(), hashlib.sha256).hexdigest()
 
 
 def claim_key(digest: str) -> str:

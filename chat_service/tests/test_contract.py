@@ -8,10 +8,10 @@ import yaml
 from conftest import SERVICE, say
 
 from kit.fakes.contract import check_openapi
+from kit.sidecar.secrets import user_hash
 from main import create_app
 from memory import Recalled
 from messages import Memory, Said
-from once.claims import user_hash
 from settings import Settings
 
 EVENTS = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())

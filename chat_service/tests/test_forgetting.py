@@ -8,8 +8,8 @@ import pytest
 from conftest import say, stored
 
 from kit.fakes.waiting import eventually
+from kit.sidecar.secrets import user_hash
 from once import register
-from once.claims import user_hash
 
 JUNAID = user_hash("lab-key", "Junaid")
 
@@ -153,3 +153,11 @@ def test_only_dapr_may_call_these(serve, path):
     assert client.post(path, json=body).status_code == 401
     assert client.post(path, json=body, headers={"dapr-api-token": "s3cret"}).status_code == 200
     assert say(client).status_code == 200, "the chat itself is open"
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("PUT", "/generate_response"), ("DELETE", "")])
+def test_the_fault_switches_want_the_token(serve, method, path):
+    client = serve(app_api_token="s3cret", faults_enabled=True)
+    body = {"fail_next": 1} if method == "PUT" else None
+    assert client.request(method, f"/faults{path}", json=body).status_code == 401
+    assert client.request(method, f"/faults{path}", json=body, headers={"dapr-api-token": "s3cret"}).is_success

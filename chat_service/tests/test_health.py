@@ -2,6 +2,8 @@
 
 import time
 
+import grpc
+import pytest
 from conftest import say
 
 from kit.fakes.waiting import eventually
@@ -20,6 +22,20 @@ def test_it_starts_before_its_sidecar_and_is_ready_after_it(serve, sidecar):
     sidecar.ready = True
     eventually(lambda: client.get("/readyz").status_code == 200)
     assert say(client).status_code == 200
+
+
+@pytest.mark.parametrize("other", ["another key for hashes", None], ids=["for hashes", "for values"])
+def test_it_is_not_ready_with_other_keys_than_its_values_were_written_with(serve, sidecar, other):
+    eventually(lambda: serve().get("/readyz").status_code == 200)
+    words = (grpc.StatusCode.INTERNAL, "fail to get x: cipher: message authentication failed")
+    if other:
+        sidecar.secrets["secretstore"]["USER_HASH_KEY"] = other
+    else:
+        sidecar.refuse = lambda method, _: words if method == "GetState" else None
+    client = serve()
+    eventually(lambda: "written with another key" in client.get("/readyz").text)
+    assert client.get("/readyz").status_code == 503
+    assert "./lab down --forget" in client.get("/readyz").json()["detail"]
 
 
 def test_it_is_not_ready_without_the_key_for_users_hashes(serve, sidecar):

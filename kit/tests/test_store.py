@@ -165,3 +165,40 @@ async def test_a_key_is_deleted_whether_or_not_it_exists(sidecar, store):
     for _ in range(2):
         await store.delete("key")
         assert sidecar.keys() == []
+
+
+WRONG_KEY = "fail to get k from state store statestore: cipher: message authentication failed"
+
+
+def wrong_key(method, _):
+    return (grpc.StatusCode.INTERNAL, WRONG_KEY) if method in ("GetState", "GetBulkState") else None
+
+
+async def test_a_value_of_another_key_is_said_in_one_way_however_it_is_read(store, sidecar):
+    sidecar.refuse = wrong_key
+    reads = (store.get("k"), store.get_many(["k"]), store.change("k", lambda _: {"n": 1}), store.check_key())
+    for read in reads:
+        with pytest.raises(Unavailable, match="another key than that in secrets/secrets") as raised:
+            await read
+        assert (raised.value.status, raised.value.error_code) == (503, "OTHER_KEY")
+        assert "--forget" in raised.value.detail
+    assert sidecar.keys() == []
+
+
+async def test_the_first_check_of_the_key_leaves_a_value_and_a_later_one_with_another_mark_fails(store, other_store):
+    await store.check_key("a")
+    await other_store.check_key("a")
+    with pytest.raises(Unavailable, match="another key"):
+        await other_store.of(str).check_key("b")
+
+
+async def test_a_store_that_is_down_is_checked_later(store, sidecar):
+    sidecar.is_down = True
+    await store.check_key()
+    sidecar.is_down = False
+    sidecar.refuse = wrong_key
+    with pytest.raises(Unavailable, match="another key"):
+        await store.check_key()
+    sidecar.refuse = lambda *_: None
+    await store.check_key()
+    assert sidecar.value("key-check") == ""

@@ -36,6 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
         welcome="pizza-delivery brings pizzas: POST /deliver, /recall. Also GET /ledger, /docs, /healthz and /readyz.",
         routers=[router, kit.ledger.router],
         lifespan=kit.ledger.lifespan,
+        ready=kit.ledger.ready,
         only_sidecar=True,
         faults=Faults("pizza-delivery"),
     )

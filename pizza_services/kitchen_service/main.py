@@ -43,8 +43,9 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
             yield state
 
 
-async def has_worker(request: Request) -> None:
-    """Check that the sidecar has a worker of this app to dispatch quality checks to."""
+async def ready(request: Request) -> None:
+    """Check the ledger, and that the sidecar has a worker of this app to dispatch quality checks to."""
+    await kit.ledger.ready(request)
     await check_worker(request.app.state.session, request.app.state.settings.dapr_http_port)
 
 
@@ -57,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
         welcome="pizza-kitchen cooks: POST /cook, /discard. Also GET /ledger, /docs, /healthz and /readyz.",
         routers=[router, kit.ledger.router],
         lifespan=lifespan,
-        ready=has_worker,
+        ready=ready,
         only_sidecar=True,
         faults=Faults("pizza-kitchen"),
     )

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -148,7 +148,12 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     async with aclosing(SdkClient(settings, app.state.session, settings.store_timeout_seconds)) as sdk:
         store, retention = StateStore(sdk, settings.order_store), settings.order_retention_seconds
         orders = Orders(store, settings.orders_per_page, retention)
-        yield {"orders": orders, "dead_letters": DeadLetters(store, retention)}
+        yield {"store": store, "orders": orders, "dead_letters": DeadLetters(store, retention)}
+
+
+async def ready(request: Request) -> None:
+    """Check the key by which orders are stored."""
+    await request.state.store.check_key()
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -160,6 +165,7 @@ def create_app(settings: Settings) -> FastAPI:
         welcome=WELCOME,
         routers=[router, for_dapr],
         lifespan=lifespan,
+        ready=ready,
     )
 
 

@@ -44,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
         welcome=WELCOME,
         routers=[router, kit.ledger.router],
         lifespan=kit.ledger.lifespan,
+        ready=kit.ledger.ready,
         only_sidecar=True,
         faults=Faults("pizza-storefront"),
     )

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from kit.edge.models import Health
 from kit.edge.problems import documented
 from kit.edge.service import build, from_state, serve
+from kit.edge.token import only_dapr
 from kit.engine.context import traceparent_of
 from kit.engine.health import check_worker
 from kit.engine.instances import NoInstance
@@ -79,9 +80,14 @@ async def validate_pizza(validation: Validation, services: ServicesDep) -> Accep
     return _accepted(validation.order_id, "approve" if validation.verdict else "reject")
 
 
-@router.post("/job/watch-{order_id}", tags=["jobs"], responses=documented(422, 502, 503, 504))
+@router.post(
+    "/job/watch-{order_id}",
+    tags=["jobs"],
+    dependencies=[Depends(only_dapr)],
+    responses=documented(401, 422, 502, 503, 504),
+)
 async def look_at_order(order_id: OrderIdPath, services: ServicesDep) -> Health:
-    """Check an order when its Dapr job is due. A healthy order is not changed, so a call from a user does no harm."""
+    """Check an order when its Dapr job is due."""
     await services.watchdog.check(order_id)
     return Health(status="ok")
 
@@ -91,8 +97,9 @@ def _accepted(order_id: str, request: Any) -> Accepted:
 
 
 async def ready(request: Request) -> None:
-    """Check that the sidecar dispatches work items to this app's worker."""
+    """Check the key of the state store, and that the sidecar dispatches work items to this app's worker."""
     state = request.app.state
+    await request.state.services.store.check_key()
     await check_worker(state.session, state.settings.dapr_http_port)
 
 
@@ -106,8 +113,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
 def create_app(settings: Settings) -> FastAPI:
     """Build the app with these settings. uvicorn serves the `app` below; tests build their own.
 
-    Requests come from users, who do not have Dapr's token, so this app does not ask for APP_API_TOKEN. Its workflows
-    and activities reach it through the connection that it opens itself.
+    Requests come from users, who do not have Dapr's token, so only the job's route asks for APP_API_TOKEN. Workflows
+    and activities reach the app through the connection that it opens itself.
     """
     return build(
         settings,

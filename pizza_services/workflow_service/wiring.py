@@ -14,6 +14,7 @@ from kit.engine.worker_lockout import WorkerLockout
 from kit.sidecar.client import SdkClient
 from kit.sidecar.invoke import Invoker
 from kit.sidecar.jobs import Jobs
+from kit.sidecar.store import Object, StateStore
 from orders.standing import Standings
 from records.claims import Claims
 from records.order_book import OrderBook
@@ -30,6 +31,7 @@ from workflow import WORKFLOWS
 class Services:
     """What the routes use."""
 
+    store: StateStore[Object]
     instances: Instances
     claims: Claims
     standings: Standings
@@ -59,4 +61,5 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession) -> A
         standings = Standings(instances, claims, compensations, book, pauses)
         watchdog = Watchdog(settings, Jobs(sdk), instances, claims, verdicts, standings, compensations, stalled_engine)
         async with running(worker, stalled_engine.watch, lockout.watch):
-            yield Services(instances, claims, standings, pauses, verdicts, compensations, watchdog)
+            store = StateStore(sdk, settings.statestore_name)
+            yield Services(store, instances, claims, standings, pauses, verdicts, compensations, watchdog)

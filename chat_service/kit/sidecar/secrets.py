@@ -1,6 +1,7 @@
 """Secrets: from Dapr's secret stores or, where those have none, from the environment and `.env`."""
 
 import asyncio
+import hmac
 from collections.abc import Sequence
 
 from pydantic import SecretStr
@@ -51,3 +52,23 @@ class Secrets:
             if found:
                 return SecretStr(found)
         return getattr(self._settings, name.lower(), None)
+
+
+class UserHashes:
+    """Hash user ids with the secret USER_HASH_KEY, for keys and events: state encryption covers values only."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    async def of(self, user_id: str) -> str:
+        """Return the hash of a user id. Raise Unavailable while the secret cannot be read."""
+        return user_hash((await self._secrets.need("USER_HASH_KEY")).get_secret_value(), user_id)
+
+    async def mark(self) -> str:
+        """Return a mark of the secret itself, for StateStore.check_key. No user id has a blank."""
+        return await self.of("key check")
+
+
+def user_hash(key: str, user_id: str) -> str:
+    """Return the hex HMAC-SHA256 of the id: without the key nobody can try ids until one fits."""
+    return hmac.digest(key.encode(), user_id.encode(), "sha256").hex()

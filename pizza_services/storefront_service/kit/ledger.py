@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from pydantic import BaseModel, Field
 
 from kit.edge.problems import Refused, documented
@@ -86,8 +86,10 @@ class Ledger:
 
     def __init__(self, sdk: SdkClient, store: str, orders_per_page: int, retention: int) -> None:
         # Twice as long: an order may still change long after its page was full, and is kept from then on.
-        self._size, pages = orders_per_page, Pages(StateStore(sdk, store), orders_per_page, 2 * retention)
-        self._orders = Collection(StateStore(sdk, store, OrderLedger), pages, "orders", "order:", retention)
+        objects = StateStore(sdk, store)
+        self._size, pages = orders_per_page, Pages(objects, orders_per_page, 2 * retention)
+        self._orders = Collection(objects.of(OrderLedger), pages, "orders", "order:", retention)
+        self.check_key = objects.check_key
 
     async def do(self, step: Step, task: Task, seconds: float = 0) -> Entry:
         """Carry out a step that takes `seconds`, unless it is done already. Return its entry. Raise AlreadyCancelled.
@@ -154,6 +156,11 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     async with aclosing(SdkClient(settings, app.state.session, settings.store_timeout_seconds)) as sdk:
         ledger = Ledger(sdk, settings.ledger_store, settings.orders_per_page, settings.ledger_retention_seconds)
         yield {"ledger": ledger, "step_seconds": settings.step_seconds}
+
+
+async def ready(request: Request) -> None:
+    """Check the key by which the ledger is stored."""
+    await request.state.ledger.check_key()
 
 
 LedgerDep = Annotated[Ledger, Depends(from_state("ledger"))]

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from dapr.aio.clients import DaprClient
 from dapr.clients.grpc._state import Concurrency, Consistency, StateItem, StateOptions
 from pydantic import TypeAdapter, ValidationError
 
@@ -34,6 +35,10 @@ REFUSED = ("ABORTED", "INTERNAL")
 ATTEMPTS = 60
 PAUSE_SECONDS = 0.003
 REQUEST_BYTES = 1_000_000
+# A value that is there, by Dapr's words, but not to be decrypted with this key.
+UNDECRYPTABLE = ("message authentication failed", "could not decrypt data")
+OTHER_KEY = "OTHER_KEY"
+KEY_CHECK = "key-check"
 # The ttl of a key that never expires. A key that had a TTL loses it.
 NEVER = -1
 
@@ -71,6 +76,7 @@ class StateStore(Generic[T]):
     def __init__(self, sdk: SdkClient, name: str, kind: type[T] = Object) -> None:
         self._sdk, self.name = sdk, name
         self._json = TypeAdapter[T](kind)
+        self._is_checked = False
 
     def of(self, kind: type[K]) -> "StateStore[K]":
         """Return the same store for values of another kind, such as a pydantic model."""
@@ -93,7 +99,7 @@ class StateStore(Generic[T]):
         ahead = _ahead.get() or {}
         if key in ahead and not fresh:
             return self._stored(key, *ahead[key])
-        async with self._sdk.calling(self.name) as client:
+        async with self._reading() as client:
             found = await client.get_state(self.name, key, state_metadata={})
         return self._stored(key, found.data, found.etag)
 
@@ -166,6 +172,41 @@ class StateStore(Generic[T]):
         async with self._sdk.calling(self.name) as client:
             await client.delete_state(self.name, key, options=GUARDED, state_metadata={})
 
+    async def check_key(self, mark: str = "") -> None:
+        """Raise Unavailable if the values in this store were written with another key.
+
+        The first check writes a value for all later ones. `mark`: of a further key, such as that of the users' hashes.
+        A store that is down is no reason: each call reports it.
+        """
+        if self._is_checked:
+            return
+        try:
+            known = await self.of(str).change(KEY_CHECK, lambda known: mark if known is None else None)
+        except Unavailable as error:
+            if error.error_code == OTHER_KEY:
+                raise
+            return
+        if known != mark:
+            raise self._other_key("another mark")
+        self._is_checked = True
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncGenerator[DaprClient]:
+        try:
+            async with self._sdk.calling(self.name) as client:
+                yield client
+        except Unavailable as error:
+            if any(words in error.reason for words in UNDECRYPTABLE):
+                raise self._other_key(error.reason) from error
+            raise
+
+    def _other_key(self, reason: str) -> Unavailable:
+        detail = (
+            f"The values in {self.name} were written with another key than that in secrets/secrets.json. "
+            "Put that file back, or delete the values: ./lab down --forget."
+        )
+        return Unavailable(503, self.name, detail, OTHER_KEY, reason)
+
     def _refuses_writes(self, error: Unavailable) -> Unavailable:
         detail = f"{self.name} can be read, but refuses this write."
         return Unavailable(503, self.name, detail, error.error_code, error.reason)
@@ -180,10 +221,10 @@ class StateStore(Generic[T]):
         wanted = [key for key in dict.fromkeys(keys) if key not in ahead]
         if not wanted:
             return ahead
-        async with self._sdk.calling(self.name) as client:
+        async with self._reading() as client:
             answer = await client.get_bulk_state(self.name, wanted, 20, states_metadata={})
-        for failed in (item.error for item in answer.items if item.error):
-            raise Unavailable(503, self.name, f"{self.name} cannot be used now.", "INTERNAL", failed)
+            for failed in (item.error for item in answer.items if item.error):
+                raise Unavailable(503, self.name, f"{self.name} cannot be used now.", "INTERNAL", failed)
         return ahead | {item.key: (item.data, item.etag) for item in answer.items}
 
     def _stored(self, key: str, data: bytes | str, etag: str) -> Stored[T]:

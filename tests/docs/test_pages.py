@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from labctl import runfile
 from labctl.up import lifecycle
 from tests.docs import checkout
 from tests.docs.pages import Page, Step, pages
@@ -57,6 +58,7 @@ class Reader:
             said, status = self._first.wait_for(block.until), 0
         else:
             said, status = self._second.type(to_stack(block.text, secure=self._secure))
+            self._update_copies()
         said = from_stack(said, secure=self._secure)
         assert status == block.status, f"{where}: exit status {status}\n{block.text}\n{said}"
         if step.seen:
@@ -64,6 +66,12 @@ class Reader:
                 compare(step.seen.text, said)
             except NotSeen as difference:
                 raise AssertionError(f"{self._page.path}:{step.seen.line}: {difference}") from None
+
+    def _update_copies(self) -> None:
+        """Change the copies of components/ that the stack's sidecars watch. A reader's watch the files themselves."""
+        if not self._secure:
+            for copies in (STACK.state / "run").glob("*-resources"):
+                runfile.stack_resources(STACK, [self._folder / "components"], copies.name.removesuffix("-resources"))
 
     def first_is_running(self) -> bool:
         """Return whether a command is running in the first terminal."""

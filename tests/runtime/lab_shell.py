@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from labctl import runfile
-from labctl.stack import ROOT, Stack
+from labctl.stack import HOME, ROOT, Stack
 from labctl.up import processes
 from labctl.up.processes import wait_until
 
@@ -36,16 +36,18 @@ class Foreground:
 
 @dataclass(frozen=True)
 class LabShell:
-    """Runs ./lab against one stack."""
+    """Runs the ./lab of a checkout against one stack."""
 
     stack: Stack
+    root: Path = ROOT
 
     def environment(self, env: dict[str, str] | None = None) -> dict[str, str]:
         names = {"LAB_STACK_NAME": self.stack.name, "LAB_PORT_OFFSET": str(self.stack.offset), "COLUMNS": "200"}
-        return os.environ | names | (env or {})
+        # A stack is known by the path of its folder, so a copy of this checkout has the same one.
+        return os.environ | names | {"LAB_HOME": str(HOME)} | (env or {})
 
     def run(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        command = [LAB, *arguments]
+        command = [str(self.root / "lab"), *arguments]
         return subprocess.run(
             command, env=self.environment(env), capture_output=True, text=True, timeout=240, check=False
         )
@@ -54,7 +56,11 @@ class LabShell:
     def foreground(self, *arguments: str) -> Iterator[Foreground]:
         with tempfile.NamedTemporaryFile() as output:
             process = subprocess.Popen(
-                [LAB, *arguments], env=self.environment(), stdout=output, stderr=output, start_new_session=True
+                [str(self.root / "lab"), *arguments],
+                env=self.environment(),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
             try:
                 yield Foreground(process, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +44,7 @@ def set_up(
 def ensure_secrets() -> None:
     """Write the file behind the component `secretstore`: its example, with keys made for this checkout."""
     example, made = _SECRETS / "secrets.example.json", _SECRETS / "secrets.json"
-    kept: dict[str, str] = json.loads(made.read_text()) if made.exists() else {}
+    kept = read_secrets() if made.exists() else {}
     known: dict[str, str] = json.loads(example.read_text()) | kept
     for name in _GENERATED:
         if name in known:
@@ -52,6 +53,24 @@ def ensure_secrets() -> None:
     if known != kept:
         made.touch(mode=0o600)
         made.write_text(json.dumps(known, indent=2) + "\n")
+
+
+def read_secrets() -> dict[str, str]:
+    """Return the secrets of this checkout. Raise LabError if a sidecar could not use them."""
+    path = _SECRETS / "secrets.json"
+    advice = "Correct it, or put the file back: what is stored opens with the keys in it only."
+    try:
+        known: dict[str, str] = json.loads(path.read_bytes())
+        is_usable = all(type(value) is str for value in known.values())
+    except (ValueError, AttributeError):
+        known, is_usable = {}, False
+    if not is_usable:
+        raise LabError(f"{path} is no JSON object of texts. {advice}")
+    key = known.get("STATE_ENCRYPTION_KEY", "")
+    if key and not re.fullmatch("([0-9a-fA-F]{16}){2,4}", key):
+        wrong = f"STATE_ENCRYPTION_KEY in {path} has {len(key)} characters. It needs 32, 48 or 64 hexadecimal digits."
+        raise LabError(f"{wrong} {advice}")
+    return known
 
 
 def set_up_environments(apps: Sequence[App], steps: Steps) -> None:

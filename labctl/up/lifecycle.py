@@ -17,7 +17,18 @@ from labctl.make import setup
 from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import ROOT, Stack
-from labctl.up import infrastructure, logfiles, loopback, machine, processes, readiness, remembered, runnable, secure
+from labctl.up import (
+    infrastructure,
+    keys,
+    logfiles,
+    loopback,
+    machine,
+    processes,
+    readiness,
+    remembered,
+    runnable,
+    secure,
+)
 from labctl.up.alive import Started
 from labctl.up.remembered import Run
 
@@ -57,6 +68,7 @@ def up(
             for name in infrastructure.names(stack):
                 with steps.step(name):
                     infrastructure.start(stack, name, runtime)
+            keys.refuse_other(stack)
             remembered.write(stack, run)
             logfiles.prune(apps)
             started = dapr_run(stack, apps, runtime, run)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import Stack
-from labctl.up import alive, infrastructure, logfiles, processes
+from labctl.up import alive, infrastructure, keys, logfiles, processes
 from labctl.up.alive import Started
 
 READY_WITHIN = 90  # seconds, for all apps together; warm it takes 3 to 8
@@ -60,6 +60,8 @@ def wait_ready(
             started.check()
             if not done:
                 infrastructure.refuse_dead_redis(started.stack)
+                for app in (one for one in started.apps if one.app_id not in ready and one.protocol != "grpc"):
+                    keys.refuse_unreadable(app)
             looked = time.monotonic()
         return done
 

@@ -1,0 +1,84 @@
+"""The keys in secrets/secrets.json: what no sidecar could use, and values that were written with other ones."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from labctl.errors import LabError
+from labctl.make import setup
+from labctl.runfile import App
+from labctl.stack import Stack
+from labctl.up import keys
+from tests.serving import serving
+
+EXAMPLE = {"STATE_ENCRYPTION_KEY": "", "USER_HASH_KEY": "", "OPENAI_API_KEY": ""}
+
+
+@pytest.fixture
+def secrets_file(tmp_path, monkeypatch):
+    """Return the path of a checkout's secrets file, which is not there yet."""
+    (tmp_path / "secrets.example.json").write_text(json.dumps(EXAMPLE))
+    monkeypatch.setattr(setup, "_SECRETS", tmp_path)
+    return tmp_path / "secrets.json"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no JSON object of texts"),
+        ("not json", "no JSON object of texts"),
+        ("[]", "no JSON object of texts"),
+        ('{"STATE_ENCRYPTION_KEY": 7}', "no JSON object of texts"),
+        ('{"STATE_ENCRYPTION_KEY": "abc"}', "has 3 characters"),
+        (json.dumps({"STATE_ENCRYPTION_KEY": "z" * 64}), "hexadecimal digits"),
+    ],
+)
+def test_a_file_that_no_sidecar_could_use_is_refused_in_one_sentence_and_stays(secrets_file, text, words):
+    secrets_file.write_text(text)
+    with pytest.raises(LabError, match=words) as raised:
+        setup.ensure_secrets()
+    assert str(secrets_file) in str(raised.value)
+    assert secrets_file.read_text() == text
+
+
+@pytest.mark.parametrize("name", ["STATE_ENCRYPTION_KEY", "USER_HASH_KEY"])
+def test_a_store_that_other_keys_filled_is_refused_until_they_are_back_or_it_is_gone(
+    secrets_file, tmp_path, monkeypatch, name
+):
+    stack = Stack("keys")
+    monkeypatch.setattr(Stack, "state", tmp_path / "state")
+    setup.ensure_secrets()
+    keys.refuse_other(stack)  # a Redis that ./lab did not start: nothing is noted
+    (stack.state / "redis").mkdir(parents=True)
+    keys.refuse_other(stack)
+    right = json.loads(secrets_file.read_text())
+    secrets_file.write_text(json.dumps(right | {name: "ab" * 32}))
+    with pytest.raises(LabError, match="Put that file back, or delete the values"):
+        keys.refuse_other(stack)
+    secrets_file.write_text(json.dumps(right))
+    keys.refuse_other(stack)
+    assert right[name] not in (stack.state / "redis" / "key-check").read_text()
+
+
+@pytest.mark.parametrize("code", ["OTHER_KEY", None])
+def test_an_app_that_cannot_read_its_store_ends_the_wait(tmp_path, code):
+    class NotReady(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(503)
+            self.end_headers()
+            self.wfile.write(json.dumps({"detail": "Written with another key.", "errorCode": code}).encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), NotReady)
+    app = App("chat-service", "chat", tmp_path, "http", server.server_port, 0, 0, 0, 0, {})
+    with (
+        serving(server),
+        pytest.raises(LabError, match=r"chat-service cannot .* another key") if code else nullcontext(),
+    ):
+        keys.refuse_unreadable(app)

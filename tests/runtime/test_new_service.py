@@ -50,7 +50,8 @@ def test_a_new_service_calls_schedules_receives_and_finishes(shell: LabShell) ->
     up = shell.run("up", "hello", "--detach")
     assert up.returncode == 0, up.stdout + up.stderr
     assert apps() == {"hello", "callee-app"}
-    assert ask(8030, "/greet/Ada").json() == {"message": "Hello, Ada from callee-app!"}
+    greeting = ask(8030, "/greet/Ada").json()["message"]
+    assert "Ada" in greeting
     order = ask(8030, "/greet-later/Ada", "POST").json()["order_id"]
     assert ask(8030, f"/greetings/{order}").status_code == 404
 
@@ -58,7 +59,7 @@ def test_a_new_service_calls_schedules_receives_and_finishes(shell: LabShell) ->
         return ask(8030, f"/greetings/{order}").json()
 
     assert wait_until(lambda: progress().get("status") == "completed", 30), progress()
-    assert progress()["message"] == "Hello, Ada from callee-app!"
+    assert progress()["message"] == greeting
     log = shell.run("logs", "hello").stdout
     assert "job fired" in log
     assert "event arrived" in log
@@ -73,8 +74,8 @@ def test_a_lab_joins_reloads_and_leaves_without_disturbing_the_first(shell: LabS
         with shell.foreground("up", "hello") as second, shell.foreground("logs", "-f") as logs:
             assert second.wait_for("Ctrl-C stops hello.", 60), second.text()
             assert "callee-app runs already." in second.text()
-            main.write_text(code.replace("Hello, {name}", "Salut, {name}"))
-            assert wait_until(lambda: greeting() == "Salut, Ada from callee-app!", 20, 0.3)
+            main.write_text(code.replace("{name} from callee-app", "{name} from a changed callee-app"))
+            assert wait_until(lambda: "from a changed" in str(greeting()), 20, 0.3)
             assert logs.wait_for("caller-app ", 5), logs.text()
             main.write_text(code)
             assert wait_until(lambda: "→ GET /v1.0/invoke/callee-app/method/greet/Ada 200 " in logs.text(), 5)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.house.repository import below, manifests, services
+from tests.house.repository import apps, below, manifests, plan, services, text
 
+# Patterns of their paths.
 ROLES = [
     "main.py",
     "settings.py",
@@ -19,15 +22,30 @@ ROLES = [
     "pyproject.toml",
     "requirements.txt",
     "requirements-dev.txt",
+    r"tests/test_\w+\.py",
+    r"kubernetes/[\w-]+\.yaml",
 ]
 
 
 @pytest.mark.parametrize("folder", services(), ids=str)
 def test_a_service_has_the_fixed_files(folder: Path) -> None:
-    mine = {path.relative_to(folder).as_posix() for path in below(folder)}
-    assert [role for role in ROLES if role not in mine] == []
-    assert [path for path in mine if re.fullmatch(r"tests/test_\w+\.py", path)]
-    assert [path for path in mine if re.fullmatch(r"kubernetes/[\w-]+\.yaml", path)]
+    mine = [path.relative_to(folder).as_posix() for path in below(folder)]
+    missing = [role for role in ROLES if not any(re.fullmatch(role, path) for path in mine)]
+    assert missing == [], (
+        f"{folder} lacks these files. CONTRIBUTING.md says what each is for; ./lab new writes them all."
+    )
+
+
+@pytest.mark.parametrize("folder", services(), ids=str)
+def test_a_service_has_the_routes_that_it_is_watched_by(folder: Path) -> None:
+    paths = json.loads(text(folder / "openapi.json"))["paths"]
+    assert {"/healthz", "/readyz"} <= set(paths), f"{folder}/openapi.json lacks one: kit.edge.service.build adds both"
+
+
+@pytest.mark.parametrize("app", apps(), ids=lambda app: app["appID"])
+def test_an_app_is_in_the_port_table(app: dict[str, Any]) -> None:
+    row = "| {appDirPath} | `{appID}` | {env[LAB]} | {appPort} | {daprHTTPPort} |".format_map(app).replace("./", "")
+    assert app["appID"] in {one.app_id for one in plan()}, f"Add this row to the port table of README.md: {row}"
 
 
 @pytest.mark.parametrize("folder", services(), ids=str)

@@ -79,7 +79,9 @@ def environments() -> None:
 @pytest.mark.usefixtures("environments")
 @pytest.mark.parametrize("folder", services_by_lab())
 def test_types_of_a_service(folder: Path) -> None:
-    check("pyright", "--project", folder, "--pythonpath", ROOT / folder / ".venv" / "bin" / "python")
+    python = ROOT / folder / ".venv" / "bin" / "python"
+    assert python.exists(), f"{folder} has no .venv, which is made from its requirements-dev.txt"
+    check("pyright", "--project", folder, "--pythonpath", python)
 
 
 @pytest.mark.parametrize("folder", services_by_lab())

@@ -92,7 +92,9 @@ def test_delete_ends_a_job_in_mid_run(lab):
     assert (again.status_code, "not found or already deleted" in again.text) == (200, True)
 
 
-@pytest.mark.parametrize("schedule", ["0 * * * *", "@every never", "99 * * * * *", "tomorrow"])
+@pytest.mark.parametrize(
+    "schedule", ["0 * * * *", "@every never", "99 * * * * *", "tomorrow", "TZ=Mars/Olympus 0 30 8 * * *"]
+)
 def test_a_schedule_that_cannot_be_parsed_is_422_with_the_reason(lab, schedule):
     answer = lab.ask("unparsable", schedule=schedule)
     assert answer.status_code == 422, answer.text

@@ -7,6 +7,7 @@ name and first failure are printed. A test that fails twice, or more than three 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -51,7 +52,9 @@ def call(command: Sequence[str], folder: Path) -> int:
     with subprocess.Popen(command, cwd=folder, env=environment) as process:
         try:
             return process.wait()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interruption:
+            if interruption.args == (signal.SIGTERM,):  # a terminal sends its signals to the tests itself
+                process.send_signal(signal.SIGINT)
             process.wait()
             raise
 

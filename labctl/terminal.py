@@ -12,6 +12,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.table import Table
 
+from labctl import signals
 from labctl.errors import LabError
 
 console = Console(highlight=False)
@@ -24,6 +25,7 @@ def run(command: Callable[[], object]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no `✓` shows a `?`
+    signals.end_as_by_ctrl_c()
     try:
         command()
     except LabError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 from rich.console import Console
 
-from labctl import runfile
+from labctl import runfile, signals
 from labctl.demos import chat, invocation, jobs, pizza
 from labctl.errors import LabError
 from labctl.stack import Stack
@@ -32,4 +32,5 @@ def play(lab: str, stack: Stack, console: Console, auto: bool = False) -> None:
     except httpx.HTTPError as error:
         raise LabError(f"The story stopped: {error}. See ./lab status and ./lab logs.") from error
     finally:
-        story.tidy()
+        with signals.uninterrupted():
+            story.tidy()

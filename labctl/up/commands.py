@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -70,7 +69,6 @@ def up(
         return
     stack = replace(Stack.from_environment(), secure=secure, own=own)
     apps = runfile.select(runfile.read_apps(stack), labs or [])
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         seconds = lifecycle.up(stack, apps, console, from_source=build, env=env)
         print_whole(console, _up_table(apps, seconds))
@@ -84,10 +82,8 @@ def up(
         elsewhere = f"[bold]./lab logs -f[/], [bold]./lab kill {apps[0].app_id}[/]"
         console.print(f"Ctrl-C stops all of it. In another terminal: {elsewhere}", soft_wrap=True)
         _watch(stack, apps)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # Rich ends the process when nobody reads its output
         console.print("\nStopping …")
-        # A second Ctrl-C must not leave half of the processes running.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         lifecycle.down(stack, lambda what: console.print(f"[dim]{what}[/]"))
         console.print("Stopped.")
         raise typer.Exit(130) from None
@@ -104,7 +100,6 @@ def _join(labs: list[str], *, detach: bool, secure: bool, env: dict[str, str]) -
             console.print(f"{app.app_id} runs already.")
     if not missing:
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     names = ", ".join(app.app_id for app in missing)
     try:
         print_whole(console, _up_table(missing, joining.join(stack, missing, console, env)))
@@ -112,11 +107,12 @@ def _join(labs: list[str], *, detach: bool, secure: bool, env: dict[str, str]) -
             console.print("Running. [bold]./lab down[/] ends all labs.")
             return
         console.print(f"Ctrl-C stops {names}. The other apps go on.", soft_wrap=True)
-        watcher.watch(stack, missing, lambda what: console.print(what, soft_wrap=True, markup=False), infrastructure_too=False)
+        watcher.watch(
+            stack, missing, lambda what: console.print(what, soft_wrap=True, markup=False), infrastructure_too=False
+        )
         console.print("The labs were stopped by another command.")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         console.print(f"\nStopping {names} …")
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         joining.leave(stack, missing)
         console.print("Stopped. The other apps go on.")
         raise typer.Exit(130) from None
@@ -238,7 +234,6 @@ def _follow(stack: Stack, apps: list[App], lines: int) -> None:
     logs = {app.app_id: (logfiles.linked(stack, app), logfiles.linked(stack, app, "daprd")) for app in apps}
     if not any(own.exists() for own, _ in logs.values()):
         raise LabError(f"There is no log of {', '.join(logs)} yet. ./lab up writes them.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for line in following.follow(logs, lines):
             console.print(line.shown(list(logs)), soft_wrap=True)
@@ -277,5 +272,4 @@ def restart(name: Name, sidecar: Sidecar = False, keep_sidecar: KeepSidecar = Fa
 def serve(name: Name) -> None:
     """Run one app with its sidecar, or one infrastructure process, in the foreground. The Tiltfile uses this."""
     stack = Stack.from_environment()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     foreground.serve(stack, name, console)

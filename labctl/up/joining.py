@@ -10,6 +10,7 @@ import psutil
 from filelock import FileLock
 from rich.console import Console
 
+from labctl import signals
 from labctl.errors import LabError
 from labctl.make import setup
 from labctl.runfile import App
@@ -49,13 +50,19 @@ def join(stack: Stack, apps: Sequence[App], console: Console, env: dict[str, str
 def leave(stack: Stack, apps: Sequence[App]) -> list[str]:
     """Stop apps with their sidecars and the CLIs that started them, and nothing else. Return the names of the apps."""
     names = [app.app_id for app in apps]
-    ended = processes.stop(stack, names=names)
+    with signals.uninterrupted():
+        ended = processes.stop(stack, names=names)
+        processes.end(_clis(stack, apps), grace=3)
+    return sorted(set(ended))
+
+
+def _clis(stack: Stack, apps: Sequence[App]) -> list[psutil.Process]:
+    names = [app.app_id for app in apps]
     # A start of several apps, each `serve` and each restart have a separate `dapr run`, on a run file of that name.
     own = {_run_file(apps).name, *(f"{name}.yaml" for name in names)}
     own |= {f"{app.app_id}-{app.http_port}{only}.yaml" for app in apps for only in ("", "-sidecar")}
     clis = [one.process for one in processes.find(stack) if one.kind == "cli"]
-    processes.end([cli for cli in clis if _last_word(cli) in own], grace=3)
-    return sorted(set(ended))
+    return [cli for cli in clis if _last_word(cli) in own]
 
 
 def _run_file(apps: Sequence[App]) -> Path:

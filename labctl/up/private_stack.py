@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -28,7 +27,6 @@ def private_stack(command: str) -> Generator[Stack]:
     if not offset.isdigit() or int(offset) == 0:
         raise LabError(f"LAB_PORT_OFFSET is {offset!r}. ./lab {command} needs one above 0, because ./lab up uses 0.")
     stack = Stack(command, int(offset))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with setup.held_alone(
         setup.checkout_lock(stack.state.name), f"Another ./lab {command} runs just now. Wait for it."
     ):

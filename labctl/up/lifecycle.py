@@ -10,19 +10,21 @@ from pathlib import Path
 from filelock import FileLock
 from rich.console import Console
 
-from labctl import runfile
+from labctl import runfile, signals
 from labctl.errors import LabError
 from labctl.make import runtime as dapr
 from labctl.make import setup
 from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import ROOT, Stack
+from labctl.terminal import problems
 from labctl.up import (
     infrastructure,
     keys,
     logfiles,
     loopback,
     machine,
+    poison,
     processes,
     readiness,
     remembered,
@@ -131,6 +133,9 @@ def dapr_run(
     if stack.secure:
         environment |= secure.environment(stack, runtime)
     command = [str(runtime.cli), "run", "--run-file", str(file)]
+    for app in apps:
+        for line in poison.park(stack, app):
+            problems.print(line, soft_wrap=True, markup=False)
     log = stack.logs / "dapr-run.log"
     offset = log.stat().st_size if log.exists() else 0
     process = processes.spawn(stack, "run", command, env=environment, cwd=ROOT, log=log)
@@ -139,5 +144,6 @@ def dapr_run(
 
 def down(stack: Stack, say: Callable[[str], None] = lambda _: None) -> list[str]:
     """Stop all processes of the stack, in order, and return their names. Raise LabError when one does not end."""
-    remembered.note(remembered.intent(stack, "down"), "down")
-    return processes.stop(stack, say)
+    with signals.uninterrupted():
+        remembered.note(remembered.intent(stack, "down"), "down")
+        return processes.stop(stack, say)

@@ -12,7 +12,7 @@ from labctl import runfile
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import Stack
-from labctl.up import alive, control, infrastructure, logfiles, processes, remembered
+from labctl.up import alive, control, infrastructure, logfiles, poison, processes, remembered
 
 AGAIN_AT_MOST = 5  # restarts of each process in the life of one `./lab up`; more are no accident
 LOOK_EVERY = 0.5  # seconds
@@ -47,9 +47,14 @@ def watch(stack: Stack, apps: Sequence[App], say: Callable[[str], None], *, infr
     that ./lab did not start, or that `./lab kill` ended, are left alone.
     """
     watched, ended = {Part(kind, app.app_id) for kind in ("sidecar", "app") for app in apps}, Counter[Part]()
+    pids = _living(stack)
     if infrastructure_too:
-        watched |= {part for part in _living(stack) if part.kind == "infrastructure"}
+        watched |= {part for part in pids if part.kind == "infrastructure"}
     down = remembered.intent(stack, "down")
+
+    def note(text: str) -> None:
+        say(f"{time.strftime('%H:%M:%S')} {text}")
+
     while True:
         gone = _gone(stack, apps, watched)
         if down.exists():
@@ -62,22 +67,43 @@ def watch(stack: Stack, apps: Sequence[App], say: Callable[[str], None], *, infr
             if ended[part] > AGAIN_AT_MOST:
                 how = f"ended unexpectedly for the {ended[part]}th time"
                 raise alive.ended(stack, str(part), _log(stack, apps, part), how=how)
-            say(f"{part} ended unexpectedly; its log: {_log(stack, apps, part)}. Restarting it …")
-            try:
-                seconds = part.start_again(stack)
-            except LabError:
-                if down.exists():
-                    return
-                raise
-            if down.exists():
-                processes.stop(stack)  # it started too late to be stopped with the others
+            if not _bring_back(stack, apps, part, note):
                 return
-            say(f"{part} is ready again after {seconds:.1f} s.")
+        now = _living(stack)
+        for line in [] if gone else _changes(watched, pids, now):
+            note(line)
+        pids = now
         time.sleep(LOOK_EVERY)
 
 
-def _living(stack: Stack) -> set[Part]:
-    return {Part(one.kind, one.name) for one in processes.find(stack)}
+def _bring_back(stack: Stack, apps: Sequence[App], part: Part, note: Callable[[str], None]) -> bool:
+    """Restart a crashed part. Return False if another command has stopped the stack. Raise LabError."""
+    down = remembered.intent(stack, "down")
+    note(f"{part} ended unexpectedly; its log: {_log(stack, apps, part)}. Restarting it …")
+    for line in poison.park(stack, runfile.find(apps, part.name)) if part.kind == "sidecar" else []:
+        note(line)
+    try:
+        seconds = part.start_again(stack)
+    except LabError:
+        if down.exists():
+            return False
+        raise
+    if down.exists():
+        processes.stop(stack)  # it started too late to be stopped with the others
+        return False
+    note(f"{part} is ready again after {seconds:.1f} s.")
+    return True
+
+
+def _living(stack: Stack) -> dict[Part, int]:
+    return {Part(one.kind, one.name): one.pid for one in processes.find(stack)}
+
+
+def _changes(watched: set[Part], before: dict[Part, int], now: dict[Part, int]) -> list[str]:
+    """Return a sentence for each process that another command has stopped or restarted."""
+    stopped = [f"{part} was stopped by another command." for part in sorted(watched & (set(before) - set(now)))]
+    changed = sorted(part for part in watched & set(now) if before.get(part) != now[part])
+    return stopped + [f"{part} was restarted by another command." for part in changed]
 
 
 def _gone(stack: Stack, apps: Sequence[App], watched: set[Part]) -> list[Part]:

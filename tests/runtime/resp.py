@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any, cast
+
+from labctl.up import resp
 
 
-class Redis:
-    """A connection for each command: Redis is killed and restarted between two of them."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-
-    def __call__(self, *words: str) -> Any:
-        """Return the answer to a command. Raise RuntimeError for one that Redis refuses."""
-        with socket.create_connection(("127.0.0.1", self._port), timeout=10) as connection:
-            parts = [word.encode() for word in words]
-            told = b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
-            connection.sendall(b"*%d\r\n%b" % (len(parts), told))
-            with connection.makefile("rb") as answer:
-                return _read(answer)
+class Redis(resp.Redis):
+    """A Redis that also returns all of its data."""
 
     def everything(self) -> Iterator[tuple[bytes, bytes]]:
         """Return every key with its value, as one run of bytes."""
@@ -41,24 +30,9 @@ class Redis:
         return self(*reads[kind])
 
 
-def _read(answer: IO[bytes]) -> Any:
-    line = answer.readline()
-    kind, rest = line[:1], line[1:-2]
-    if kind == b"-":
-        raise RuntimeError(rest.decode())
-    if kind == b":":
-        return int(rest)
-    if kind == b"$":
-        size = int(rest)
-        return None if size < 0 else answer.read(size + 2)[:-2]
-    if kind == b"*":
-        return [_read(answer) for _ in range(int(rest))]
-    return rest
-
-
 def _flat(value: Any) -> Iterator[bytes]:
     if isinstance(value, list):
-        for one in value:
+        for one in cast(list[Any], value):
             yield from _flat(one)
     elif value is not None:
         yield value if isinstance(value, bytes) else str(value).encode()

@@ -62,7 +62,7 @@ def wait_ready(
                 infrastructure.refuse_dead_redis(started.stack)
                 for app in (one for one in started.apps if one.app_id not in ready and one.protocol != "grpc"):
                     keys.refuse_unreadable(app)
-                    _refuse_without_readyz(app)
+                    refuse_without_readyz(app)
             looked = time.monotonic()
         return done
 
@@ -73,7 +73,8 @@ def wait_ready(
     return ready
 
 
-def _refuse_without_readyz(app: App) -> None:
+def refuse_without_readyz(app: App) -> None:
+    """Raise LabError for an app that could never be ready, because it lacks the route that is asked."""
     if app.app_port and processes.http_status(app.app_port, "/readyz") == 404:
         raise LabError(
             f"{app.app_id} has no route GET /readyz: add it to its main.py. ./lab waits until it answers 200."

@@ -1,0 +1,60 @@
+"""A service that was written by hand, with parts missing: each is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from labctl import runfile
+from labctl.errors import LabError
+from labctl.stack import Stack
+from labctl.up import readiness
+from tests.docs import checkout
+from tests.serving import serving
+
+ENTRY = """
+  - appID: bare
+    appDirPath: ./bare_service
+    appPort: 8040
+    daprHTTPPort: 3540
+    daprGRPCPort: 4540
+    daprInternalGRPCPort: 5540
+    metricsPort: 6540
+    command: [".venv/bin/python", "main.py"]
+    env: {LAB: bare}
+"""
+
+
+class WithoutReadyz(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_an_app_without_readyz_is_named_at_once() -> None:
+    app = runfile.find(runfile.read_apps(Stack()), "callee-app")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), WithoutReadyz)
+    with serving(server), pytest.raises(LabError, match="callee-app has no route GET /readyz"):
+        readiness.refuse_without_readyz(replace(app, app_port=server.server_port))
+
+
+def test_lint_names_missing_files_and_rows(tmp_path: Path) -> None:
+    copy = checkout.copy(tmp_path / "labs")
+    (copy / "dapr.yaml").write_text((copy / "dapr.yaml").read_text() + ENTRY)
+    (copy / "bare_service").mkdir()
+    (copy / "bare_service" / "main.py").write_text("print(1)\n")
+    rules = ["tests/house/test_file_roles.py", "tests/house/test_ports.py", "tests/house/test_reading.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-k", "bare", *rules]
+    environment = checkout.environment(copy)
+    said = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False).stdout
+    assert "bare_service lacks settings.py, README.md, Dockerfile, " in said
+    assert "requirements-dev.txt, tests/test_*.py, kubernetes/*.yaml: see CONTRIBUTING.md" in said
+    assert "Add this row to the port table of README.md: | bare_service | `bare` | bare | 8040 | 3540 |" in said
+    assert "KeyError" not in said

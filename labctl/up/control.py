@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +27,12 @@ def kill(stack: Stack, name: str, *, sidecar: bool = False) -> int:
         raise _nobody(stack, name, sidecar=sidecar)
     # An open `./lab up` reads this and does not restart it.
     remembered.note(remembered.intent(stack, name), "killed")
-    victim.process.kill()
-    psutil.wait_procs([victim.process], timeout=5)
+    # With `./lab up --reload` the app is a child of the process that watches its files.
+    family = [victim.process, *victim.process.children(recursive=True)]
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(family, timeout=5)
     return victim.pid
 
 

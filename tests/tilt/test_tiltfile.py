@@ -32,10 +32,10 @@ def test_the_labs_that_are_named_come_up_and_no_other(tmp_path: Path) -> None:
     another = {"appID": "a-later-app", "appDirPath": "./later", "appPort": 8099, "daprHTTPPort": 3599}
     shutil.copy(tilt.ROOT / "dapr.yaml", tmp_path)
     document = yaml.safe_load((tmp_path / "dapr.yaml").read_text())
-    document["apps"].append(another | {"env": {"LAB": "a-later-lab"}})
+    document["apps"].append(another | {"env": {"LAB": "a-later-lab", "NEEDS": "callee-app"}})
     (tmp_path / "dapr.yaml").write_text(yaml.safe_dump(document))
 
-    assert list(tilt.run("a-later-lab", folder=tmp_path)) == ["setup", *BELOW, "a-later-app"]
+    assert list(tilt.run("a-later-lab", folder=tmp_path)) == ["setup", *BELOW, "callee-app", "a-later-app"]
     assert list(tilt.run(*LABS, "a-later-lab", folder=tmp_path)) == list(tilt.run(folder=tmp_path))
 
 

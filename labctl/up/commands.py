@@ -15,9 +15,10 @@ from rich.table import Table
 
 from labctl import runfile
 from labctl.errors import LabError
+from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import HOME, Stack
-from labctl.terminal import console, print_whole
+from labctl.terminal import console, plain, print_whole
 from labctl.up import (
     control,
     foreground,
@@ -178,7 +179,13 @@ def status(json_: Json = False) -> None:
     for column in ("app", "URL", "pid", "sidecar pid", "ready"):
         table.add_column(column, no_wrap=True)
     for row in rows:
-        ready = "[green]yes[/]" if row.ready else "[red]no[/]" if row.pid or row.sidecar_pid else "not running"
+        ready = (
+            "[green]yes[/]"
+            if row.ready
+            else "[red]no[/]"
+            if row.pid or row.sidecar_pid
+            else plain(row.held or "not running")
+        )
         pids = [str(pid or "-") for pid in (row.pid, row.sidecar_pid)]
         table.add_row(row.app.app_id, row.app.url, *pids, ready)
     print_whole(console, table)
@@ -265,7 +272,8 @@ def restart(name: Name, sidecar: Sidecar = False, keep_sidecar: KeepSidecar = Fa
     if sidecar and keep_sidecar:
         raise LabError("--sidecar and --keep-sidecar exclude each other.")
     stack = remembered.present(Stack.from_environment())
-    seconds = control.restart(stack, name, sidecar=sidecar, keep_sidecar=keep_sidecar)
+    with Steps(console).step(f"restart {name}"):
+        seconds = control.restart(stack, name, sidecar=sidecar, keep_sidecar=keep_sidecar)
     console.print(f"{name}{' (sidecar)' if sidecar else ''} is ready again after {seconds:.1f} s.", soft_wrap=True)
 
 

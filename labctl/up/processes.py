@@ -176,9 +176,20 @@ def holder(port: int) -> str | None:
         return None
     pid = holder_pid(port)
     try:
-        return f"{' '.join(psutil.Process(pid).cmdline()[:2])[:60]} (pid {pid})" if pid else "another user's process"
+        return _described(psutil.Process(pid)) if pid else "another user's process"
     except (psutil.AccessDenied, psutil.NoSuchProcess):
         return "another user's process"  # macOS shows other users' processes to root only
+
+
+def _described(process: psutil.Process) -> str:
+    """Return what a user knows a process by: the `dapr run` or ./lab that started it, or its command line."""
+    state = _environment(process).get(STACK_VARIABLE)
+    if state:
+        return f"the ./lab of {state} (pid {process.pid})"
+    for one in [process, *process.parents()]:
+        if [Path(word).name for word in one.cmdline()[:2]] == ["dapr", "run"]:
+            return f"a `dapr run` of yours (pid {one.pid})"
+    return f"{' '.join(process.cmdline()[:2])[:60]} (pid {process.pid})"
 
 
 def holder_pid(port: int) -> int | None:

@@ -19,12 +19,16 @@ LOOK_EVERY = 0.5  # seconds; a look at all logs costs more than asking the apps 
 
 @dataclass(frozen=True)
 class Status:
-    """One app as it is now. The pid of a process that does not run is None."""
+    """One app as it is now. The pid of a process that does not run is None.
+
+    held: the other process that listens on the app's port then, if there is one.
+    """
 
     app: App
     pid: int | None
     sidecar_pid: int | None
     ready: bool
+    held: str = ""
 
 
 def is_ready(app: App) -> bool:
@@ -94,8 +98,10 @@ def status(stack: Stack, apps: Sequence[App]) -> list[Status]:
     pids: dict[tuple[str, str], int] = {(one.kind, one.name): one.pid for one in found}
 
     def row(app: App) -> Status:
-        pid = pids.get(("app", app.app_id))
-        return Status(app, pid, pids.get(("sidecar", app.app_id)), ready=pid is not None and is_ready(app))
+        pid, sidecar = (pids.get((kind, app.app_id)) for kind in ("app", "sidecar"))
+        who = processes.holder(app.app_port) if pid is None and app.app_port else None
+        held = f"{app.app_port} is held by {who}" if who else ""
+        return Status(app, pid, sidecar, pid is not None and is_ready(app), held)
 
     with ThreadPoolExecutor(max_workers=16) as pool:
         return list(pool.map(row, apps))

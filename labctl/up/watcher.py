@@ -70,8 +70,11 @@ def watch(stack: Stack, apps: Sequence[App], say: Callable[[str], None], *, infr
             if not _bring_back(stack, apps, part, note):
                 return
         now = _living(stack)
-        for line in [] if gone else _changes(watched, pids, now):
-            note(line)
+        if down.exists():
+            return
+        if not gone:
+            for line in _changes(stack, watched, pids, now):
+                note(line)
         pids = now
         time.sleep(LOOK_EVERY)
 
@@ -99,11 +102,14 @@ def _living(stack: Stack) -> dict[Part, int]:
     return {Part(one.kind, one.name): one.pid for one in processes.find(stack)}
 
 
-def _changes(watched: set[Part], before: dict[Part, int], now: dict[Part, int]) -> list[str]:
+def _changes(stack: Stack, watched: set[Part], before: dict[Part, int], now: dict[Part, int]) -> list[str]:
     """Return a sentence for each process that another command has stopped or restarted."""
-    stopped = [f"{part} was stopped by another command." for part in sorted(watched & (set(before) - set(now)))]
-    changed = sorted(part for part in watched & set(now) if before.get(part) != now[part])
-    return stopped + [f"{part} was restarted by another command." for part in changed]
+    ended = [
+        part for part in sorted(watched & (set(before) - set(now))) if remembered.intent(stack, part.name).exists()
+    ]
+    again = [part for part in sorted(watched & set(now)) if before.get(part) != now[part]]
+    stopped = [f"{part} was stopped by another command." for part in ended]
+    return stopped + [f"{part} was restarted by another command." for part in again]
 
 
 def _gone(stack: Stack, apps: Sequence[App], watched: set[Part]) -> list[Part]:

@@ -68,7 +68,7 @@ class Memories:
             await self._tombstones.lift(user_hash)
         is_fresh = False
         new = StoredMemory(name=draft.name, user_summary="")
-        fields = draft.model_dump(exclude=None if draft.user_summary else {"user_summary"})
+        fields = {name: value for name, value in draft.model_dump().items() if value}
 
         def edit(memory: StoredMemory | None) -> StoredMemory | None:
             nonlocal is_fresh

@@ -57,8 +57,8 @@ class MemoryDraft(BaseModel):
     model_config = _like(INITIALIZE, extra="forbid")
 
     name: Name
-    preferred_style: Style = "casual"
-    user_summary: Summary = ""
+    preferred_style: Style | None = Field(default=None, description="Otherwise `casual`")
+    user_summary: Summary | None = None
 
 
 class MemoryPatch(BaseModel):

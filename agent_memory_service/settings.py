@@ -1,8 +1,8 @@
 """The settings of agent-memory."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from kit.edge.settings import ServiceSettings
 
@@ -53,3 +53,10 @@ class Settings(ServiceSettings):
     # Dapr accepts events of up to 4 MiB. As JSON their text may have two bytes for each of its characters, and a dead
     # letter arrives in base64. An event that is refused for its size would be lost on its way to the dead letters.
     max_body_bytes: int = Field(default=12 * 1024 * 1024, ge=1)
+
+    @model_validator(mode="after")
+    def _has_an_endpoint(self) -> Self:
+        missing = [name for name in ("MODEL_BASE_URL", "MODEL_NAME") if not getattr(self, name.lower())]
+        if self.model_engine == "openai-compatible" and missing:
+            raise ValueError(f"MODEL_ENGINE=openai-compatible needs {' and '.join(missing)}")
+        return self

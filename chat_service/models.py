@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import Body, Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, computed_field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, computed_field
+from pydantic_core import PydanticCustomError
 
 from kit.edge.models import Problem
 from messages import Answered
@@ -23,6 +24,13 @@ InstancePath = Annotated[str, Path(pattern=INSTANCE_ID, max_length=64, descripti
 WaitQuery = Annotated[bool, Query(description="`false`: answer 202 at once")]
 
 
+def _is_written_out(given: object) -> object:
+    # Pydantic would take a number as seconds since 1970, also as text.
+    if isinstance(given, int | float) or (isinstance(given, str) and given[4:5] != "-"):
+        raise PydanticCustomError("timestamp", "must be a date and a time, such as 2026-03-01T09:30:00Z")
+    return given
+
+
 def _with_offset(timestamp: datetime) -> datetime:
     return timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
 
@@ -33,7 +41,7 @@ class MessageMetadata(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     session_id: SessionId | None = None
-    timestamp: Annotated[datetime, AfterValidator(_with_offset)] | None = Field(
+    timestamp: Annotated[datetime, BeforeValidator(_is_written_out), AfterValidator(_with_offset)] | None = Field(
         default=None, description="UTC if it has no offset"
     )
     message_id: MessageId | None = None

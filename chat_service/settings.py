@@ -1,8 +1,8 @@
 """The settings of chat."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from kit.edge.settings import ServiceSettings
 
@@ -67,3 +67,10 @@ class Settings(ServiceSettings):
     stream_ttl_seconds: int = Field(default=600, ge=0)
 
     cors_origins: list[str] = Field(default=["http://localhost:3000"])
+
+    @model_validator(mode="after")
+    def _has_an_endpoint(self) -> Self:
+        missing = [name for name in ("MODEL_BASE_URL", "MODEL_NAME") if not getattr(self, name.lower())]
+        if self.model_engine == "openai-compatible" and missing:
+            raise ValueError(f"MODEL_ENGINE=openai-compatible needs {' and '.join(missing)}")
+        return self

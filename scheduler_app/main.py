@@ -42,7 +42,7 @@ WELCOME = (
     "DELETE /delete-job/{job_name}; GET /runs and /runs/stream show when they fired. Also /docs, /healthz and /readyz."
 )
 EXAMPLE = {"specversion": "1.0", "id": "17", "source": "billing", "type": "x", "data": {"job_name": "report"}}
-EVENT = {"requestBody": {"content": {"application/cloudevents+json": {"example": EXAMPLE}}, "required": True}}
+EVENT = {"requestBody": {"content": {"application/cloudevents+json": {"example": EXAMPLE}}}}
 EVENT_STREAM = {200: {"content": {"text/event-stream": {"example": "event: run\ndata: {…}\nid: 7\n\n"}}}}
 
 ServicesDep = Annotated[Services, Depends(from_state("services"))]

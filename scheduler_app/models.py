@@ -15,13 +15,14 @@ from kit.sidecar.events import showable
 DEFAULT_SCHEDULE = "@every 10s"
 DEFAULT_DATA: dict[str, str] = {"message": "Hello from Python Job!"}
 DATA_BYTES = 8_192
+NAME = "[A-Za-z0-9._~-]{1,64}"
 # Dapr stores the numbers of a job's data as doubles.
 LARGEST_INTEGER = 2**53 - 1
 
 
 def _job_name(name: str) -> str:
     # Dapr writes a name unescaped into the path of the callback, so the callback of `a%b` would never arrive.
-    if not re.fullmatch(r"[A-Za-z0-9._~-]{1,64}", name):
+    if not re.fullmatch(NAME, name):
         raise PydanticCustomError("job_name", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ ~ -")
     if name in (".", ".."):
         raise PydanticCustomError("job_name", "would be a step in a path")
@@ -39,7 +40,10 @@ def _exact_integer(digits: str) -> int:
 _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 _DECODER = json.JSONDecoder(parse_int=_exact_integer)
 JobName = Annotated[str, AfterValidator(_job_name)]
-JobNamePath = Annotated[JobName, Path(description="[A-Za-z0-9._~-]{1,64}", examples=["report"])]
+JobNamePath = Annotated[
+    JobName,
+    Path(examples=["report"], json_schema_extra={"pattern": f"^{NAME}$", "not": {"enum": [".", "..", "stream"]}}),
+]
 # Any name is recorded: a job may be scheduled without this app.
 CalledName = Annotated[str, Path(min_length=1, max_length=512, examples=["report"])]
 Limit = Annotated[int, Query(ge=1, le=200, description="Page size")]
@@ -118,7 +122,7 @@ class JobOrder(_Strict):
     data: Any = Field(
         default=DEFAULT_DATA, description="The callback's body: any JSON of up to 8 KiB. Dapr stores numbers as doubles"
     )
-    overwrite: bool = Field(default=False, description="Replace a job of that name instead of answering 409")
+    overwrite: bool | None = Field(default=None, description="Replace a job of that name instead of answering 409")
     failure_policy: FailurePolicy | None = None
 
     @field_validator("schedule")
@@ -172,7 +176,7 @@ class JobOrder(_Strict):
             "failurePolicy": policy or None,
         }
         present = {name: value for name, value in optional.items() if value is not None}
-        return {"overwrite": self.overwrite, **present}
+        return {"overwrite": bool(self.overwrite), **present}
 
 
 class JobEvent(JobOrder):

@@ -90,6 +90,8 @@ def harm(schedule: str) -> str | None:
         interval = every(schedule)
         return "must be 100 ms or longer" if interval is not None and interval < SHORTEST_INTERVAL else None
     zone = _ZONE.match(schedule)
+    if zone and zone[1] == "Local":
+        return "TZ=Local is the zone of the scheduler's machine: name a zone, such as TZ=Europe/Berlin"
     if zone and zone[2].startswith("@every"):
         return "an interval has no time zone"
     fields = (zone[2] if zone else schedule).split()

@@ -77,9 +77,9 @@ class Summarizer:
     async def _ask_model(self, engine: Engine, request: str) -> str | None:
         known_url, known_name, secret = KNOWN[engine]
         url, name = self._settings.model_base_url or known_url, self._settings.model_name or known_name
-        # Without a URL the client has a default, and would send the users' messages there.
-        if not url or not name:
-            raise Unavailable(503, engine, f"MODEL_ENGINE={engine} needs MODEL_BASE_URL and MODEL_NAME.")
+        # Without a URL the client has a default, and would send the users' messages there. The settings see to it.
+        assert url
+        assert name
         key = await self._secrets.get(secret) if secret else None
         if self._client is None:
             # The client wants a key, also for servers that ask for none. The mark in the memory outlives all retries.

@@ -97,3 +97,9 @@ def test_a_page_of_the_frontend_may_call(client):
     assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
     answer = client.options("/memories/ada", headers=asked | {"origin": "http://evil.example"})
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_null_is_the_same_as_not_given(client):
+    draft = {"name": "Ada", "preferred_style": None, "user_summary": None}
+    answer = client.post("/memories/ada/initialize", json=draft)
+    assert (answer.status_code, answer.json()["preferred_style"], answer.json()["user_summary"]) == (201, "casual", "")

@@ -6,9 +6,11 @@ import grpc
 import pytest
 from conftest import turn
 from dapr.proto.runtime.v1 import ai_pb2
+from pydantic import ValidationError
 
 from kit.fakes.model import ModelServer, running_model
 from kit.fakes.waiting import eventually
+from settings import Settings
 from summaries.offline import topic
 
 
@@ -101,16 +103,9 @@ def test_a_model_that_fails_is_asked_later_and_its_words_are_in_no_log(serve, ca
 
 
 @pytest.mark.parametrize("given", [{}, {"model_name": "tiny"}, {"model_base_url": "http://127.0.0.1:9/v1"}], ids=str)
-def test_a_model_that_nobody_named_is_told_nothing(serve, monkeypatch, capsys, model, given):
-    model.will_say("Who asked you?")
-    # Where the client would turn to when it is given no URL.
-    monkeypatch.setenv("OPENAI_BASE_URL", model.base_url)
-    client = serve(model_engine="openai-compatible", openai_api_key="s3cret", **given)
-    client.deliver(turn(1))
-    said = "MODEL_ENGINE=openai-compatible needs MODEL_BASE_URL and MODEL_NAME."
-    eventually(lambda: said in capsys.readouterr().out)
-    assert model.asked == []
-    assert not client.is_summarized()
+def test_a_model_that_nobody_named_ends_the_service_as_it_starts(given):
+    with pytest.raises(ValidationError, match="MODEL_ENGINE=openai-compatible needs MODEL_"):
+        Settings(_env_file=None, model_engine="openai-compatible", **given)
 
 
 def test_a_component_of_the_conversation_api_writes_it(serve, sidecar):

@@ -41,8 +41,9 @@ class AgentModel:
         self, engine: str, settings: Settings, base_url: str | None, model: str | None, key: SecretStr | None
     ) -> None:
         base_url, model = settings.model_base_url or base_url, settings.model_name or model
-        if not base_url or not model:
-            raise Refused(502, MODEL, f"MODEL_ENGINE={engine} needs MODEL_BASE_URL and MODEL_NAME.")
+        # The settings see to it, for an engine without an endpoint of its own.
+        assert base_url
+        assert model
         self.name = f"{engine}/{model}"
         self._rounds = settings.max_tool_rounds
         # The workflow retries. Retries of this client would multiply those, within one attempt's time limit.

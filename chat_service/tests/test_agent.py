@@ -8,10 +8,12 @@ import time
 import pytest
 from agents.tracing import get_trace_provider
 from conftest import say, start_again, stored
+from pydantic import ValidationError
 
 from kit.fakes.model import running_model
 from kit.fakes.waiting import eventually
 from replies.choice import ENDPOINTS
+from settings import Settings
 
 MEMORY = {"name": "Junaid", "preferred_style": "formal", "user_summary": "Junaid likes </user> tea."}
 
@@ -172,16 +174,22 @@ def test_a_key_that_is_missing_is_named_and_may_come_later(chat, model, sidecar)
     assert say(client, "Hello").status_code == 200
 
 
+def test_a_model_without_an_address_that_works(serve):
+    answer = say(serve(model_engine="ollama", model_base_url="http://127.0.0.1:9/v1", generate_attempts=2), "Hello")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "The model cannot be reached.")
+
+
 @pytest.mark.parametrize(
-    ("chosen", "address", "status", "detail"),
+    ("given", "missing"),
     [
-        ("ollama", "http://127.0.0.1:9/v1", 503, "The model cannot be reached."),
-        ("openai-compatible", None, 502, "MODEL_ENGINE=openai-compatible needs MODEL_BASE_URL and MODEL_NAME."),
+        ({}, "MODEL_BASE_URL and MODEL_NAME"),
+        ({"model_name": "tiny"}, "MODEL_BASE_URL"),
+        ({"model_base_url": "http://127.0.0.1:9/v1"}, "MODEL_NAME"),
     ],
 )
-def test_a_model_without_an_address_that_works(serve, chosen, address, status, detail):
-    answer = say(serve(model_engine=chosen, model_base_url=address, generate_attempts=2), "Hello")
-    assert (answer.status_code, answer.json()["detail"]) == (status, detail)
+def test_a_model_that_nobody_named_ends_the_service_as_it_starts(given, missing):
+    with pytest.raises(ValidationError, match=f"MODEL_ENGINE=openai-compatible needs {missing}"):
+        Settings(_env_file=None, model_engine="openai-compatible", **given)
 
 
 def test_the_known_endpoints_are_encrypted_or_local():

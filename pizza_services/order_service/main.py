@@ -49,7 +49,7 @@ Letters = Annotated[DeadLetters, Depends(from_state("dead_letters"))]
 STORED = {200: {"description": "The same order is stored already"}}
 NO_ORDER = documented(404, model=OrderProblem)
 EVENT: dict[str, Any] = {
-    "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": EVENT_BODY}}}},
+    "openapi_extra": {"requestBody": {"content": {"application/json": {"schema": EVENT_BODY}}}},
     "responses": documented(413, 422, 502, 503, 504),
 }
 Event = Annotated[events.CloudEvent, Depends(events.read)]

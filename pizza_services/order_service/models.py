@@ -58,7 +58,7 @@ class Pizza(BaseModel):
 class Order(Pizza):
     """An order, as the customer gives it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [ORDER]})
+    model_config = ConfigDict(json_schema_extra={"examples": [ORDER]}, extra="forbid")
 
     customer: Customer
 

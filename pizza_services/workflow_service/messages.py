@@ -87,12 +87,19 @@ def read(kind: type[T], found: Any) -> T | None:
 def run_of(serialized_input: str | None) -> str:
     """Return the run of an instance, whose input is an OrderInput or the CompensationInput of one.
 
-    Return "" before the first turn of the instance: the engine does not show the input until then.
+    Return "" before the first turn of the instance, because the engine does not show the input until then, and for the
+    input of a workflow that this service has not started.
     """
-    if not serialized_input:
-        return ""
-    found: dict[str, Any] = json.loads(serialized_input)
-    return found.get("of", found)["run"]
+    found = json.loads(serialized_input) if serialized_input else None
+    if compensation := read(CompensationInput, found):
+        return compensation.of.run
+    order = read(OrderInput, found)
+    return order.run if order else ""
+
+
+def is_foreign(serialized_input: str | None) -> bool:
+    """Return whether an instance has another input than ours: anyone beside a sidecar can start one under any id."""
+    return bool(serialized_input) and not run_of(serialized_input)
 
 
 class Step(BaseModel):

@@ -24,6 +24,8 @@ FINAL: frozenset[Status] = frozenset(("delivered", "failed", "cancelled", "expir
 class Customer(BaseModel):
     """The customer who gets the pizza."""
 
+    model_config = ConfigDict(extra="forbid")
+
     name: str = Field(min_length=1, max_length=100, pattern=LINE, examples=["Ada Lovelace"])
     address: str = Field(min_length=1, max_length=200, pattern=LINE, examples=["12 St James's Square"])
     phone: str = Field(pattern=r"^[0-9+() -]{3,30}$", examples=["+44 20 7946 0000"])
@@ -38,7 +40,9 @@ class Pizza(BaseModel):
 
 
 class Order(Pizza):
-    """An order, as the customer gives it."""
+    """An order, as the customer gives it. An unknown field is refused: no service would look at it."""
+
+    model_config = ConfigDict(extra="forbid")
 
     customer: Customer
 
@@ -46,22 +50,24 @@ class Order(Pizza):
 class OrderRef(BaseModel):
     """A reference to an order."""
 
+    model_config = ConfigDict(extra="forbid")
+
     order_id: OrderId
 
 
 class CancelRequest(OrderRef):
     """A request to cancel an order."""
 
-    reason: str = Field(default="", max_length=200, examples=["ordered twice"])
-    force: StrictBool = Field(
-        default=False, description="Stop the workflow at once, and compensate everything from outside"
+    reason: str | None = Field(default=None, max_length=200, examples=["ordered twice"])
+    force: StrictBool | None = Field(
+        default=None, description="Stop the workflow at once, and compensate everything from outside"
     )
 
 
 class Validation(OrderRef):
     """The verdict on a cooked pizza: `approved`, or as it is also taught, `validation_status`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"order_id": "123", "approved": True}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"order_id": "123", "approved": True}]}, extra="forbid")
 
     validation_status: Literal["approved", "rejected"] | None = None
     approved: StrictBool | None = Field(default=None, validate_default=True)

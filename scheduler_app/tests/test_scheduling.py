@@ -33,6 +33,7 @@ def test_without_a_body_the_taught_job_is_scheduled(client, sidecar, body):
     [
         ({"schedule": "0 30 8 * * MON-FRI"}, {"schedule": "0 30 8 * * MON-FRI", "repeats": 3}),
         ({"schedule": "TZ=Europe/Berlin 0 0 8 * * *"}, {"schedule": "TZ=Europe/Berlin 0 0 8 * * *", "repeats": 3}),
+        ({"schedule": None, "ttl": None, "overwrite": None}, {"schedule": "@every 10s", "repeats": 3}),
         ({"schedule": "@hourly", "repeats": None}, {"schedule": "@hourly"}),
         ({"repeats": 2**31, "ttl": "60s"}, {"schedule": "@every 10s", "repeats": 2**31, "ttl": "60s"}),
         ({"due_time": "30s"}, {"dueTime": "30s"}),
@@ -106,6 +107,7 @@ def test_names_that_dapr_would_lose_are_refused(client, sidecar, method, path, n
         ({"schedule": "0 0 0 31 2 *"}, "schedule"),
         ({"schedule": "0 , * * * *"}, "schedule"),
         ({"schedule": "TZ=UTC @every 1ms"}, "schedule"),
+        *[({"schedule": f"{zone}=Local 0 0 8 * * *"}, "schedule") for zone in ("TZ", "CRON_TZ")],
         ({"schedule": "CRON_TZ=Europe/Berlin  @every 1h"}, "schedule"),
         ({"repeats": 0}, "repeats"),
         ({"repeats": 2**31 + 1}, "repeats"),

@@ -27,6 +27,8 @@ ORDER: dict[str, JsonValue] = {**KEY, "pizza_type": "pepperoni", "size": "large"
 class Customer(BaseModel):
     """The customer of an order."""
 
+    model_config = ConfigDict(extra="forbid")
+
     name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=LINE)]
     address: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=LINE)]
     phone: Annotated[str, StringConstraints(pattern=r"^[0-9+() -]{3,30}$")]
@@ -34,6 +36,8 @@ class Customer(BaseModel):
 
 class Task(BaseModel):
     """The idempotency key of a step: order, run and attempt."""
+
+    model_config = ConfigDict(extra="forbid")
 
     order_id: OrderId = Field(description="The order", examples=["123"])
     run: Run = Field(default="1", description="The run of the order; an order that was deleted gets another run")

@@ -12,7 +12,7 @@ from dapr.ext.workflow import WorkflowState, WorkflowStatus
 
 from kit.engine.instances import Instances, LostInstance, active
 from kit.sidecar.unavailable import Unavailable
-from messages import OrderInput, Progress, instance_of, run_of
+from messages import OrderInput, Progress, instance_of, is_foreign, run_of
 from models import FINAL
 from records.claims import Claim, Claims
 from records.order_book import Entry, OrderBook, is_deleted
@@ -93,6 +93,8 @@ class Standings:
             position.state = await self._instances.state(instance_of(order_id))
         except LostInstance as error:
             position.lost = error
+        if position.state and is_foreign(position.state.serialized_input):
+            position.state = None  # it is no order's, and has failed at its input
         if position.state and active(position.state):
             position.standing = _standing_of(order_id, position.state)
         else:

@@ -15,6 +15,8 @@ BAD_VALUES = {
     "customer.name": [MISSING, "", "x" * 101, "x" * 1_000_000, *CONTROLS],
     "customer.address": [MISSING, "", "x" * 201, *CONTROLS],
     "customer.phone": [MISSING, "1", "x" * 5, "1" * 31],
+    "extra_cheese": [True],
+    "customer.floor": [3],
 }
 
 
@@ -51,9 +53,21 @@ def test_unicode_is_fine_where_people_write(client, ada, sidecar):
 
 
 @pytest.mark.parametrize("route", ["/get-order", "/pause-order", "/resume-order", "/cancel-order", "/validate-pizza"])
+def test_every_route_names_a_field_that_it_does_not_know(client, route):
+    body = {"order_id": "123", **({"approved": True} if route == "/validate-pizza" else {}), "ordre_id": "7"}
+    assert [error["field"] for error in client.post(route, json=body).json()["errors"]] == ["ordre_id"]
+
+
+def test_null_is_the_same_as_not_given(client, ada, sidecar):
+    ada.order_and_wait()
+    assert client.post("/cancel-order", json={"order_id": "123", "reason": None, "force": None}).status_code == 202
+    assert sidecar.final_event()["note"] == "cancelled by request"
+
+
+@pytest.mark.parametrize("route", ["/get-order", "/pause-order", "/resume-order", "/cancel-order", "/validate-pizza"])
 @pytest.mark.parametrize("body", [{}, {"order_id": "a/b"}, {"order_id": "x" * 65}, {"order_id": 1}])
 def test_every_route_refuses_a_bad_id(client, route, body):
-    answer = client.post(route, json={"approved": True, **body})
+    answer = client.post(route, json={**({"approved": True} if "validate" in route else {}), **body})
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["order_id"]
 

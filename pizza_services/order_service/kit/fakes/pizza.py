@@ -26,6 +26,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     *[({"customer": {**CUSTOMER, "address": bad}}, "customer.address") for bad in ("", "a" * 201, 5)],
     *[({"customer": {**CUSTOMER, "phone": bad}}, "customer.phone") for bad in ("", "12", "1" * 31, "call me")],
     *[({"order_id": bad}, "order_id") for bad in ("", "a||b", 7)],
+    ({"extra_cheese": True}, "extra_cheese"),
+    ({"customer": {**CUSTOMER, "floor": 3}}, "customer.floor"),
 ]
 
 
@@ -101,7 +103,7 @@ class Edge:
     def test_faults_strike_every_action_and_nothing_else(self, client: Any, sidecar: Any) -> None:
         client.put("/faults", json={"fail_next": 9, "status": 503})
         routes = [self.action, *self.compensations]
-        answers = [client.post(f"/{route}", json=ORDER) for route in routes]
+        answers = [client.post(f"/{route}", json=ORDER if route == self.action else TASK) for route in routes]
         assert [answer.status_code for answer in answers] == [503] * len(routes)
         assert answers[1].json()["detail"] == f"Simulated temporary error from {self.app_id} (attempt 2)"
         assert sidecar.calls == []

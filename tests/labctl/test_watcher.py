@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,24 @@ def test_what_was_ended_on_purpose_is_left_alone(stack, monkeypatch, name):
     remembered.intent(stack, name).parent.mkdir()
     remembered.intent(stack, name).touch()
     watch(stack, runfile.select(runfile.read_apps(stack), ["invocation"]), pytest.fail)
+
+
+def test_a_kill_and_a_restart_by_another_command_are_said_once_with_the_time(stack, monkeypatch):
+    other = Part("app", "caller-app")
+    looks = iter([{SIDECAR: 1, other: 7}, {SIDECAR: 1, other: 7}, {other: 7}, {other: 7}, {SIDECAR: 2, other: 7}])
+
+    def living(_):
+        if SIDECAR not in (now := next(looks, {})):
+            remembered.note(remembered.intent(stack, SIDECAR.name), "killed")
+        if not now:
+            remembered.intent(stack, "down").touch()
+        return now
+
+    monkeypatch.setattr(watcher, "missing", lambda *_: [])
+    monkeypatch.setattr(watcher, "_living", living)
+    said: list[str] = []
+    watch(stack, runfile.select(runfile.read_apps(stack), ["invocation"]), said.append)
+    assert [re.sub(r"^\d\d:\d\d:\d\d ", "at ", line) for line in said] == [
+        "at callee-app's sidecar was stopped by another command.",
+        "at callee-app's sidecar was restarted by another command.",
+    ]

@@ -60,7 +60,7 @@ def _permissions(stack: Stack, apps: Sequence[App]) -> Iterator[Row]:
     for folder in dict.fromkeys(app.folder for app in apps):
         paths += [folder, folder / ".venv", folder / ".dapr", folder / ".dapr" / "logs"]
     for path in paths:
-        if path.exists() and not os.access(path, os.W_OK):
+        if os.access(path, os.F_OK) and not os.access(path, os.W_OK):
             found = f"{path} belongs to {_owner(path)}, and you cannot write it"
             yield Row("missing", "permissions", found, f"sudo chown -R {getpass.getuser()} '{path}'")
 

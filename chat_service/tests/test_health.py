@@ -1,6 +1,5 @@
 """Readiness, and the life of the process beside a sidecar or an engine that fails."""
 
-import time
 
 import grpc
 import pytest
@@ -11,9 +10,7 @@ from kit.fakes.waiting import eventually
 
 def test_it_starts_before_its_sidecar_and_is_ready_after_it(serve, sidecar):
     sidecar.ready = False
-    started = time.monotonic()
     client = serve()
-    assert time.monotonic() - started < 2
     assert client.get("/healthz").status_code == 200
     answer = client.get("/readyz")
     assert answer.status_code == 503

@@ -33,5 +33,3 @@ def test_a_thousand_callbacks_at_once_at_two_replicas_are_all_recorded_once(side
     print(f"p50 {seconds[COUNT // 2]:.2f} s, p99 {seconds[COUNT * 99 // 100]:.2f} s, {saves} saves")
     assert saves > COUNT / 50, "the replicas did not meet: this test shows nothing"
     assert saves <= COUNT / 10, "callbacks that arrive at once share their writes"
-    # 1.9 s was seen on 2 cores, with the thousand callers and the stand-in in one process of their own.
-    assert seconds[COUNT * 99 // 100] < 10

@@ -3,7 +3,6 @@
 import json
 import signal
 import socket
-import time
 from contextlib import contextmanager
 from urllib.request import Request, urlopen
 
@@ -92,12 +91,11 @@ def test_there_is_a_limit_to_streams_and_one_that_was_left_is_free_again(sidecar
 
 
 def test_an_open_stream_does_not_hold_up_the_end(sidecar):
-    with process(sidecar) as (running, port), stream(port) as answer:
-        begin = time.monotonic()
+    # Far more than the test waits for the end: what holds it up is not hidden by uvicorn's grace.
+    with process(sidecar, SHUTDOWN_GRACE_SECONDS=600) as (running, port), stream(port) as answer:
         running.send_signal(signal.SIGTERM)
         answer.read()
-        assert running.wait(5) in (0, -signal.SIGTERM)
-        assert time.monotonic() - begin < 5, "uvicorn's grace is 10 s"
+        assert running.wait(60) in (0, -signal.SIGTERM)
 
 
 @pytest.mark.parametrize("last_id", ["x", "-1"])

@@ -13,7 +13,7 @@ from labctl.runfile import App
 from labctl.stack import ROOT, Stack
 from labctl.up import infrastructure, loopback
 
-# A Configuration for each app: who may call it, and which secrets it may read.
+# A Configuration for each app: its callers, their routes, and the secrets that it may read.
 DOORS = ROOT / "config" / "secure"
 TOKENS = ("DAPR_API_TOKEN", "APP_API_TOKEN")
 
@@ -44,11 +44,10 @@ def make_secrets(stack: Stack, apps: list[App]) -> None:
     folder = infrastructure.redis_config(stack).parent
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
-    password = secrets.token_urlsafe(24)
-    _write_private(infrastructure.redis_config(stack), f"requirepass {password}\n")
+    _write_private(infrastructure.redis_config(stack), f"requirepass {secrets.token_urlsafe(24)}\n")
     for app in apps:
-        values = {name: secrets.token_urlsafe(24) for name in TOKENS} | {"LAB_REDIS_PASSWORD": password}
-        _write_private(token_file(stack, app.app_id), "".join(f"{name}={value}\n" for name, value in values.items()))
+        lines = [f"{name}={secrets.token_urlsafe(24)}\n" for name in TOKENS]
+        _write_private(token_file(stack, app.app_id), "".join(lines))
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -65,8 +64,7 @@ def tokens(stack: Stack, app_id: str) -> dict[str, str]:
     """Return the tokens that this app and its sidecar show each other. Empty unless the stack is secure."""
     if not stack.secure:
         return {}
-    lines = dict(line.split("=", 1) for line in token_file(stack, app_id).read_text().splitlines())
-    return {name: lines[name] for name in TOKENS}
+    return dict(line.split("=", 1) for line in token_file(stack, app_id).read_text().splitlines())
 
 
 def header(stack: Stack, app_id: str) -> dict[str, str]:

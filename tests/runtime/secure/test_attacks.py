@@ -176,10 +176,11 @@ def test_a_sidecar_without_a_certificate_reaches_no_app(labs: Secure) -> None:
 
 def test_tokens_and_password_are_in_no_log_and_no_command_line(labs: Secure) -> None:
     private = STACK.state / "private"
-    secrets = {line.partition("=")[2] for file in private.glob("*.env") for line in file.read_text().splitlines()}
+    secrets = {line.split("=", 1)[1] for file in private.glob("*.env") for line in file.read_text().splitlines()}
+    secrets.add((private / "redis.conf").read_text().split()[1])
     assert len(secrets) == 2 * len(APPS) + 1
     assert [file.name for file in (private, *private.iterdir()) if file.stat().st_mode & 0o077] == []
-    run_files = [*(STACK.state / "run").glob("*.yaml")]
+    run_files = [*(STACK.state / "run").glob("dapr*.yaml"), *(STACK.state / "run").glob("*-resources/*.yaml")]
     assert [file.name for file in run_files if file.stat().st_mode & 0o077] == []
     logs = [*STACK.logs.glob("*.log"), *(log for app in APPS for log in (app.folder / ".dapr" / "logs").glob("*"))]
     texts = {log.name: log.read_text(errors="replace") for log in logs}

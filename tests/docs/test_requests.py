@@ -40,7 +40,7 @@ def running(request: pytest.FixtureRequest, nothing_left: None) -> Iterator[None
 
 
 def test_every_lab_has_its_requests() -> None:
-    assert [file.stem for file in FILES] == [page.stem for page in sorted((ROOT / "docs" / "labs").glob("*.md"))]
+    assert [file.stem for file in FILES] == [page.stem for page in sorted((ROOT / "docs" / "labs").glob("[1-9]*.md"))]
 
 
 @pytest.mark.parametrize("file", [_parameter(file) for file in FILES])

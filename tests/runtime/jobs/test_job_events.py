@@ -53,6 +53,19 @@ def test_a_bad_event_is_a_dead_letter_with_a_reason(lab):
     assert not wait_until(lambda: len(letters(lab, mark)) != 1, 2)
 
 
+@pytest.mark.parametrize("payload", ["not json {mark}", '["{mark}"]', '"{mark}"', '{{"job_name": "{mark}/x"}}'])
+def test_a_payload_that_is_no_cloud_event_is_a_dead_letter_too(lab, payload):
+    mark = f"raw-{time.time_ns()}"
+    topic = lab.sidecar(APP, "/v1.0/publish/pubsub/schedule-job")
+    headers = {"content-type": "text/plain"}
+    sent = lab.http.post(
+        topic, params={"metadata.rawPayload": "true"}, content=payload.format(mark=mark), headers=headers
+    )
+    assert sent.status_code == 204
+    assert wait_until(lambda: len(letters(lab, mark)) == 1, EVENT_WITHIN)
+    assert "job_name" in letters(lab, mark)[0]["reason"] or "valid" in letters(lab, mark)[0]["reason"]
+
+
 @pytest.mark.parametrize("size", [70_000, 4 * 1024 * 1024 - 200])
 def test_a_large_event_is_a_dead_letter_too(lab, size):
     mark = f"large-{time.time_ns()}"
@@ -69,6 +82,26 @@ def test_no_event_is_lost_around_an_app_that_comes_back_alone_under_its_living_s
     publish(lab, {"job_name": afterwards, "due_time": "1s"})
     for name in (while_down, afterwards):
         lab.wait_for_runs(name, 1, EVENT_WITHIN)
+    control.restart(lab.stack, APP)  # so that no other test's events are late
+
+
+def test_an_event_whose_ttl_ran_out_while_the_app_was_down_is_no_dead_letter(lab):
+    """Dapr drops it when it takes it from the stream, and says so in the sidecar's log only."""
+    mark, in_time = (f"ttl-{uuid4().hex[:12]}" for _ in range(2))
+    log = lab.stack.logs / f"{APP}.sidecar.log"
+    before = log.read_text().count("un-healthy")
+    control.kill(lab.stack, APP)
+    # From here on the sidecar takes no event: an event that it has already is retried, whatever its TTL.
+    assert wait_until(lambda: log.read_text().count("un-healthy") > before, 10)
+    topic = lab.sidecar(APP, "/v1.0/publish/pubsub/schedule-job")
+    order = {"job_name": mark, "due_time": "1h"}
+    assert lab.http.post(topic, params={"metadata.ttlInSeconds": "1"}, json=order).status_code == 204
+    time.sleep(2)  # the TTL itself
+    control.restart(lab.stack, APP, keep_sidecar=True)
+    publish(lab, {"job_name": in_time, "due_time": "1h"})
+    assert wait_until(lambda: lab.exists(in_time), EVENT_WITHIN)
+    assert wait_until(lambda: "dropping expired pub/sub event" in log.read_text(), EVENT_WITHIN)
+    assert (lab.exists(mark), letters(lab, mark)) == (False, [])
     control.restart(lab.stack, APP)  # so that no other test's events are late
 
 

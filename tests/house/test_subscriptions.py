@@ -1,0 +1,20 @@
+"""Each dead-letter topic is read by the app of its topic, and as raw payloads: Dapr drops the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.house.repository import ROOT
+
+DOCUMENTS = [one for path in (ROOT / "components").glob("*.yaml") for one in yaml.safe_load_all(path.read_text())]
+BY_TOPIC: dict[str, dict[str, Any]] = {one["spec"]["topic"]: one for one in DOCUMENTS if one["kind"] == "Subscription"}
+
+
+@pytest.mark.parametrize("topic", [name for name, one in BY_TOPIC.items() if "deadLetterTopic" in one["spec"]])
+def test_a_dead_letter_reaches_the_app_whatever_its_payload_is(topic: str) -> None:
+    failed, dead = BY_TOPIC[topic], BY_TOPIC[BY_TOPIC[topic]["spec"]["deadLetterTopic"]]
+    assert dead["spec"]["metadata"] == {"rawPayload": "true"}
+    assert (dead["scopes"], dead["spec"]["pubsubname"]) == (failed["scopes"], failed["spec"]["pubsubname"])

@@ -39,4 +39,5 @@ def private_stack(command: str) -> Generator[Stack]:
             console.print("\nStopping …")
             raise typer.Exit(130) from None
         finally:
-            lifecycle.down(stack)
+            with console.status("stopping all that was started"):
+                lifecycle.down(stack)

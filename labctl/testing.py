@@ -18,6 +18,7 @@ from labctl.terminal import plain, problems
 
 ENVIRONMENT = HOME / "test-venv"
 KIT = ROOT / "kit"
+SECURE = "tests/runtime/secure"
 
 
 def run(
@@ -50,11 +51,16 @@ def run(
     redis_server.ensure_redis(stack, steps)
     # In groups side by side, see tests/side_by_side.py. tests/house runs the services' own tests too.
     options = ["-n", "3", *(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
-    return second_try.run([str(python), "-m", "pytest", "tests", *options, *pytest_options], ROOT, console)
+    start = [] if any(option.startswith("tests/") for option in pytest_options) else ["tests"]
+    return second_try.run([str(python), "-m", "pytest", *start, *options, *pytest_options], ROOT, console)
 
 
 def sort_out(arguments: Sequence[str], labs: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the labs among the arguments, and the paths and options for pytest. Exit with 2 for any other word."""
+    """Return the labs among the arguments, and the paths and options for pytest. Exit with 2 for any other word.
+
+    `secure` means the attacks on `./lab up --secure`.
+    """
+    arguments = [SECURE if word == "secure" else word for word in arguments]
     chosen = [word for word in arguments if word in labs]
     passed_on = [word for word in arguments if word not in labs]
     # The word after an option may be its value, as in `-k greet`. A path may name a test in a file.

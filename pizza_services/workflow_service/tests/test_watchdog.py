@@ -218,3 +218,10 @@ def test_a_job_of_an_order_that_was_started_again_is_made_again(ada, sidecar):
     sidecar.at["DeleteJob"] = start_again
     ada.be_checked()
     assert JOB in sidecar.dapr.jobs
+
+
+def test_only_the_sidecar_may_call_an_orders_job(serve):
+    client = serve(app_api_token="s3cret")
+    assert client.post("/job/watch-123").status_code == 401
+    assert client.post("/job/watch-123", headers={"dapr-api-token": "s3cret"}).status_code == 200
+    assert client.get("/orders/123").status_code == 404, "users need no token"

@@ -85,6 +85,7 @@ def restart(
     app = app or runfile.find(runfile.read_apps(stack), name)
     run = remembered.read(stack)
     runnable.refuse(stack, [app])
+    infrastructure.refuse_dead_redis(stack)
     remembered.note(mark, "restarting")
     ports = {"sidecar": app.http_port, "app": app.app_port}
     if sidecar or keep_sidecar:

@@ -86,6 +86,7 @@ def add(stack: Stack, apps: Sequence[App], name: str, console: Console | None = 
     begin = time.monotonic()
     run = remembered.read(stack)
     runnable.refuse(stack, apps)
+    infrastructure.refuse_dead_redis(stack)
     runtime = setup.set_up(stack, apps, Steps(console or Console(quiet=True)), own_runtime=run.own_runtime)
     refuse_held_ports(apps)
     started = dapr_run(stack, apps, runtime, run, name=f"{name}.yaml")

@@ -6,6 +6,7 @@ import http.client
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,6 +201,16 @@ def holder_pid(port: int) -> int | None:
         return None
     listeners = [one for one in connections if one.laddr and one.laddr.port == port and one.status == "LISTEN"]
     return next((one.pid for one in listeners if one.pid), None)
+
+
+def listens(process: psutil.Process, older_than: float) -> set[int]:
+    """Return the ports on which a process listens. None if it is younger than `older_than` seconds."""
+    try:
+        if time.time() - process.create_time() < older_than:
+            return set()
+        return {one.laddr.port for one in process.net_connections("tcp") if one.status == "LISTEN"}
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return set()
 
 
 def is_free(port: int) -> bool:

@@ -14,6 +14,7 @@ from labctl.up import alive, infrastructure, keys, logfiles, processes
 from labctl.up.alive import Started
 
 READY_WITHIN = 90  # seconds, for all apps together; warm it takes 3 to 8
+OTHER_PORT_AFTER = 2  # seconds; an app may open another port before its own
 LOOK_EVERY = 0.5  # seconds; a look at all logs costs more than asking the apps that are not ready yet
 
 
@@ -67,6 +68,7 @@ def wait_ready(
                 for app in (one for one in started.apps if one.app_id not in ready and one.protocol != "grpc"):
                     keys.refuse_unreadable(app)
                     refuse_without_readyz(app)
+                    refuse_other_port(started.stack, app)
             looked = time.monotonic()
         return done
 
@@ -83,6 +85,16 @@ def refuse_without_readyz(app: App) -> None:
         raise LabError(
             f"{app.app_id} has no route GET /readyz: add it to its main.py. ./lab waits until it answers 200."
         )
+
+
+def refuse_other_port(stack: Stack, app: App) -> None:
+    """Raise LabError for an app that has run for some seconds and listens, but not on its port."""
+    mine = [one.process for one in processes.find(stack) if one.kind == "app" and one.name == app.app_id]
+    ports = {port for process in mine for port in processes.listens(process, older_than=OTHER_PORT_AFTER)}
+    if ports and app.app_port and app.app_port not in ports:
+        heard = ", ".join(str(port) for port in sorted(ports))
+        wanted = f"{app.app_port - stack.offset} in dapr.yaml"
+        raise LabError(f"{app.app_id} listens on {heard}, but its appPort is {wanted}. Use $APP_PORT in its `command`.")
 
 
 def _late(stack: Stack, app: App, patience: float) -> LabError:

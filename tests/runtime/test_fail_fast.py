@@ -114,6 +114,12 @@ def redis_gets(signal_: signal.Signals) -> Callable[[LabShell], object]:
             id="wrong flag",
         ),
         pytest.param(
+            edited("dapr.yaml", "--port $APP_PORT", "--port 18999"),
+            "restart callee-app",
+            ["callee-app listens on 18999, but its appPort is 8001 in dapr.yaml", "Use $APP_PORT"],
+            id="port of another number",
+        ),
+        pytest.param(
             edited("components/statestore.yaml", "spec:", "spec: ["),
             "restart callee-app",
             ["Mend components/statestore.yaml, line "],

@@ -77,7 +77,7 @@ class Summarizer:
     async def _ask_model(self, engine: Engine, request: str) -> str | None:
         known_url, known_name, secret = KNOWN[engine]
         url, name = self._settings.model_base_url or known_url, self._settings.model_name or known_name
-        # Without a URL the client has a default, and would send the users' messages there. The settings see to it.
+        # Without a URL the client has a default, and would send the users' messages there. The settings require one.
         assert url
         assert name
         key = await self._secrets.get(secret) if secret else None

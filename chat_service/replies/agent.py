@@ -41,7 +41,7 @@ class AgentModel:
         self, engine: str, settings: Settings, base_url: str | None, model: str | None, key: SecretStr | None
     ) -> None:
         base_url, model = settings.model_base_url or base_url, settings.model_name or model
-        # The settings see to it, for an engine without an endpoint of its own.
+        # The settings require both from an engine without a known endpoint.
         assert base_url
         assert model
         self.name = f"{engine}/{model}"

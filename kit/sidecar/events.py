@@ -27,8 +27,8 @@ async def read(request: Request) -> CloudEvent:
 async def read_dead(request: Request) -> CloudEvent:
     """Return the event in a request from a dead-letter topic.
 
-    Its subscription has `rawPayload`, because Dapr itself makes dead letters of payloads that are no CloudEvent, and
-    otherwise drops them when it delivers them from there. With it Dapr wraps every payload in an event of its own.
+    Dapr makes a dead letter of a payload that is no CloudEvent, and drops it when it delivers from that topic. So the
+    subscription has `rawPayload`: Dapr then wraps each payload in another event.
     """
     wrapped = await read(request)
     payload = wrapped.get("data_base64")

@@ -15,8 +15,8 @@ from labctl.stack import Stack
 def refuse_other(stack: Stack) -> None:
     """Raise LabError if the Redis of this stack was filled with other keys. Note the keys of a new one.
 
-    The note is beside the data, and is deleted with it. For a Redis that ./lab did not start each app has a note of its
-    own in the store (kit/sidecar/store.py).
+    The note is beside the data, and is deleted with it. In a Redis that ./lab did not start, each app has a note in its
+    store (kit/sidecar/store.py).
     """
     note = stack.state / "redis" / "key-check"
     if not note.parent.exists():

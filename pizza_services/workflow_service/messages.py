@@ -87,8 +87,8 @@ def read(kind: type[T], found: Any) -> T | None:
 def run_of(serialized_input: str | None) -> str:
     """Return the run of an instance, whose input is an OrderInput or the CompensationInput of one.
 
-    Return "" before the first turn of the instance, because the engine does not show the input until then, and for the
-    input of a workflow that this service has not started.
+    Return "" before the first turn of the instance: the engine does not show the input until then. Return "" for any
+    other input too.
     """
     found = json.loads(serialized_input) if serialized_input else None
     if compensation := read(CompensationInput, found):

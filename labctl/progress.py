@@ -28,8 +28,11 @@ class Steps:
         self._running = 0
 
     @contextmanager
-    def step(self, what: str, total: int | None = None) -> Generator[Callable[..., None]]:
-        """Show a step while its block runs. Yield the function that moves its bar on, by one unit or more."""
+    def step(self, what: str, total: int | None = None, *, ticked: bool = True) -> Generator[Callable[..., None]]:
+        """Show a step while its block runs. Yield the function that moves its bar on, by one unit or more.
+
+        ticked: print a line when the step has succeeded.
+        """
         start = time.monotonic()
         task = self._bars.add_task(what, total=total)
         self._enter(what)
@@ -39,7 +42,8 @@ class Steps:
 
         try:
             yield advance
-            self.console.print(f"[green]✓[/] {what} [dim]{time.monotonic() - start:.1f} s[/]", highlight=False)
+            if ticked:
+                self.console.print(f"[green]✓[/] {what} [dim]{time.monotonic() - start:.1f} s[/]", highlight=False)
         finally:
             self._bars.remove_task(task)
             self._leave()

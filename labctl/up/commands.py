@@ -272,7 +272,7 @@ def restart(name: Name, sidecar: Sidecar = False, keep_sidecar: KeepSidecar = Fa
     if sidecar and keep_sidecar:
         raise LabError("--sidecar and --keep-sidecar exclude each other.")
     stack = remembered.present(Stack.from_environment())
-    with Steps(console).step(f"restart {name}"):
+    with Steps(console).step(f"restart {name}", ticked=False):
         seconds = control.restart(stack, name, sidecar=sidecar, keep_sidecar=keep_sidecar)
     console.print(f"{name}{' (sidecar)' if sidecar else ''} is ready again after {seconds:.1f} s.", soft_wrap=True)
 

@@ -71,10 +71,13 @@ _ahead: ContextVar[dict[str, tuple[bytes | str, str]] | None] = ContextVar("ahea
 
 
 class StateStore(Generic[T]):
-    """Read and write values of one kind. Any method may raise Unavailable; then it is unknown whether it wrote."""
+    """Read and write values of one kind. Any method may raise Unavailable; then it is unknown whether it wrote.
 
-    def __init__(self, sdk: SdkClient, name: str, kind: type[T] = Object) -> None:
-        self._sdk, self.name = sdk, name
+    ttl: of each write that has no other.
+    """
+
+    def __init__(self, sdk: SdkClient, name: str, kind: type[T] = Object, ttl: int | None = None) -> None:
+        self._sdk, self.name, self._ttl = sdk, name, ttl
         self._json = TypeAdapter[T](kind)
         self._is_checked = False
 
@@ -213,7 +216,8 @@ class StateStore(Generic[T]):
 
     def _item(self, write: Write[T]) -> StateItem:
         _written(write.key)
-        metadata = {} if write.ttl is None else {"ttlInSeconds": str(write.ttl)}
+        ttl = self._ttl if write.ttl is None else write.ttl
+        metadata = {} if ttl is None else {"ttlInSeconds": str(ttl)}
         return StateItem(write.key, self._json.dump_json(write.value), write.etag, GUARDED_IN_BULK, metadata)
 
     async def _read(self, keys: Sequence[str]) -> dict[str, tuple[bytes | str, str]]:

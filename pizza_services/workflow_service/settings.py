@@ -41,6 +41,8 @@ class Settings(ServiceSettings):
     statestore_name: str = "pizzastatestore"
     pubsub_name: str = "pizzapubsub"
     orders_topic: str = "orders"
+    # An order's records are removed this long after their last change, as at pizza-order. 90 days.
+    record_retention_seconds: int = Field(default=7_776_000, ge=1)
 
     # The time limit of a route's calls to Dapr and to pizza-order. Without the scheduler a start would wait for ever.
     call_timeout_seconds: float = Field(default=10.0, gt=0)

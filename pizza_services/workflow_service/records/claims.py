@@ -41,7 +41,7 @@ class Claims:
 
     def __init__(self, settings: Settings, sdk: SdkClient) -> None:
         self._settings = settings
-        self._store = StateStore(sdk, settings.statestore_name, Claim)
+        self._store = StateStore(sdk, settings.statestore_name, Claim, settings.record_retention_seconds)
         self._orders: OrderedDict[tuple[str, str], Order] = OrderedDict()
 
     async def read(self, order_id: str) -> Stored[Claim]:

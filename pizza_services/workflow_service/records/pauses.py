@@ -39,7 +39,7 @@ class Pauses:
 
     def __init__(self, settings: Settings, sdk: SdkClient, instances: Instances) -> None:
         self._instances = instances
-        self._store = StateStore(sdk, settings.statestore_name, Command)
+        self._store = StateStore(sdk, settings.statestore_name, Command, settings.record_retention_seconds)
         self._wait_seconds, self._grace_seconds = settings.call_timeout_seconds, settings.pause_grace_seconds
 
     async def send(self, wanted: Word, order_id: str, run: str) -> None:

@@ -31,7 +31,7 @@ class Verdicts:
 
     def __init__(self, settings: Settings, sdk: SdkClient, instances: Instances) -> None:
         self._instances = instances
-        self._store = StateStore(sdk, settings.statestore_name, WaitingPizza)
+        self._store = StateStore(sdk, settings.statestore_name, WaitingPizza, settings.record_retention_seconds)
 
     async def wait(self, order_id: str, run: str, attempt: int, quality: str) -> dict[str, Any] | None:
         """Record that a pizza waits, unless it or a later one does. Return its verdict if it has one."""

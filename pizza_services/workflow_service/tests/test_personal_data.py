@@ -70,3 +70,13 @@ def test_a_claim_without_its_customer_fails_the_step_and_is_compensated(serve, a
     error = ada.until_ended()["result"]["error"]
     assert error == "deliver_pizza failed: order 123 has no claim for this run any more"
     eventually(lambda: sidecar.peers.asked()[-3:] == ["discard", "refund", "cancel"])
+
+
+def test_every_record_of_an_order_expires(ada, sidecar):
+    ada.order_and_wait()
+    ada.pause()
+    assert ada.post("/resume-order").status_code == 202
+    ada.decide()
+    ada.until_ended()
+    kept = {"start_123", "validation_123"}
+    assert {key for key, ttl in sidecar.dapr.ttls().items() if ttl == 7_776_000} == set(sidecar.dapr.keys()) >= kept

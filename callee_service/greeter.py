@@ -24,6 +24,7 @@ from settings import Settings
 
 log = logging.getLogger("greeter")
 
+METADATA_BYTES = 65_536  # As many as uvicorn takes of HTTP headers: kit/edge/connections.py.
 NO_TOKEN = "The dapr-api-token metadata is missing or wrong: call this app through its Dapr sidecar."
 
 if TYPE_CHECKING:  # The stubs know these classes as generic; at run time they are not.
@@ -87,6 +88,9 @@ async def serve(settings: Settings) -> None:
         interceptors=[AppToken(settings.app_api_token.get_secret_value())] if settings.app_api_token else [],
         options=[
             ("grpc.max_receive_message_length", settings.max_body_bytes),
+            # From 8 KiB on gRPC would refuse metadata now and then, even metadata that nobody reads.
+            ("grpc.max_metadata_size", METADATA_BYTES),
+            ("grpc.absolute_max_metadata_size", METADATA_BYTES),
             # By default gRPC shares a port that is held already; a second Greeter must fail instead.
             ("grpc.so_reuseport", 0),
         ],

@@ -55,7 +55,7 @@ StepName = Literal["fetch_context", "generate_response", "save_conversation", "p
 class FaultOrder(BaseModel):
     """The faults of one step of the workflow."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     fail_next: int = Field(default=0, ge=0, le=1_000_000, description="Number of attempts that fail", examples=[2])
     delay_ms: int = Field(

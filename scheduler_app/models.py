@@ -42,7 +42,7 @@ _DECODER = json.JSONDecoder(parse_int=_exact_integer)
 JobName = Annotated[str, AfterValidator(_job_name)]
 JobNamePath = Annotated[
     JobName,
-    Path(examples=["report"], json_schema_extra={"pattern": f"^{NAME}$", "not": {"enum": [".", "..", "stream"]}}),
+    Path(description="Not `.`, `..` or `stream`", examples=["report"], json_schema_extra={"pattern": f"^{NAME}$"}),
 ]
 # Any name is recorded: a job may be scheduled without this app.
 CalledName = Annotated[str, Path(min_length=1, max_length=512, examples=["report"])]

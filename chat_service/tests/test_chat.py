@@ -104,7 +104,10 @@ def body_with(**changed):
         (body_with(metadata={"session_id": "a b"}), "metadata.session_id"),
         (body_with(metadata={"session_id": "s" * 65}), "metadata.session_id"),
         (body_with(metadata={"message_id": "a:b"}), "metadata.message_id"),
-        (body_with(metadata={"timestamp": "yesterday"}), "metadata.timestamp"),
+        *(
+            (body_with(metadata={"timestamp": each}), "metadata.timestamp")
+            for each in ("yesterday", 0, 1.5, "1767225600")
+        ),
         (body_with(tags=["x"] * 21), "tags"),
         (body_with(tags=["x" * 65]), "tags"),
     ],

@@ -31,7 +31,7 @@ class Started:
 
     def check(self) -> None:
         """Raise LabError when one of its processes has ended, also if nobody has seen it run, or ignores a file."""
-        if self.is_cli:
+        if self.is_cli and self.process.poll() is None:
             for app in self.apps:
                 for kind in ("daprd", "app"):
                     self._check_log(app, kind)

@@ -1,0 +1,98 @@
+"""A process that ended is noticed by the first look, and a file from which none could start before anything starts."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from labctl import runfile
+from labctl.errors import LabError
+from labctl.stack import Stack
+from labctl.up import runnable
+from labctl.up.alive import Started
+
+STACK = Stack("alive", 10000)
+APP = runfile.find(runfile.read_apps(STACK), "callee-app")
+
+
+@contextmanager
+def cli(folder: Path, script: str, *, is_cli: bool = True) -> Iterator[Started]:
+    """A process in place of the Dapr CLI, which has run this script and then lives until the end of the test."""
+    log = folder / "dapr-run.log"
+    with log.open("wb") as output, subprocess.Popen(
+        ["/bin/sh", "-c", script], cwd=folder, stdin=subprocess.PIPE, stdout=output, stderr=output
+    ) as process:  # fmt: skip
+        yield Started(STACK, [APP], process, log, 0, is_cli)
+        process.communicate()
+
+
+@pytest.mark.parametrize("is_cli", [True, False])
+def test_a_process_that_ended_before_the_first_look(tmp_path, is_cli):
+    said = "❌  Error validating run config for app: invalid configuration for HTTPPort."
+    with cli(tmp_path, f"echo '{said}'; exit 1", is_cli=is_cli) as started:
+        started.process.wait()
+        with pytest.raises(LabError) as error:
+            started.check()
+    assert str(error.value).splitlines()[1].strip() == said
+
+
+@pytest.mark.parametrize(
+    ("log", "line", "sentence"),
+    [
+        ("callee-app_app", "The App process exited with error code: exit status 1", "callee-app ended. "),
+        ("callee-app_app", "Exited App successfully", "callee-app ended. "),
+        ("callee-app_app", "Error starting app process: exec: no command", "callee-app ended. "),
+        ("callee-app_daprd", "The daprd process exited with error code: signal: killed", "callee-app's sidecar ended."),
+        (
+            "callee-app_daprd",
+            'level=error msg="Could not parse resiliency file resiliency.yaml: x" app_id=y',
+            "callee-app's sidecar ignores a file. Mend components/resiliency.yaml and run this again.",
+        ),
+    ],
+)
+def test_an_end_that_the_cli_notes_in_a_log(tmp_path, log, line, sentence):
+    path = tmp_path / f"{log}_20260101000000.log"
+    with cli(tmp_path, f"exec 3>>{path.name}; echo begun; read -r _") as started:
+        while b"begun" not in started.log.read_bytes():
+            assert started.process.poll() is None
+        started.check()
+        path.write_text(f"{line}\n")
+        with pytest.raises(LabError) as error:
+            started.check()
+    assert str(error.value).startswith(sentence)
+    assert str(error.value).endswith(f"The whole log: {path}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"), [("appPort: 8001", "appPort: 80o1", "80o1"), ("- appID", "[appID", "line")]
+)
+def test_a_dapr_yaml_that_cannot_be_read(tmp_path, old, new, word):
+    file = tmp_path / "dapr.yaml"
+    file.write_text(runfile.RUN_FILE.read_text().replace(old, new))
+    with pytest.raises(LabError, match=f"Mend .*dapr.yaml.*{word}"):
+        runfile.read_apps(STACK, file)
+
+
+@pytest.mark.parametrize(
+    ("ports", "words"),
+    [
+        ({"http_port": 99999}, "callee-app has the Dapr HTTP port 89999"),
+        (
+            {"metrics_port": APP.http_port},
+            r"Port 3501 belongs to both callee-app \(Dapr HTTP\) and callee-app \(metrics\)",
+        ),
+        ({"app_port": STACK.ports["redis"]}, r"Port 6379 belongs to both redis and callee-app \(app\)"),
+    ],
+)
+def test_a_port_that_no_process_could_have(ports, words):
+    with pytest.raises(LabError, match=words):
+        runnable.refuse(STACK, [replace(APP, **ports)])
+
+
+def test_the_ports_as_they_are():
+    runnable.refuse(STACK, runfile.read_apps(STACK))

@@ -44,7 +44,9 @@ def test_not_ready_while_something_of_the_service_is_missing(serve, sidecar):
 def test_settings_come_from_the_environment_and_an_empty_variable_is_unset(monkeypatch):
     monkeypatch.setenv("APP_PORT", "8123")
     monkeypatch.setenv("DAPR_API_TOKEN", "")
+    monkeypatch.setenv("LOG_LEVEL", "debug")  # as another project may have left it
     settings = ServiceSettings(_env_file=None)
+    assert settings.log_level == "DEBUG"
     assert (settings.app_port, settings.dapr_api_token) == (8123, None)
     assert (settings.dapr_http_port, settings.dapr_grpc_port) == (3500, 50001)
 

@@ -9,6 +9,8 @@ import grpc
 import pytest
 
 from kit.edge.proxy import LOCAL, bypass
+from kit.edge.service import build
+from kit.edge.settings import ServiceSettings
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
 HOSTS = ("no_proxy", "no_grpc_proxy")
@@ -66,3 +68,8 @@ def test_the_users_own_hosts_are_kept(monkeypatch, before, after):
     bypass()
     bypass()
     assert {os.environ[name] for name in (*HOSTS, "NO_PROXY")} == {after}
+
+
+def test_every_service_leaves_it_out(monkeypatch):
+    build(ServiceSettings(_env_file=None), title="x", description="x", welcome="x", routers=[])
+    assert os.environ["no_proxy"] == LOCAL

@@ -1,8 +1,8 @@
 """The settings that every service has."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -35,4 +35,4 @@ class ServiceSettings(BaseSettings):
     shutdown_grace_seconds: int = Field(default=10, ge=0)
     # Longer than a sidecar waits between two attempts: a call that arrives as its connection is closed is lost.
     keep_alive_seconds: int = Field(default=120, ge=0)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "INFO"

@@ -14,7 +14,7 @@ from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.types import Receive, Scope, Send
 
 from kit.edge import faults as fault_switches
-from kit.edge import logs, problems
+from kit.edge import logs, problems, proxy
 from kit.edge.connections import Connection
 from kit.edge.faults import Faults
 from kit.edge.gate import Gate
@@ -76,6 +76,7 @@ def build(
     only_sidecar: refuse calls of the routers without the APP_API_TOKEN. faults: switches, if FAULTS_ENABLED.
     """
     logs.configure(settings.log_level)
+    proxy.bypass()
     app = FastAPI(
         title=title,
         version="1.0.0",

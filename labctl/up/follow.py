@@ -24,7 +24,7 @@ _PREFIX = re.compile(r"^== APP - [\w.-]+ == ")
 _PLUMBING = {"time", "level", "logger", "message", "color_message", "trace_id", "taskName", "exception"}
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 # Calls that an app's libraries make all the time.
-_POLLED = ("/v1.0/metadata", "/v1.0/healthz", "/TaskHubSidecarService/")
+_POLLED = ("GetMetadata", "PutMetadata", "/v1.0/metadata", "/v1.0/healthz", "/TaskHubSidecarService/")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ APP = runfile.find(runfile.read_apps(STACK), "callee-app")
 
 @contextmanager
 def cli(folder: Path, script: str, *, is_cli: bool = True) -> Iterator[Started]:
-    """A process in place of the Dapr CLI, which has run this script and then lives until the end of the test."""
+    """Start a process in place of the Dapr CLI: this script."""
     log = folder / "dapr-run.log"
     with log.open("wb") as output, subprocess.Popen(
         ["/bin/sh", "-c", script], cwd=folder, stdin=subprocess.PIPE, stdout=output, stderr=output

@@ -26,6 +26,7 @@ from labctl.stack import ROOT, Stack
 from labctl.terminal import console, plain, print_whole, run
 from labctl.up import commands, remembered
 from labctl.up import doctor as checks
+from labctl.up.logs import logs
 
 HELP = ["-h", "--help"]
 cli = typer.Typer(
@@ -74,7 +75,7 @@ for running in (
     commands.up,
     commands.down,
     commands.status,
-    commands.logs,
+    logs,
     commands.kill,
     commands.restart,
     commands.serve,

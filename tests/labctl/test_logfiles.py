@@ -59,7 +59,7 @@ def test_the_log_of_a_quiet_app_outlives_many_starts_of_other_stacks(app: App):
 def test_following_a_log_goes_on_in_the_one_that_a_restart_opens(app: App, tmp_path: Path):
     write_log(app, 1, "before the restart\n")
     places = {"LAB_ROOT": str(tmp_path), "LAB_HOME": str(tmp_path / ".lab"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "labctl", "logs", "callee-app", "--follow"]
+    command = [sys.executable, "-m", "labctl", "logs", "callee-app", "--follow", "--json"]
     with subprocess.Popen(command, env=os.environ | places, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
         try:

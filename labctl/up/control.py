@@ -44,8 +44,8 @@ def _nobody(stack: Stack, name: str, *, sidecar: bool) -> LabError:
     kinds = ("sidecar",) if sidecar else ("app", "infrastructure")
     running = sorted({one.name for one in processes.find(stack) if one.kind in kinds})
     what = alive.named(name, "sidecar" if sidecar else "app")
-    runs = f"{'The sidecars' if sidecar else 'What'} of this stack: {', '.join(running)}." if running else ""
-    return LabError(f"{what} does not run here. {runs or 'See ./lab status.'}")
+    hint = f"These run: {', '.join(running)}." if running else "See ./lab status."
+    return LabError(f"{what} does not run here. {hint}")
 
 
 def refuse_down(stack: Stack, name: str) -> None:

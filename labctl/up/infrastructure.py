@@ -104,8 +104,8 @@ def serves(stack: Stack, name: str) -> bool:
 def forget(stack: Stack, apps: Sequence[App]) -> list[str]:
     """Delete data and logs of a stopped stack. Return the names of the processes that had data."""
     kept = [name for name in ("redis", "scheduler") if (stack.state / name).exists()]
-    for folder in (*kept, "logs"):
-        shutil.rmtree(stack.state / folder, ignore_errors=folder == "logs")
+    for folder in (*kept, "logs", "parked"):
+        shutil.rmtree(stack.state / folder, ignore_errors=folder not in kept)
     logfiles.prune(apps, keep=0)
     return kept
 

@@ -63,6 +63,4 @@ def _move(stack: Stack, redis: Redis, topic: str, group: str, entry: str, event:
     file.write_bytes(event)
     redis("XACK", topic, group, entry)
     redis("XDEL", topic, entry)
-    return (
-        f"The event {entry} of the topic {topic} ended {group}'s sidecar: its trace id is no text. It is now in {file}."
-    )
+    return f"The event {entry} of {topic} made {group}'s sidecar panic: its trace id is no text. It is now in {file}."

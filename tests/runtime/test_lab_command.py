@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -92,6 +94,24 @@ def test_ctrl_c_while_it_comes_up(shell):
     shell.assert_nothing_left()
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_closed_terminal_ends_it_as_ctrl_c_does(shell, stopped):
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execve(shell.root / "lab", ["lab", "up", "invocation"], shell.environment({"COLUMNS": "80"}))
+    shown = b""
+    while b"Ctrl-C stops all" not in shown:
+        shown += os.read(terminal, 4096)
+    # Narrow as a new window is, and still a bar.
+    assert b"3 apps" in shown
+    assert "━".encode() in shown, "the bar"
+    if stopped:
+        os.kill(pid, signal.SIGSTOP)  # as Ctrl-Z does
+    os.close(terminal)
+    assert wait_until(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, 40)
+    shell.assert_nothing_left()
+
+
 def test_kill_9_of_labctl_and_of_the_dapr_cli_then_down(shell):
     with shell.foreground("up", "invocation") as up:
         assert up.wait_for("Ctrl-C stops all", 90)
@@ -131,10 +151,15 @@ def test_a_held_port_is_one_sentence(shell):
 
 @pytest.mark.parametrize("command", [("up", "invocation"), ("serve", "callee-app")])
 def test_an_app_that_cannot_start_is_named_with_its_log_and_leaves_nothing(shell, command):
+    if command[0] == "serve":  # as Tilt does, which starts them first
+        for name in infrastructure.names(shell.stack):
+            infrastructure.start(shell.stack, name, remembered.find_runtime(shell.stack))
     failed = shell.run(*command, env={"MAX_FAILS_BEFORE_SUCCESS": "plenty"})
     assert failed.returncode == 1
     assert "callee-app" in failed.stderr
     assert "max_fails_before_success" in failed.stderr.lower(), "the last lines of its log"
+    assert [one for one in processes.find(shell.stack) if one.kind != "infrastructure"] == []
+    shell.run("down")
     shell.assert_nothing_left()
 
 
@@ -147,7 +172,7 @@ def test_a_crash_of_one_app_ends_up_with_its_name(shell):
         assert up.process.wait(40) == 1
         told = up.text()
         assert "callee-app ended unexpectedly" in told
-        assert log[-1].strip() in told, "the last lines of its log"
+        assert log[-1].removeprefix("== APP - callee-app == ").strip() in told, "the last lines of its log"
     shell.assert_nothing_left()
 
 
@@ -174,6 +199,7 @@ def test_kill_and_restart_leave_the_others_alone(shell):
         assert up.wait_for("Ctrl-C stops all", 90)
         before = {(one.kind, one.name): one.pid for one in processes.find(shell.stack)}
 
+        assert "These run: callee-app, callee-grpc-app, caller-app" in shell.run("kill", "nobody").stderr
         killed = shell.run("kill", "callee-app")
         assert killed.returncode == 0
         assert "./lab restart callee-app" in killed.stdout
@@ -196,6 +222,10 @@ def test_kill_and_restart_leave_the_others_alone(shell):
             ("app", "callee-app"), ("sidecar", "callee-app"), ("sidecar", "caller-app"), ("infrastructure", "placement")
         }  # fmt: skip
         assert up.process.poll() is None, "a watching ./lab up knows that it was meant"
+        assert up.wait_for("placement was restarted by another command.", 5)
+        said = re.findall(r"^\d\d:\d\d:\d\d (.*) by another command", up.text(), re.MULTILINE)
+        assert "callee-app was stopped" in said
+        assert "caller-app's sidecar was restarted" in said
 
 
 @pytest.mark.parametrize(
@@ -204,7 +234,10 @@ def test_kill_and_restart_leave_the_others_alone(shell):
         (("up", "pizzza"), "There is no lab 'pizzza'"),
         (("kill", "nobody"), "nobody does not run here"),
         (("restart", "nobody"), "There is no app 'nobody'"),
-        (("kill", "callee-app"), "callee-app does not run here"),
+        (("kill", "callee-app"), "The lab is not up: ./lab up invocation"),
+        (("restart", "callee-app"), "The lab is not up: ./lab up invocation"),
+        (("restart", "caller-app", "--sidecar"), "The lab is not up: ./lab up invocation"),
+        (("restart", "redis"), "The lab is not up: ./lab up"),
         (("logs", "nobody"), "There is no app 'nobody'"),
     ],
 )
@@ -243,6 +276,8 @@ def test_plain_dapr_run_with_the_taught_flag_behind_it(shell):
     with plain_dapr_run(shell, apps, "-f", str(file), "--resources-path", "./components") as told:
         assert wait_until(lambda: greet(shell) == 200, 60)
         assert "ignored when using --run-file" in told
+        port = 8001 + shell.stack.offset
+        assert f"{port} is held by a `dapr run` of yours (pid " in shell.run("status").stdout
 
 
 @pytest.mark.lab("pizza")

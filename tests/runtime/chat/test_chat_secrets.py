@@ -1,4 +1,4 @@
-"""What an app reads through its sidecar without `--secure`: the keys of models and of users' hashes, no other secret."""
+"""What an app reads through its sidecar without `--secure`: keys of models and of users' hashes, no other secret."""
 
 from __future__ import annotations
 

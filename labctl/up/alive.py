@@ -57,5 +57,8 @@ def named(app_id: str, kind: str) -> str:
 
 def ended(stack: Stack, what: str, log: Path | None, offset: int = 0, *, how: str = "ended") -> LabError:
     """Return the error for a process that has ended: what to do next, the lines with the cause, the log's path."""
-    said = causes.lines(causes.read(log, offset)) if log else []
-    return LabError(f"{what} {how}. {causes.advice(said, stack)}{causes.told(said, log)}")
+    rows = causes.read(log, offset) if log else []
+    said = causes.lines(rows)
+    signal = causes.killed(rows)
+    advice = f"It was killed ({signal}). Run this again." if signal else causes.advice(said, stack)
+    return LabError(f"{what} {how}. {advice}{causes.told(said, log)}")

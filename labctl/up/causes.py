@@ -42,10 +42,19 @@ def read(path: Path, offset: int = 0) -> list[str]:
 
 def lines(rows: Sequence[str]) -> list[str]:
     """Return the lines that have the cause: of Python, Dapr, the CLI or Redis. Without any, return the last lines."""
-    killed = any(match[1] and "signal: killed" in match[1] for row in rows if (match := ENDED.match(row)))
     kept = [row for row in rows if row.strip() and not ENDED.match(row)]
-    said = [] if killed else _cli(kept) or _panic(kept) or _python(kept) or _dapr(kept) or _redis(kept) or _worth(kept)
+    said = (
+        []
+        if killed(rows)
+        else _cli(kept) or _panic(kept) or _python(kept) or _dapr(kept) or _redis(kept) or _worth(kept)
+    )
     return said or kept[-4:]
+
+
+def killed(rows: Sequence[str]) -> str:
+    """Return the signal that ended the process, as the CLI notes it. Empty if it ended in another way."""
+    ends = [match[1] or "" for row in rows if (match := ENDED.match(row))]
+    return next((how for how in ends if how.startswith("signal: ")), "")
 
 
 def ignored(rows: Sequence[str]) -> list[str]:

@@ -47,7 +47,11 @@ def test_a_process_that_ended_before_the_first_look(tmp_path, is_cli):
         ("callee-app_app", "The App process exited with error code: exit status 1", "callee-app ended. "),
         ("callee-app_app", "Exited App successfully", "callee-app ended. "),
         ("callee-app_app", "Error starting app process: exec: no command", "callee-app ended. "),
-        ("callee-app_daprd", "The daprd process exited with error code: signal: killed", "callee-app's sidecar ended."),
+        (
+            "callee-app_daprd",
+            "The daprd process exited with error code: signal: killed",
+            "callee-app's sidecar ended. It was killed (",
+        ),
         (
             "callee-app_daprd",
             'level=error msg="Could not parse resiliency file resiliency.yaml: x" app_id=y',

@@ -57,8 +57,8 @@ def _run(arguments: list[str], environment: dict[str, str] | None = None) -> Non
         raise LabError(f"The disk is full: {reason.splitlines()[-1].strip()} Make room and run this again.")
     if "certificate" in reason:
         raise LabError(
-            f"The certificate of the package index is not trusted: {reason.splitlines()[-1].strip()}. If a proxy inspects "
-            "TLS here, name its certificate: export SSL_CERT_FILE=/path/to/ca.pem, or use the system's: "
+            f"The certificate of the package index is not trusted: {reason.splitlines()[-1].strip()}. If a proxy "
+            "inspects TLS here, name its certificate: export SSL_CERT_FILE=/path/to/ca.pem, or use the system's: "
             "export UV_SYSTEM_CERTS=1."
         )
     if any(sign in reason for sign in ("error sending request", "dns error", "Connection refused", "timed out")):

@@ -51,10 +51,14 @@ class Services:
             self.store, self.users, self.tombstones, self.conversations, self.memories, self.forgetter, self.summaries
         )
 
+    async def check_keys(self) -> None:
+        """Return if users and their values can be read. With another key each user would be unknown."""
+        await self.store.check_key(await self.users.mark())
+
     async def check_ready(self) -> None:
-        """Return if users and their values can be read. Raise Unavailable."""
+        """Return if the service can serve. Raise Unavailable."""
         try:
-            await self.store.check_key(await self.users.mark())
+            await self.check_keys()
         except Unavailable as error:
             raise replace(error, status=503) from error
 
@@ -71,7 +75,13 @@ class Services:
         return memory, history
 
 
-ServicesDep = Annotated[Services, Depends(from_state("services"))]
+async def with_their_keys(services: Annotated[Services, Depends(from_state("services"))]) -> Services:
+    """Return the collaborators, if the keys are those by which they stored what there is."""
+    await services.check_keys()
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(with_their_keys)]
 from_dapr = [Depends(only_dapr)]
 # The statuses of an answer while a dependency fails.
 DOWN = (502, 503, 504)

@@ -50,11 +50,15 @@ class Services:
     chat: Chat
     forgetting: Forgetting
 
+    async def check_keys(self) -> None:
+        """Return if users and their values can be read. With another key each user would be unknown."""
+        await self.store.check_key(await self.users.mark())
+
     async def check_ready(self) -> None:
         """Return if messages can be answered. Raise Unavailable without a worker or with another key."""
         await check_worker(self.session, self.settings.dapr_http_port)
         try:
-            await self.store.check_key(await self.users.mark())
+            await self.check_keys()
         except Unavailable as error:
             raise replace(error, status=503) from error
 
@@ -75,7 +79,13 @@ class Services:
             return
 
 
-ServicesDep = Annotated[Services, Depends(from_state("services"))]
+async def with_their_keys(services: Annotated[Services, Depends(from_state("services"))]) -> Services:
+    """Return the collaborators, if the keys are those by which they stored what there is."""
+    await services.check_keys()
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(with_their_keys)]
 
 
 @asynccontextmanager

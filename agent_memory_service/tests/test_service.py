@@ -22,6 +22,21 @@ def test_routes_of_dapr_are_for_the_sidecar_and_users_need_no_token(serve, path)
     assert client.get("/faults").status_code == client.get("/faults/deliveries/m-1").status_code == 401
 
 
+def test_a_known_user_is_not_unknown_and_not_forgotten_with_another_key(serve, sidecar):
+    assert serve().post("/memories/ada/initialize", json={"name": "Ada"}).status_code == 201
+    sidecar.secrets["secretstore"]["USER_HASH_KEY"] = "another key"
+    client, before = serve(), sidecar.everything()
+    answers = [
+        client.get("/memories/ada"),
+        client.delete("/memories/ada"),
+        client.deliver(turn(1)),
+        client.get("/readyz"),
+    ]
+    assert {answer.status_code for answer in answers} == {503}
+    assert all("written with another key" in answer.json()["detail"] for answer in answers)
+    assert (sidecar.everything(), sidecar.jobs) == (before, {})
+
+
 def test_events_fail_as_often_as_ordered_and_are_counted(client):
     client.put("/faults", json={"fail_next": 2})
     assert [client.deliver(turn(1)).status_code for _ in range(3)] == [500, 500, 200]

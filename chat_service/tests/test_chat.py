@@ -200,7 +200,7 @@ def test_keys_and_ids_have_nothing_of_a_user_and_only_claims_expire(client, side
     assert len(names) == 4
     assert not [name for name in names if "Junaid" in name or "m1" in name]
     ttls = {key.partition(":")[0]: value.ttl for (_, key), value in sidecar.values.items()}
-    assert ttls == {"message": 86_400, "session": None, "user": None}
+    assert ttls == {"message": 86_400, "session": None, "user": None, "key-check": None}
 
 
 def test_a_message_costs_few_calls_of_the_sidecar(client, sidecar):

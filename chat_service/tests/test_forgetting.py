@@ -32,7 +32,7 @@ def test_nothing_of_the_user_stays_and_all_of_the_others_does(client, sidecar, e
     assert list(engine.instances) == [other["instance_id"]]
     assert "Junaid" not in sidecar.everything()
     assert JUNAID not in sidecar.everything()
-    assert sorted(key.partition(":")[0] for _, key in sidecar.values) == ["message", "session", "user"]
+    assert sorted(key.partition(":")[0] for key in sidecar.keys("")) == ["message", "session", "user"]
     assert {client.get(f"/chat/{instance}").status_code for instance in mine} == {404}
     assert client.get(f"/chat/{other['instance_id']}").json() == other
 
@@ -129,7 +129,7 @@ def test_a_user_that_is_back_is_not_swept_up(client, sidecar, engine):
     say(client, session_id="s1", message_id="m1")
     ((name, job),) = sidecar.jobs.items()
     client.post(f"/job/{name}", json=job["data"])
-    assert {key.partition(":")[0] for _, key in sidecar.values} == {"message", "session", "user"}
+    assert {key.partition(":")[0] for key in sidecar.keys("")} == {"message", "session", "user"}
 
 
 @pytest.mark.parametrize(

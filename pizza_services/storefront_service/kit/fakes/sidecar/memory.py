@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import grpc
 
+from kit.sidecar.store import KEY_CHECK
+
 Refusal = tuple[grpc.StatusCode, str]
 
 
@@ -112,9 +114,9 @@ class Sidecar:
         return json.loads(found[0]) if found else None
 
     def keys(self, prefix: str = "") -> list[str]:
-        """Return the keys that begin so, in the order in which they were created."""
+        """Return the keys that begin so, in the order in which they were created, without the note of `check_key`."""
         with self.lock:
-            return [key for _, key in self.values if key.startswith(prefix)]
+            return [key for _, key in self.values if key.startswith(prefix) and key != KEY_CHECK]
 
     def put(self, key: str, value: Any, store: str = "statestore", ttl: int | None = None) -> None:
         """Store JSON past the service."""

@@ -15,7 +15,7 @@ from labctl.errors import LabError
 from labctl.make import setup
 from labctl.runfile import App
 from labctl.stack import Stack
-from labctl.up import infrastructure, lifecycle, processes, remembered
+from labctl.up import infrastructure, lifecycle, processes, remembered, secure
 
 
 def running(stack: Stack) -> set[str]:
@@ -35,6 +35,8 @@ def join(stack: Stack, apps: Sequence[App], console: Console, env: dict[str, str
             raise LabError(
                 f"Apps run here, but {missing[0]} does not: ./lab restart {missing[0]}, or ./lab down first."
             )
+        if new := [app.app_id for app in apps if stack.secure and not secure.token_file(stack, app.app_id).exists()]:
+            raise LabError(f"{new[0]} is newer than the running labs, so it has no tokens: ./lab down first.")
         for app in apps:
             remembered.intent(stack, app.app_id).unlink(missing_ok=True)
         run = remembered.read(stack)

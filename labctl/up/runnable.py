@@ -23,7 +23,8 @@ def refuse(stack: Stack, apps: Sequence[App]) -> None:
         lock = app.folder / "requirements-dev.txt"
         if needs and not lock.exists() and not (app.folder / ".venv" / "bin" / "python").exists():
             name = runfile.short(lock)
-            raise LabError(f"{app.app_id} has no .venv, because {name} is missing. Restore it: git restore {name}")
+            advice = f"Restore it: git restore {name}, or make it as CONTRIBUTING.md says."
+            raise LabError(f"{app.app_id} has no .venv, because {name} is missing. {advice}")
 
 
 def _refuse_ports(stack: Stack, apps: Sequence[App]) -> None:

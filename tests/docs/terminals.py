@@ -96,8 +96,9 @@ class FirstTerminal:
         return text
 
     def press_ctrl_c(self) -> str:
-        """Return the output between a Ctrl-C and the end."""
-        assert self._process.poll() is None, f"it had ended before:\n{self.said()}"
+        """Return the output between a Ctrl-C and the end. Before it, `./lab up` prints each kill and restart."""
+        before = self.said()
+        assert self._process.poll() is None, f"it had ended before:\n{before}"
         os.killpg(self._process.pid, signal.SIGINT)
         self._process.wait(60)
         return self.said()

@@ -66,3 +66,17 @@ def test_under_nohup_a_closed_terminal_ends_nothing(tmp_path: Path):
 def wait_for(file: Path, process: subprocess.Popen[bytes]) -> None:
     while not file.exists():
         assert process.poll() is None, process.stderr and process.stderr.read()
+
+
+def test_lab_test_passes_sigterm_on_to_the_tests_and_waits_until_they_have_cleaned_up(tmp_path: Path):
+    tests = COMMAND.replace("os.read(arrived, 1)", "pass")
+    call = f"second_try.call([sys.executable, '-c', {tests!r}, sys.argv[1]], Path(sys.argv[1]))"
+    script = (
+        f"import sys\nfrom pathlib import Path\nfrom labctl import second_try, terminal\nterminal.run(lambda: {call})"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "LAB_ROOT": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], env=environment) as process:
+        wait_for(tmp_path / "begun", process)
+        process.terminate()
+        process.wait(10)
+        assert (tmp_path / "stopped").exists()

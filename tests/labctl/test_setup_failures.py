@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from labctl.errors import LabError
 from labctl.make import build, installed, runtime
 from labctl.progress import Steps
 from labctl.stack import HOME, ROOT
+from tests.serving import serving
 
 
 @pytest.fixture
@@ -95,6 +98,34 @@ def test_a_build_that_fails_is_one_sentence(home: Path, obstacle: Callable[[Path
     assert sentence in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not (home / "runtime").exists()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl to make a certificate")
+def test_a_proxy_that_inspects_tls_is_named_with_the_variables_for_its_certificate(home: Path):
+    key, certificate = home / "key.pem", home / "certificate.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=proxy"]
+    subprocess.run([*make, "-keyout", key, "-out", certificate], capture_output=True, check=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    index = {"UV_DEFAULT_INDEX": f"https://127.0.0.1:{server.server_port}/simple"}
+    with serving(server):
+        environment = no_package_index(home) | index | {"LAB_HOME": str(home)}
+        refused = in_labctl("runtime.ensure(Steps(Console()), from_source=True)", home, **environment)
+    assert refused.returncode == 1
+    assert "The certificate of the package index is not trusted: " in refused.stderr
+    assert "SSL_CERT_FILE" in refused.stderr
+    assert "UV_SYSTEM_CERTS=1" in refused.stderr
+    assert "Is the network there?" not in refused.stderr
+
+
+def test_a_file_that_this_user_cannot_write(tmp_path: Path):
+    # Root can write every file, so the system's error is raised by hand.
+    refused = in_labctl("exec('raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), \"up.json\")')", tmp_path)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("lab: up.json cannot be used: Permission denied.")
+    assert "Traceback" not in refused.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")

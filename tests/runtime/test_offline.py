@@ -1,4 +1,4 @@
-"""A chat on a machine whose one address is a VPN's, without multicast, and which then loses it and is offline."""
+"""A chat on a strange machine: its one address is a VPN's and goes away, and its shell has another project's variables."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ from labctl.stack import ROOT
 
 NO_NETWORK = 77
 VPN = "10.66.0.7/32"
+# What another project left in the shell: nobody answers there, and a call would fail.
+NOBODY = "http://192.0.2.1:9"
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
+LEFT_OVER = dict.fromkeys((*PROXIES, "DAPR_HTTP_ENDPOINT", "DAPR_GRPC_ENDPOINT"), NOBODY) | {
+    "APP_ID": "other-app",
+    "DAPR_API_TOKEN": "other-token",
+    "LOG_LEVEL": "debug",
+    "NAMESPACE": "other",
+    "PYTHONIOENCODING": "latin-1",
+    "PYTHONSAFEPATH": "1",
+    "no_proxy": "",
+}
 # A new network namespace, with a loopback that is up and a second address on it; its ports are all free.
 ALONE = f"""
 import ctypes, fcntl, json, os, socket, struct, subprocess, sys, urllib.request
@@ -26,7 +38,7 @@ with socket.socket() as any_socket:
     fcntl.ioctl(any_socket, SET_FLAGS, struct.pack("16sh", b"lo", UP))
 
 def lab(*arguments):
-    return subprocess.run([{LAB!r}, *arguments], stdout=sys.stderr, check=True)
+    return subprocess.run([{LAB!r}, *arguments], env=os.environ | {LEFT_OVER!r}, stdout=sys.stderr, check=True)
 
 address = ["ip", "address", "add", {VPN!r}, "dev", "lo"]
 if subprocess.run(address, check=False).returncode:

@@ -1,4 +1,4 @@
-"""A chat on a strange machine: its one address is a VPN's and goes away, and its shell has another project's variables."""
+"""A chat on a strange machine: its one address is a VPN's and goes away, and another project has left variables."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """Readiness, and the life of the process beside a sidecar or an engine that fails."""
 
-
 import grpc
 import pytest
 from conftest import say

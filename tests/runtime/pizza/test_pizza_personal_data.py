@@ -6,6 +6,7 @@ import pytest
 
 from labctl.up.processes import wait_until
 from tests.runtime.pizza.conftest import BOOK, SOON, WORKFLOW, Pizza
+from tests.runtime.readable import in_logs_and_metrics
 
 pytestmark = pytest.mark.lab("pizza")
 
@@ -29,6 +30,8 @@ def test_nothing_of_a_customer_is_readable_in_redis(lab):
     assert lab.book(stored["order_id"])["order"] == stored
     assert any(f"start_{waiting}" in key.decode() for key in lab.redis("KEYS", "*"))
     assert readable(lab) == []
+    assert lab.ask("wrong", customer=CUSTOMER, size="huge").status_code == 422
+    assert in_logs_and_metrics(lab, ["Unmistakable", "55512345"]) == {}
 
 
 def test_an_order_that_has_ended_has_no_customer_any_more(lab):

@@ -104,5 +104,6 @@ def test_a_request_in_flight_is_not_closed_for_others(port):
     answer_to(port, head, b"Content-Length: %d\r\n\r\n" % len(slow), slow)
     with connected(port) as first:
         first.sendall(b"GET /greet/Ada HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        eventually(lambda: b'"calls":1' in answer_to(port, WELCOME.replace(b"/", b"/faults", 1)))
         with crowd(port):
             assert first.recv(100).startswith(b"HTTP/1.1 200")

@@ -47,6 +47,8 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         # The parser keeps headers that are not complete, whatever their size.
         self.header_bytes = self.header_bytes + len(data) if was_in_headers and self.is_in_headers else 0
+        if self.is_in_headers and not self.late:
+            self._limit_time()
         if self.header_bytes > MOST_HEADER_BYTES:
             self._refuse(431, f"The headers are larger than {MOST_HEADER_BYTES} bytes.")
 
@@ -56,7 +58,6 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.is_in_headers = True
-        self._limit_time()
 
     def on_headers_complete(self) -> None:
         self.is_in_headers = False
@@ -69,14 +70,13 @@ class Connection(HttpToolsProtocol):
             self.waiting[self] = None
 
     def _limit_time(self) -> None:
-        if self.late:
-            self.late.cancel()
         self.late = self.loop.call_later(HEADER_SECONDS, self.transport.close)
 
     def _stop_waiting(self) -> None:
         self.waiting.pop(self, None)
         if self.late:
             self.late.cancel()
+            self.late = None
 
     def _refuse(self, status: int, detail: str) -> None:
         answer = problem(status, detail, CLOSE)

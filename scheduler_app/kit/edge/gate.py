@@ -57,7 +57,7 @@ class Gate:
         if length:
             receive = self.limits.bounded(receive)
         if not PASSED_ON.isdisjoint(seen):
-            scope["headers"] = _fitting(scope["headers"], seen)
+            _drop_unfitting(scope, seen)
         if scope["method"] == "HEAD":
             # Routes serve GET. The server keeps its own scope, and sends no body.
             scope, send = {**scope, "method": "GET"}, _without_body(send)
@@ -88,19 +88,20 @@ def _length(seen: dict[bytes, bytes]) -> int:
     return int(digits) if len(digits) <= MOST_DIGITS else sys.maxsize
 
 
-def _fitting(headers: list[tuple[bytes, bytes]], seen: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    kept = [(name, value) for name, value in headers if name not in PASSED_ON]
-    request_id, state = seen.get(b"x-request-id", b""), seen.get(b"tracestate", b"")
-    if REQUEST_ID.fullmatch(request_id):
-        kept.append((b"x-request-id", request_id))
-    parent = seen.get(b"traceparent", b"")
-    if trace := logs.trace_id_of(parent.decode("latin-1")):
+def _drop_unfitting(scope: Scope, seen: dict[bytes, bytes]) -> None:
+    fitting: dict[bytes, bytes] = {}
+    request_id, parent, state = seen.get(b"x-request-id"), seen.get(b"traceparent"), seen.get(b"tracestate")
+    if request_id and REQUEST_ID.fullmatch(request_id):
+        fitting[b"x-request-id"] = request_id
+    if parent and (trace := logs.trace_id_of(parent.decode("latin-1"))):
         # Each request runs in its own context, so nothing has to be reset after it.
         logs.trace_id.set(trace)
-        kept.append((b"traceparent", parent))
-        if TRACE_STATE.fullmatch(state):
-            kept.append((b"tracestate", state))
-    return kept
+        fitting[b"traceparent"] = parent
+        if state and TRACE_STATE.fullmatch(state):
+            fitting[b"tracestate"] = state
+    if state or fitting.keys() != PASSED_ON & seen.keys():
+        kept = [header for header in scope["headers"] if header[0] not in PASSED_ON]
+        scope["headers"] = [*kept, *fitting.items()]
 
 
 def _without_body(send: Send) -> Send:

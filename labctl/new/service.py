@@ -121,7 +121,7 @@ def _rows(name: str, number: int, folder: Path) -> dict[Path, str]:
 
 
 def _entry(name: str, number: int, folder: Path) -> str:
-    command = re.findall(r"^    command: .*uvicorn .*$", runfile.RUN_FILE.read_text(), re.MULTILINE)[-1]
+    command = re.findall(r"^    command: [^]]*uvicorn [^]]*]$", runfile.RUN_FILE.read_text(), re.MULTILINE)[-1]
     return f"""
   - appID: {name}
     appDirPath: ./{folder.name}

@@ -202,3 +202,11 @@ async def test_a_store_that_is_down_is_checked_later(store, sidecar):
     sidecar.refuse = lambda *_: None
     await store.check_key()
     assert sidecar.value("key-check") == ""
+
+
+async def test_a_store_that_is_read_only_is_said_to_be_at_its_first_check(store, sidecar):
+    sidecar.refuse = lambda method, _: (grpc.StatusCode.INTERNAL, "READONLY") if method == "SaveState" else None
+    with pytest.raises(Unavailable, match="can be read, but refuses this write"):
+        await store.check_key()
+    sidecar.refuse = lambda *_: None
+    await store.check_key()

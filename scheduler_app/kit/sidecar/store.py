@@ -179,16 +179,19 @@ class StateStore(Generic[T]):
         """Raise Unavailable if the values in this store were written with another key.
 
         The first check writes a value for all later ones. `mark`: of a further key, such as that of the users' hashes.
-        A store that is down is no reason: each call reports it.
+        A store that is down is no reason, because each call reports it. One that refuses the write is.
         """
         if self._is_checked:
             return
+        notes = self.of(str)
         try:
-            known = await self.of(str).change(KEY_CHECK, lambda known: mark if known is None else None)
+            known = (await notes.get(KEY_CHECK)).value
         except Unavailable as error:
             if error.error_code == OTHER_KEY:
                 raise
             return
+        if known is None:
+            known = await notes.change(KEY_CHECK, lambda known: mark if known is None else None)
         if known != mark:
             raise self._other_key("another mark")
         self._is_checked = True

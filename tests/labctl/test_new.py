@@ -12,7 +12,7 @@ from labctl.new import service
 from tests.docs import checkout
 
 NAMES = {"hello": "hello_service", "a-name-of-20-letters": "a_name_of_20_letters_service"}
-NOT_MINE = {".venv", "kit", "__pycache__"}
+NOT_MINE = {".venv", "kit", "__pycache__", ".ruff_cache", ".pytest_cache"}
 RULES = ("ports", "scopes", "manifests", "images", "file_roles", "contracts", "reading", "locks", "lint", "kit")
 
 

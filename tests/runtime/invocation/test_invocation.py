@@ -43,6 +43,15 @@ def test_names_arrive_unharmed(lab, via, name):
     assert f" {name} from " in answer.json()["message"]
 
 
+def test_a_body_over_four_megabytes_reaches_the_app_which_has_its_own_limit(lab):
+    body = b" " * 6_000_000
+    headers = {"content-type": "application/json"}
+    answer = lab.http.put(
+        lab.sidecar("caller-app", "/v1.0/invoke/callee-app/method/faults"), content=body, headers=headers
+    )
+    assert (answer.status_code, "65536 bytes" in answer.text) == (413, True), answer.text
+
+
 def test_the_call_is_one_trace_from_caller_to_callee(lab):
     """Dapr passes traceparent on: callee's log line carries the trace id that the client sent."""
     trace = uuid4().hex

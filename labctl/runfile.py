@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,6 @@ import yaml
 
 from labctl.errors import LabError
 from labctl.stack import ROOT, Stack
-from labctl.up import processes
 
 RUN_FILE = ROOT / "dapr.yaml"
 ZIPKIN = 9411
@@ -188,7 +188,7 @@ def stack_config(stack: Stack, source: Path | None = None) -> Path:
         },
     )
     tracing, port = document["spec"]["tracing"], ZIPKIN + stack.offset
-    if processes.answers(port):
+    if _listens(port):
         # Traces of tests and benches must not reach a user's own Zipkin.
         tracing["zipkin"]["endpointAddress"] = tracing["zipkin"]["endpointAddress"].replace(f":{ZIPKIN}/", f":{port}/")
     else:
@@ -199,6 +199,11 @@ def stack_config(stack: Stack, source: Path | None = None) -> Path:
 
 def _redis_password(stack: Stack) -> str:
     return (stack.state / "private" / "redis.conf").read_text().split()[1]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def stack_resources(stack: Stack, folders: Sequence[Path], name: str) -> Path:

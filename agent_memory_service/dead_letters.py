@@ -20,7 +20,7 @@ NO_LETTER = "letter_id: there is no such dead letter."
 router = APIRouter()
 
 
-@router.post("/events/conversations-dead", dependencies=from_dapr, responses=documented(401, 413, *DOWN))
+@router.post("/events/conversations-dead", dependencies=from_dapr, responses=documented(401, *DOWN))
 async def on_dead_letter(event: DeadEvent, services: ServicesDep) -> EventAnswer:
     """Keep an event that Dapr gave up."""
     user_id = _about(event).get("user_id")

@@ -50,7 +50,7 @@ DELIVERED = [*from_dapr, Depends(deliveries.count), Depends(may_fail)]
 router = APIRouter()
 
 
-@router.post("/events/conversations", dependencies=DELIVERED, responses=documented(401, 413, *DOWN))
+@router.post("/events/conversations", dependencies=DELIVERED, responses=documented(401, *DOWN))
 async def on_conversation(event: Event, services: ServicesDep) -> EventAnswer:
     """Record a turn from topic `conversations`. Dapr dead-letters a dropped event, and retries after an error."""
     try:
@@ -73,9 +73,7 @@ async def get_memory(
     return Recalled(**dict(memory.shown(user_id)), history=messages if session_id else None)
 
 
-@router.post(
-    "/memories/{user_id}/initialize", status_code=201, responses=THERE_IS_ONE | documented(409, 413, 422, *DOWN)
-)
+@router.post("/memories/{user_id}/initialize", status_code=201, responses=THERE_IS_ONE | documented(409, 422, *DOWN))
 async def initialize(user_id: UserPath, draft: MemoryDraft, services: ServicesDep, response: Response) -> Memory:
     """Make a user known. After that, events of a forgotten user count again."""
     memory, is_fresh = await services.memories.initialize(await services.users.of(user_id), draft)
@@ -85,7 +83,7 @@ async def initialize(user_id: UserPath, draft: MemoryDraft, services: ServicesDe
     return memory.shown(user_id)
 
 
-@router.patch("/memories/{user_id}", responses=documented(404, 413, 422, *DOWN))
+@router.patch("/memories/{user_id}", responses=documented(404, 422, *DOWN))
 async def patch_memory(user_id: UserPath, patch: MemoryPatch, services: ServicesDep) -> Memory:
     """Change the memory of a user."""
     memory = await services.memories.patch(await services.users.of(user_id), patch)

@@ -113,7 +113,7 @@ Switches = Annotated[Faults, Depends(from_state("faults"))]
 router = APIRouter(prefix="/faults", tags=["faults"], dependencies=[Depends(only_dapr)])
 
 
-@router.put("/{step}", responses=documented(413, 422))
+@router.put("/{step}", responses=documented(422))
 async def set_fault(step: StepName, order: FaultOrder, faults: Switches) -> FaultOrder:
     """Replace the faults of one step."""
     faults.orders[step] = order

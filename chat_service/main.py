@@ -30,7 +30,7 @@ FAILED = documented(502, 503, 504, model=ChatProblem)
 router = APIRouter()
 
 
-@router.post("/chat/", responses={**RUNNING, **documented(400, 409, 413, 422, 429), **FAILED})
+@router.post("/chat/", responses={**RUNNING, **documented(400, 409, 422, 429), **FAILED})
 async def post_message(
     message: ChatMessage, request: Request, response: Response, services: ServicesDep, wait: WaitQuery = True
 ) -> ChatAnswer:

@@ -51,7 +51,7 @@ router = APIRouter()
 from_dapr = APIRouter(dependencies=[Depends(only_dapr)])
 
 
-@router.post("/schedule-job/{job_name:path}", responses=documented(409, 413, 422, 502, 503, 504))
+@router.post("/schedule-job/{job_name:path}", responses=documented(409, 422, 502, 503, 504))
 async def schedule_job(job_name: JobNamePath, services: ServicesDep, order: JobOrder | None = None) -> Done:
     """Schedule a job. Without a body it is called every 10 s, 3 times."""
     await services.jobs.schedule(job_name, order or JobOrder())
@@ -71,7 +71,7 @@ async def delete_job(job_name: JobNamePath, services: ServicesDep) -> Done:
     return Done(message=f"Job '{job_name}' {'deleted successfully' if deleted else 'not found or already deleted'}.")
 
 
-@from_dapr.post("/job/{job_name:path}", responses=documented(401, 413, 422, 500, 503))
+@from_dapr.post("/job/{job_name:path}", responses=documented(401, 422, 500, 503))
 async def job_fired(job_name: CalledName, request: Request, services: ServicesDep, faults: Switches) -> JobReceived:
     """Record Dapr's callback, whose body is the job's data. Any answer but 2xx and 404 makes the scheduler retry."""
     arrived, error = datetime.now(UTC), None
@@ -127,13 +127,13 @@ async def runs_of_job(
 
 
 # FastAPI must not validate an event: a 422 would make Dapr send it again, and lose it in the end.
-@from_dapr.post("/events/schedule-job", openapi_extra=EVENT, responses=documented(401, 413, 502, 503, 504))
+@from_dapr.post("/events/schedule-job", openapi_extra=EVENT, responses=documented(401, 502, 503, 504))
 async def job_asked_for(request: Request, services: ServicesDep) -> EventAnswer:
     """Schedule the job that an event of topic schedule-job names."""
     return await events.schedule(await read(request), services.jobs, services.pages)
 
 
-@from_dapr.post("/events/schedule-job-dead", openapi_extra=EVENT, responses=documented(401, 413, 502, 503, 504))
+@from_dapr.post("/events/schedule-job-dead", openapi_extra=EVENT, responses=documented(401, 502, 503, 504))
 async def event_given_up(request: Request, services: ServicesDep) -> EventAnswer:
     """Keep an event that could not be processed, for GET /dead-letters."""
     return await events.keep(await read_dead(request), services.letters)

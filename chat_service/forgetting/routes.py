@@ -17,7 +17,7 @@ log = logging.getLogger("chat")
 router = APIRouter(dependencies=[Depends(only_dapr)])
 
 
-@router.post("/events/user-forgotten", responses=documented(401, 413, 422))
+@router.post("/events/user-forgotten", responses=documented(401, 422))
 async def user_forgotten(event: UserForgottenEvent, services: ServicesDep) -> EventStatus:
     """Forget a user that agent-memory-service forgot. For Dapr alone."""
     if event.get("type") == "StreamTrimmed":
@@ -35,7 +35,7 @@ async def user_forgotten(event: UserForgottenEvent, services: ServicesDep) -> Ev
     return EventStatus(status="SUCCESS")
 
 
-@router.post("/job/{name}", responses=documented(401, 404, 413, 422, 503, 504))
+@router.post("/job/{name}", responses=documented(401, 404, 422, 503, 504))
 async def job_due(name: str, leftovers: Leftovers, services: ServicesDep) -> EventStatus:
     """Delete the leftovers of a forgotten user, and trim the stream of conversations. For Dapr's scheduler alone."""
     if not name.startswith(TRIM_JOB):

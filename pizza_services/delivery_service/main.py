@@ -14,14 +14,14 @@ from settings import Settings
 router = APIRouter(dependencies=[Depends(may_fail)])
 
 
-@router.post("/deliver", responses=documented(409, 413, 422, 502, 503, 504))
+@router.post("/deliver", responses=documented(409, 422, 502, 503, 504))
 async def deliver_pizza(task: OrderTask, ledger: LedgerDep, seconds: StepSeconds) -> OrderDone:
     """Deliver the pizza, once an attempt. Refuse it (409) after a recall of the same run."""
     entry = await ledger.do(steps.DELIVER, task, seconds)
     return OrderDone(**task.model_dump(), status=entry.status)
 
 
-@router.post("/recall", responses=documented(413, 422, 502, 503, 504))
+@router.post("/recall", responses=documented(422, 502, 503, 504))
 async def recall_driver(task: Task, ledger: LedgerDep) -> Done:
     """Recall the driver of this run, once, even if none has left yet."""
     return await ledger.do(steps.RECALL, task)

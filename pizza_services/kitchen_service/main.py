@@ -21,14 +21,14 @@ from steps import QualityCheck
 router = APIRouter(dependencies=[Depends(may_fail)])
 
 
-@router.post("/cook", responses=documented(409, 413, 422, 502, 503, 504))
+@router.post("/cook", responses=documented(409, 422, 502, 503, 504))
 async def cook_pizza(task: OrderTask, ledger: LedgerDep, seconds: StepSeconds) -> OrderDone:
     """Cook the pizza, once an attempt. Refuse it (409) if that attempt was discarded."""
     entry = await ledger.do(steps.COOK, task, seconds)
     return OrderDone(**task.model_dump(), status=entry.status)
 
 
-@router.post("/discard", responses=documented(413, 422, 502, 503, 504))
+@router.post("/discard", responses=documented(422, 502, 503, 504))
 async def discard_pizza(task: Task, ledger: LedgerDep) -> Done:
     """Discard the pizza of one attempt, once, even if it is not cooked yet. The next one may be cooked."""
     return await ledger.do(steps.DISCARD, task)

@@ -50,7 +50,7 @@ STORED = {200: {"description": "The same order is stored already"}}
 NO_ORDER = documented(404, model=OrderProblem)
 EVENT: dict[str, Any] = {
     "openapi_extra": {"requestBody": {"content": {"application/json": {"schema": EVENT_BODY}}}},
-    "responses": documented(413, 422, 502, 503, 504),
+    "responses": documented(422, 502, 503, 504),
 }
 Event = Annotated[events.CloudEvent, Depends(events.read)]
 DeadEvent = Annotated[events.CloudEvent, Depends(events.read_dead)]
@@ -59,7 +59,7 @@ router = APIRouter()
 for_dapr = APIRouter(prefix="/events", tags=["events"], dependencies=[Depends(only_dapr)])
 
 
-@router.post("/orders", status_code=201, responses={**STORED, **documented(409, 413, 422, 502, 503, 504)})
+@router.post("/orders", status_code=201, responses={**STORED, **documented(409, 422, 502, 503, 504)})
 async def store_order(order: Order, orders: Book, response: Response) -> OrderState:
     """Store an order. It starts no workflow: POST /start-order of pizza-workflow does."""
     if not await orders.put(order):

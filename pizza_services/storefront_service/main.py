@@ -16,20 +16,20 @@ WELCOME = "pizza-storefront takes orders: POST /order, /refund, /cancel. Also GE
 router = APIRouter(dependencies=[Depends(may_fail)])
 
 
-@router.post("/order", responses=documented(409, 413, 422, 502, 503, 504))
+@router.post("/order", responses=documented(409, 422, 502, 503, 504))
 async def order_pizza(task: OrderTask, ledger: LedgerDep, seconds: StepSeconds) -> OrderDone:
     """Take the order, once. Refuse it (409) after a refund or a cancellation of the same run."""
     entry = await ledger.do(steps.ORDER, task, seconds)
     return OrderDone(**task.model_dump(), status=entry.status)
 
 
-@router.post("/refund", responses=documented(413, 422, 502, 503, 504))
+@router.post("/refund", responses=documented(422, 502, 503, 504))
 async def refund(task: Task, ledger: LedgerDep) -> Done:
     """Refund the order, once, even if it has not arrived yet."""
     return await ledger.do(steps.REFUND, task)
 
 
-@router.post("/cancel", responses=documented(413, 422, 502, 503, 504))
+@router.post("/cancel", responses=documented(422, 502, 503, 504))
 async def cancel_order(task: Task, ledger: LedgerDep) -> Done:
     """Cancel the order, once, even if it has not arrived yet."""
     return await ledger.do(steps.CANCEL, task)

@@ -25,7 +25,7 @@ WELCOME = (
     "pizza-workflow drives orders: POST /start-order, GET /orders/{order_id}, POST /pause-order, /resume-order, "
     "/cancel-order and /validate-pizza. Also /docs, /healthz and /readyz."
 )
-ERRORS = documented(404, 409, 413, 422, 502, 503, 504)
+ERRORS = documented(404, 409, 422, 502, 503, 504)
 
 ServicesDep = Annotated[Services, Depends(from_state("services"))]
 Trace = Annotated[str | None, Header(alias="traceparent", include_in_schema=False)]

@@ -100,7 +100,7 @@ async def may_fail(faults: Switches) -> None:
 router = APIRouter(prefix="/faults", tags=["faults"], dependencies=[Depends(only_dapr)])
 
 
-@router.put("", responses=documented(413, 422))
+@router.put("", responses=documented(422))
 async def set_faults(order: FaultOrder, faults: Switches) -> FaultState:
     """Replace the faults that are on."""
     faults.set(order)

@@ -18,8 +18,9 @@ import yaml
 
 from labctl import runfile
 from labctl.make import runtime as dapr
+from labctl.runfile import App
 from labctl.stack import ROOT, TEST_OFFSET
-from labctl.up import processes, secure
+from labctl.up import control, processes, secure
 from labctl.up.processes import wait_until
 from tests.house.repository import table
 from tests.runtime.secure.conftest import STACK, Secure
@@ -94,14 +95,15 @@ def test_no_app_calls_another_unless_its_door_says_so(labs: Secure) -> None:
         allowed |= {(policy["appId"], app.app_id) for policy in policies}
     assert len(allowed) == 7
 
-    def call(pair: tuple[Any, Any]) -> int:
+    def call(pair: tuple[App, App]) -> str:
         caller, callee = pair
         path = f"/v1.0/invoke/{callee.app_id}/method/"
-        return labs.ask("GET", caller.http_port - TEST_OFFSET, path, caller.app_id).status_code
+        answer = labs.ask("GET", caller.http_port - TEST_OFFSET, path, caller.app_id)
+        return "" if answer.status_code == 403 else f"{caller.app_id} {answer.status_code} {answer.text}"
 
     strangers = [(a, b) for a, b in permutations(WEB, 2) if (a.app_id, b.app_id) not in allowed]
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(call, strangers)) == {403}
+        assert [said for said in pool.map(call, strangers) if said] == []
 
 
 @pytest.mark.parametrize("trick", TRICKS)
@@ -171,7 +173,9 @@ def test_a_sidecar_without_a_certificate_reaches_no_app(labs: Secure) -> None:
             assert answer.status_code == 500
             assert "failed to invoke" in answer.text
         finally:
-            sidecar.kill()
+            # Not killed: it removes itself from the registry of names, where other tests would find it.
+            sidecar.terminate()
+            sidecar.wait(20)
 
 
 def test_tokens_and_password_are_in_no_log_and_no_command_line(labs: Secure) -> None:
@@ -223,3 +227,12 @@ def test_the_labs_work_behind_their_doors(labs: Secure) -> None:
     assert wait_until(lambda: labs.ask("GET", 8021, f"/orders/{name}").json()["status"] == "delivered", 20)
     for job in (name, f"{name}-by-event"):
         assert wait_until(lambda job=job: len(labs.ask("GET", 8003, f"/runs/{job}").json()["runs"]) == 1, 20), job
+
+
+def test_a_restarted_part_keeps_its_doors(labs: Secure) -> None:
+    for name, keep_sidecar in (("callee-app", False), ("callee-app", True), ("redis", False)):
+        control.restart(STACK, name, keep_sidecar=keep_sidecar)
+    assert labs.ask("GET", 8002, "/call-greet/Ada").status_code == 200
+    assert labs.ask("GET", 8001, "/greet/Ada").status_code == 401
+    assert labs.answer_to("PING", 7379, "", "") == "NOAUTH"
+    assert wait_until(lambda: labs.ask("GET", 8021, "/orders").status_code == 200, 20)

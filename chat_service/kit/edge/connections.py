@@ -45,7 +45,7 @@ class Connection(HttpToolsProtocol):
             return
         was_in_headers = self.is_in_headers
         super().data_received(data)
-        # The parser keeps headers that are not complete, whatever their size.
+        # The parser keeps incomplete headers of any size.
         self.header_bytes = self.header_bytes + len(data) if was_in_headers and self.is_in_headers else 0
         if self.is_in_headers and not self.late:
             self._limit_time()

@@ -33,10 +33,7 @@ def park(stack: Stack, app: App) -> list[str]:
 
 def _found(redis: Redis) -> Iterator[tuple[str, str, str, bytes]]:
     """Yield stream, group, id and event of each delivered event in which such a field is no text."""
-    for key in redis("KEYS", "*"):
-        stream = key.decode()
-        if redis("TYPE", stream) != b"stream":
-            continue
+    for stream in _streams(redis):
         for group in redis("XINFO", "GROUPS", stream):
             name = dict(zip(group[::2], group[1::2], strict=True))[b"name"].decode()
             for pending in redis("XPENDING", stream, name, "-", "+", "1000"):
@@ -44,6 +41,16 @@ def _found(redis: Redis) -> Iterator[tuple[str, str, str, bytes]]:
                 for _, fields in redis("XRANGE", stream, entry, entry):
                     values: list[bytes] = fields or []
                     yield from ((stream, name, entry, value) for value in values if _is_poison(value))
+
+
+def _streams(redis: Redis) -> Iterator[str]:
+    cursor = "0"
+    while True:
+        following, keys = redis("SCAN", cursor, "TYPE", "stream", "COUNT", "1000")
+        yield from (key.decode() for key in keys)
+        if following == b"0":
+            return
+        cursor = following.decode()
 
 
 def _is_poison(value: bytes) -> bool:

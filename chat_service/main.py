@@ -13,7 +13,6 @@ from chat import InOtherSession, NoReply
 from forgetting import routes as forgetting
 from kit.edge.problems import documented, problem
 from kit.edge.service import build, serve
-from kit.engine.context import traceparent_of
 from models import ChatAnswer, ChatMessage, ChatProblem, InstancePath, WaitQuery
 from once.sessions import OfAnotherUser, QueueFull
 from settings import Settings
@@ -37,7 +36,7 @@ async def post_message(
     """Answer a message. The same `message_id` again gets the same reply, and causes no second one."""
     if not message.text.strip():
         raise HTTPException(400, "text: it must not be empty.")
-    answer = await services.chat.say(message, traceparent_of(request.headers.get("traceparent")), wait)
+    answer = await services.chat.say(message, request.headers.get("traceparent"), wait)
     if answer.status == "terminated":
         raise HTTPException(409, "The chat was ended before there was a reply.")
     if answer.status == "running":

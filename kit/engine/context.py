@@ -11,8 +11,6 @@ from typing import Any, Protocol, cast
 from dapr.ext.workflow import RetryPolicy
 from dapr.ext.workflow import when_any as sdk_when_any  # pyright: ignore[reportUnknownVariableType]
 
-from kit.edge.logs import trace_id_of
-
 
 class Task(Protocol):
     """Something that a workflow waits for by yielding it."""
@@ -61,12 +59,3 @@ def timestamp(ctx: Context) -> str:
     """Return the workflow's present time as text, the same in each replay."""
     moment = ctx.current_utc_datetime.replace(tzinfo=UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def traceparent_of(header: str | None) -> str | None:
-    """Return the W3C traceparent to pass on with the input, or None if the header is missing or invalid.
-
-    The engine starts another trace, so a workflow carries its caller's trace in its input. A header of any length
-    must not get that far: the services would refuse each call that repeats it.
-    """
-    return header if header and trace_id_of(header) else None

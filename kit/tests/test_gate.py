@@ -46,6 +46,8 @@ def test_headers_that_fit_are_passed_on(headers_of, headers):
     [
         [("traceparent", TRACE[:-3] + "x" * 20_000)],
         [("traceparent", TRACE.upper())],
+        [("traceparent", TRACE + "-more")],
+        [("traceparent", "")],
         [("traceparent", TRACE), ("traceparent", TRACE)],
         [("traceparent", "00-" + "0" * 32 + "-b7ad6b7169203331-01")],
         [("tracestate", "vendor=one")],

@@ -10,7 +10,6 @@ from kit.edge.models import Health
 from kit.edge.problems import documented
 from kit.edge.service import build, from_state, serve
 from kit.edge.token import only_dapr
-from kit.engine.context import traceparent_of
 from kit.engine.health import check_worker
 from kit.engine.instances import NoInstance
 from messages import instance_of
@@ -36,7 +35,7 @@ router = APIRouter()
 @router.post("/start-order", status_code=202, responses=ERRORS)
 async def start_order(order: Order, services: ServicesDep, trace: Trace = None) -> Accepted:
     """Start the order's workflow, once: a second start, while it runs or after it has ended, is a conflict."""
-    await start(services, order, traceparent_of(trace))
+    await start(services, order, trace)
     return _accepted(order.order_id, "start")
 
 

@@ -164,13 +164,13 @@ def _entry(stack: Stack, app: App, without_app: bool, env: dict[str, str]) -> di
     return entry
 
 
-def stack_config(stack: Stack, source: Path | None = None) -> Path:
+def stack_config(stack: Stack) -> Path:
     """Write the Configuration for the stack's sidecars, with the stack's registry of names. Return its path.
 
     Dapr's default is multicast DNS. It needs a network that carries it, and answers for every app id on the machine,
     so it would mix two stacks.
     """
-    source = source or RUN_FILE.parent / "config" / "config.yaml"
+    source = RUN_FILE.parent / "config" / "config.yaml"
     document = yaml.safe_load(source.read_text())
     # An entry is valid for updateInterval and is renewed after updateInterval - timeout. With the defaults (5 s, 1 s)
     # an entry may expire on a loaded machine, and a call finds no app.
@@ -222,7 +222,6 @@ def stack_resources(stack: Stack, folders: Sequence[Path], name: str) -> Path:
     for copy, source in ((target / file, source) for file, source in sources.items()):
         text = source.read_text().replace("localhost:6379", f"localhost:{stack.ports['redis']}")
         if stack.secure:
-            # An actor store cannot read it from the environment (components/actorstore.yaml).
             text = text.replace(_NO_PASSWORD, f'{_NO_PASSWORD[:-1]}{_redis_password(stack)}"')
         if not copy.exists() or copy.read_text() != text:
             copy.touch(mode=0o600)

@@ -32,9 +32,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def shell(no_other_stack: None, copy: Path) -> Iterator[LabShell]:
     shell = LabShell(STACK, copy)
-    shell.run("down")
+    shell.run("down", "--forget")  # another checkout's data cannot be read with the key of this one
     yield shell
-    shell.run("down")
+    shell.run("down", "--forget")
     shell.assert_nothing_left()
 
 
@@ -46,23 +46,40 @@ def apps() -> set[str]:
     return {one.name for one in processes.find(STACK) if one.kind == "app"}
 
 
-def test_a_new_service_calls_schedules_receives_and_finishes(shell: LabShell) -> None:
-    up = shell.run("up", "hello", "--detach")
-    assert up.returncode == 0, up.stdout + up.stderr
-    assert apps() == {"hello", "callee-app"}
-    greeting = ask(8030, "/greet/Ada").json()["message"]
-    assert "Ada" in greeting
-    order = ask(8030, "/greet-later/Ada", "POST").json()["order_id"]
-    assert ask(8030, f"/greetings/{order}").status_code == 404
+def finished(name: str) -> dict[str, object]:
+    """Order a greeting, and return the end of its workflow, which a job and an event lead to."""
+    order = ask(8030, f"/greet-later/{name}", "POST").json()["order_id"]
 
     def progress() -> dict[str, object]:
         return ask(8030, f"/greetings/{order}").json()
 
     assert wait_until(lambda: progress().get("status") == "completed", 30), progress()
-    assert progress()["message"] == greeting
-    log = shell.run("logs", "hello").stdout
+    return progress()
+
+
+def test_a_new_service_calls_schedules_receives_and_finishes(shell: LabShell, copy: Path) -> None:
+    up = shell.run("up", "hello", "--detach", "--reload")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert apps() == {"hello", "callee-app"}
+    greeting = ask(8030, "/greet/Ada").json()["message"]
+    assert "Ada" in greeting
+    assert finished("Ada")["message"] == greeting
+    log = shell.run("logs", "hello", "-n", "100").stdout
     assert "job fired" in log
     assert "event arrived" in log
+
+    main = copy / "hello_service" / "main.py"
+    main.write_text(main.read_text().replace("at once or later.", "now or later."))
+    assert wait_until(lambda: "now or later" in (answer("/openapi.json") or ""), 20)
+    assert "Eve" in str(finished("Eve")["message"]), "a reload connects the workflow worker again"
+
+
+def answer(path: str) -> str | None:
+    """Return the text that hello answers, or None while it reloads."""
+    try:
+        return ask(8030, path).text
+    except httpx.TransportError:
+        return None
 
 
 def test_a_lab_joins_reloads_and_leaves_without_disturbing_the_first(shell: LabShell, copy: Path) -> None:
@@ -78,13 +95,15 @@ def test_a_lab_joins_reloads_and_leaves_without_disturbing_the_first(shell: LabS
             assert wait_until(lambda: "from a changed" in str(greeting()), 20, 0.3)
             assert logs.wait_for("caller-app ", 5), logs.text()
             main.write_text(code)
-            assert wait_until(lambda: "→ GET /v1.0/invoke/callee-app/method/greet/Ada 200 " in logs.text(), 5)
+            assert wait_until(lambda: "→ InvokeService/callee-app 200 " in logs.text(), 5)
             stop(logs)
             stop(second)
             assert "The other apps go on." in second.text()
         assert apps() == {"callee-app", "caller-app", "callee-grpc-app"}
         after = {one.name: one.pid for one in processes.find(STACK) if one.kind in ("app", "infrastructure")}
         assert after == before
+        assert shell.run("kill", "callee-app").returncode == 0
+        assert not processes.answers(8001 + STACK.offset), "the app that the reloader has started is killed too"
         assert first.process.poll() is None
         assert "unexpectedly" not in first.text()
         stop(first)

@@ -14,7 +14,8 @@ JSON = {"content-type": "application/json"}
 @pytest.mark.parametrize("path", ["/v1.0/invoke/chat-service/method/chat/", "/chat/", "/chat"])
 def test_a_path_that_dapr_sends_without_its_slash_is_served_and_not_redirected(lab, path):
     body = {"user_id": fresh("u"), "text": "Hello", "metadata": {"session_id": fresh("s")}}
-    answer = lab.http.post(lab.sidecar(CHAT, path), json=body, headers={"dapr-app-id": CHAT})
+    headers = {} if path.startswith("/v1.0/") else {"dapr-app-id": CHAT}
+    answer = lab.http.post(lab.sidecar(CHAT, path), json=body, headers=headers)
     assert (answer.status_code, answer.json()["status"]) == (200, "completed")
 
 

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from lab_shell import LabShell
 
+from labctl import runfile
 from labctl.stack import ROOT, TEST_OFFSET, Stack
-from labctl.up import lifecycle, processes
+from labctl.up import lifecycle, processes, readiness
 from tests.runtime.conftest import STACK
 
 pytestmark = pytest.mark.lab("invocation")
@@ -86,8 +88,11 @@ def redis_gets(signal_: signal.Signals) -> Callable[[LabShell], object]:
         try:
             yield
         finally:
-            answer = shell.run("restart", "redis")
-            assert answer.returncode == 0, answer.stderr
+            if redis.is_running() and redis.status() == psutil.STATUS_STOPPED:
+                redis.send_signal(signal.SIGCONT)
+            else:
+                answer = shell.run("restart", "redis")
+                assert answer.returncode == 0, answer.stderr
 
     return broken
 
@@ -160,9 +165,9 @@ def test_a_mistake_is_answered_at_once(copy, broken, command, words):
         answer = copy.run(*command.split())
         seconds = time.monotonic() - begin
         print(f"{command}: {seconds:.1f} s\n{answer.stderr}")
-    app = command.split()[1]
-    if command.startswith("restart"):
-        mended = copy.run("restart", app)
+    app = next((one for one in runfile.read_apps(copy.stack) if one.app_id in command), None)
+    if app and not readiness.is_ready(app):
+        mended = copy.run("restart", app.app_id)
         assert mended.returncode == 0, mended.stderr
     assert answer.returncode == 1, answer.stdout + answer.stderr
     sentence = answer.stderr.splitlines()[0]

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import yaml
 
+from labctl import files
 from labctl.errors import LabError
 from labctl.stack import ROOT, Stack
 
@@ -149,9 +150,7 @@ def write_copy(
 
 def _write(stack: Stack, name: str, document: dict[str, Any]) -> Path:
     path = stack.state / "run" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)  # in a secure stack the run file has the apps' tokens
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    files.put(path, yaml.safe_dump(document, sort_keys=False))  # in a secure stack it has the apps' tokens
     return path
 
 
@@ -223,7 +222,5 @@ def stack_resources(stack: Stack, folders: Sequence[Path], name: str) -> Path:
         text = source.read_text().replace("localhost:6379", f"localhost:{stack.ports['redis']}")
         if stack.secure:
             text = text.replace(_NO_PASSWORD, f'{_NO_PASSWORD[:-1]}{_redis_password(stack)}"')
-        if not copy.exists() or copy.read_text() != text:
-            copy.touch(mode=0o600)
-            copy.write_text(text)
+        files.put(copy, text)
     return target

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
+from pathlib import Path
 from shlex import quote
 
+from labctl import files
 from labctl.make.runtime import Runtime
 from labctl.stack import Stack
 
@@ -17,10 +18,14 @@ def environment(stack: Stack, runtime: Runtime) -> dict[str, str]:
 
     So nothing changes for them when the machine's address does, on a VPN, or when it has none.
     """
-    folder = stack.state / "dapr" / ".dapr"
-    (folder / "bin").mkdir(parents=True, exist_ok=True)
-    shutil.copy(runtime.path / ".dapr" / "config.yaml", folder / "config.yaml")
-    wrapper = folder / "bin" / "daprd"
-    wrapper.write_text(f'#!/bin/sh\nexec {quote(str(runtime.binary("daprd")))} "$@" {FLAGS}\n')
-    wrapper.chmod(0o755)
-    return {"DAPR_RUNTIME_PATH": str(folder.parent), "DAPR_HOST_IP": "127.0.0.1"}
+    wrapper = f'#!/bin/sh\nexec {quote(str(runtime.binary("daprd")))} "$@" {FLAGS}\n'
+    return {"DAPR_RUNTIME_PATH": str(wrapped(stack.state / "dapr", runtime, wrapper)), "DAPR_HOST_IP": "127.0.0.1"}
+
+
+def wrapped(path: Path, runtime: Runtime, wrapper: str) -> Path:
+    """Make a folder in which the Dapr CLI finds this wrapper as daprd, and the Configuration of the runtime, if any."""
+    files.put(path / ".dapr" / "bin" / "daprd", wrapper, 0o700)
+    config = runtime.path / ".dapr" / "config.yaml"
+    if config.exists():
+        files.put(path / ".dapr" / "config.yaml", config.read_text())
+    return path

@@ -83,19 +83,12 @@ def environment(stack: Stack, runtime: Runtime) -> dict[str, str]:
     The CLI knows only a sentry at localhost:50001, no trust anchors, and one token for all. A wrapper of daprd adds
     what each sidecar needs.
     """
-    folder = stack.state / "secure" / ".dapr"
-    (folder / "bin").mkdir(parents=True, exist_ok=True)
-    shutil.copy(runtime.path / ".dapr" / "config.yaml", folder / "config.yaml")
-    wrapper = folder / "bin" / "daprd"
-    wrapper.write_text(
-        WRAPPER.format(
-            secrets=quote(str(infrastructure.redis_config(stack).parent)),
-            anchors=quote(str(infrastructure.credentials(stack) / "ca.crt")),
-            doors=quote(str(DOORS)),
-            sentry=f"127.0.0.1:{stack.ports['sentry']}",
-            daprd=quote(str(runtime.binary("daprd"))),
-            loopback=loopback.FLAGS,
-        )
+    wrapper = WRAPPER.format(
+        secrets=quote(str(infrastructure.redis_config(stack).parent)),
+        anchors=quote(str(infrastructure.credentials(stack) / "ca.crt")),
+        doors=quote(str(DOORS)),
+        sentry=f"127.0.0.1:{stack.ports['sentry']}",
+        daprd=quote(str(runtime.binary("daprd"))),
+        loopback=loopback.FLAGS,
     )
-    wrapper.chmod(0o755)
-    return {"DAPR_RUNTIME_PATH": str(folder.parent)}
+    return {"DAPR_RUNTIME_PATH": str(loopback.wrapped(stack.state / "secure", runtime, wrapper))}

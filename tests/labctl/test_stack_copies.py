@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from labctl import runfile, stack
+from labctl.make.runtime import Runtime
 from labctl.stack import Stack
+from labctl.up import loopback
 
 
 @pytest.fixture
@@ -56,3 +58,19 @@ def test_a_secure_stack_writes_the_password_of_redis_into_its_actor_stores(home:
     store = yaml.safe_load((copies / "actorstore.yaml").read_text())
     assert {"name": "redisPassword", "value": "-s3cret_"} in store["spec"]["metadata"]
     assert (copies / "actorstore.yaml").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_another_start_reads_or_executes_is_replaced_whole(home: Path) -> None:
+    """Tilt starts all apps at once. This Dapr of a user's has no Configuration either."""
+
+    def wrapper(dapr: str) -> Path:
+        made = loopback.environment(Stack("copies"), Runtime(dapr, home / dapr, home / dapr))
+        return Path(made["DAPR_RUNTIME_PATH"]) / ".dapr" / "bin" / "daprd"
+
+    with wrapper("old").open() as busy:
+        assert "/new/" in wrapper("new").read_text()
+        assert "/old/" in busy.read()
+    before = wrapper("new").stat()
+    assert before.st_mode & 0o777 == 0o700
+    assert wrapper("new").stat().st_ino == before.st_ino
+    assert [path.name for path in wrapper("new").parent.parent.rglob("*")] == ["bin", "daprd"]

@@ -132,7 +132,7 @@ def new(
     It gets a folder, components, ports and its own lab of the same name. Everything is listed, and yours to change.
     docs/labs/0-first-service.md writes the same by hand.
     """
-    for path in make_service(name, Steps(console)):
+    for path in make_service(name):
         console.print(f"[green]+[/] {path}", soft_wrap=True)
     console.print(f"Next: [bold]./lab up {name}[/], then read [bold]{service_folder(name)}/main.py[/].", soft_wrap=True)
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from labctl import runfile, vendor
 from labctl.errors import LabError
-from labctl.make import setup
-from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import ROOT, Stack
+from labctl.up import infrastructure
 
 TEMPLATE = Path(__file__).parent / "template"
 # The kitchen has a workflow, and no package that a new service does not need. The scheduler waits for jobs and events.
@@ -28,10 +28,12 @@ COPIED = {
 NAME, DESCRIPTION = "hello", "Greets through callee-app, at once or later"
 NUMBER, NUMBERS = "41", range(30, 42)  # of the ports 80nn, 35nn, 45nn, 55nn and 65nn
 LONGEST = 20
-_WRITE_CONTRACT = "import json, main; print(json.dumps(main.app.openapi(), indent=2, ensure_ascii=False))"
+# What commands know by its name beside the apps: `./lab kill redis`, the mark of `./lab down`, `./lab test secure`,
+# and config/secure/default.yaml.
+RESERVED = {*infrastructure.names(Stack(secure=True)), "down", "secure", "default"}
 
 
-def make(name: str, steps: Steps) -> Iterator[Path]:
+def make(name: str) -> Iterator[Path]:
     """Write a service and yield each path, relative to the root. Raise LabError for a name that cannot be used."""
     apps = runfile.read_apps(Stack())
     _refuse_name(name, apps)
@@ -46,11 +48,6 @@ def make(name: str, steps: Steps) -> Iterator[Path]:
         yield path.relative_to(ROOT)
     vendor.vendor(ROOT, folder)
     yield (folder / vendor.KIT).relative_to(ROOT)
-    python = setup.make_environment(folder, steps)
-    command = [str(python), "-c", _WRITE_CONTRACT]
-    contract = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
-    (folder / "openapi.json").write_text(contract)
-    yield (folder / "openapi.json").relative_to(ROOT)
 
 
 def folder_of(name: str) -> Path:
@@ -59,15 +56,17 @@ def folder_of(name: str) -> Path:
 
 
 def _refuse_name(name: str, apps: list[App]) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > LONGEST:
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > LONGEST or yaml.safe_load(name) != name:
         raise LabError(
             f"{name!r} is no name for a service. Take at most {LONGEST} letters a-z and digits, with a letter first "
-            "and single hyphens between words, such as my-shop."
+            "and single hyphens between words, such as my-shop, and no value of YAML, such as no or null."
         )
     components = {path.stem for path in (ROOT / "components").glob("*.yaml")}
-    taken = {*runfile.labs(apps), *(app.app_id for app in apps), *components}
+    taken = {*RESERVED, *runfile.labs(apps), *(app.app_id for app in apps), *components}
     if name in taken or (ROOT / folder_of(name)).exists():
-        raise LabError(f"The name {name!r} is taken by a lab, an app, a component or a folder. Choose another one.")
+        raise LabError(
+            f"The name {name!r} is taken by a lab, an app, a component, a folder or ./lab. Choose another one."
+        )
 
 
 def _free_number(apps: list[App]) -> int:

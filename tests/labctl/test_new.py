@@ -7,8 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from labctl.make import setup
 from labctl.new import service
+from labctl.progress import Steps
+from labctl.stack import ROOT
 from tests.docs import checkout
 
 NAMES = {"hello": "hello_service", "a-name-of-20-letters": "a_name_of_20_letters_service"}
@@ -34,8 +38,9 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_new_service_passes_its_own_tests(copy: Path, name: str) -> None:
-    folder = copy / NAMES[name]
-    tested = run(folder, str(folder / ".venv/bin/python"), "-m", "pytest", "-q")
+    """Among them that of openapi.json. Its lock is the model's, so the model's environment is the same."""
+    python = setup.make_environment(ROOT / "pizza_services/kitchen_service", Steps(Console(quiet=True)))
+    tested = run(copy / NAMES[name], str(python), "-m", "pytest", "-q")
     assert tested.returncode == 0, tested.stdout
 
 
@@ -84,6 +89,9 @@ def test_nothing_of_the_template_is_left_in_a_service_of_another_name(copy: Path
         ("callee-app", "is taken"),
         ("statestore", "is taken"),
         ("chat", "is taken"),
+        ("redis", "is taken"),
+        ("secure", "is taken"),
+        ("no", "is no name for a service"),
     ],
 )
 def test_a_name_that_cannot_be_used_is_answered_with_a_sentence(copy: Path, name: str, words: str) -> None:

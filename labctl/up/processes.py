@@ -6,7 +6,6 @@ import http.client
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,11 +202,9 @@ def holder_pid(port: int) -> int | None:
     return next((one.pid for one in listeners if one.pid), None)
 
 
-def listens(process: psutil.Process, older_than: float) -> set[int]:
-    """Return the ports on which a process listens. None if it is younger than `older_than` seconds."""
+def listens(process: psutil.Process) -> set[int]:
+    """Return the ports on which a process listens."""
     try:
-        if time.time() - process.create_time() < older_than:
-            return set()
         return {one.laddr.port for one in process.net_connections("tcp") if one.status == "LISTEN"}
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return set()

@@ -14,7 +14,7 @@ from labctl.up import alive, infrastructure, keys, logfiles, processes
 from labctl.up.alive import Started
 
 READY_WITHIN = 90  # seconds, for all apps together; warm it takes 3 to 8
-OTHER_PORT_AFTER = 2  # seconds; an app may open another port before its own
+OTHER_PORT_FOR = 4  # seconds; an app may open another port before its own
 LOOK_EVERY = 0.5  # seconds; a look at all logs costs more than asking the apps that are not ready yet
 
 
@@ -53,6 +53,7 @@ def wait_ready(
     """
     ready: dict[str, float] = {}
     looked = begin
+    heard: dict[str, float] = {}
 
     def all_ready() -> bool:
         nonlocal looked
@@ -68,7 +69,7 @@ def wait_ready(
                 for app in (one for one in started.apps if one.app_id not in ready and one.protocol != "grpc"):
                     keys.refuse_unreadable(app)
                     refuse_without_readyz(app)
-                    refuse_other_port(started.stack, app)
+                    refuse_other_port(started.stack, app, heard)
             looked = time.monotonic()
         return done
 
@@ -87,19 +88,27 @@ def refuse_without_readyz(app: App) -> None:
         )
 
 
-def refuse_other_port(stack: Stack, app: App) -> None:
-    """Raise LabError for an app that has run for some seconds and listens, but not on its port."""
+def refuse_other_port(stack: Stack, app: App, heard: dict[str, float]) -> None:
+    """Raise LabError for an app that has listened for some seconds, but not on its port.
+
+    heard: since when (monotonic) each app has done so. It is kept from look to look.
+    """
     mine = [one.process for one in processes.find(stack) if one.kind == "app" and one.name == app.app_id]
-    ports = {port for process in mine for port in processes.listens(process, older_than=OTHER_PORT_AFTER)}
-    if ports and app.app_port and app.app_port not in ports:
-        heard = ", ".join(str(port) for port in sorted(ports))
-        wanted = f"{app.app_port - stack.offset} in dapr.yaml"
-        raise LabError(f"{app.app_id} listens on {heard}, but its appPort is {wanted}. Use $APP_PORT in its `command`.")
+    ports = {port for process in mine for port in processes.listens(process)}
+    if not ports or not app.app_port or app.app_port in ports:
+        heard.pop(app.app_id, None)
+    elif time.monotonic() - heard.setdefault(app.app_id, time.monotonic()) > OTHER_PORT_FOR:
+        others = ", ".join(str(port) for port in sorted(ports))
+        wanted = f"its appPort is {app.app_port - stack.offset} in dapr.yaml"
+        raise LabError(f"{app.app_id} listens on {others}, but {wanted}. Use $APP_PORT in its `command`.")
 
 
 def _late(stack: Stack, app: App, patience: float) -> LabError:
     """Return the error for an app that is not ready. The log of the part that is late has the reason."""
-    kind = "app" if processes.http_status(app.http_port, "/v1.0/healthz") == 204 else "daprd"
+    healthy = processes.http_status(app.http_port, "/v1.0/healthz") == 204
+    # A sidecar is not healthy either before its app listens.
+    waits = app.app_port and not processes.answers(app.app_port)
+    kind = "app" if healthy or waits else "daprd"
     log = logfiles.file(stack, app, kind)
     return alive.ended(stack, alive.named(app.app_id, kind), log, how=f"was not ready within {patience:.0f} s")
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 
 from labctl import runfile
 from labctl.errors import LabError
 from labctl.stack import Stack
-from labctl.up import readiness
+from labctl.up import processes, readiness
+from labctl.up.processes import Found
 from tests.docs import checkout
 from tests.serving import serving
 
@@ -43,6 +46,20 @@ def test_an_app_without_readyz_is_named_at_once() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), WithoutReadyz)
     with serving(server), pytest.raises(LabError, match="callee-app has no route GET /readyz"):
         readiness.refuse_without_readyz(replace(app, app_port=server.server_port))
+
+
+def test_an_app_on_another_port_is_refused_when_it_has_listened_there_for_some_seconds(monkeypatch) -> None:
+    app = runfile.find(runfile.read_apps(Stack()), "callee-app")
+    monkeypatch.setattr(processes, "find", lambda _: [Found("app", app.app_id, psutil.Process())])
+    heard: dict[str, float] = {}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        readiness.refuse_other_port(Stack(), app, heard)
+        readiness.refuse_other_port(Stack(), replace(app, app_port=other.getsockname()[1]), heard)
+        assert heard == {}, "its own port came later"
+        readiness.refuse_other_port(Stack(), app, heard)
+        heard[app.app_id] -= readiness.OTHER_PORT_FOR
+        with pytest.raises(LabError, match="its appPort is 8001 in dapr"):
+            readiness.refuse_other_port(Stack(), app, heard)
 
 
 def test_lint_names_missing_files_and_rows(tmp_path: Path) -> None:

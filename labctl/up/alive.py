@@ -35,7 +35,8 @@ class Started:
             for app in self.apps:
                 for kind in ("daprd", "app"):
                     self._check_log(app, kind)
-        if self.process.poll() is not None:
+        rows = [] if self.is_cli else causes.read(self.log, self.offset)
+        if self.process.poll() is not None or any(causes.WORKER_ENDED.search(row) for row in rows):
             what = "`dapr run`" if self.is_cli else self.apps[0].app_id
             raise ended(self.stack, what, self.log, self.offset)
 
@@ -43,7 +44,8 @@ class Started:
         """Read what the CLI notes of the end of a process. It does so at once."""
         log = logfiles.newest(logfiles.held_by([psutil.Process(self.process.pid)]), app, kind, only_opened=True)
         rows = causes.read(log) if log else []
-        if any(causes.ENDED.match(row) or causes.NOT_STARTED.search(row) for row in rows):
+        ends = (causes.ENDED, causes.NOT_STARTED, *([causes.WORKER_ENDED] if kind == "app" else []))
+        if any(end.search(row) for end in ends for row in rows):
             raise ended(self.stack, named(app.app_id, kind), log)
         if kind == "daprd" and (ignored := causes.ignored(rows)):
             advice = causes.advice(ignored[::-1], self.stack)

@@ -17,6 +17,8 @@ ENDED = re.compile(
     r"^(?:\W*)(?:The (?:App|daprd) process exited with error code: (.*)|Exited (?:App|Dapr) successfully)$"
 )
 NOT_STARTED = re.compile(r"Error (?:starting|getting) (?:app|daprd) .*")
+# The end of the process that uvicorn starts with UVICORN_RELOAD. Its parent waits for a change of a file.
+WORKER_ENDED = re.compile(r"^Process SpawnProcess-\d+:$|Error loading ASGI app|Application startup failed\. Exiting")
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _NOT_OURS = ("site-packages", "<frozen", "/.venv/", "/lib/python")
 _DAPR = re.compile(r'level=(?P<level>\w+) msg="(?P<msg>(?:[^"\\]|\\.)*)"')
@@ -66,7 +68,8 @@ def ignored(rows: Sequence[str]) -> list[str]:
 def advice(said: Sequence[str], stack: Stack) -> str:
     """Return one sentence that says what to do about these lines."""
     text = "\n".join(said)
-    if frame := next((match for line in said if (match := _FRAME.match(line))), None):
+    ours = (line for line in said if not any(part in line for part in _NOT_OURS))
+    if frame := next(filter(None, map(_FRAME.match, ours)), None):
         path = Path(frame["file"])
         where = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
         return f"Mend {where}, line {frame['line']}, and run this again."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,11 +15,16 @@ import pytest
 from labctl import runfile
 from labctl.errors import LabError
 from labctl.stack import Stack
-from labctl.up import runnable
+from labctl.up import readiness, runnable
 from labctl.up.alive import Started
 
 STACK = Stack("alive", 10000)
 APP = runfile.find(runfile.read_apps(STACK), "callee-app")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 @contextmanager
@@ -41,10 +48,31 @@ def test_a_process_that_ended_before_the_first_look(tmp_path, is_cli):
     assert str(error.value).splitlines()[1].strip() == said
 
 
+def test_a_reloader_lives_on_though_its_app_has_ended(tmp_path):
+    with cli(tmp_path, "echo 'Process SpawnProcess-1:'; read -r _", is_cli=False) as started:
+        while not started.log.read_bytes():
+            assert started.process.poll() is None
+        with pytest.raises(LabError, match="callee-app ended"):
+            started.check()
+
+
+def test_the_log_of_an_app_that_does_not_listen_has_the_reason(tmp_path):
+    """Its sidecar waits for it, and is not healthy either."""
+    logs = tmp_path / ".dapr" / "logs"
+    logs.mkdir(parents=True)
+    for kind in ("app", "daprd"):
+        (logs / f"callee-app_{kind}_20260101000000.log").write_text("a line\n")
+    app = replace(APP, folder=tmp_path, http_port=free_port(), app_port=free_port())
+    with cli(tmp_path, "read -r _") as started, pytest.raises(LabError, match="callee-app was not ready"):
+        readiness.wait_ready(replace(started, apps=[app]), time.monotonic(), patience=0.2)
+
+
 @pytest.mark.parametrize(
     ("log", "line", "sentence"),
     [
         ("callee-app_app", "The App process exited with error code: exit status 1", "callee-app ended. "),
+        ("callee-app_app", "Process SpawnProcess-1:", "callee-app ended. "),
+        ("callee-app_app", "ERROR:    Application startup failed. Exiting.", "callee-app ended. "),
         ("callee-app_app", "Exited App successfully", "callee-app ended. "),
         ("callee-app_app", "Error starting app process: exec: no command", "callee-app ended. "),
         (

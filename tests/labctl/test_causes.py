@@ -57,6 +57,11 @@ def test_the_cause_and_the_advice(tmp_path, monkeypatch, log, first, last, advic
     assert causes.advice(said, STACK).startswith(advice)
 
 
+def test_nobody_is_asked_to_mend_a_library():
+    library = '  File "/x/.venv/lib/python3.11/site-packages/uvicorn/main.py", line 6, in run'
+    assert causes.advice([library, "OSError: no"], STACK) == "Mend that and run this again."
+
+
 def test_an_old_traceback_is_no_cause_of_a_kill(tmp_path):
     killed = "the last line\nThe App process exited with error code: signal: killed\n"
     assert (

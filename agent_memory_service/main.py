@@ -130,7 +130,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
 
 async def ready(request: Request) -> None:
     """Check the keys by which users and their values are stored."""
-    await request.state.services.check_ready()
+    await request.state.services.check_keys()
 
 
 def create_app(settings: Settings) -> FastAPI:

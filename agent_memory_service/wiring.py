@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
 from typing import Annotated
 
 import aiohttp
@@ -21,7 +20,6 @@ from kit.sidecar.events import Publisher
 from kit.sidecar.jobs import Jobs
 from kit.sidecar.secrets import Secrets, UserHashes
 from kit.sidecar.store import StateStore
-from kit.sidecar.unavailable import Unavailable
 from memories import Memories, StoredMemory
 from models import History
 from recording import Recorder
@@ -54,13 +52,6 @@ class Services:
     async def check_keys(self) -> None:
         """Return if users and their values can be read. With another key each user would be unknown."""
         await self.store.check_key(await self.users.mark())
-
-    async def check_ready(self) -> None:
-        """Return if the service can serve. Raise Unavailable."""
-        try:
-            await self.check_keys()
-        except Unavailable as error:
-            raise replace(error, status=503) from error
 
     async def recall(
         self, user_hash: str, session_id: str | None, limit: int

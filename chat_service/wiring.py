@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import aiohttp
@@ -57,10 +57,7 @@ class Services:
     async def check_ready(self) -> None:
         """Return if messages can be answered. Raise Unavailable without a worker or with another key."""
         await check_worker(self.session, self.settings.dapr_http_port)
-        try:
-            await self.check_keys()
-        except Unavailable as error:
-            raise replace(error, status=503) from error
+        await self.check_keys()
 
     async def announce(self) -> None:
         """Log which model answers, or why none can, once the sidecar is there."""

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -23,7 +24,7 @@ def port(make_app, monkeypatch) -> Iterator[int]:
     app = make_app(faults_enabled=True)
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 20)
     monkeypatch.setattr(connections, "HEADER_SECONDS", 1)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=Connection, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=Connection, timeout_keep_alive=2, log_config=None))
     thread = threading.Thread(target=asyncio.run, args=(server.serve(),))
     thread.start()
     eventually(lambda: server.started)
@@ -89,6 +90,19 @@ def test_a_long_body_after_an_early_answer_is_no_header(port):
 def test_half_a_request_is_closed_in_time(port):
     assert answer_to(port, b"GET / HTTP/1.1\r\nHost: ") == b""
     assert answer_to(port) == b""
+
+
+def test_a_blank_line_after_an_answer_keeps_no_connection_open(port):
+    assert answer_to(port, WELCOME.replace(b"Connection: close\r\n", b""), b"\r\n").count(b"HTTP/1.1 200") == 1
+
+
+def test_a_connection_may_be_older_than_the_time_for_headers(port, monkeypatch):
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.01)
+    with connected(port) as early:
+        assert answer_to(port, WELCOME).startswith(b"HTTP/1.1 200")
+        time.sleep(0.1)
+        early.sendall(WELCOME)
+        assert early.recv(100).startswith(b"HTTP/1.1 200")
 
 
 def test_one_that_opens_many_connections_keeps_nobody_out(port):

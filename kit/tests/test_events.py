@@ -6,6 +6,7 @@ import json
 import grpc
 import pytest
 from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
 
 from kit.sidecar import events
 from kit.sidecar.events import Publisher
@@ -64,6 +65,16 @@ def test_the_reason_names_fields_and_content_type_but_no_values():
     assert "order_id: " in reason
     assert "text/plain" in reason
     assert "secret" not in reason
+
+
+@pytest.mark.parametrize("payload", [5, None, "no base64!", ["x"]])
+async def test_a_dead_letter_that_dapr_did_not_wrap_stays_as_it_is(payload):
+    event = {"id": "e", "data_base64": payload}
+
+    async def receive():
+        return {"type": "http.request", "body": json.dumps(event).encode(), "more_body": False}
+
+    assert await events.read_dead(Request({"type": "http", "headers": []}, receive)) == event
 
 
 def test_two_deliveries_of_one_event_have_one_digest_and_two_events_have_two():

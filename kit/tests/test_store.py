@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from kit.sidecar.pages import Pages
-from kit.sidecar.store import NEVER, Conflict, Write
+from kit.sidecar.store import Conflict, Write
 from kit.sidecar.unavailable import Unavailable
 
 
@@ -82,10 +82,6 @@ async def test_a_ttl_stays_until_it_is_changed(sidecar, store):
     sidecar.put("other", {})
     sidecar.expire()
     assert sidecar.keys() == ["other"]
-    await store.save("key", {"n": 1}, None, ttl=60)
-    await store.save("key", {"n": 2}, "1", ttl=NEVER)
-    sidecar.expire()
-    assert sorted(sidecar.keys()) == ["key", "other"]
 
 
 async def test_two_replicas_that_change_one_key_lose_nothing(sidecar, store, other_store):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -23,6 +24,7 @@ from kit.edge.settings import ServiceSettings
 from kit.edge.token import HEADER, only_dapr
 from kit.sidecar import unavailable
 from kit.sidecar.ready import check_ready
+from kit.sidecar.unavailable import Unavailable
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]
 Ready = Callable[[Request], Awaitable[None]]
@@ -90,7 +92,7 @@ def build(
     app.router.default = OtherSpelling(app.router)
     app.state.settings, app.state.welcome, app.state.ready, app.state.faults = settings, welcome, ready, faults
     problems.install(app)
-    app.add_exception_handler(unavailable.Unavailable, unavailable.answer)
+    app.add_exception_handler(Unavailable, unavailable.answer)
     for error, handler in (exception_handlers or {}).items():
         app.add_exception_handler(error, handler)
     app.add_middleware(Gate, settings=settings)
@@ -185,6 +187,9 @@ async def readyz(request: Request) -> Health:
     """Check that the sidecar can carry calls, and that nothing else is missing to serve."""
     state = request.app.state
     await check_ready(state.session, state.settings.dapr_http_port)
-    if state.ready:
-        await state.ready(request)
+    try:
+        if state.ready:
+            await state.ready(request)
+    except Unavailable as error:
+        raise replace(error, status=503) from error
     return Health(status="ready")

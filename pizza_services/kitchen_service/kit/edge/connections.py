@@ -32,7 +32,8 @@ class Connection(HttpToolsProtocol):
         # No service has a WebSocket.
         self.ws_protocol_class = None
         self.waiting[self] = None
-        self._limit_time()
+        # A caller may connect early: its connection is kept as long as one that is idle between two requests.
+        self._limit_time(self.config.timeout_keep_alive)
         if len(self.connections) > MOST_CONNECTIONS:
             next(iter(self.waiting)).transport.abort()
 
@@ -47,8 +48,9 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         # The parser keeps incomplete headers of any size.
         self.header_bytes = self.header_bytes + len(data) if was_in_headers and self.is_in_headers else 0
-        if self.is_in_headers and not self.late:
-            self._limit_time()
+        if self in self.waiting and (not self.late or (self.is_in_headers and not was_in_headers)):
+            # Any bytes end uvicorn's own limit for an idle connection, also a blank line.
+            self._limit_time(HEADER_SECONDS if self.is_in_headers else self.config.timeout_keep_alive)
         if self.header_bytes > MOST_HEADER_BYTES:
             self._refuse(431, f"The headers are larger than {MOST_HEADER_BYTES} bytes.")
 
@@ -69,8 +71,10 @@ class Connection(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.waiting[self] = None
 
-    def _limit_time(self) -> None:
-        self.late = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+    def _limit_time(self, seconds: float) -> None:
+        if self.late:
+            self.late.cancel()
+        self.late = self.loop.call_later(seconds, self.transport.close)
 
     def _stop_waiting(self) -> None:
         self.waiting.pop(self, None)

@@ -67,7 +67,11 @@ async def _not_served(request: Request, error: Exception) -> JSONResponse:
 def _serves(request: Request, method: str) -> bool:
     # The edge turns HEAD into GET.
     scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
-    return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
+    path: str = scope["path"]
+    # kit.edge.service.OtherSpelling serves both.
+    both = [scope, {**scope, "path": path[:-1] if path.endswith("/") else f"{path}/"}]
+    routes = request.app.router.routes
+    return any(route.matches(each)[0] is Match.FULL for route in routes for each in both)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

@@ -39,8 +39,6 @@ REQUEST_BYTES = 1_000_000
 UNDECRYPTABLE = ("message authentication failed", "could not decrypt data")
 OTHER_KEY = "OTHER_KEY"
 KEY_CHECK = "key-check"
-# The ttl of a key that never expires. A key that had a TTL loses it.
-NEVER = -1
 
 
 class Conflict(Exception):
@@ -116,7 +114,7 @@ class StateStore(Generic[T]):
     ) -> None:
         """Save over the value that had this ETag; with None, only if the key does not exist. Raise Conflict.
 
-        ttl: seconds until the key expires, or NEVER; None leaves it as it is.
+        ttl: seconds until the key expires; None leaves it as it is.
         is_unique: no other writer ever saves an equal value. So when only the answer to this write was lost, and it is
         repeated, the equal value that is in its way is no conflict.
         """
@@ -209,7 +207,7 @@ class StateStore(Generic[T]):
     def _other_key(self, reason: str) -> Unavailable:
         detail = (
             f"The values in {self.name} were written with another key than that in secrets/secrets.json. "
-            "Put that file back, or delete the values: ./lab down --forget."
+            "Put that file back, or delete the values: ./lab down --forget (in a Redis of your own: redis-cli FLUSHDB)."
         )
         return Unavailable(503, self.name, detail, OTHER_KEY, reason)
 

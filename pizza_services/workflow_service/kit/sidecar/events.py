@@ -33,7 +33,7 @@ async def read_dead(request: Request) -> CloudEvent:
     wrapped = await read(request)
     payload = wrapped.get("data_base64")
     with suppress(ValueError):
-        return wrapped if payload is None else parse(base64.b64decode(payload, validate=True))
+        return parse(base64.b64decode(payload, validate=True)) if isinstance(payload, str) else wrapped
     return wrapped
 
 

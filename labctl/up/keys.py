@@ -24,7 +24,8 @@ def refuse_other(stack: Stack) -> None:
     known = setup.read_secrets()
     # Of the keys, nothing can be read from this.
     mark = hmac.digest(known["STATE_ENCRYPTION_KEY"].encode(), known["USER_HASH_KEY"].encode(), "sha256").hex()
-    if not note.exists():
+    # An empty one was not written to its end: the disk was full, or the process was killed.
+    if not note.exists() or not note.read_text():
         note.write_text(mark)
     if note.read_text() != mark:
         raise LabError(

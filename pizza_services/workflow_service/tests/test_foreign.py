@@ -1,10 +1,13 @@
 """A workflow that somebody starts by hand, under the id of an order, with an input that is no order's."""
 
+import json
+
 import pytest
 from conftest import COMPENSATION, ORDER, WORKFLOW
 
 from kit.fakes.engine import Instance
 from kit.fakes.waiting import eventually
+from messages import run_of
 
 INPUTS = ['"x"', "[]", "{}", "17", "null", '{"of": 7}', '{"run": "1"}']
 ROUTES = ["/get-order", "/pause-order", "/resume-order", "/cancel-order", "/validate-pizza"]
@@ -38,3 +41,12 @@ def test_a_compensation_with_such_an_input_compensates_nothing(client, ada, side
     assert client.post("/cancel-order", json={"order_id": "123", "force": True}).status_code == 202
     ada.until_ended()
     assert sidecar.final_event()["status"] == "cancelled"
+
+
+def test_a_running_order_stays_ours_if_rules_have_become_stricter_since(client, ada, sidecar):
+    ada.order_and_wait()
+    running = sidecar.engine.instances[WORKFLOW]
+    running.input = json.dumps(json.loads(running.input) | {"rules": {"pizzas": 21}})
+    assert client.post("/pause-order", json={"order_id": "123"}).status_code == 202
+    of_compensation = json.dumps({"of": json.loads(running.input), "reason": "late"})
+    assert run_of(running.input) == run_of(of_compensation) == sidecar.claim["run"]

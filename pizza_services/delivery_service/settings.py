@@ -15,5 +15,5 @@ class Settings(ServiceSettings):
     store_timeout_seconds: float = Field(default=2.0, gt=0)
     orders_per_page: int = Field(default=100, ge=1, le=1000)
     # An order's steps are removed this long after the last one, as at pizza-order. 90 days.
-    ledger_retention_seconds: int = Field(default=7_776_000, ge=1)
+    ledger_retention_seconds: int = Field(default=7_776_000, ge=86_400)
     step_seconds: float = Field(default=2.0, ge=0, le=60)

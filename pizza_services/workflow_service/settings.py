@@ -1,6 +1,8 @@
 """The settings of pizza-workflow."""
 
-from pydantic import BaseModel, Field
+from typing import Self
+
+from pydantic import BaseModel, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from kit.edge.settings import ServiceSettings
@@ -41,7 +43,8 @@ class Settings(ServiceSettings):
     statestore_name: str = "pizzastatestore"
     pubsub_name: str = "pizzapubsub"
     orders_topic: str = "orders"
-    # An order's records are removed this long after their last change, as at pizza-order. 90 days.
+    # An order's records are removed this long after their last change, as at pizza-order. 90 days. Among them is the
+    # claim, the one place that has the customer while the order runs.
     record_retention_seconds: int = Field(default=7_776_000, ge=1)
 
     # The time limit of a route's calls to Dapr and to pizza-order. Without the scheduler a start would wait for ever.
@@ -61,3 +64,13 @@ class Settings(ServiceSettings):
 
     # 2 MiB, so that a field of a megabyte is refused by name (422) and not only by size (413).
     max_body_bytes: int = Field(default=2_097_152, ge=1)
+
+    @model_validator(mode="after")
+    def _keeps_the_records_of_running_orders(self) -> Self:
+        longest = self.rules.deadline_seconds + self.watch_grace_seconds
+        if self.record_retention_seconds <= longest:
+            raise ValueError(
+                f"RECORD_RETENTION_SECONDS must be more than {longest:g}, "
+                "the sum of RULES__DEADLINE_SECONDS and WATCH_GRACE_SECONDS"
+            )
+        return self

@@ -73,3 +73,12 @@ def test_the_workflow_waits_longer_than_its_sidecar_may_need(app_id: str, limit:
 def test_a_step_fits_into_the_time_that_a_sidecar_gives_it(service: str) -> None:
     timeout = seconds(loaded(RESILIENCY)["spec"]["policies"]["timeouts"]["stepTimeout"])
     assert setting(f"pizza_services/{service}_service", "s.step_seconds + s.store_timeout_seconds") < timeout
+
+
+@pytest.mark.lab("pizza")
+@pytest.mark.parametrize("service", ["storefront", "kitchen", "delivery"])
+def test_a_ledger_keeps_the_steps_of_running_orders(service: str) -> None:
+    shortest = "type(s).model_fields['ledger_retention_seconds'].metadata[0].ge"
+    longest = "s.rules.deadline_seconds + s.watch_grace_seconds"
+    kept = setting(f"pizza_services/{service}_service", shortest)
+    assert kept > setting("pizza_services/workflow_service", longest)

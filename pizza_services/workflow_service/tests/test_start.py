@@ -7,6 +7,7 @@ from conftest import ORDER, WORKFLOW, Customer
 from other_services import DOWN
 
 from kit.fakes.waiting import eventually
+from settings import Settings
 
 
 def start(client, **changes):
@@ -136,3 +137,9 @@ def test_a_finished_start_is_not_decided_without_pizza_order(ada, client, sideca
     answer = start(client)
     assert answer.status_code == 503
     assert (answer.json()["dependency"], answer.json()["errorCode"]) == ("pizza-order", "ERR_DIRECT_INVOKE")
+
+
+@pytest.mark.parametrize("limit", [{"record_retention_seconds": 600}, {"rules": {"deadline_seconds": 8_000_000}}])
+def test_records_that_would_expire_while_an_order_runs_stop_the_start(limit):
+    with pytest.raises(ValueError, match="RECORD_RETENTION_SECONDS must be more than"):
+        Settings(_env_file=None, **limit)

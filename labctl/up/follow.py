@@ -51,27 +51,29 @@ def of_app(app_id: str, raw: str, now: datetime) -> Line | None:
     text = _PREFIX.sub("", raw).rstrip()
     try:
         found: dict[str, Any] = json.loads(text)
-        at = datetime.fromisoformat(found["time"])
-    except (ValueError, TypeError, KeyError):
+        at = datetime.fromisoformat(found["time"]).astimezone()
+    except (ValueError, TypeError, KeyError, OverflowError):
         return Line(now, app_id, "", text) if text else None  # a traceback, or what a library prints
     facts = "".join(f" {name}={value}" for name, value in found.items() if name not in _PLUMBING)
     error = str(found.get("exception", "")).strip().rpartition("\n")[2]
-    return Line(at, app_id, str(found.get("level", "")), f"{found['message']}{facts}{' ' if error else ''}{error}")
+    text = f"{found.get('message', '')}{facts}{' ' if error else ''}{error}".lstrip()
+    return Line(at, app_id, str(found.get("level", "")), text)
 
 
 def of_sidecar(app_id: str, raw: str) -> Line | None:
     """Return a line of a sidecar: a call by its app, a retry or an error. None for any other."""
     found = {name: re.sub(r'^"|"$|\\(?=")', "", value) for name, value in _FIELD.findall(raw)}
     message, method = found.get("msg", ""), found.get("method", "")
-    if "time" not in found:
-        return None
-    at = datetime.fromisoformat(found["time"][:19]).replace(tzinfo=UTC)
+    try:
+        at = datetime.fromisoformat(found["time"][:19]).replace(tzinfo=UTC)
+    except (KeyError, ValueError):
+        return None  # no line of daprd's own
     if message.endswith("API Called") and not any(path in method for path in _POLLED):
         method = method.rpartition("/")[2] if message.startswith("gRPC") else method
         code = found.get("code", "") if message.startswith("HTTP") else "ok" if found.get("code") == "0" else "failed"
         return Line(at, app_id, "", f"→ {method} {code} {found.get('duration', '?')} ms")
     if found.get("level") in ("error", "fatal") or "processing operation" in message:
-        return Line(at, app_id, "WARNING" if found["level"] != "fatal" else "ERROR", f"sidecar: {message}")
+        return Line(at, app_id, "WARNING" if found.get("level") != "fatal" else "ERROR", f"sidecar: {message}")
     return None
 
 

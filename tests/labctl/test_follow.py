@@ -27,13 +27,15 @@ def app_line(message: str, second: int = 5, **more: object) -> str:
         (app_line("it failed", exception="Traceback …\nValueError: x"), "it failed ValueError: x"),
         (f'{APP}  File "main.py", line 60\n', '  File "main.py", line 60'),
         (f"{APP}[1, 2]\n", "[1, 2]"),
+        (app_line("no zone", time="2026-01-02T03:04:05"), "no zone"),
+        (f'{APP}{{"event": "greeted", "time": "2026-01-02T03:04:05Z"}}\n', "event=greeted"),
         (f"{APP}\n", None),
     ],
 )
 def test_a_line_of_an_app_is_its_message_and_facts(raw: str, shown: str | None) -> None:
     line = of_app("callee-app", raw, NOW)
     assert (line and line.text) == shown
-    assert line is None or line.at == NOW
+    assert line is None or line.at == NOW or line.at == NOW.replace(tzinfo=None).astimezone()
 
 
 CALL, RETRY = "→ InvokeService/callee-app 200 6 ms", "Error processing operation endpoint[a, b]. Retrying in 5s…"
@@ -58,7 +60,15 @@ def test_a_line_of_a_sidecar_is_a_call_a_retry_or_an_error(level: str, msg: str,
     assert (line and line.text) == shown
 
 
-def test_lines_of_several_logs_are_in_order_and_new_ones_follow_across_a_restart(tmp_path: Path) -> None:
+@pytest.mark.parametrize("raw", ["time=5s level=error", "panic: it ended", 'level=error msg="no time"'])
+def test_a_line_that_is_not_a_sidecars_own_is_left_out(raw: str) -> None:
+    assert of_sidecar("caller-app", raw) is None
+
+
+def test_lines_of_several_logs_are_in_order_and_new_ones_follow_across_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labctl.up.follow.GATHER", 2)  # a busy machine starts two `tail` that far apart
     first, second, link = tmp_path / "first.log", tmp_path / "second.log", tmp_path / "a.log"
     first.write_text(app_line("one", 1) + app_line("three", 3))
     link.symlink_to(first)
@@ -67,6 +77,7 @@ def test_lines_of_several_logs_are_in_order_and_new_ones_follow_across_a_restart
     nothing = tmp_path / "nothing.log"
     lines = follow({"a": (link, nothing), "b": (other, nothing)}, 20)
     assert [next(lines).text for _ in range(3)] == ["one", "two", "three"]
+    monkeypatch.undo()
     second.write_text(app_line("after the restart", 9))
     link.unlink()
     link.symlink_to(second)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,7 @@ def test_under_nohup_a_closed_terminal_ends_nothing(tmp_path: Path):
 def wait_for(file: Path, process: subprocess.Popen[bytes]) -> None:
     while not file.exists():
         assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.01)
 
 
 def test_lab_test_passes_sigterm_on_to_the_tests_and_waits_until_they_have_cleaned_up(tmp_path: Path):

@@ -23,6 +23,7 @@ STACK_VARIABLE = "LAB_STACK"
 ROLE_VARIABLE = "LAB_ROLE"
 
 TEST_OFFSET = int(os.environ.get("LAB_TEST_OFFSET", "10000"))
+_LARGEST_OFFSET = 50_000  # above it, a port of the plan would be none
 
 # The ports that `dapr init` uses. Where it uses random ones: ports of the plan's kind, below 32768.
 _DAPR_INIT_PORTS = {
@@ -88,8 +89,10 @@ class Stack:
         """
         name = os.environ.get("LAB_STACK_NAME", "default")
         offset = os.environ.get("LAB_PORT_OFFSET", "0" if name == "default" else str(TEST_OFFSET))
-        if not offset.isdigit():
-            raise LabError(f"LAB_PORT_OFFSET is {offset!r}. It must be a number such as 10000.")
+        if not offset.isdecimal() or int(offset) > _LARGEST_OFFSET:
+            raise LabError(
+                f"LAB_PORT_OFFSET is {offset!r}. It must be a number up to {_LARGEST_OFFSET}, such as 10000."
+            )
         return cls(name=name, offset=int(offset))
 
     @property

@@ -60,9 +60,13 @@ def _permissions(stack: Stack, apps: Sequence[App]) -> Iterator[Row]:
     for folder in dict.fromkeys(app.folder for app in apps):
         paths += [folder, folder / ".venv", folder / ".dapr", folder / ".dapr" / "logs"]
     for path in paths:
-        if os.access(path, os.F_OK) and not os.access(path, os.W_OK):
-            found = f"{path} belongs to {_owner(path)}, and you cannot write it"
-            yield Row("missing", "permissions", found, f"sudo chown -R {getpass.getuser()} '{path}'")
+        # A user may keep the keys from being written.
+        how, right, mode = ("read", os.R_OK, "r") if path.name == "secrets.json" else ("write", os.W_OK, "w")
+        if os.access(path, os.F_OK) and not os.access(path, right):
+            found = f"{path} belongs to {_owner(path)}, and you cannot {how} it"
+            mine = path.stat().st_uid == os.geteuid()
+            fix = f"chmod u+{mode}" if mine else f"sudo chown -R {getpass.getuser()}"
+            yield Row("missing", "permissions", found, f"{fix} '{path}'")
 
 
 def _owner(path: Path) -> str:

@@ -28,14 +28,19 @@ def park(stack: Stack, app: App) -> list[str]:
         return []
     config = infrastructure.redis_config(stack)
     redis = Redis(stack.ports["redis"], config.read_text().split()[1] if stack.secure else "")
-    return [_move(stack, redis, *one) for one in _found(redis)]
+    return [_move(stack, redis, *one) for one in _found(redis, app.app_id)]
 
 
-def _found(redis: Redis) -> Iterator[tuple[str, str, str, bytes]]:
-    """Yield stream, group, id and event of each delivered event in which such a field is no text."""
+def _found(redis: Redis, app_id: str) -> Iterator[tuple[str, str, str, bytes]]:
+    """Yield stream, group, id and event of each event of this app, delivered, in which such a field is no text.
+
+    Another program may use the same Redis.
+    """
     for stream in _streams(redis):
         for group in redis("XINFO", "GROUPS", stream):
             name = dict(zip(group[::2], group[1::2], strict=True))[b"name"].decode()
+            if name != app_id:
+                continue
             for pending in redis("XPENDING", stream, name, "-", "+", "1000"):
                 entry = pending[0].decode()
                 for _, fields in redis("XRANGE", stream, entry, entry):

@@ -35,17 +35,26 @@ def put(checkout: Path, **programs: str | Path) -> None:
         (checkout / "bin" / name).symlink_to(program)
 
 
-def lab(checkout: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ./lab doctor, with nothing of this machine's settings."""
+def lab(checkout: Path, command: str = "doctor", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of ./lab, with nothing of this machine's settings."""
     plain = {"PATH": str(checkout / "bin"), "HOME": str(checkout), "PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}
     return subprocess.run(
-        [str(checkout / "lab"), "doctor"],
+        [str(checkout / "lab"), command],
         env=plain | environment,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def test_the_token_of_a_sidecar_reaches_only_the_dapr_cli(checkout: Path):
+    python = checkout / ".lab" / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "${DAPR_API_TOKEN:-none}"\n')
+    python.chmod(0o755)
+    shutil.copy(checkout / "requirements.txt", python.parents[1] / "made-from.txt")
+    assert [lab(checkout, word, DAPR_API_TOKEN="mine").stdout for word in ("dapr", "doctor")] == ["mine\n", "none\n"]
 
 
 def test_no_python_that_is_new_enough(checkout: Path):

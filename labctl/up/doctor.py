@@ -95,7 +95,7 @@ def _ports(stack: Stack, apps: list[runfile.App]) -> list[Row]:
     for what, port in needed.items():
         if who := processes.holder(port):
             pid = processes.holder_pid(port)
-            # Only root can see which process of another user holds a port.
+            # Only root can see which process of another user holds a port, and on macOS which of any.
             fix = f"kill {pid}" if pid else f"sudo lsof -i :{port}"
             rows.append(Row("missing", f"port {port} ({what})", f"held by {who}", fix))
     return rows or [Row("ok", "ports", f"all {len(needed)} free that ./lab up needs")]

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -159,10 +160,8 @@ def end(processes: Sequence[psutil.Process], grace: float) -> None:
     _, alive = psutil.wait_procs(processes, timeout=grace)
     leftover = [process for process in {*alive, *family} if process.is_running() and not _is_ours_to_spare(process)]
     for process in leftover:
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
     psutil.wait_procs(leftover, timeout=5)
 
 
@@ -174,11 +173,11 @@ def holder(port: int) -> str | None:
     """Return the process that listens on a local port, as "program (pid N)". None when the port is not in use."""
     if not any(answers(port, host) for host in ("127.0.0.1", "::1")):
         return None
-    pid = holder_pid(port)
+    pid, hidden = holder_pid(port), f"another process (sudo lsof -i :{port})"  # on macOS even one of your own
     try:
-        return _described(psutil.Process(pid)) if pid else "another user's process"
+        return _described(psutil.Process(pid)) if pid else hidden
     except (psutil.AccessDenied, psutil.NoSuchProcess):
-        return "another user's process"  # macOS shows other users' processes to root only
+        return hidden
 
 
 def _described(process: psutil.Process) -> str:
@@ -187,8 +186,9 @@ def _described(process: psutil.Process) -> str:
     if state:
         return f"the ./lab of {state} (pid {process.pid})"
     for one in [process, *process.parents()]:
-        if [Path(word).name for word in one.cmdline()[:2]] == ["dapr", "run"]:
-            return f"a `dapr run` of yours (pid {one.pid})"
+        with suppress(psutil.AccessDenied):  # the first process of macOS
+            if [Path(word).name for word in one.cmdline()[:2]] == ["dapr", "run"]:
+                return f"a `dapr run` of yours (pid {one.pid})"
     return f"{' '.join(process.cmdline()[:2])[:60]} (pid {process.pid})"
 
 

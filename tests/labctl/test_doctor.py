@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import psutil
 import pytest
 
 from labctl import runfile
@@ -66,6 +67,25 @@ def test_what_answers_on_the_port_of_redis_and_is_none_is_in_the_way(stranger: C
     rows = {row.what: row for row in doctor.examine(stack)}
     assert rows[f"redis on port {stack.ports['redis']}"].found == "not running"
     assert rows[f"port {stack.ports['redis']} (redis)"].fix == f"kill {process.pid}"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS tells root alone who holds a port")
+def test_a_holder_is_named_though_the_first_process_is_hidden(
+    stranger: Callable[[int], subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+):
+    """As macOS hides it. Where the system hides who holds a port, that may be any process."""
+    port = STACK.ports["redis"]
+    process, ask = stranger(port), psutil.Process.cmdline
+
+    def cmdline(one: psutil.Process) -> list[str]:
+        if one.pid == process.pid:
+            return ask(one)
+        raise psutil.AccessDenied(one.pid)
+
+    monkeypatch.setattr(psutil.Process, "cmdline", cmdline)
+    assert f"(pid {process.pid})" in str(processes.holder(port))
+    monkeypatch.setattr(processes, "holder_pid", dict[int, int]().get)
+    assert processes.holder(port) == f"another process (sudo lsof -i :{port})"
 
 
 def test_a_port_that_linux_lent_to_a_connection_is_not_free_though_nobody_listens():

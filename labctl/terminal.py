@@ -31,7 +31,8 @@ def run(command: Callable[[], object]) -> None:
     except LabError as error:
         _refuse(str(error))
     except PermissionError as error:
-        _refuse(f"{error.filename} cannot be used: {error.strerror}. Who it belongs to, and the mend: ./lab doctor")
+        what = error.filename or "A process or a port"
+        _refuse(f"{what} cannot be used: {error.strerror}. Who it belongs to, and the mend: ./lab doctor")
     except OSError as error:
         # In the text, because the error of a copied folder has no number. It lists the errors of its files.
         full = next((reason for reason in _FULL if reason in str(error)), None)

@@ -120,11 +120,13 @@ def test_a_proxy_that_inspects_tls_is_named_with_the_variables_for_its_certifica
     assert "Is the network there?" not in refused.stderr
 
 
-def test_a_file_that_this_user_cannot_write(tmp_path: Path):
-    # Root can write every file, so the system's error is raised by hand.
-    refused = in_labctl("exec('raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), \"up.json\")')", tmp_path)
+@pytest.mark.parametrize(("file", "named"), [("up.json", "up.json"), (None, "A process or a port")])
+def test_what_this_user_cannot_use(tmp_path: Path, file: str | None, named: str):
+    # Root can use everything, so the system's error is raised by hand.
+    command = f"raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), {file!r})"
+    refused = in_labctl(f"exec({command!r})", tmp_path)
     assert refused.returncode == 1
-    assert refused.stderr.startswith("lab: up.json cannot be used: Permission denied.")
+    assert refused.stderr.startswith(f"lab: {named} cannot be used: Permission denied.")
     assert "Traceback" not in refused.stderr
 
 

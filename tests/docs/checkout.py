@@ -29,7 +29,7 @@ def copy(folder: Path) -> Path:
         environment = folder / app.folder.relative_to(ROOT) / ".venv"
         if not environment.exists():
             environment.symlink_to(app.folder / ".venv")
-    # A repository, as a reader's is: a page may say `git checkout`.
+    # A repository, as a reader's is: a page may say `git stash`.
     for command in (["init", "--quiet"], ["add", "--all"], [*_AS_SOMEBODY, "commit", "--quiet", "--message", "clone"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
     (folder / ".git" / ".curlrc").write_text("no-progress-meter\n")

@@ -84,9 +84,12 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
     return True
 
 
-def refuse_dead_redis(stack: Stack) -> None:
-    """Raise LabError when Redis is dead or hangs. Without it no sidecar starts, and the CLI waits in silence."""
-    if not serves(stack, "redis"):
+def refuse_dead_redis(stack: Stack, looks: int = 1) -> None:
+    """Raise LabError when Redis is dead or hangs. Without it no sidecar starts, and the CLI waits in silence.
+
+    looks: so many must fail in a row. A slow disk may keep Redis from one answer.
+    """
+    if not any(serves(stack, "redis") for _ in range(looks)):
         running = next((one for one in look(stack) if one.name == "redis"), None)
         what = f"hangs (pid {running.pid})" if running else "does not run"
         raise LabError(f"redis {what}, so nothing answers on port {stack.ports['redis']}: ./lab restart redis.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -76,8 +77,11 @@ def up(
             started = dapr_run(stack, apps, runtime, run)
             with steps.step(_counted(apps), total=len(apps)) as advance:
                 return readiness.wait_ready(started, begin, advance)
-        except BaseException:
+        except BaseException as error:
             down(stack)
+            if isinstance(error, LabError):
+                # Nothing runs any more that could be restarted.
+                raise LabError(re.sub(r"\./lab restart [\w-]+", "./lab up", str(error))) from None
             raise
 
 

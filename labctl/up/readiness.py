@@ -65,7 +65,7 @@ def wait_ready(
         if done or time.monotonic() - looked > LOOK_EVERY:
             started.check()
             if not done:
-                infrastructure.refuse_dead_redis(started.stack)
+                infrastructure.refuse_dead_redis(started.stack, looks=2)
                 for app in (one for one in started.apps if one.app_id not in ready and one.protocol != "grpc"):
                     keys.refuse_unreadable(app)
                     refuse_without_readyz(app)

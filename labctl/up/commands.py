@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated
 
@@ -44,20 +46,19 @@ def up(
     secure: Annotated[
         bool, typer.Option("--secure", help="mTLS, access control and API tokens, with a separate control plane.")
     ] = False,
-    reload: Annotated[bool, typer.Option("--reload", help="Restart an app when you save one of its files.")] = False,
+    reload: Annotated[bool, typer.Option("--reload", help="Restart a FastAPI app when you save a file.")] = False,
 ) -> None:
     """Set up all missing parts, start the labs and wait until every app is ready. Ctrl-C stops everything.
 
     If labs run already, only the missing apps start, and Ctrl-C stops only these.
     """
-    env = RELOAD if reload else {}
     if joining.running(Stack.from_environment()):
-        _join(labs or [], detach=detach, secure=secure, env=env)
+        _join(labs or [], detach=detach, options={"secure": secure, "own": own, "build": build, "reload": reload})
         return
     stack = replace(Stack.from_environment(), secure=secure, own=own)
     apps = runfile.select(runfile.read_apps(stack), labs or [])
     try:
-        seconds = lifecycle.up(stack, apps, console, from_source=build, env=env)
+        seconds = lifecycle.up(stack, apps, console, from_source=build, env=RELOAD if reload else {})
         print_whole(console, _up_table(apps, seconds))
         if secure:
             console.print("mTLS is on: an app is called only by the apps and on the routes that config/secure names.")
@@ -76,35 +77,48 @@ def up(
         raise typer.Exit(130) from None
 
 
-def _join(labs: list[str], *, detach: bool, secure: bool, env: dict[str, str]) -> None:
+def _join(labs: list[str], *, detach: bool, options: dict[str, bool]) -> None:
     stack = remembered.present(Stack.from_environment())
-    if secure and not stack.secure:
-        raise LabError("The labs run already, without --secure. End them first with ./lab down.")
-    wanted, up_already = runfile.select(runfile.read_apps(stack), labs), joining.running(stack)
-    missing = [app for app in wanted if app.app_id not in up_already]
-    for app in wanted:
-        if app not in missing:
-            console.print(f"{app.app_id} runs already.")
-    if not missing:
-        return
-    names = ", ".join(app.app_id for app in missing)
-    try:
-        print_whole(console, _up_table(missing, joining.join(stack, missing, console, env)))
+    wanted, run = runfile.select(runfile.read_apps(stack), labs), remembered.read(stack)
+    env = RELOAD if options["reload"] else {}
+    has = {"secure": run.secure, "own": run.own, "build": False, "reload": RELOAD.items() <= run.env.items()}
+    lacks = [name for name, is_wanted in options.items() if is_wanted and not has[name]]
+    with joining.alone(stack):
+        missing = joining.missing(stack, wanted)
+        # An app that starts now may have --reload, beside others without.
+        if without := [name for name in lacks if name != "reload" or not missing]:
+            raise LabError(f"The labs run already, without --{without[0]}. End them first with ./lab down.")
+        for app in (one for one in wanted if one not in missing):
+            console.print(f"{app.app_id} runs already{', without --reload' if lacks else ''}.")
+        if not missing:
+            return
+        with _leaving(stack, missing):
+            seconds = joining.join(stack, missing, console, env)
+    with _leaving(stack, missing):
+        print_whole(console, _up_table(missing, seconds))
         if detach:
             console.print("Running. [bold]./lab down[/] ends all labs.")
             return
+        names = ", ".join(app.app_id for app in missing)
         console.print(f"Ctrl-C stops {names}. The other apps go on.", soft_wrap=True)
         watcher.watch(
             stack, missing, lambda what: console.print(what, soft_wrap=True, markup=False), infrastructure_too=False
         )
         console.print("The labs were stopped by another command.")
+
+
+@contextmanager
+def _leaving(stack: Stack, apps: list[App]) -> Generator[None]:
+    """Stop these apps, and no other one, when the block is interrupted or fails."""
+    try:
+        yield
     except (KeyboardInterrupt, SystemExit):
-        console.print(f"\nStopping {names} …")
-        joining.leave(stack, missing)
+        console.print(f"\nStopping {', '.join(app.app_id for app in apps)} …")
+        joining.leave(stack, apps)
         console.print("Stopped. The other apps go on.")
         raise typer.Exit(130) from None
-    except LabError:
-        joining.leave(stack, missing)
+    except BaseException:
+        joining.leave(stack, apps)
         raise
 
 
@@ -112,7 +126,7 @@ def _watch(stack: Stack, apps: list[App]) -> None:
     try:
         watcher.watch(stack, apps, lambda what: console.print(what, soft_wrap=True, markup=False))
         console.print("The labs were stopped by another command.")
-    except LabError:
+    except Exception:
         console.print("Stopping the others …")
         lifecycle.down(stack)
         raise

@@ -7,7 +7,6 @@ import time
 from rich.console import Console
 
 from labctl import runfile
-from labctl.errors import LabError
 from labctl.make import setup
 from labctl.progress import Steps
 from labctl.stack import Stack
@@ -19,20 +18,23 @@ from labctl.up.watcher import watch
 def serve(stack: Stack, name: str, console: Console) -> None:
     """Run one app with its sidecar, or one infrastructure process, until it is interrupted or ends.
 
-    An infrastructure process that runs already is left alone. Then this returns when it no longer serves.
+    An infrastructure process that runs already is left alone. Then this only waits until it is interrupted.
     """
     steps = Steps(console)
     if name in infrastructure.names(stack):
         runtime = remembered.find_runtime(stack)
         started = infrastructure.start(stack, name, runtime)
-        console.print(f"{name} serves on port {stack.ports[name]}" + ("" if started else ": already running, using it"))
+        how = "" if started else ": already running, using it"
         try:
+            console.print(f"{name} serves on port {stack.ports[name]}{how}")
             while infrastructure.serves(stack, name) or not started:
                 time.sleep(1)
-        except KeyboardInterrupt:
+        except BaseException as error:
             if started:
                 processes.stop(stack, names=[name])
-            return
+            if isinstance(error, KeyboardInterrupt):
+                return
+            raise
         raise alive.ended(stack, name, stack.logs / f"{name}.log")
     app = runfile.find(runfile.read_apps(stack), name)
     runnable.refuse(stack, [app])
@@ -47,8 +49,7 @@ def serve(stack: Stack, name: str, console: Console) -> None:
         console.print(f"{name} is ready at {app.url} after {seconds:.1f} s")
         # Tilt runs each infrastructure process in a separate `serve`.
         watch(stack, [app], console.print, infrastructure_too=False)
-    except KeyboardInterrupt:
-        leave(stack, [app])
-    except LabError:
+    except BaseException as error:
         leave(stack, [app])  # a leftover process would hold the ports of the next start
-        raise
+        if not isinstance(error, KeyboardInterrupt):
+            raise

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from labctl.errors import LabError
 from labctl.make import setup
 from labctl.runfile import App
 from labctl.stack import Stack
-from labctl.up import infrastructure, lifecycle, processes, remembered, secure
+from labctl.up import infrastructure, lifecycle, processes, readiness, remembered, secure
 
 
 def running(stack: Stack) -> set[str]:
@@ -23,30 +24,38 @@ def running(stack: Stack) -> set[str]:
     return {one.name for one in processes.find(stack) if one.kind in ("app", "sidecar")}
 
 
+@contextmanager
+def alone(stack: Stack) -> Generator[None]:
+    """Let no other `./lab up` start anything. Raise LabError while one does."""
+    busy = "Another ./lab up is starting just now. See ./lab status, and try again when it is ready."
+    with setup.held_alone(FileLock(stack.state / "up.lock"), busy):
+        yield
+
+
+def missing(stack: Stack, apps: Sequence[App]) -> list[App]:
+    """Return those of the apps that do not run. Raise LabError when another part of the stack cannot be used."""
+    below = {one.name for one in infrastructure.look(stack)}
+    if gone := [name for name in infrastructure.names(stack) if name not in below]:
+        raise LabError(f"Apps run here, but {gone[0]} does not: ./lab restart {gone[0]}, or ./lab down first.")
+    found = running(stack)
+    if late := [app.app_id for app in apps if app.app_id in found and not readiness.is_ready(app)]:
+        raise LabError(f"{late[0]} runs, but is not ready: ./lab restart {late[0]}")
+    return [app for app in apps if app.app_id not in found]
+
+
 def join(stack: Stack, apps: Sequence[App], console: Console, env: dict[str, str]) -> dict[str, float]:
     """Start these apps on the infrastructure of the running stack. Return seconds until ready. Raise LabError.
 
     env: added to their environment, and to that of any app which is restarted later.
     """
-    busy = "Another ./lab up is starting just now. See ./lab status, and try again when it is ready."
-    with setup.held_alone(FileLock(stack.state / "up.lock"), busy):
-        below = {one.name for one in infrastructure.look(stack)}
-        if missing := [name for name in infrastructure.names(stack) if name not in below]:
-            raise LabError(
-                f"Apps run here, but {missing[0]} does not: ./lab restart {missing[0]}, or ./lab down first."
-            )
-        if new := [app.app_id for app in apps if stack.secure and not secure.token_file(stack, app.app_id).exists()]:
-            raise LabError(f"{new[0]} is newer than the running labs, so it has no tokens: ./lab down first.")
-        for app in apps:
-            remembered.intent(stack, app.app_id).unlink(missing_ok=True)
-        run = remembered.read(stack)
-        if env:
-            remembered.write(stack, replace(run, env=run.env | env))
-        try:
-            return lifecycle.add(stack, apps, _run_file(apps).stem, console)
-        except BaseException:
-            leave(stack, apps)
-            raise
+    if new := [app.app_id for app in apps if stack.secure and not secure.token_file(stack, app.app_id).exists()]:
+        raise LabError(f"{new[0]} is newer than the running labs, so it has no tokens: ./lab down first.")
+    for app in apps:
+        remembered.intent(stack, app.app_id).unlink(missing_ok=True)
+    run = remembered.read(stack)
+    if env:
+        remembered.write(stack, replace(run, env=run.env | env))
+    return lifecycle.add(stack, apps, _run_file(apps).stem, console)
 
 
 def leave(stack: Stack, apps: Sequence[App]) -> list[str]:

@@ -87,7 +87,7 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
 def refuse_dead_redis(stack: Stack, looks: int = 1) -> None:
     """Raise LabError when Redis is dead or hangs. Without it no sidecar starts, and the CLI waits in silence.
 
-    looks: so many must fail in a row. A slow disk may keep Redis from one answer.
+    looks: the number that must fail in a row. A slow disk may keep Redis from one answer.
     """
     if not any(serves(stack, "redis") for _ in range(looks)):
         running = next((one for one in look(stack) if one.name == "redis"), None)

@@ -1,4 +1,4 @@
-"""./lab up beside running labs, and what it stops when it fails."""
+"""./lab up beside running labs, and the apps that it stops after an error."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 @pytest.fixture
 def stopped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of what has been stopped, and "all" for the whole stack."""
+    """Return the names of the stopped apps, and "all" for the whole stack."""
     names: list[str] = []
     leave = lambda _, apps: names.extend(app.app_id for app in apps)  # noqa: E731
     monkeypatch.setattr(joining, "leave", leave)

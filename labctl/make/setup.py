@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from labctl import files
 from labctl.errors import LabError
 from labctl.make import redis_server, uv
 from labctl.make import runtime as dapr
@@ -44,15 +45,15 @@ def set_up(
 def ensure_secrets() -> None:
     """Write the file behind the component `secretstore`: its example, with keys made for this checkout."""
     example, made = _SECRETS / "secrets.example.json", _SECRETS / "secrets.json"
-    kept = read_secrets() if made.exists() else {}
-    known: dict[str, str] = json.loads(example.read_text()) | kept
-    for name in _GENERATED:
-        if name in known:
-            # A key is never replaced: data that was stored under it could not be read any more.
-            known[name] = known[name] or secrets.token_hex(32)
-    if known != kept:
-        made.touch(mode=0o600)
-        made.write_text(json.dumps(known, indent=2) + "\n")
+    with checkout_lock("secrets"):
+        kept = read_secrets() if made.exists() else {}
+        known: dict[str, str] = json.loads(example.read_text()) | kept
+        for name in _GENERATED:
+            if name in known:
+                # A key is never replaced: data that was stored under it could not be read any more.
+                known[name] = known[name] or secrets.token_hex(32)
+        if known != kept:
+            files.put(made, json.dumps(known, indent=2) + "\n")
 
 
 def read_secrets() -> dict[str, str]:

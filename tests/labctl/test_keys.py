@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Barrier
 
 import pytest
 
@@ -43,6 +45,19 @@ def test_a_file_that_no_sidecar_could_use_is_refused_in_one_sentence_and_stays(s
         setup.ensure_secrets()
     assert str(secrets_file) in str(raised.value)
     assert secrets_file.read_text() == text
+
+
+def test_all_that_start_at_once_use_the_same_keys(secrets_file):
+    """As each `./lab serve` of the Tiltfile makes them, if they are missing."""
+    together = Barrier(8)
+
+    def start(_: int) -> str:
+        together.wait(10)
+        setup.ensure_secrets()
+        return secrets_file.read_text()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(start, range(8)))) == 1
 
 
 @pytest.mark.parametrize("name", ["STATE_ENCRYPTION_KEY", "USER_HASH_KEY"])

@@ -93,7 +93,9 @@ def refuse_other_port(stack: Stack, app: App, heard: dict[str, float]) -> None:
 
     heard: since when (monotonic) each app has done so. It is kept from look to look.
     """
-    mine = [one.process for one in processes.find(stack) if one.kind == "app" and one.name == app.app_id]
+    # Each replica of an app has another port.
+    found = [one for one in processes.find(stack) if one.kind == "app" and one.name == app.app_id]
+    mine = [one.process for one in found if one.port == app.app_port]
     ports = {port for process in mine for port in processes.listens(process)}
     if not ports or not app.app_port or app.app_port in ports:
         heard.pop(app.app_id, None)

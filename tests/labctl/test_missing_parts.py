@@ -50,12 +50,17 @@ def test_an_app_without_readyz_is_named_at_once() -> None:
 
 def test_an_app_on_another_port_is_refused_when_it_has_listened_there_for_some_seconds(monkeypatch) -> None:
     app = runfile.find(runfile.read_apps(Stack()), "callee-app")
-    monkeypatch.setattr(processes, "find", lambda _: [Found("app", app.app_id, psutil.Process())])
+    mine = [app.app_port]
+    monkeypatch.setattr(processes, "find", lambda _: [Found("app", app.app_id, psutil.Process(), *mine)])
     heard: dict[str, float] = {}
     with socket.create_server(("127.0.0.1", 0)) as other:
         readiness.refuse_other_port(Stack(), app, heard)
-        readiness.refuse_other_port(Stack(), replace(app, app_port=other.getsockname()[1]), heard)
+        mine[0] = other.getsockname()[1]
+        readiness.refuse_other_port(Stack(), replace(app, app_port=mine[0]), heard)
         assert heard == {}, "its own port came later"
+        readiness.refuse_other_port(Stack(), app, heard)
+        assert heard == {}, "a replica has another port"
+        mine[0] = app.app_port
         readiness.refuse_other_port(Stack(), app, heard)
         heard[app.app_id] -= readiness.OTHER_PORT_FOR
         with pytest.raises(LabError, match="its appPort is 8001 in dapr"):

@@ -113,6 +113,12 @@ def redis_gets(signal_: signal.Signals) -> Callable[[LabShell], object]:
             id="syntax error under a running sidecar",
         ),
         pytest.param(
+            edited("scheduler_app/main.py", "app = ", "print(\napp = "),
+            "up jobs -d --reload",
+            ["Mend scheduler_app/main.py, line ", "SyntaxError: "],
+            id="syntax error under a reloader",
+        ),
+        pytest.param(
             edited("dapr.yaml", "uvicorn main:app --host", "uvicorn main:app --hots"),
             "restart callee-app",
             ["Mend its `command` in dapr.yaml", "No such option '--hots'"],

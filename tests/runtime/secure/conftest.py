@@ -21,7 +21,7 @@ from labctl.stack import TEST_OFFSET, Stack
 from labctl.up import lifecycle, processes, secure
 
 STACK = Stack("secure", TEST_OFFSET, secure=True)
-FASTER = Path(__file__).parent / "resources"
+FASTER = Path(__file__).parent / "fewer_retries"
 
 
 @dataclass(frozen=True)

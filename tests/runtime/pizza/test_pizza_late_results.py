@@ -27,12 +27,17 @@ PYTHON = ROOT / "pizza_services" / "workflow_service" / ".venv" / "bin" / "pytho
 
 
 @contextmanager
-def worker(lab: Pizza) -> Iterator[None]:
-    """Run late_results.py beside pizza-order, which has no worker; end its sidecar's instances with it."""
+def worker(lab: Pizza, resources: Path) -> Iterator[None]:
+    """Run late_results.py beside pizza-order, which has no worker; end its sidecar's instances with it.
+
+    resources: an empty folder for the actor store that it has only here.
+    """
+    store = (ROOT / "components" / "actorstore.yaml").read_text()
+    (resources / "actorstore.yaml").write_text(store.replace("pizza-workflow", BOOK))
     script = Path(__file__).parent / "late_results.py"
     environment = os.environ | {"DAPR_GRPC_PORT": str(lab.app(BOOK).grpc_port)}
     with (
-        lab.otherwise(lab.app(BOOK)),
+        lab.otherwise(lab.app(BOOK), resources=[resources]),
         subprocess.Popen([PYTHON, script], env=environment) as process,
     ):
         try:
@@ -45,7 +50,7 @@ def start(lab: Pizza, workflow: str, instance: str) -> httpx.Response:
     return lab.http.post(lab.sidecar(BOOK, f"/v1.0/workflows/dapr/{workflow}/start?instanceID={instance}"))
 
 
-def test_a_result_that_comes_after_the_end_holds_a_workflow_that_has_asked_for_a_patch(lab):
+def test_a_result_that_comes_after_the_end_holds_a_workflow_that_has_asked_for_a_patch(lab, tmp_path):
     """When this fails the runtime has been mended, and `is_patched` is as good as a version in the input."""
     asked, unasked = f"asked-{uuid4().hex[:8]}", f"unasked-{uuid4().hex[:8]}"
     told: list[str] = []
@@ -54,7 +59,7 @@ def test_a_result_that_comes_after_the_end_holds_a_workflow_that_has_asked_for_a
         told.append(start(lab, "end_first", unasked).text)
         return "actor is stalled" in start(lab, "ask_and_end_first", asked).text
 
-    with worker(lab):
+    with worker(lab, tmp_path):
         assert wait_until(is_held, SOON)
         assert wait_until(lambda: start(lab, "end_first", unasked).status_code == 202, SOON)
     assert "stalled" not in "".join(told)

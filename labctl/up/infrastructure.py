@@ -71,7 +71,7 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
         # Linux may give a port of `dapr init` to any outgoing connection.
         processes.wait_until(partial(processes.is_free, port), LENT_FOR)
     log = stack.logs / f"{name}.log"
-    offset = log.stat().st_size if log.exists() else 0
+    offset = logfiles.rotate(log)
     environment: dict[str, str] = {"NAMESPACE": "default"}
     stack.make_state()
     process = processes.spawn(stack, name, command(stack, name, runtime), env=environment, cwd=stack.state, log=log)

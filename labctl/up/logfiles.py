@@ -12,6 +12,8 @@ from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.up import processes
 
+LARGEST = 10_000_000  # bytes of a log that is appended to at each start
+
 
 def file(stack: Stack, app: App, kind: str = "app") -> Path | None:
     """Return the newest log of an app (kind "app") or its sidecar ("daprd")."""
@@ -70,6 +72,15 @@ def _written(log: Path) -> float:
         return log.stat().st_mtime
     except FileNotFoundError:
         return 0  # another stack has just pruned it
+
+
+def rotate(log: Path) -> int:
+    """Rename a log that has grown too large, over the one renamed before. Return the size that it has now."""
+    size = log.stat().st_size if log.exists() else 0
+    if size <= LARGEST:
+        return size
+    log.replace(log.with_suffix(".1.log"))
+    return 0
 
 
 def link(stack: Stack, apps: Sequence[App]) -> None:

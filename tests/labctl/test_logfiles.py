@@ -73,3 +73,16 @@ def test_following_a_log_goes_on_in_the_one_that_a_restart_opens(app: App, tmp_p
         finally:
             for tail in psutil.Process(following.pid).children():
                 tail.terminate()
+
+
+def test_a_log_that_has_grown_too_large_is_renamed_over_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(logfiles, "LARGEST", 5)
+    log = tmp_path / "redis.log"
+    assert logfiles.rotate(log) == 0
+    for text in ("first\n", "second\n"):
+        log.write_text(text)
+        assert logfiles.rotate(log) == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["redis.1.log"]
+    assert (tmp_path / "redis.1.log").read_text() == "second\n"
+    log.write_text("third")
+    assert logfiles.rotate(log) == 5

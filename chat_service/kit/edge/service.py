@@ -97,8 +97,9 @@ def build(
         app.add_exception_handler(error, handler)
     app.add_middleware(Gate, settings=settings)
     switches = [fault_switches.router] if faults and settings.faults_enabled else []
+    behind_token: dict[str, Any] = {"dependencies": [Depends(only_dapr)], "responses": problems.documented(401)}
     for each in (*routers, *switches):
-        app.include_router(each, dependencies=[Depends(only_dapr)] if only_sidecar else [])
+        app.include_router(each, **(behind_token if only_sidecar else {}))
     app.include_router(router)
     app.mount("/swagger", StaticFiles(packages=[("fastapi_offline", "static")]))
     return app

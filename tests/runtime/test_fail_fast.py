@@ -152,7 +152,10 @@ def redis_gets(signal_: signal.Signals) -> Callable[[LabShell], object]:
             id="wrong port",
         ),
         pytest.param(
-            held(8003), "up jobs -d", [f"needs port {8003 + TEST_OFFSET} (app)", "End that process and try again"], id="held port"
+            held(8003),
+            "up jobs -d",
+            [f"needs port {8003 + TEST_OFFSET} (app)", "End that process and try again"],
+            id="held port",
         ),
         pytest.param(
             redis_gets(signal.SIGKILL),

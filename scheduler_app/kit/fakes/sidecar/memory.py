@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import grpc
 
-from kit.sidecar.store import KEY_CHECK
-
 Refusal = tuple[grpc.StatusCode, str]
+# As kit.sidecar.store has it. An import would bring the whole store into services that have none.
+KEY_CHECK = "key-check"
 
 
 class Value(NamedTuple):

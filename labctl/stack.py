@@ -73,7 +73,7 @@ def infrastructure_ports(offset: int, secure: bool = False) -> dict[str, int]:
 class Stack:
     """Where one instance of the labs runs: its name, its port offset, and whether it is the mTLS one.
 
-    own: on the pinned Dapr, with a control plane of its own, beside a `dapr init`.
+    own: on the pinned Dapr, with a separate control plane, beside a `dapr init`.
     """
 
     name: str = "default"

@@ -27,7 +27,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until Ctrl-C.")] = False,
     sidecar: Sidecar = False,
     lines: Annotated[int, typer.Option("--lines", "-n", help="Number of last lines of each log.")] = 20,
-    json_: Annotated[bool, typer.Option("--json", help="With -f: the lines as they are, each log by itself.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="With -f: the lines as they are, each log separately.")] = False,
 ) -> None:
     """Print the last lines of an app's log, or of the logs of all running apps.
 

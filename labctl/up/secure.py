@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
+from labctl import files
 from labctl.make.runtime import Runtime
 from labctl.runfile import App
 from labctl.stack import ROOT, Stack
@@ -44,15 +45,10 @@ def make_secrets(stack: Stack, apps: list[App]) -> None:
     folder = infrastructure.redis_config(stack).parent
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
-    _write_private(infrastructure.redis_config(stack), f"requirepass {secrets.token_urlsafe(24)}\n")
+    files.put(infrastructure.redis_config(stack), f"requirepass {secrets.token_urlsafe(24)}\n")
     for app in apps:
         lines = [f"{name}={secrets.token_urlsafe(24)}\n" for name in TOKENS]
-        _write_private(token_file(stack, app.app_id), "".join(lines))
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)
+        files.put(token_file(stack, app.app_id), "".join(lines))
 
 
 def token_file(stack: Stack, app_id: str) -> Path:

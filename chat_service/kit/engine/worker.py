@@ -5,6 +5,7 @@ import functools
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from dapr.conf import settings as sdk_settings
@@ -39,11 +40,21 @@ def prepare_sdk(settings: ServiceSettings) -> None:
     sdk_settings.DAPR_API_TOKEN = token and token.get_secret_value()  # pyright: ignore[reportAttributeAccessIssue]
 
 
+@dataclass(frozen=True)
+class Version:
+    """One version of a workflow. New instances of `name` run the latest; each instance keeps its first one."""
+
+    workflow: Workflow
+    name: str
+    version_name: str
+    is_latest: bool
+
+
 class Worker:
     """Connect in the background, because the sidecar may start after the app."""
 
     def __init__(
-        self, settings: ServiceSettings, workflows: Iterable[Workflow], activities: Iterable[Activity]
+        self, settings: ServiceSettings, workflows: Iterable[Workflow | Version], activities: Iterable[Activity]
     ) -> None:
         self._settings = settings
         self._workflows, self._activities = list(workflows), list(activities)
@@ -57,7 +68,11 @@ class Worker:
         # A runtime that was shut down cannot start again, so each start makes one.
         self._runtime: Any = WorkflowRuntime("127.0.0.1", str(self._settings.dapr_grpc_port), QUIET, [self._calls])
         for workflow in self._workflows:
-            self._runtime.register_workflow(_copy_of(workflow))
+            if isinstance(workflow, Version):
+                facts = {"version_name": workflow.version_name, "is_latest": workflow.is_latest}
+                self._runtime.register_versioned_workflow(_copy_of(workflow.workflow), name=workflow.name, **facts)
+            else:
+                self._runtime.register_workflow(_copy_of(workflow))
         loop = asyncio.get_running_loop()
         for activity in self._activities:
             self._runtime.register_activity(_on(loop, activity))

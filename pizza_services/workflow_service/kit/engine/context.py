@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, cast
 
 from dapr.ext.workflow import RetryPolicy
+from dapr.ext.workflow import when_all as sdk_when_all  # pyright: ignore[reportUnknownVariableType]
 from dapr.ext.workflow import when_any as sdk_when_any  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -36,13 +37,21 @@ class Context(Protocol):
     def call_activity(
         self, activity: str, *, input: Any, retry_policy: RetryPolicy | None = None, app_id: str | None = None
     ) -> Task: ...
-    def call_child_workflow(self, workflow: str, *, input: Any) -> Task: ...
+    def call_child_workflow(
+        self, workflow: str, *, input: Any, instance_id: str | None = None, app_id: str | None = None
+    ) -> Task: ...
     def wait_for_external_event(self, name: str, *, timeout: datetime | timedelta | None = None) -> Task: ...
+    def continue_as_new(self, new_input: Any, *, save_events: bool = False) -> None: ...
 
 
 def when_any(tasks: Sequence[Task]) -> Task:
     """Return a task that completes with the first of these tasks. Its result is that task."""
     return cast("Any", sdk_when_any)(list(tasks))
+
+
+def when_all(tasks: Sequence[Task]) -> Task:
+    """Return a task that completes with all of these tasks, or fails with the first that fails."""
+    return cast("Any", sdk_when_all)(list(tasks))
 
 
 def retry(attempts: int, first_seconds: float, longest_seconds: float, factor: float = 2.0) -> RetryPolicy:

@@ -68,7 +68,7 @@ class Engine(TaskHubSidecarServiceServicer):
             self.instances: dict[str, Instance] = {}
             self._in_flight = {token: item for token, item in self._in_flight.items() if item[1]}
             self.now = datetime.now(UTC)
-            # Activities of other apps, by app id and name. An app that is missing has no worker.
+            # Activities and child workflows of other apps, by app id and name. An app that is missing has no worker.
             self.other_apps: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {}
             self._waiting: list[Any] = []
             # The calls that reached the engine.
@@ -130,11 +130,8 @@ class Engine(TaskHubSidecarServiceServicer):
         """Start an instance without a client."""
         with self.lock:
             self.instances[instance.instance_id] = instance
-            started = pb.ExecutionStartedEvent(
-                name=instance.name, input=StringValue(value=instance.input),
-                workflowInstance=pb.WorkflowInstance(instanceId=instance.instance_id),
-            )  # fmt: skip
-            self.deliver(instance.instance_id, executionStarted=started)
+            instance.inbox.append(self._started(instance))
+            self._next_turn(instance)
 
     def deliver(self, instance_id: str, **event: Any) -> None:
         """Put an event into an instance's inbox, and dispatch its next turn."""
@@ -362,6 +359,13 @@ class Engine(TaskHubSidecarServiceServicer):
         event.timestamp.FromDatetime(datetime.now(UTC) if self.real_time else self.now)
         return event
 
+    def _started(self, instance: Instance) -> Any:
+        started = pb.ExecutionStartedEvent(
+            name=instance.name, input=StringValue(value=instance.input),
+            workflowInstance=pb.WorkflowInstance(instanceId=instance.instance_id),
+        )  # fmt: skip
+        return self._event(executionStarted=started)
+
     def _next_turn(self, instance: Instance) -> None:
         if instance.ended or instance.turn is not None or not instance.inbox or instance.instance_id in self.lost:
             return
@@ -393,7 +397,7 @@ class Engine(TaskHubSidecarServiceServicer):
             # As the runtime does: the whole turn is dropped, and dispatched again when the other app has a worker.
             instance.turn = None
             return
-        turn[0].workflowStarted.version.patches.extend(response.version.patches)
+        turn[0].workflowStarted.version.MergeFrom(response.version)
         del instance.inbox[: len(turn) - 1]
         instance.history += turn
         instance.custom_status = response.customStatus.value
@@ -406,8 +410,9 @@ class Engine(TaskHubSidecarServiceServicer):
         self._next_turn(instance)
 
     def _is_away(self, action: Any) -> bool:
-        app_id = action.scheduleTask.router.targetAppID
-        return bool(app_id) and (app_id, action.scheduleTask.name) not in self.other_apps
+        task = action.scheduleTask if action.HasField("scheduleTask") else action.createChildWorkflow
+        app_id = task.router.targetAppID
+        return bool(app_id) and (app_id, task.name) not in self.other_apps
 
     # The actions of a workflow, by their names in the protocol.
 
@@ -455,9 +460,19 @@ class Engine(TaskHubSidecarServiceServicer):
         created = pb.ChildWorkflowInstanceCreatedEvent(instanceId=child.instanceId, name=child.name, input=child.input)
         instance.history.append(self._event(number, childWorkflowInstanceCreated=created))
         parent = (instance.instance_id, number)
+        if app_id := child.router.targetAppID:
+            result = StringValue(value=json.dumps(self.other_apps[app_id, child.name](json.loads(child.input.value))))
+            done = pb.ChildWorkflowInstanceCompletedEvent(taskScheduledId=number, result=result)
+            self.deliver(instance.instance_id, childWorkflowInstanceCompleted=done)
+            return
         self.start(Instance(child.instanceId, child.name, child.input.value, parent))
 
     def _completeWorkflow(self, instance: Instance, number: int, end: Any) -> None:
+        if end.workflowStatus == pb.ORCHESTRATION_STATUS_CONTINUED_AS_NEW:
+            instance.inbox[:0] = end.carryoverEvents
+            instance.input, instance.history, instance.timers = end.result.value, [], {}
+            instance.inbox.insert(0, self._started(instance))
+            return
         completed = pb.ExecutionCompletedEvent(
             workflowStatus=end.workflowStatus, result=end.result, failureDetails=end.failureDetails
         )

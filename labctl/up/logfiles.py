@@ -21,26 +21,19 @@ def file(stack: Stack, app: App, kind: str = "app") -> Path | None:
 
 
 def _opened(stack: Stack) -> list[Path]:
-    # The CLI names a log by the second of its start. The CLIs of this stack have their own logs open.
-    return held_by(one.process for one in processes.find(stack) if one.kind == "cli")
+    # The CLI names a log by the second of its start. It has its logs open, and so has an app that was restarted alone.
+    return held_by(one.process for one in processes.find(stack) if one.kind in ("cli", "app"))
 
 
-def held_by(clis: Iterable[psutil.Process]) -> list[Path]:
-    """Return the files that these `dapr run` have open."""
+def held_by(writers: Iterable[psutil.Process]) -> list[Path]:
+    """Return the files that these processes have open."""
     held: list[Path] = []
-    for cli in clis:
+    for writer in writers:
         try:
-            held += [Path(file.path) for file in cli.open_files()]
+            held += [Path(file.path) for file in writer.open_files()]
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue  # already gone, or another user's
     return held
-
-
-def _is_cli(process: psutil.Process) -> bool:
-    try:
-        return Path(next(iter(process.cmdline()), "")).name == "dapr"
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False
 
 
 def newest(opened: Sequence[Path], app: App, kind: str, *, only_opened: bool = False) -> Path | None:
@@ -52,7 +45,7 @@ def newest(opened: Sequence[Path], app: App, kind: str, *, only_opened: bool = F
 
 
 def prune(apps: Sequence[App], keep: int = 40) -> None:
-    """Delete old logs, because the CLI writes two at every start and deletes none. Keep those that a CLI has open."""
+    """Delete old logs, because the CLI deletes none. Keep those that a process has open."""
     old: list[Path] = []
     for folder in dict.fromkeys(app.folder for app in apps):
         logs = sorted((folder / ".dapr" / "logs").glob("*.log"), key=_written)
@@ -61,7 +54,7 @@ def prune(apps: Sequence[App], keep: int = 40) -> None:
         return
     # All stacks of a checkout share the folder, and so does a `dapr run` without ./lab. Many starts of one stack must
     # not delete the log of a quiet app in another.
-    held = {path.resolve() for path in held_by(filter(_is_cli, psutil.process_iter()))}
+    held = {path.resolve() for path in held_by(psutil.process_iter())}
     for path in old:
         if path.resolve() not in held:
             path.unlink(missing_ok=True)

@@ -34,15 +34,16 @@ def write_log(app: App, second: int, text: str = "") -> Path:
     return path
 
 
-def test_the_log_of_a_quiet_app_outlives_many_starts_of_other_stacks(app: App):
+@pytest.mark.parametrize("writer", ["dapr", "uvicorn"], ids=["the CLI's", "of an app that was restarted alone"])
+def test_the_log_of_a_quiet_app_outlives_many_starts_of_other_stacks(app: App, writer: str):
     quiet = write_log(app, 1)
     left_over = write_log(app, 2)
-    command = ["dapr", "-c", 'exec 3>>"$0"; echo open; read -r _', str(quiet)]
+    command = [writer, "-c", 'exec 3>>"$0"; echo open; read -r _', str(quiet)]
     with subprocess.Popen(
         command, executable="/bin/sh", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as cli:
-        assert cli.stdout is not None
-        assert cli.stdout.readline() == "open\n"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
         newer = [write_log(app, second) for second in range(10, 60)]
 
         logfiles.prune([app])
@@ -50,7 +51,7 @@ def test_the_log_of_a_quiet_app_outlives_many_starts_of_other_stacks(app: App):
         assert quiet.exists()
         assert not left_over.exists()
         assert [path for path in newer if path.exists()] == newer[-40:]
-        cli.communicate("end\n", timeout=5)
+        process.communicate("end\n", timeout=5)
 
     logfiles.prune([app])
     assert not quiet.exists()

@@ -32,24 +32,29 @@ class Started:
     def check(self) -> None:
         """Raise LabError when one of its processes has ended, also if nobody has seen it run, or ignores a file."""
         if self.is_cli and self.process.poll() is None:
-            for app in self.apps:
-                for kind in ("daprd", "app"):
-                    self._check_log(app, kind)
+            self._check_logs()
         rows = [] if self.is_cli else causes.read(self.log, self.offset)
         if self.process.poll() is not None or any(causes.WORKER_ENDED.search(row) for row in rows):
             what = "`dapr run`" if self.is_cli else self.apps[0].app_id
             raise ended(self.stack, what, self.log, self.offset)
 
-    def _check_log(self, app: App, kind: str) -> None:
+    def _check_logs(self) -> None:
         """Read what the CLI notes of the end of a process. It does so at once."""
-        log = logfiles.newest(logfiles.held_by([psutil.Process(self.process.pid)]), app, kind, only_opened=True)
-        rows = causes.read(log) if log else []
-        ends = (causes.ENDED, causes.NOT_STARTED, *([causes.WORKER_ENDED] if kind == "app" else []))
-        if any(end.search(row) for end in ends for row in rows):
-            raise ended(self.stack, named(app.app_id, kind), log)
-        if kind == "daprd" and (ignored := causes.ignored(rows)):
-            advice = causes.advice(ignored[::-1], self.stack)
-            raise LabError(f"{app.app_id}'s sidecar ignores a file. {advice}{causes.told(ignored, log)}")
+        opened = logfiles.held_by([psutil.Process(self.process.pid)])
+        found: list[tuple[App, str, Path, list[str]]] = []
+        for app in self.apps:
+            for kind in ("daprd", "app"):
+                if log := logfiles.newest(opened, app, kind, only_opened=True):
+                    found.append((app, kind, log, causes.read(log)))
+        # After one failure the CLI stops all others too, the first ones first.
+        for is_end in (causes.is_failure, causes.is_end):
+            for app, kind, log, rows in found:
+                if any(is_end(row, kind) for row in rows):
+                    raise ended(self.stack, named(app.app_id, kind), log)
+        for app, _, log, rows in (one for one in found if one[1] == "daprd"):
+            if ignored := causes.ignored(rows):
+                advice = causes.advice(ignored[::-1], self.stack)
+                raise LabError(f"{app.app_id}'s sidecar ignores a file. {advice}{causes.told(ignored, log)}")
 
 
 def named(app_id: str, kind: str) -> str:

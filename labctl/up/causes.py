@@ -16,7 +16,7 @@ _PREFIX = re.compile(r"^== APP - \S+ == ")
 ENDED = re.compile(
     r"^(?:\W*)(?:The (?:App|daprd) process exited with error code: (.*)|Exited (?:App|Dapr) successfully)$"
 )
-NOT_STARTED = re.compile(r"Error (?:starting|getting) (?:app|daprd) .*")
+_NOT_STARTED = re.compile(r"Error (?:starting|getting) (?:app|daprd|Dapr) .*")
 # The end of the process that uvicorn starts with UVICORN_RELOAD. Its parent waits for a change of a file.
 WORKER_ENDED = re.compile(r"^Process SpawnProcess-\d+:$|Error loading ASGI app|Application startup failed\. Exiting")
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)')
@@ -40,6 +40,18 @@ def read(path: Path, offset: int = 0) -> list[str]:
         log.seek(offset)
         text = log.read().decode(errors="replace")
     return [_PREFIX.sub("", line).rstrip() for line in _COLOUR.sub("", text).splitlines()]
+
+
+def is_end(row: str, kind: str) -> bool:
+    """Return whether a line notes the end of the process whose log it is in (kind "app" or "daprd")."""
+    return is_failure(row, kind) or bool(ENDED.search(row))
+
+
+def is_failure(row: str, kind: str) -> bool:
+    """Return whether a line notes an end that nobody asked for."""
+    end = ENDED.search(row)
+    failed = end is not None and end[1] is not None and end[1] != "signal: terminated"
+    return failed or bool(_NOT_STARTED.search(row)) or (kind == "app" and bool(WORKER_ENDED.search(row)))
 
 
 def lines(rows: Sequence[str]) -> list[str]:
@@ -95,7 +107,7 @@ def told(said: Sequence[str], log: Path | None) -> str:
 
 
 def _cli(rows: Sequence[str]) -> list[str]:
-    return [row for row in rows if "❌" in row or NOT_STARTED.search(row)][-3:]
+    return [row for row in rows if "❌" in row or _NOT_STARTED.search(row)][-3:]
 
 
 def _panic(rows: Sequence[str]) -> list[str]:

@@ -100,6 +100,23 @@ def test_an_end_that_the_cli_notes_in_a_log(tmp_path, log, line, sentence):
     assert str(error.value).endswith(f"The whole log: {path}")
 
 
+def test_the_failure_is_named_and_not_the_apps_that_the_cli_stops_for_it(tmp_path):
+    ends = {
+        "callee-app_daprd": "✅  Exited Dapr successfully",
+        "callee-app_app": "❌  The App process exited with error code: signal: terminated",
+        "caller-app_app": '❌  Error starting Dapr and app ("caller-app"): exec: no command',
+    }
+    paths = {name: tmp_path / f"{name}_20260101000000.log" for name in ends}
+    opened = " ".join(f"{number}>>{path.name}" for number, path in enumerate(paths.values(), 3))
+    with cli(tmp_path, f"exec {opened}; echo begun; read -r _") as started:
+        while b"begun" not in started.log.read_bytes():
+            assert started.process.poll() is None
+        for name, path in paths.items():
+            path.write_text(f"{ends[name]}\n")
+        with pytest.raises(LabError, match=r"(?s)^caller-app ended\. .*exec: no command"):
+            replace(started, apps=[APP, replace(APP, app_id="caller-app")]).check()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "word"), [("appPort: 8001", "appPort: 80o1", "80o1"), ("- appID", "[appID", "line")]
 )

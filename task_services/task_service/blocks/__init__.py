@@ -1,0 +1,1 @@
+"""Dapr's building blocks, one module each."""

@@ -1,0 +1,90 @@
+"""The requests and answers of the Task API."""
+
+from typing import Annotated, Literal, Self
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+ID = "^[A-Za-z0-9_-]{1,64}$"
+EXAMPLE_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+# Text without control characters.
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+AnyId = Annotated[str, StringConstraints(pattern=ID)]
+TaskId = Annotated[str, Path(pattern=ID, examples=[EXAMPLE_ID])]
+ExpiresIn = Annotated[int, Field(ge=1, le=31_536_000, description="Seconds until it is removed", examples=[3600])]
+Limit = Annotated[int, Query(ge=1, le=200, description="Page size")]
+Before = Annotated[int | None, Query(ge=0, le=2**53, description="`next` of an answer, for the older ones")]
+Status = Literal["pending", "done"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class NewTask(_Strict):
+    """A task to create."""
+
+    title: Text = Field(examples=["Buy milk"])
+    expires_in: ExpiresIn | None = None
+
+
+class NewTasks(_Strict):
+    """Tasks to import."""
+
+    tasks: list[NewTask] = Field(min_length=1, max_length=100)
+
+
+class TaskChange(_Strict):
+    """The fields of a task to change."""
+
+    title: Text = Field(default="", examples=["Buy oat milk"])
+    status: Status = Field(default="pending", examples=["done"])
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("name a title or a status")
+        return self
+
+
+class Task(BaseModel):
+    """A task, as it is stored under the key `task-{id}`."""
+
+    id: str = Field(examples=[EXAMPLE_ID])
+    title: str = Field(examples=["Buy milk"])
+    status: Status = "pending"
+
+
+class TaskList(BaseModel):
+    """Tasks, in the order of the request."""
+
+    tasks: list[Task]
+
+
+class TaskPage(TaskList):
+    """Tasks, newest first."""
+
+    next: int | None = Field(description="`before` of the next page; null at the end", examples=[None])
+
+
+class Transaction(_Strict):
+    """Tasks to create and ids to delete in one transaction."""
+
+    create: list[NewTask] = Field(min_length=1, max_length=20)
+    delete: list[AnyId] = Field(default_factory=list, max_length=20)
+
+
+class TaskEvent(BaseModel):
+    """The payload of an event of topic task-events (asyncapi.yaml)."""
+
+    model_config = ConfigDict(strict=True)
+
+    event_type: str = Field(min_length=1, max_length=100, examples=["task.created"])
+    task_id: str = Field(pattern=ID, examples=[EXAMPLE_ID])
+    title: Text = Field(examples=["Buy milk"])
+
+
+class EventAnswer(BaseModel):
+    """The answer to a delivery: SUCCESS and DROP end it, DROP in the dead-letter topic."""
+
+    status: Literal["SUCCESS", "DROP"] = Field(examples=["SUCCESS"])

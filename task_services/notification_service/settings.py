@@ -1,0 +1,24 @@
+"""The settings of the notification service."""
+
+from pydantic import Field
+
+from kit.edge.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """The settings of the notification service: each field is the environment variable of that name."""
+
+    app_port: int = Field(default=8032, ge=1, le=65535)
+    # A bulk has up to 50 events. A bulk that is refused for its size would be retried, and then be lost.
+    max_body_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+
+    pubsub: str = Field(default="taskpubsub", min_length=1)
+    state_store: str = Field(default="notificationstore", min_length=1)
+    store_timeout_seconds: float = Field(default=3.0, gt=0)
+    # A notification expires this long after it was stored, and with it the memory of its event. 7 days.
+    retention_seconds: int = Field(default=7 * 24 * 3600, ge=60)
+
+    # The dead-letter topic of all four subscriptions.
+    dead_letter_topic: str = Field(default="notifications-dead", min_length=1)
+    # Pause after the streaming subscription was lost.
+    reconnect_seconds: float = Field(default=1.0, gt=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -197,11 +198,12 @@ def status(json_: Json = False) -> None:
             console.print(f"{name}: not running")
 
 
-def dapr_cli(context: typer.Context) -> None:
+def dapr_cli() -> None:
     """Run the `dapr` CLI that the labs use: ./lab dapr list, invoke, publish, stop …"""
     runtime = remembered.find_runtime(Stack.from_environment())
     os.environ.update(runtime.environment)
-    os.execv(runtime.cli, [str(runtime.cli), *context.args])
+    # Not context.args: click drops the `--` of `dapr run … -- COMMAND`.
+    os.execv(runtime.cli, [str(runtime.cli), *sys.argv[sys.argv.index("dapr") + 1 :]])
 
 
 def kill(name: Name, sidecar: Sidecar = False) -> None:

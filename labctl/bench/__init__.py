@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from labctl.bench import attempts, chat, invocation, jobs, lateness, pizza, report, up
+from labctl.bench import attempts, blocks, chat, invocation, jobs, lateness, pizza, report, up
 from labctl.errors import LabError
 from labctl.stack import ROOT
 from labctl.terminal import print_whole
@@ -18,6 +18,7 @@ BENCHES = {
     "jobs": jobs.measure,
     "chat": chat.measure,
     "pizza": pizza.measure,
+    "blocks": blocks.measure,
     "up": up.measure,
 }
 PICTURES = {"invocation": attempts, "jobs": lateness}

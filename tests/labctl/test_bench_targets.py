@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labctl.bench import chat, invocation, jobs, pizza, up
+from labctl.bench import blocks, chat, invocation, jobs, pizza, up
 from labctl.bench.customers import Rate
 from labctl.bench.jobs import Batch
 from labctl.bench.load import Load
@@ -49,6 +49,17 @@ def test_turns_of_the_chat_are_compared_with_the_bare_workflow() -> None:
         "sessions to taught at 16": (15, 10, False),
         "p50 of turn 1,000 to that of turn 10": (1.1, 1.2, True),
     }
+
+
+def test_blocks_are_compared_with_the_thing_under_each() -> None:
+    took = dict.fromkeys(blocks.ROWS, [0.001]) | {"publish_bulk_sdk": [0.0002], "actor_http": [0.0015, 0.002, 0.009]}
+    result = blocks.result(took)
+    assert targets(result) == {
+        "an event of a bulk publish to a single one": (0.2, blocks.BULK_TO_SINGLE, True),
+        "an actor call to an invocation": (2, blocks.ACTOR_TO_INVOCATION, True),
+    }
+    ratios = {row["name"]: row["ratio_to_limit"] for row in result.rows}
+    assert (ratios["redis_get"], ratios["publish_bulk_sdk"], ratios["actor_http"]) == (1, 0.2, 2)
 
 
 def test_orders_are_compared_with_the_taught_form_at_sixteen_and_alone() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from labctl.bench import attempts, chat, pizza
+from labctl.bench import attempts, blocks, chat, pizza
 from labctl.bench.svg import measured
 from labctl.stack import ROOT, TEST_OFFSET, Stack
 from labctl.up import lifecycle, processes
@@ -26,6 +26,7 @@ ROWS = {
     "jobs": ["schedule_bare", "schedule_app", "fire_bare", "fire_app", "pending_1", "pending_1000"],
     "chat": [*FIRST_TURNS, *RATES_OF_TURNS],
     "pizza": [*RATES_OF_ORDERS, "finished_100", "purged_100"],
+    "blocks": blocks.ROWS,
     "up": ["dapr_run", "lab_up"],
 }
 # The rows that show what many finished or waiting ones cost, and how often they may cost what few do.

@@ -18,7 +18,7 @@ from kit.edge import faults as fault_switches
 from kit.edge import logs, problems, proxy
 from kit.edge.connections import Connection
 from kit.edge.faults import Faults
-from kit.edge.gate import Gate
+from kit.edge.gate import Gate, Uploads
 from kit.edge.models import Health, Welcome
 from kit.edge.settings import ServiceSettings
 from kit.edge.token import HEADER, only_dapr
@@ -69,6 +69,7 @@ def build(
     exception_handlers: ErrorHandlers | None = None,
     only_sidecar: bool = False,
     faults: Faults | None = None,
+    uploads: Uploads | None = None,
 ) -> FastAPI:
     """Return an app with problem details, limits, JSON logs, and the routes `/`, `/healthz` and `/readyz`.
 
@@ -76,6 +77,7 @@ def build(
     `app.state.settings` and `app.state.session`, the one HTTP session to the sidecar.
     ready: raises Unavailable while the app needs more than its sidecar to serve.
     only_sidecar: refuse calls of the routers without the APP_API_TOKEN. faults: switches, if FAULTS_ENABLED.
+    uploads: the routes that take a file.
     """
     logs.configure(settings.log_level)
     proxy.bypass()
@@ -95,7 +97,7 @@ def build(
     app.add_exception_handler(Unavailable, unavailable.answer)
     for error, handler in (exception_handlers or {}).items():
         app.add_exception_handler(error, handler)
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Gate, settings=settings, uploads=uploads)
     switches = [fault_switches.router] if faults and settings.faults_enabled else []
     behind_token: dict[str, Any] = {"dependencies": [Depends(only_dapr)], "responses": problems.documented(401)}
     for each in (*routers, *switches):

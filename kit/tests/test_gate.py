@@ -3,8 +3,12 @@
 import json
 
 import pytest
-from fastapi import Request
+from fastapi import APIRouter, Request
+from fastapi.testclient import TestClient
 
+from kit.edge.gate import Uploads
+from kit.edge.service import build
+from kit.edge.settings import ServiceSettings
 from kit.fakes.service import HOST
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -176,3 +180,30 @@ def test_the_contract_has_the_answers_of_the_edge(client):
     paths = client.get("/openapi.json").json()["paths"]
     assert {"400", "404"} <= paths["/greet/{name}"]["get"]["responses"].keys()
     assert {"400", "403", "408", "413", "415"} <= paths["/faults"]["put"]["responses"].keys()
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "kind", "size", "status"),
+    [
+        ("PUT", "/files/a", "application/octet-stream", 100, 200),
+        ("PUT", "/files/a", "application/octet-stream", 101, 413),
+        ("PUT", "/files/a", "application/json", 10, 415),
+        ("PUT", "/files/a", "text/plain", 10, 415),
+        ("POST", "/files/a", "application/octet-stream", 10, 415),
+        ("PUT", "/others/a", "application/octet-stream", 10, 415),
+    ],
+)
+def test_only_a_put_of_an_upload_takes_a_file(verb, path, kind, size, status):
+    router = APIRouter()
+
+    @router.api_route("/{rest:path}", methods=["PUT", "POST"])
+    async def take(request: Request) -> int:
+        return len(await request.body())
+
+    uploads = Uploads(r"/files/[^/]+", max_bytes=100, max_seconds=5)
+    settings = ServiceSettings(_env_file=None, max_body_bytes=20)
+    app = build(settings, title="x", description="x", welcome="x", routers=[router], uploads=uploads)
+    with TestClient(app, HOST) as client:
+        answer = client.request(verb, path, content=b"x" * size, headers={"content-type": kind})
+    assert answer.status_code == status, answer.text
+    assert status != 415 or "content-type" in answer.json()["detail"]

@@ -1,7 +1,11 @@
-"""What a request must be before a route sees it: sent to us, by no foreign page, as JSON, with headers that fit."""
+"""What a request must be before a route sees it: sent to us, by no foreign page, as JSON, with headers that fit.
+
+A route that takes a file has other limits, and another type.
+"""
 
 import re
 import sys
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +20,7 @@ WATCHED = PASSED_ON | {b"host", b"origin", b"content-type", b"content-length", b
 SAFE = ("GET", "HEAD", "OPTIONS")
 # A browser sends other types from any page without asking first; Dapr's callbacks have these.
 JSON = re.compile(rb"\s*application/([\w.!#$&^+-]+\+)?json\s*(;[^,]*)?", re.IGNORECASE)
+FILE = re.compile(rb"\s*application/octet-stream\s*", re.IGNORECASE)
 REQUEST_ID = re.compile(rb"[!-~]{1,200}")
 TRACE_STATE = re.compile(rb"[!-~ \t]{1,512}")
 
@@ -25,6 +30,25 @@ MOST_DIGITS = 20
 NO_HOST = "host: this service does not serve that host. Its ALLOWED_HOSTS lists the hosts it serves."
 FOREIGN = "origin: pages of this origin may not change anything here."
 NOT_JSON = "content-type: send the body as application/json."
+NOT_A_FILE = "content-type: send the file as application/octet-stream."
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """The paths (a regular expression) whose PUT has a file as its body, with limits of its own."""
+
+    paths: str
+    max_bytes: int
+    max_seconds: float
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a body must be."""
+
+    limits: BodyLimits
+    type: re.Pattern[bytes]
+    wrong_type: str
 
 
 class Gate:
@@ -34,9 +58,12 @@ class Gate:
     TrustedHostMiddleware answers in plain text.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, uploads: Uploads | None = None) -> None:
         self.app = app
-        self.limits = BodyLimits(settings.max_body_bytes, settings.max_body_seconds)
+        self.json = Body(BodyLimits(settings.max_body_bytes, settings.max_body_seconds), JSON, NOT_JSON)
+        self.uploads = re.compile(uploads.paths if uploads else r"(?!)")
+        limits = BodyLimits(uploads.max_bytes, uploads.max_seconds) if uploads else self.json.limits
+        self.file = Body(limits, FILE, NOT_A_FILE)
         hosts = "|".join(re.escape(host) for host in settings.allowed_hosts)
         self.served = re.compile(rb".*" if "*" in settings.allowed_hosts else rf"({hosts})(:\d+)?".encode(), re.I)
         self.origins = {origin.encode() for origin in settings.cors_origins}
@@ -50,12 +77,14 @@ class Gate:
                 # Only `tracestate` may be sent in several lines; a second line of another one makes that invalid.
                 seen[name] = seen[name] + b", " + value if name in seen else value
         length = _length(seen)
-        if refusal := self._refusal(scope["method"], seen, length):
+        # A browser asks before any PUT from another site's page, whatever its type.
+        body = self.file if scope["method"] == "PUT" and self.uploads.fullmatch(scope["path"]) else self.json
+        if refusal := self._refusal(scope["method"], seen, length, body):
             if 0 < length <= MOST_DRAINED:
                 await drain(receive)
             return await problem(*refusal, CLOSE)(scope, receive, send)
         if length:
-            receive = self.limits.bounded(receive)
+            receive = body.limits.bounded(receive)
         if not PASSED_ON.isdisjoint(seen):
             _drop_unfitting(scope, seen)
         if scope["method"] == "HEAD":
@@ -63,7 +92,7 @@ class Gate:
             scope, send = {**scope, "method": "GET"}, _without_body(send)
         return await self.app(scope, receive, send)
 
-    def _refusal(self, method: str, seen: dict[bytes, bytes], length: int) -> tuple[int, str] | None:
+    def _refusal(self, method: str, seen: dict[bytes, bytes], length: int, body: Body) -> tuple[int, str] | None:
         host, origin = seen.get(b"host", b""), seen.get(b"origin")
         if not self.served.fullmatch(host):
             return 400, NO_HOST
@@ -72,12 +101,12 @@ class Gate:
         # A page of this very service has the service's host in its origin.
         if origin and origin not in self.origins and origin.partition(b"://")[2] != host:
             return 403, FOREIGN
-        if length > self.limits.max_bytes:
-            return 413, self.limits.too_large
+        if length > body.limits.max_bytes:
+            return 413, body.limits.too_large
         # Dapr sends an empty body in chunks, without a type. A page cannot: a browser announces each length.
         is_from_dapr = b"transfer-encoding" in seen and b"content-type" not in seen
-        if length and not is_from_dapr and not JSON.fullmatch(seen.get(b"content-type", b"")):
-            return 415, NOT_JSON
+        if length and not is_from_dapr and not body.type.fullmatch(seen.get(b"content-type", b"")):
+            return 415, body.wrong_type
         return None
 
 

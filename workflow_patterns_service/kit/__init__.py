@@ -1,0 +1,1 @@
+"""The parts that every service needs, written once and vendored into each: see README.md."""

@@ -1,0 +1,52 @@
+"""Logs as JSON lines, each with the trace id of its request."""
+
+import logging
+import re
+import sys
+from contextvars import ContextVar
+
+from pythonjsonlogger.json import JsonFormatter
+
+# The id in a W3C traceparent. All zeros means "no trace": Dapr sends that when tracing is off.
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
+
+
+def trace_id_of(traceparent: str) -> str | None:
+    """Return the trace id in a `traceparent` header, or None if it holds none."""
+    found = _TRACEPARENT.fullmatch(traceparent)
+    return found[1] if found else None
+
+
+# One JSON object a line; `extra={...}` of a log call adds members.
+FORMATTER = JsonFormatter(
+    ("levelname", "name", "message"),
+    rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
+    timestamp="time",
+    json_ensure_ascii=False,
+)
+
+
+def add_trace_id(record: logging.LogRecord) -> bool:
+    """Add the trace id to a record, as a filter of its handler."""
+    if trace := trace_id.get():
+        record.trace_id = trace
+    return True
+
+
+def configure(level: str) -> None:
+    """Write what every logger has to say, uvicorn's too, as JSON lines to standard output.
+
+    The access log is off unless `level` is DEBUG: the sidecar already logs, counts and traces each call.
+    """
+    stdout = logging.StreamHandler(sys.stdout)
+    stdout.setFormatter(FORMATTER)
+    stdout.addFilter(add_trace_id)
+    logging.basicConfig(level=level, handlers=[stdout], force=True)
+    # `uvicorn main:app` has given its loggers handlers and levels of their own before it imports the app.
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+        logger.setLevel(logging.NOTSET)
+    logging.getLogger("uvicorn.access").propagate = level == "DEBUG"

@@ -1,0 +1,1 @@
+"""The side of a service that faces its own Dapr sidecar."""

@@ -1,0 +1,121 @@
+"""The requests and answers of workflow-patterns. The input of each pattern is in its own file (`patterns/`)."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from kit.engine.context import retry
+from kit.engine.stalled_engine import NOBODY
+
+ID = "^[A-Za-z0-9_-]{1,64}$"
+
+
+def _is_free(instance_id: str) -> str:
+    if instance_id == NOBODY:
+        raise PydanticCustomError("instance_id", "is reserved for the check of the engine")
+    return instance_id
+
+
+InstanceId = Annotated[str, Field(pattern=ID), AfterValidator(_is_free)]
+InstancePath = Annotated[str, Path(pattern=ID, examples=["trip-1"])]
+NamePath = Annotated[str, Path(min_length=1, max_length=64, examples=["saga"])]
+Times = Annotated[int, Field(ge=1, le=100)]
+StepName = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Strict(BaseModel):
+    """A request: other fields and other types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Step(BaseModel):
+    """The input of an activity: which step of which run, how long it takes, and how often it fails first."""
+
+    run: str
+    name: str
+    seconds: float
+    fails: int = 0
+    # The step is not done if this one was: its compensation was faster.
+    unless: str | None = None
+
+
+class PatternInput(Strict):
+    """The fields that the inputs of all patterns have. They are the rules of the run: a replay reads no setting."""
+
+    instance_id: InstanceId | None = Field(default=None, description="The run's id. Default: a new one")
+    seconds: float = Field(default=0.3, ge=0, le=10, description="How long each step takes")
+    attempts: int = Field(default=4, ge=1, le=20, description="Attempts of each step, the first one included")
+    fail: dict[StepName, Times] = Field(
+        default={}, max_length=10, description="Steps whose first attempts fail, and how many of them"
+    )
+
+    STEPS: ClassVar[Sequence[str]] = ()
+
+    def steps(self) -> Sequence[str]:
+        """Return the names that `fail` may have."""
+        return self.STEPS
+
+    def step(self, name: str, unless: str | None = None) -> Step:
+        """Return the input of the activity that does this step."""
+        assert self.instance_id
+        fails = self.fail.get(name, 0)
+        return Step(run=self.instance_id, name=name, seconds=self.seconds, fails=fails, unless=unless)
+
+    @property
+    def policy(self) -> Any:
+        """The retry policy of each step."""
+        return retry(self.attempts, first_seconds=0.2, longest_seconds=5.0)
+
+
+class Started(BaseModel):
+    """A run that has started."""
+
+    instance_id: str = Field(examples=["trip-1"])
+    pattern: str = Field(examples=["saga"])
+
+
+class Accepted(BaseModel):
+    """An event that was raised for a run."""
+
+    instance_id: str = Field(examples=["expense-1"])
+    event: str = Field(examples=["decision"])
+
+
+class PatternShown(BaseModel):
+    """One of the patterns."""
+
+    name: str = Field(examples=["saga"])
+    about: str = Field(description="The first line of its file")
+    events: list[str] = Field(description="Events that a run waits for")
+    input: dict[str, Any] = Field(description="JSON Schema of the body of POST /patterns/{name}")
+
+
+class PatternList(BaseModel):
+    """All patterns."""
+
+    patterns: list[PatternShown]
+
+
+class Run(BaseModel):
+    """A run: the engine's state of its workflow, and what its activities recorded in the state store."""
+
+    instance_id: str = Field(examples=["trip-1"])
+    pattern: str = Field(examples=["saga"])
+    status: Literal[
+        "pending", "running", "suspended", "completed", "failed", "terminated", "not_started", "removed", "unknown"
+    ] = Field(description="`removed`: it ended, and Dapr has deleted its history (stateRetentionPolicy)")
+    note: str | None = Field(default=None, description="Where the workflow says it is (its custom status)")
+    attempts: dict[str, int] = Field(description="The attempts of each step, failed ones included")
+    deeds: list[str] = Field(description="The steps that were done, in order, each once")
+    result: Any = None
+    error: str | None = None
+
+
+class EventAnswer(BaseModel):
+    """The answer to an event from a topic, in Dapr's words."""
+
+    status: Literal["SUCCESS", "DROP"]

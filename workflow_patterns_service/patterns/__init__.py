@@ -1,0 +1,1 @@
+"""The patterns: one file each, with its input, its workflow and its activities."""

@@ -1,0 +1,49 @@
+"""Build the collaborators of a running workflow-patterns, once, in its lifespan."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from catalog import PATTERNS
+from deeds import Deeds, Record
+from kit.engine.instances import Instances
+from kit.engine.stalled_engine import StalledEngine
+from kit.engine.worker import Version, Worker, Workflow, running
+from kit.engine.worker_lockout import WorkerLockout
+from kit.sidecar.client import SdkClient
+from kit.sidecar.store import StateStore
+from pattern import Tools
+from patterns.versioning import versions
+from runs import Runs
+from settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the routes use."""
+
+    runs: Runs
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, session: aiohttp.ClientSession) -> AsyncGenerator[Services]:
+    """Build the services, and run the workflow worker while the block runs. No sidecar is needed yet."""
+    async with aclosing(SdkClient(settings, session, settings.call_timeout_seconds)) as sdk:
+        deeds = Deeds(StateStore(sdk, settings.state_store_name, Record, settings.record_retention_seconds))
+        instances = Instances(settings, settings.call_timeout_seconds)
+        tools = Tools(deeds, instances)
+        activities = [activity for pattern in PATTERNS.values() for activity in pattern.activities(tools)]
+        worker = Worker(settings, workflows(settings), activities)
+        every = settings.engine_check_seconds
+        stalled = StalledEngine(settings, instances, worker, session, every)
+        lockout = WorkerLockout(settings, session, every, settings.worker_lockout_seconds)
+        async with running(worker, stalled.watch, lockout.watch):
+            yield Services(Runs(deeds, instances))
+
+
+def workflows(settings: Settings) -> list[Workflow | Version]:
+    """Return the workflows of all patterns, those of `versioning` with the latest version of the settings."""
+    plain = [one for pattern in PATTERNS.values() for one in pattern.workflows if not isinstance(one, Version)]
+    return [*plain, *versions(settings.latest_letter)]

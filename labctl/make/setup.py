@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
@@ -9,6 +10,7 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -47,22 +49,33 @@ def ensure_secrets() -> None:
     example, made = _SECRETS / "secrets.example.json", _SECRETS / "secrets.json"
     with checkout_lock("secrets"):
         kept = read_secrets() if made.exists() else {}
-        known: dict[str, str] = json.loads(example.read_text()) | kept
+        known: dict[str, Any] = json.loads(example.read_text()) | kept
         for name in _GENERATED:
             if name in known:
                 # A key is never replaced: data that was stored under it could not be read any more.
                 known[name] = known[name] or secrets.token_hex(32)
         if known != kept:
             files.put(made, json.dumps(known, indent=2) + "\n")
+        _ensure_attachments_key()
 
 
-def read_secrets() -> dict[str, str]:
+def _ensure_attachments_key() -> None:
+    """Write the key of the component `crypto`, a JSON Web Key, unless there is one."""
+    path = _SECRETS / "keys" / "attachments.json"
+    if not path.exists():
+        key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+        files.put(path, json.dumps({"kty": "oct", "k": key}) + "\n")
+
+
+def read_secrets() -> dict[str, Any]:
     """Return the secrets of this checkout. Raise LabError if a sidecar could not use them."""
     path = _SECRETS / "secrets.json"
     advice = "Correct it, or put the file back: what is stored opens with the keys in it only."
     try:
-        known: dict[str, str] = json.loads(path.read_bytes())
-        is_usable = all(type(value) is str for value in known.values())
+        known: dict[str, Any] = json.loads(path.read_bytes())
+        # One secret may have several keys, each with a text (tasksecretstore).
+        values = [each for value in known.values() for each in (value.values() if type(value) is dict else [value])]
+        is_usable = all(type(value) is str for value in values)
     except (ValueError, AttributeError):
         known, is_usable = {}, False
     if not is_usable:

@@ -61,7 +61,15 @@ SEEN_BY = {
     "secretstore": "chat-service agent-memory-service scheduler-test-py",
     "pizzasecretstore": "pizza-workflow pizza-order pizza-storefront pizza-kitchen pizza-delivery",
     "envsecretstore": "chat-service agent-memory-service",
-    "conversation": "chat-service agent-memory-service",
+    "conversation": "chat-service agent-memory-service task-api",
+    "configstore": "task-api",
+    "lockstore": "task-api",
+    "tasksecretstore": "task-api",
+    "email-binding": "task-api",
+    "digest-cron": "task-api",
+    "attachments": "task-api",
+    "webhook": "task-api",
+    "crypto": "task-api",
 }
 
 

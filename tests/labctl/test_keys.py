@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -35,6 +36,7 @@ def secrets_file(tmp_path, monkeypatch):
         ("not json", "no JSON object of texts"),
         ("[]", "no JSON object of texts"),
         ('{"STATE_ENCRYPTION_KEY": 7}', "no JSON object of texts"),
+        ('{"api-credentials": {"api-key": 7}}', "no JSON object of texts"),
         ('{"STATE_ENCRYPTION_KEY": "abc"}', "has 3 characters"),
         (json.dumps({"STATE_ENCRYPTION_KEY": "z" * 64}), "hexadecimal digits"),
     ],
@@ -58,6 +60,25 @@ def test_all_that_start_at_once_use_the_same_keys(secrets_file):
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(start, range(8)))) == 1
+
+
+def test_a_file_from_before_gets_the_new_secrets_and_keeps_its_own(secrets_file):
+    (secrets_file.parent / "secrets.example.json").write_text(json.dumps(EXAMPLE | {"api": {"key": "example"}}))
+    secrets_file.write_text(json.dumps({"STATE_ENCRYPTION_KEY": "ab" * 32, "OPENAI_API_KEY": "mine"}))
+    setup.ensure_secrets()
+    made = json.loads(secrets_file.read_text())
+    assert (made["STATE_ENCRYPTION_KEY"], made["OPENAI_API_KEY"]) == ("ab" * 32, "mine")
+    assert made["api"] == {"key": "example"}
+
+
+def test_the_key_of_attachments_is_made_once_for_its_owner_alone(secrets_file):
+    setup.ensure_secrets()
+    path = secrets_file.parent / "keys" / "attachments.json"
+    key = json.loads(path.read_text())
+    assert (key["kty"], len(base64.urlsafe_b64decode(key["k"] + "="))) == ("oct", 32)
+    assert path.stat().st_mode & 0o777 == 0o600
+    setup.ensure_secrets()
+    assert json.loads(path.read_text()) == key
 
 
 @pytest.mark.parametrize("name", ["STATE_ENCRYPTION_KEY", "USER_HASH_KEY"])

@@ -1,0 +1,79 @@
+"""Configuration: values that change while the app runs. A change arrives within milliseconds.
+
+A subscription ends with its sidecar, and Dapr does not renew it. So this app does, and reads the values again.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dapr.clients.grpc._response import ConfigurationItem
+from dapr.proto import api_v1
+from fastapi import APIRouter, Request
+
+from kit.sidecar.client import SdkClient
+from kit.sidecar.unavailable import Unavailable
+from models import LiveConfiguration, LiveValue
+
+# The keys, with the values that are valid, and the one that counts while the store has none.
+KEYS = {"feature-flag-x": ("on|off", "off"), "max-retry-count": (r"\d{1,3}", "3")}
+# A subscription can be lost without an error, for example by Redis, so it is renewed now and then.
+RENEW_SECONDS = 60
+PAUSE_SECONDS = 0.5
+
+log = logging.getLogger("configuration")
+router = APIRouter(tags=["configuration"])
+
+
+class LiveSettings:
+    """The values of the configuration store, as `watch` keeps them."""
+
+    def __init__(self, sdk: SdkClient, store: str) -> None:
+        self._sdk, self._store = sdk, store
+        self.now = LiveConfiguration(values={}, subscribed=False)
+        self._take(dict.fromkeys(KEYS))
+
+    async def watch(self) -> None:
+        """Follow the store until cancelled. Subscribe again when the subscription has ended."""
+        while True:
+            try:
+                async with asyncio.timeout(RENEW_SECONDS):
+                    await self._follow()
+            except TimeoutError:
+                continue
+            except Unavailable as error:
+                log.warning("configuration not followed", extra={"reason": error.reason or error.detail})
+            self.now.subscribed = False
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _follow(self) -> None:
+        request = api_v1.SubscribeConfigurationRequest(store_name=self._store, keys=list(KEYS))
+        async with self._sdk.calling(self._store) as client:
+            # The asyncio client's subscribe_configuration does not work (docs/dapr-faults.md). Its stub does.
+            stub: Any = client._stub  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
+            changes = stub.SubscribeConfigurationAlpha1(request)
+            await changes.read()  # an id: from now on no change is missed
+            found = (await client.get_configuration(self._store, list(KEYS), {})).items
+        self._take({key: found.get(key) for key in KEYS})
+        self.now.subscribed = True
+        # Without a time limit. A sidecar that ends also ends the stream, and the next call reports it.
+        while change := await changes.read():
+            self._take(change.items)
+
+    def _take(self, items: Mapping[str, ConfigurationItem | None]) -> None:
+        for key, item in items.items():
+            valid, default = KEYS[key]
+            # A key that was deleted arrives with an empty value.
+            value, version = (item.value, item.version) if item and item.value else (default, None)
+            if not re.fullmatch(valid, value):
+                log.warning("configuration value ignored", extra={"key": key, "version": version})
+                continue
+            self.now.values[key] = LiveValue(value=value, version=version or None)
+
+
+@router.get("/configuration")
+async def configuration(request: Request) -> LiveConfiguration:
+    """Show the values that this replica uses now."""
+    return request.state.services.live.now

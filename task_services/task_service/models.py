@@ -1,5 +1,6 @@
 """The requests and answers of the Task API."""
 
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from fastapi import Path, Query
@@ -15,6 +16,8 @@ ExpiresIn = Annotated[int, Field(ge=1, le=31_536_000, description="Seconds until
 Limit = Annotated[int, Query(ge=1, le=200, description="Page size")]
 Before = Annotated[int | None, Query(ge=0, le=2**53, description="`next` of an answer, for the older ones")]
 Status = Literal["pending", "done"]
+# The content of a body that is a file, for the OpenAPI document.
+OCTETS = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
 class _Strict(BaseModel):
@@ -84,7 +87,94 @@ class TaskEvent(BaseModel):
     title: Text = Field(examples=["Buy milk"])
 
 
+class Message(_Strict):
+    """A message to all users or to one: the data of an event of topic announcements."""
+
+    message: Text = Field(examples=["Lunch is ready"])
+    user_id: str = Field(default="everyone", pattern=r"^[A-Za-z0-9._@-]{1,64}$", examples=["ada"])
+
+
+class Announcement(Message):
+    """A message to publish."""
+
+    expires_in: ExpiresIn | None = None
+    raw: bool = Field(default=False, description="Publish the bytes as they are: Dapr adds no envelope")
+
+
+class Announcements(_Strict):
+    """Announcements to publish in one call."""
+
+    announcements: list[Message] = Field(min_length=1, max_length=100)
+
+
+class Published(BaseModel):
+    """An event, and whether it was published."""
+
+    id: str = Field(description="The CloudEvent's id", examples=[EXAMPLE_ID])
+    published: bool
+
+
+class PublishedMany(BaseModel):
+    """Events, in the order of the request."""
+
+    results: list[Published]
+
+
 class EventAnswer(BaseModel):
     """The answer to a delivery: SUCCESS and DROP end it, DROP in the dead-letter topic."""
 
     status: Literal["SUCCESS", "DROP"] = Field(examples=["SUCCESS"])
+
+
+class Digest(BaseModel):
+    """A digest that was mailed, stored under the key `digest-{day}`."""
+
+    day: str = Field(examples=["2026-12-01"])
+    sent_at: datetime
+    to: str = Field(examples=["team@example.com"])
+    pending: int = Field(description="Number of pending tasks among the newest 200")
+
+
+class DigestPage(BaseModel):
+    """Digests, newest first."""
+
+    digests: list[Digest]
+    next: int | None = Field(description="`before` of the next page; null at the end", examples=[None])
+
+
+class DigestAnswer(BaseModel):
+    """The outcome of a call: this replica sent the digest, another one has the lock, or it was sent before."""
+
+    status: Literal["SENT", "LOCKED", "ALREADY_SENT"]
+
+
+class LiveValue(BaseModel):
+    """A value of the configuration store; without a version if it is the default."""
+
+    value: str = Field(examples=["on"])
+    version: str | None = Field(examples=["2"])
+
+
+class LiveConfiguration(BaseModel):
+    """The values that a replica uses now."""
+
+    values: dict[str, LiveValue]
+    subscribed: bool = Field(description="False while changes do not arrive, for example without the sidecar")
+
+
+class FileSize(BaseModel):
+    """A file that was stored."""
+
+    size: int = Field(default=0, description="Bytes")
+
+
+class Attachment(FileSize):
+    """A file in parts, stored under the key `attachment-{id}`."""
+
+    name: str
+    digests: list[str] = Field(default_factory=list)
+
+    @property
+    def files(self) -> list[str]:
+        """The names of its parts, in their order."""
+        return [f"{self.name}-{number}" for number in range(len(self.digests))]

@@ -1,14 +1,16 @@
 """Build the collaborators of the routes once, in the lifespan."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import aiohttp
 from fastapi import Depends
 
 from activities import quote_car
+from blocks.configuration import LiveSettings
 from blocks.invocation import Notifications
 from blocks.outbox import Outbox
 from blocks.state import TaskState
@@ -18,7 +20,7 @@ from kit.sidecar.client import SdkClient
 from kit.sidecar.collection import Collection
 from kit.sidecar.invoke import Invoker
 from kit.sidecar.pages import Pages
-from kit.sidecar.store import StateStore
+from kit.sidecar.store import Object, StateStore
 from models import Task
 from settings import Settings
 from workflow import book_car
@@ -29,11 +31,17 @@ class Services:
     """Everything that the routes share. A block calls Dapr by `async with services.sdk.calling(NAME) as client`."""
 
     settings: Settings
+    session: aiohttp.ClientSession
     sdk: SdkClient
     state: TaskState
     outbox: Outbox
     tasks: Collection[Task]
+    pages: Pages
     notifications: Notifications
+    live: LiveSettings
+    store: StateStore[Object]
+    # Held while a mail is sent.
+    mailing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 ServicesDep = Annotated[Services, Depends(from_state("services"))]
@@ -46,12 +54,17 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession) -> A
         store = StateStore(sdk, settings.state_store)
         pages = Pages(store)
         invoker = Invoker(session, settings.dapr_http_port)
-        async with running(Worker(settings, [book_car], [quote_car])):
+        live = LiveSettings(sdk, settings.config_store)
+        async with running(Worker(settings, [book_car], [quote_car]), live.watch):
             yield Services(
                 settings=settings,
+                session=session,
                 sdk=sdk,
                 state=TaskState(sdk, settings.state_store),
                 outbox=Outbox(sdk, settings.state_store, pages),
                 tasks=Collection(store.of(Task), pages, "tasks", "task-"),
+                pages=pages,
                 notifications=Notifications(invoker, settings),
+                live=live,
+                store=store,
             )

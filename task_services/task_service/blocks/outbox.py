@@ -1,4 +1,8 @@
-"""Outbox: a task and its event in one transaction, so that none is stored without the other."""
+"""Outbox: a task and its event in one transaction, so that neither exists without the other.
+
+Redis does not roll back, and Dapr publishes the event of a transaction that Redis refused. So nothing here can be
+refused: each task has a new key, and a deletion names no ETag.
+"""
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -38,7 +42,7 @@ def _operations(task: Task, ttl: int | None) -> list[TransactionalStateOperation
     about = {"type": event.event_type} | ({"ttlInSeconds": str(ttl)} if ttl else {})
     projection = {"outbox.projection": "true", "contentType": "application/json"}
     return [
-        # The event, before its state: Dapr overlooks every second one of the projections that follow each other.
+        # The event, which must be before its state: otherwise two of them end the sidecar (docs/dapr-faults.md).
         TransactionalStateOperation(f"task-{task.id}", event.model_dump_json(), metadata=projection),
         TransactionalStateOperation(f"task-{task.id}", task.model_dump_json(), metadata=about),
     ]

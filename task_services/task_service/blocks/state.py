@@ -14,34 +14,21 @@ from models import Task
 
 # First-write marks a key: from then on Redis refuses a write without an ETag too.
 FIRST_WRITE = StateOptions(consistency=Consistency.strong, concurrency=Concurrency.first_write)
-
-
-class TaskMissing(Refused):
-    """There is no such task."""
-
-    def __init__(self) -> None:
-        super().__init__(404, "Task not found")
-
-
-class Stale(Refused):
-    """The task has changed since its caller read it."""
-
-    def __init__(self) -> None:
-        super().__init__(412, "If-Match: the task has changed since; read it again.", code="STALE")
+STALE = "If-Match: this is not the task's present version; read it again."
 
 
 class TaskState:
-    """The tasks, each under the key `task-{id}`. Methods raise Unavailable."""
+    """The tasks, each under the key `task-{id}`. Methods raise Unavailable, and Refused (404, 412)."""
 
     def __init__(self, sdk: SdkClient, store: str) -> None:
         self._sdk, self._store = sdk, store
 
     async def read(self, task_id: str) -> tuple[Task, str]:
-        """Return a task and its ETag. Raise TaskMissing."""
+        """Return a task and its ETag."""
         async with self._sdk.calling(self._store) as client:
             found = await client.get_state(self._store, f"task-{task_id}", state_metadata={})
         if not found.data:
-            raise TaskMissing
+            raise Refused(404, "Task not found")
         return Task.model_validate_json(found.data), found.etag
 
     async def read_many(self, task_ids: Sequence[str]) -> list[Task]:
@@ -53,41 +40,37 @@ class TaskState:
         return [Task.model_validate_json(found[key]) for key in keys if found[key]]
 
     async def save(self, task: Task, etag: str) -> tuple[Task, str]:
-        """Save over the version with this ETag, and return what is stored then. Raise Stale or TaskMissing."""
-        key = f"task-{task.id}"
+        """Save over the version with this ETag. Return what is stored then, with its own ETag."""
+        key, value = f"task-{task.id}", task.model_dump_json()
         try:
             async with self._sdk.calling(self._store) as client:
-                await client.save_state(
-                    self._store, key, task.model_dump_json(), etag, FIRST_WRITE, state_metadata={}
-                )
+                await client.save_state(self._store, key, value, etag, FIRST_WRITE, state_metadata={})
         except Unavailable as error:
             raise await self._reason(task.id, etag, error) from error
         stored, version = await self.read(task.id)
         if int(version) <= int(etag):
-            # It was deleted just before the write, and its versions count from 1 again.
+            # Another request has deleted it just before the write, so this write began a new count.
             await self.delete(task.id, version)
-            raise TaskMissing
+            raise Refused(404, "Task not found")
         return stored, version
 
     async def delete(self, task_id: str, etag: str) -> None:
-        """Delete the version with this ETag. Raise Stale or TaskMissing."""
+        """Delete the version with this ETag."""
         try:
             async with self._sdk.calling(self._store) as client:
                 await client.delete_state(self._store, f"task-{task_id}", etag, FIRST_WRITE, state_metadata={})
         except Unavailable as error:
             raise await self._reason(task_id, etag, error) from error
 
-    async def save_new(self, tasks: Sequence[tuple[Task, int | None]]) -> None:
-        """Save new tasks by one call, each with the seconds until it expires. It publishes no event."""
-        items = [
-            StateItem(f"task-{task.id}", task.model_dump_json(), metadata={"ttlInSeconds": str(ttl)} if ttl else {})
-            for task, ttl in tasks
-        ]
+    async def save_new(self, tasks: Sequence[Task], ttls: Sequence[int | None]) -> None:
+        """Save new tasks by one call, each for so many seconds (None: for good)."""
+        items = [StateItem(f"task-{task.id}", task.model_dump_json()) for task in tasks]
+        for item, ttl in zip(items, ttls, strict=True):
+            item.metadata = {"ttlInSeconds": str(ttl)} if ttl else {}
         async with self._sdk.calling(self._store) as client:
             await client.save_bulk_state(self._store, items)
 
     async def _reason(self, task_id: str, etag: str, error: Unavailable) -> Exception:
-        # Redis answers ABORTED to a conflict, and also when it is read-only. In a conflict the ETag is another one.
-        if error.error_code != "ABORTED":
-            return error
-        return error if (await self.read(task_id))[1] == etag else Stale()
+        # Redis answers ABORTED to a stale ETag, and also while it refuses all writes.
+        is_stale = error.error_code == "ABORTED" and (await self.read(task_id))[1] != etag
+        return Refused(412, STALE, code="STALE") if is_stale else error

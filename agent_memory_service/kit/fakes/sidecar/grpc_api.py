@@ -60,6 +60,21 @@ class DaprApi(DaprServicer):
         self._end("DeleteState", request.key, context)
         return Empty()
 
+    def ExecuteStateTransaction(self, request: Any, context: Any) -> Any:
+        operations = [(one.operationType, one.request) for one in request.operations]
+        self._begin("ExecuteStateTransaction", ",".join(item.key for _, item in operations), context, is_state=True)
+        projected = {item.key: item.value for _, item in operations if "outbox.projection" in item.metadata}
+        for kind, item in operations:
+            if kind == "delete":
+                self._sidecar.values.pop((request.storeName, item.key), None)
+            elif "outbox.projection" not in item.metadata:
+                self._save(request.storeName, item)
+                # The event of the outbox. Dapr publishes it later, on the topic that the component names.
+                event = {**item.metadata, "data": json.loads(projected.get(item.key, item.value))}
+                self._sidecar.published.append(Published("outbox", event, request.storeName))
+        self._end("ExecuteStateTransaction", ",".join(item.key for _, item in operations), context)
+        return Empty()
+
     def PublishEvent(self, request: Any, context: Any) -> Any:
         self._begin("PublishEvent", request.topic, context)
         event = json.loads(request.data)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from kit.fakes.sidecar.memory import Invocation, Sidecar
+from kit.fakes.sidecar.memory import Invocation, Published, Sidecar
 
 NO_SUCH_JOB = "failed to get job due to: rpc error: code = NotFound desc = job not found: {}"
 EXISTS = "failed to schedule job due to: rpc error: code = AlreadyExists desc = job already exists: '{}'"
@@ -72,6 +72,8 @@ def _answer(sidecar: Sidecar, verb: str, path: str, headers: dict[str, str], bod
         return 204, None
     if path.startswith("/v1.0/jobs/"):
         return _job(sidecar, verb, path.removeprefix("/v1.0/jobs/"), body)
+    if path.startswith("/v1.0/publish/bulk/"):
+        return _bulk(sidecar, *path.removeprefix("/v1.0/publish/bulk/").split("/"), body)
     if path.startswith("/v1.0/invoke/"):
         app_id, _, method = path.removeprefix("/v1.0/invoke/").partition("/method/")
     else:
@@ -82,6 +84,16 @@ def _answer(sidecar: Sidecar, verb: str, path: str, headers: dict[str, str], bod
     if app_id not in sidecar.apps:
         return 500, {"errorCode": "ERR_DIRECT_INVOKE", "message": f"failed to invoke, id: {app_id}"}
     return sidecar.apps[app_id](call)
+
+
+def _bulk(sidecar: Sidecar, pubsub: str, topic: str, entries: list[dict[str, Any]]) -> Reply:
+    failed: list[dict[str, str]] = []
+    for entry in entries:
+        if refusal := sidecar.refuse("BulkPublish", json.dumps(entry["event"])):
+            failed.append({"entryId": entry["entryId"], "error": refusal[1]})
+        else:
+            sidecar.published.append(Published(topic, entry["event"], pubsub))
+    return (500, {"failedEntries": failed, "errorCode": "ERR_PUBSUB_PUBLISH_MESSAGE"}) if failed else (204, None)
 
 
 def _job(sidecar: Sidecar, verb: str, name: str, body: Any) -> Reply:

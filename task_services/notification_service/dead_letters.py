@@ -21,7 +21,8 @@ from_dapr = APIRouter(prefix="/events", tags=["events"], dependencies=[Depends(o
 @from_dapr.post("/dead", openapi_extra=EVENT, responses=documented(401, 502, 503, 504))
 async def on_dead_letter(event: DeadEvent, services: ServicesDep) -> EventAnswer:
     """Keep an event that Dapr gave up, of any topic."""
-    await services.letters.keep(event, reason(event), topic=str(event.get("topic") or "")[:100])
+    topic = event.get("topic")
+    await services.letters.keep(event, reason(event, topic), topic=str(topic or "")[:100])
     return EventAnswer(status="SUCCESS")
 
 

@@ -31,7 +31,8 @@ class Content(Protocol):
 
 def content_of(event: CloudEvent, topic: object) -> Content:
     """Return the checked data of an event. Raise ValidationError, also for an event of no known topic."""
-    data = events.data_of(event)
+    # A raw payload has no envelope: it is the data.
+    data = events.data_of(event) if "specversion" in event else event
     if topic == ANNOUNCEMENTS:
         return Announcement.model_validate(data)
     if topic == REMINDERS and event.get("type") == TASK_DUE:
@@ -43,10 +44,10 @@ def content_of(event: CloudEvent, topic: object) -> Content:
     raise ValidationError.from_exception_data("event", [{"type": "missing", "loc": ("topic",), "input": None}])
 
 
-def reason(event: CloudEvent) -> str:
+def reason(event: CloudEvent, topic: object) -> str:
     """Return why an event became a dead letter, which Dapr does not say."""
     try:
-        content_of(event, event.get("topic"))
+        content_of(event, topic)
     except ValidationError as error:
         return events.why(error, event)
     return VALID
@@ -83,7 +84,7 @@ class Inbox:
 
 
 def _id_of(event: CloudEvent) -> str:
-    # CloudEvents: source and id together name an event, whatever its data. A raw payload has neither.
+    # CloudEvents: source and id together name an event. Its data does not count. A raw payload has neither.
     named = bool(event.get("id"))
     about: dict[str, Any] = {"source": event.get("source"), "id": event["id"]} if named else event
     return events.digest(about)

@@ -12,7 +12,7 @@ AT = "2026-01-02T03:04:05.678Z"
 EVERYONE = "everyone"
 
 LetterIdPath = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As the list has it", examples=["0a1b" * 8])]
-Limit = Annotated[int, Query(ge=1, le=100, description="Page size")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Page size")]
 Before = Annotated[int | None, Query(ge=0, le=2**53, description="`next` of the page before")]
 
 UserId = Annotated[str, Field(min_length=1, max_length=64, pattern="^[A-Za-z0-9._@-]+$", examples=["ada"])]

@@ -9,8 +9,9 @@ class Settings(ServiceSettings):
     """The settings of the notification service: each field is the environment variable of that name."""
 
     app_port: int = Field(default=8032, ge=1, le=65535)
-    # A bulk has up to 50 events. A bulk that is refused for its size would be retried, and then be lost.
-    max_body_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+    # Dapr accepts events of up to 4 MiB. As JSON their text may have two bytes for each of its characters, and a dead
+    # letter arrives in base64. A bulk that is larger than this is refused, and each of its events is a dead letter.
+    max_body_bytes: int = Field(default=12 * 1024 * 1024, ge=1)
 
     pubsub: str = Field(default="taskpubsub", min_length=1)
     state_store: str = Field(default="notificationstore", min_length=1)

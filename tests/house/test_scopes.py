@@ -61,6 +61,7 @@ SEEN_BY = {
     "secretstore": "chat-service agent-memory-service scheduler-test-py",
     "pizzasecretstore": "pizza-workflow pizza-order pizza-storefront pizza-kitchen pizza-delivery",
     "envsecretstore": "chat-service agent-memory-service",
+    "notificationstore": "notification-service",
     "conversation": "chat-service agent-memory-service task-api",
     "configstore": "task-api",
     "lockstore": "task-api",

@@ -1,1 +1,1 @@
-"""One subscription of each of Dapr's four kinds, each in a module of its own."""
+"""One subscription of each of Dapr's four kinds, one module each."""

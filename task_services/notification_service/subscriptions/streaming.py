@@ -53,6 +53,7 @@ class Stream:
 
     async def _take(self, message: SubscriptionMessage, subscription: Subscription) -> None:
         event = {
+            "specversion": message.spec_version(),
             "id": message.id(),
             "source": message.source(),
             "type": message.type(),

@@ -1,0 +1,1 @@
+"""Stand-ins for Dapr, for the services' own tests."""

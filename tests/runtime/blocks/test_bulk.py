@@ -1,0 +1,40 @@
+"""The bulk subscription on the real runtime: an answer for each entry, and entries that nobody can process."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import mark
+
+from labctl.up.processes import wait_until
+
+pytestmark = pytest.mark.lab("blocks")
+
+APP = "notification-service"
+
+
+def publish_bulk(lab, *events, **query):
+    """Publish events of topic announcements in one request."""
+    entries = [
+        {"entryId": str(number), "event": event, "contentType": "text/plain" if query else "application/json"}
+        for number, event in enumerate(events)
+    ]
+    url = lab.sidecar("task-api", "/v1.0/publish/bulk/taskpubsub/announcements")
+    assert lab.http.post(url, params=query, json=entries).status_code == 204
+
+
+def test_of_a_bulk_of_100_only_the_one_that_failed_is_retried(lab):
+    text, before = mark(), lab.calls(APP)
+    lab.faults(APP, fail_next=1, status=503)
+    publish_bulk(lab, *({"message": f"{text} {number}"} for number in range(100)))
+    assert wait_until(lambda: len(lab.notifications(text)) == 100, 15)
+    assert lab.calls(APP) == before + 101
+    assert lab.dead_letters(text) == []
+
+
+def test_bad_entries_are_dead_letters_and_neither_end_the_sidecar_nor_hold_up_the_others(lab):
+    text, sidecar = mark(), lab.pid(APP, "sidecar")
+    raw = {"metadata.rawPayload": "true"}
+    publish_bulk(lab, f"no JSON {text}", f'{{"poison": "{text}"}}', f'{{"message": "{text}"}}', **raw)
+    lab.wait_for_notification(text, 5)
+    assert wait_until(lambda: len(lab.dead_letters(text)) == 2, 20), lab.dead_letters(text)
+    assert lab.pid(APP, "sidecar") == sidecar

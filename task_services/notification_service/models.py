@@ -176,4 +176,6 @@ class EntryAnswer(EventAnswer):
 class BulkAnswer(BaseModel):
     """The answers to a bulk: Dapr delivers only the entries with RETRY again."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"statuses": [{"entryId": "1", "status": "SUCCESS"}]}]})
+
     statuses: list[EntryAnswer]

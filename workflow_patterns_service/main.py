@@ -15,7 +15,7 @@ from kit.edge.service import build, from_state, serve
 from kit.edge.token import only_dapr
 from kit.engine.health import check_worker
 from kit.sidecar.events import read
-from models import Accepted, EventAnswer, InstancePath, NamePath, PatternList, Run, Started
+from models import Accepted, EventAnswer, EventPath, InstancePath, NamePath, PatternList, Run, Started
 from settings import Settings
 from wiring import Services, open_services
 
@@ -43,23 +43,21 @@ async def list_patterns() -> PatternList:
     return PatternList(patterns=catalog.shown())
 
 
-@router.post("/patterns/{name}", status_code=202, responses=documented(404, 409, 422, 502, 503, 504))
+@router.post("/patterns/{id}", status_code=202, responses=documented(404, 409, 422, 502, 503, 504))
 async def start_run(name: NamePath, services: ServicesDep, body: JsonObject | None = None) -> Started:
     """Start a run of a pattern. Without a body it has the defaults. An id that was used before is a conflict."""
     pattern = catalog.named(name)
     return await services.runs.start(pattern, checked(pattern.input, body or {}))
 
 
-@router.get("/patterns/{instance_id}", responses=documented(404, 422, 502, 503, 504))
+@router.get("/patterns/{id}", responses=documented(404, 422, 502, 503, 504))
 async def show_run(instance_id: InstancePath, services: ServicesDep) -> Run:
     """Return a run: the state of its workflow, the attempts of its steps, and the steps that were done."""
     return await services.runs.show(instance_id)
 
 
-@router.post(
-    "/patterns/{instance_id}/events/{event}", status_code=202, responses=documented(404, 409, 422, 502, 503, 504)
-)
-async def raise_event(instance_id: InstancePath, event: NamePath, body: JsonObject, services: ServicesDep) -> Accepted:
+@router.post("/patterns/{id}/events/{event}", status_code=202, responses=documented(404, 409, 422, 502, 503, 504))
+async def raise_event(instance_id: InstancePath, event: EventPath, body: JsonObject, services: ServicesDep) -> Accepted:
     """Raise an event that the run waits for, or will wait for."""
     events = catalog.named((await services.runs.record(instance_id)).pattern).events
     if event not in events:

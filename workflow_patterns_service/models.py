@@ -20,8 +20,12 @@ def _is_free(instance_id: str) -> str:
 
 
 InstanceId = Annotated[str, Field(pattern=ID), AfterValidator(_is_free)]
-InstancePath = Annotated[str, Path(pattern=ID, examples=["trip-1"])]
-NamePath = Annotated[str, Path(min_length=1, max_length=64, examples=["saga"])]
+# Both are called id in the path, because to OpenAPI two names at one place are two paths.
+InstancePath = Annotated[str, Path(alias="id", pattern=ID, description="A run's id", examples=["trip-1"])]
+NamePath = Annotated[
+    str, Path(alias="id", min_length=1, max_length=64, description="A pattern's name", examples=["saga"])
+]
+EventPath = Annotated[str, Path(min_length=1, max_length=64, examples=["decision"])]
 Times = Annotated[int, Field(ge=1, le=100)]
 StepName = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -97,7 +101,9 @@ class PatternShown(BaseModel):
 class PatternList(BaseModel):
     """All patterns."""
 
-    patterns: list[PatternShown]
+    patterns: list[PatternShown] = Field(
+        examples=[[{"name": "saga", "about": "All steps or none", "events": [], "input": {"type": "object"}}]]
+    )
 
 
 class Run(BaseModel):
@@ -106,8 +112,8 @@ class Run(BaseModel):
     instance_id: str = Field(examples=["trip-1"])
     pattern: str = Field(examples=["saga"])
     status: Literal[
-        "pending", "running", "suspended", "completed", "failed", "terminated", "not_started", "removed", "unknown"
-    ] = Field(description="`removed`: it ended, and Dapr has deleted its history (stateRetentionPolicy)")
+        "pending", "running", "suspended", "stalled", "completed", "failed", "terminated", "not_started", "removed"
+    ] = Field(description="`removed`: it ended, and Dapr deleted its history. `stalled`: no worker knows its version")
     note: str | None = Field(default=None, description="Where the workflow says it is (its custom status)")
     attempts: dict[str, int] = Field(description="The attempts of each step, failed ones included")
     deeds: list[str] = Field(description="The steps that were done, in order, each once")
@@ -118,4 +124,4 @@ class Run(BaseModel):
 class EventAnswer(BaseModel):
     """The answer to an event from a topic, in Dapr's words."""
 
-    status: Literal["SUCCESS", "DROP"]
+    status: Literal["SUCCESS", "DROP"] = Field(examples=["SUCCESS"])

@@ -51,8 +51,8 @@ def shows_an_example(media: dict[str, Any], contract: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("copy", COPIES, ids=str)
 def test_a_copy_is_the_contract_of_its_owner(copy: Path) -> None:
     role, kind = copy.name.split(".", 1)
-    owners = [folder for folder in services() if folder.name.startswith(role.replace("-", "_"))]
-    assert len(owners) == 1, f"{copy} belongs to one service, whose folder begins with {role!r}"
+    owners = [folder for folder in services() if folder.name.rpartition("_")[0] == role.replace("-", "_")]
+    assert len(owners) == 1, f"{copy} belongs to one service, whose folder is named after {role!r}"
     assert (ROOT / copy).read_text() == (ROOT / owners[0] / kind).read_text()
 
 

@@ -52,7 +52,7 @@ def test_every_resource_says_who_may_see_it_and_names_only_apps_of_the_plan(path
 # The apps that may see a component. scheduler-test-py and the pizza apps need only one secret, the key of their state
 # store. A component that is not listed begins with the id of its only app, such as hello-pubsub.
 SEEN_BY = {
-    "actorstore": "chat-service pizza-workflow pizza-kitchen",
+    "actorstore": "chat-service pizza-workflow pizza-kitchen task-api workflow-patterns",
     "statestore": "chat-service agent-memory-service scheduler-test-py",
     "pizzastatestore": "pizza-workflow pizza-order",
     "pizzaledger": "pizza-kitchen pizza-storefront pizza-delivery",
@@ -71,6 +71,9 @@ SEEN_BY = {
     "attachments": "task-api",
     "webhook": "task-api",
     "crypto": "task-api",
+    "taskstore": "task-api",
+    "taskpubsub": "task-api notification-service workflow-patterns",
+    "patternstore": "workflow-patterns",
 }
 
 

@@ -27,6 +27,7 @@ ON_TOP = {
     "pizza_services/kitchen_service": 7,
     "pizza_services/delivery_service": 7,
     "pizza_services/workflow_service": 10,
+    "workflow_patterns_service": 9,
 }
 
 
@@ -42,7 +43,7 @@ def _path(page: str, *names: str) -> ReadingPath:
     return ReadingPath(Path("docs/labs") / page, tuple(Path(name) for name in names))
 
 
-_PIZZA = "pizza_services/workflow_service"
+_PIZZA, _PATTERNS = "pizza_services/workflow_service", "workflow_patterns_service"
 READING_PATHS = {
     "invocation": _path(
         "1-service-invocation.md",
@@ -58,6 +59,11 @@ READING_PATHS = {
         "agent_memory_service/recording.py",
     ),
     "pizza": _path("4-pizza.md", *(f"{_PIZZA}/{name}.py" for name in ("workflow", "order_run", "activities"))),
+    "patterns": _path(
+        "6-workflow-patterns.md",
+        *(f"{_PATTERNS}/patterns/{name}.py" for name in ("saga", "monitor", "multi_app")),
+        *(f"{_PATTERNS}/{name}.py" for name in ("runs", "deeds")),
+    ),
 }
 
 

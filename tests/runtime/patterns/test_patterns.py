@@ -1,4 +1,4 @@
-"""Each pattern on the real runtime: its normal end, its fault, and what it refuses."""
+"""Each pattern on the real runtime: its normal end, its fault, and its refusals."""
 
 from __future__ import annotations
 

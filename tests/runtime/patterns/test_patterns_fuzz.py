@@ -1,4 +1,4 @@
-"""Whatever the service of this lab is sent, its answers are in its contract."""
+"""The service of this lab answers requests of all kinds as its contract says."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 from labctl import runfile
-from labctl.stack import HOME, ROOT
-from tests.docs.ports import OFFSET, STACK
+from labctl.stack import HOME, ROOT, Stack
+from tests.docs.ports import STACK
 from tests.house.repository import files
 
 _AS_SOMEBODY = ["-c", "user.name=reader", "-c", "user.email=reader@localhost", "-c", "commit.gpgsign=false"]
@@ -36,12 +36,12 @@ def copy(folder: Path) -> Path:
     return folder
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path, stack: Stack = STACK) -> dict[str, str]:
     """Return a reader's environment, and the stack for ./lab; `folder` is the copy."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_A_READERS)}
     # LAB_HOME, because a stack is known by the path of its state folder, which is not to lead through a link.
-    stack = {"LAB_HOME": str(HOME), "LAB_STACK_NAME": STACK.name, "LAB_PORT_OFFSET": str(OFFSET)}
+    chosen = {"LAB_HOME": str(HOME), "LAB_STACK_NAME": stack.name, "LAB_PORT_OFFSET": str(stack.offset)}
     # curl draws its progress only where its output is no terminal, so no reader sees it.
     terminal = {"COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb", "CURL_HOME": str(folder / ".git")}
     # The pages show what the offline engine says; one that has another engine says so in its commands.
-    return own | stack | terminal | {"MODEL_ENGINE": "offline"}
+    return own | chosen | terminal | {"MODEL_ENGINE": "offline"}

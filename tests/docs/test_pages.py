@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from labctl import runfile
+from labctl.stack import Stack
 from labctl.up import lifecycle
+from labctl.up.processes import wait_until
 from tests.docs import checkout
 from tests.docs.pages import Page, Step, pages
 from tests.docs.ports import STACK, from_stack, to_stack
@@ -26,7 +30,9 @@ def test_what_the_page_shows_is_what_is_seen(page: Page, nothing_left: None, tmp
     try:
         for step in page.steps:
             reader.does(step)
-        assert not reader.first_is_running(), "the page ends while its lab runs on: it has to say how to end it"
+        assert wait_until(lambda: not reader.first_is_running(), 10), (
+            "the page ends while its lab runs on: it has to say how to end it"
+        )
     except BaseException:
         lifecycle.down(STACK)
         raise
@@ -37,9 +43,10 @@ def test_what_the_page_shows_is_what_is_seen(page: Page, nothing_left: None, tmp
 class Reader:
     """A reader: types a page's commands in order, and compares."""
 
-    def __init__(self, page: Page, folder: Path, scratch: Path) -> None:
-        self._page, self._folder, self._scratch = page, folder, scratch
-        self._second = Terminal(folder, checkout.environment(folder), scratch)
+    def __init__(self, page: Page, folder: Path, scratch: Path, stack: Stack = STACK) -> None:
+        self._page, self._folder, self._scratch, self._stack = page, folder, scratch, stack
+        self._environment = checkout.environment(folder, stack)
+        self._second = Terminal(folder, self._environment, scratch)
         self._first: FirstTerminal | None = None
         self._secure = False
 
@@ -51,21 +58,24 @@ class Reader:
             assert self._first is not None, f"{where}: nothing runs in terminal 1"
             said, status = self._first.press_ctrl_c(), 0
         elif block.until:
-            assert not self.first_is_running(), f"{where}: something runs in terminal 1 already"
+            # After `dapr stop` it takes a moment to end.
+            assert wait_until(lambda: not self.first_is_running(), 10), f"{where}: something runs in terminal 1 already"
             self._secure = "--secure" in block.text
-            command = to_stack(block.text.strip(), secure=self._secure)
-            self._first = FirstTerminal(command, self._folder, checkout.environment(self._folder), self._scratch)
+            self._first = FirstTerminal(self._there(block.text.strip()), self._folder, self._environment, self._scratch)
             said, status = self._first.wait_for(block.until), 0
         else:
-            said, status = self._second.type(to_stack(block.text, secure=self._secure))
+            said, status = self._second.type(self._there(block.text))
             self._update_copies()
-        said = from_stack(said, secure=self._secure)
+        said = from_stack(said, secure=self._secure) if self._stack.offset else said
         assert status == block.status, f"{where}: exit status {status}\n{block.text}\n{said}"
         if step.seen:
             try:
                 compare(step.seen.text, said)
             except NotSeen as difference:
                 raise AssertionError(f"{self._page.path}:{step.seen.line}: {difference}") from None
+
+    def _there(self, command: str) -> str:
+        return to_stack(command, secure=self._secure) if self._stack.offset else command
 
     def _update_copies(self) -> None:
         """Change the copies of components/ that the stack's sidecars watch. A reader's watch the files themselves."""
@@ -78,7 +88,11 @@ class Reader:
         return self._first is not None and self._first.is_running()
 
     def leaves(self) -> None:
-        """Close both terminals."""
+        """Close both terminals, and end what was started there and not stopped, as `dapr run` leaves its app."""
         self._second.close()
         if self._first:
             self._first.close()
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("CURL_HOME") == self._environment["CURL_HOME"]:
+                    process.kill()

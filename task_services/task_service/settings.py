@@ -26,6 +26,8 @@ class Settings(ServiceSettings):
     conversation_component: str = Field(default="conversation", min_length=1)
     # The recipient of the daily digest.
     digest_to: str = Field(default="team@example.com", min_length=1)
+    # Longer than the digest takes: reads, one mail and its mark, each limited in time.
+    digest_lock_seconds: int = Field(default=60, ge=1)
     # Of an attachment, and of its upload. A JSON body has the limits of kit.edge.
     max_attachment_bytes: int = Field(default=32 * 1024 * 1024, ge=1)
     max_attachment_seconds: float = Field(default=60.0, gt=0)

@@ -12,6 +12,7 @@ from typing import Any
 from dapr.clients.grpc._response import ConfigurationItem
 from dapr.proto import api_v1
 from fastapi import APIRouter, Request
+from grpc.aio import AioRpcError
 
 from kit.sidecar.client import SdkClient
 from kit.sidecar.unavailable import Unavailable
@@ -43,8 +44,8 @@ class LiveSettings:
                     await self._follow()
             except TimeoutError:
                 continue
-            except Unavailable as error:
-                log.warning("configuration not followed", extra={"reason": error.reason or error.detail})
+            except (Unavailable, AioRpcError) as error:
+                log.warning("configuration not followed", extra={"reason": str(error)})
             self.now.subscribed = False
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -58,7 +59,7 @@ class LiveSettings:
             found = (await client.get_configuration(self._store, list(KEYS), {})).items
         self._take({key: found.get(key) for key in KEYS})
         self.now.subscribed = True
-        # Without a time limit. A sidecar that ends also ends the stream, and the next call reports it.
+        # Outside `calling`, which limits the time.
         while change := await changes.read():
             self._take(change.items)
 

@@ -1,7 +1,7 @@
 """Locks: the digest of a day is mailed once, although each replica's sidecar calls it.
 
-A lock expires, so a replica that crashes holds up the others for LOCK_SECONDS at most. But a replica that is frozen for
-longer loses its lock without notice. So a mark in the state store says whether a digest was sent.
+A lock expires. So a replica that crashes holds up the others only until then, but one that is frozen for longer loses
+its lock without notice. A mark in the state store says whether a digest was sent.
 """
 
 from collections.abc import AsyncGenerator
@@ -17,9 +17,6 @@ from kit.edge.token import only_dapr
 from kit.sidecar.collection import Collection
 from models import Before, Digest, DigestAnswer, DigestPage, Limit
 from wiring import Services, ServicesDep
-
-# Longer than the calls under the lock take, each of which is limited in time.
-LOCK_SECONDS = 60
 
 router = APIRouter(tags=["digest"])
 
@@ -45,7 +42,7 @@ async def send_digest(services: Services, day: str) -> DigestAnswer:
     A crash between the mail and its mark is followed by a second mail at the next call. The other order would lose it.
     """
     digests = collection(services)
-    async with lock(services, f"digest-{day}", LOCK_SECONDS) as is_mine:
+    async with lock(services, f"digest-{day}", services.settings.digest_lock_seconds) as is_mine:
         if not is_mine:
             return DigestAnswer(status="LOCKED")
         if await digests.get(day):

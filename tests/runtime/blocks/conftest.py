@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
+from labctl.up import logfiles
 from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
 
@@ -27,6 +30,48 @@ class Blocks(Running):
         query = {"metadata.cloudevent.id": event_id or str(uuid4()), "metadata.cloudevent.type": kind}
         answer = self.http.post(self.sidecar(TASKS, f"/v1.0/publish/{PUBSUB}/{topic}"), params=query, json=data)
         assert answer.status_code == 204, answer.text
+
+    def post_task(self, title: Any, **more: Any) -> httpx.Response:
+        """Return the answer to a request for a task."""
+        return self.http.post(self.url(TASKS, "/tasks"), json={"title": title, **more})
+
+    def create_task(self, title: str, **more: Any) -> tuple[dict[str, Any], str]:
+        """Create a task, and return it with its version."""
+        answer = self.post_task(title, **more)
+        assert answer.status_code == 201, answer.text
+        return answer.json(), self.task(answer.json()["id"]).headers["etag"]
+
+    def task(self, task_id: str) -> httpx.Response:
+        """Return the answer to a request to read a task."""
+        return self.http.get(self.url(TASKS, f"/tasks/{task_id}"))
+
+    def change(self, task_id: str, version: str, **fields: str) -> httpx.Response:
+        """Return the answer to a request to change a version of a task."""
+        return self.http.patch(self.url(TASKS, f"/tasks/{task_id}"), json=fields, headers={"if-match": version})
+
+    def announce(self, **announcement: Any) -> dict[str, Any]:
+        """Publish an announcement, and return the answer."""
+        answer = self.http.post(self.url(TASKS, "/announcements"), json=announcement)
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    def events(self, text: str, topic: str = "task-events") -> list[dict[str, Any]]:
+        """Return the events of a topic that contain `text`, oldest first, from Redis itself."""
+        found = [
+            dict(zip(fields[::2], fields[1::2], strict=True)) for _, fields in self.redis("XRANGE", topic, "-", "+")
+        ]
+        return [json.loads(one[b"data"]) for one in found if text.encode() in one[b"data"]]
+
+    def wait_for_events(self, text: str, count: int, topic: str = "task-events") -> list[dict[str, Any]]:
+        """Wait until there are `count` events with `text`, and return them all."""
+        assert wait_until(lambda: len(self.events(text, topic)) >= count, 15), self.events(text, topic)
+        return self.events(text, topic)
+
+    def log_of(self, text: str) -> str:
+        """Return the lines with `text` in the log of task-api."""
+        log = logfiles.file(self.stack, self.app(TASKS))
+        assert log
+        return "\n".join(line for line in log.read_text().splitlines() if text in line)
 
     def notifications(self, text: str) -> list[dict[str, Any]]:
         """Return the notifications whose message contains `text`, newest first."""

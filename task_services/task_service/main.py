@@ -8,7 +8,18 @@ from uuid import uuid4
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 
-from blocks import bindings, configuration, conversation, crypto, locks, publishing, secrets, subscribing
+from blocks import (
+    bindings,
+    configuration,
+    conversation,
+    crypto,
+    hosting,
+    locks,
+    publishing,
+    reminders,
+    secrets,
+    subscribing,
+)
 from blocks.state import STALE
 from kit.edge.faults import Faults
 from kit.edge.gate import Uploads
@@ -41,7 +52,6 @@ ATTACHMENT = r"/tasks/[^/]+/attachment/?"
 VERSION = re.compile(r'"([1-9][0-9]{0,17})"')
 IfMatch = Annotated[str | None, Header(max_length=100, description="The ETag of the version", examples=['"1"'])]
 Ids = Annotated[str, Query(pattern=r"^[A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64}){0,99}$", examples=[f"{EXAMPLE_ID},x"])]
-
 tasks = APIRouter(prefix="/tasks", tags=["tasks"])
 
 
@@ -80,7 +90,7 @@ async def replace_tasks(transaction: Transaction, services: ServicesDep) -> Task
     return TaskList(tasks=await services.outbox.create(transaction.create, transaction.delete))
 
 
-@tasks.get("/{task_id}", responses=documented(404, 422, 502, 503, 504))
+@tasks.get("/{task_id:task}", responses=documented(404, 422, 502, 503, 504))
 async def get_task(task_id: TaskId, services: ServicesDep, response: Response) -> Task:
     """Return a task, with its version in the header ETag."""
     task, etag = await services.state.read(task_id)
@@ -88,7 +98,7 @@ async def get_task(task_id: TaskId, services: ServicesDep, response: Response) -
     return task
 
 
-@tasks.patch("/{task_id}", responses=documented(404, 412, 422, 428, 502, 503, 504))
+@tasks.patch("/{task_id:task}", responses=documented(404, 412, 422, 428, 502, 503, 504))
 async def change_task(
     task_id: TaskId, change: TaskChange, services: ServicesDep, response: Response, if_match: IfMatch = None
 ) -> Task:
@@ -100,7 +110,7 @@ async def change_task(
     return stored
 
 
-@tasks.delete("/{task_id}", status_code=204, responses=documented(404, 412, 422, 428, 502, 503, 504))
+@tasks.delete("/{task_id:task}", status_code=204, responses=documented(404, 412, 422, 428, 502, 503, 504))
 async def delete_task(task_id: TaskId, services: ServicesDep, if_match: IfMatch = None) -> None:
     """Delete the version that If-Match names."""
     await services.state.read(task_id)
@@ -118,7 +128,7 @@ def _version(if_match: str | None) -> str:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     """Yield the services that the routes share."""
-    async with open_services(app.state.settings, app.state.session) as services:
+    async with open_services(app.state.settings, app.state.session, app.state.faults) as services:
         yield {"services": services}
 
 
@@ -136,7 +146,9 @@ def create_app(settings: Settings) -> FastAPI:
         welcome=WELCOME,
         routers=[
             subscribing.router,
+            hosting.router,
             tasks,
+            reminders.router,
             publishing.router,
             bindings.router,
             locks.router,

@@ -1,10 +1,11 @@
 """The requests and answers of the Task API."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from starlette.convertors import StringConvertor, register_url_convertor
 
 ID = "^[A-Za-z0-9_-]{1,64}$"
 EXAMPLE_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -18,6 +19,15 @@ Before = Annotated[int | None, Query(ge=0, le=2**53, description="`next` of an a
 Status = Literal["pending", "done"]
 # The content of a body that is a file, for the OpenAPI document.
 OCTETS = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+
+class TaskIdConvertor(StringConvertor):
+    """Match `{task_id:task}` with an id, not with the names that have routes of their own."""
+
+    regex = "(?!(?:bulk|transaction)$)[^/]+"
+
+
+register_url_convertor("task", TaskIdConvertor())
 
 
 class _Strict(BaseModel):
@@ -178,3 +188,38 @@ class Attachment(FileSize):
     def files(self) -> list[str]:
         """The names of its parts, in their order."""
         return [f"{self.name}-{number}" for number in range(len(self.digests))]
+
+
+def _soon(at: datetime) -> datetime:
+    if not datetime.now(UTC) <= at <= datetime.now(UTC) + timedelta(days=3_650):
+        raise ValueError("must be in the future, within ten years")
+    return at.astimezone(UTC)
+
+
+class DueDate(BaseModel):
+    """The time at which somebody wants to be reminded."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    due_at: Annotated[AwareDatetime, AfterValidator(_soon)] = Field(examples=["2030-12-24T18:00:00Z"])
+
+
+class ReminderState(BaseModel):
+    """The reminder of a task."""
+
+    task_id: str = Field(examples=[EXAMPLE_ID])
+    due_at: datetime = Field(examples=["2030-12-24T18:00:00Z"])
+    status: Literal["scheduled", "fired"]
+
+
+class Snooze(_Strict):
+    """The length of a snooze."""
+
+    seconds: int = Field(ge=1, le=86_400, examples=[300])
+
+
+class Snoozed(BaseModel):
+    """The end of a snooze."""
+
+    task_id: str = Field(examples=[EXAMPLE_ID])
+    until: datetime = Field(examples=["2030-12-24T18:00:00Z"])

@@ -11,9 +11,11 @@ from fastapi import Depends
 
 from activities import quote_car
 from blocks.configuration import LiveSettings
+from blocks.hosting import Actors, open_actors
 from blocks.invocation import Notifications
 from blocks.outbox import Outbox
 from blocks.state import TaskState
+from kit.edge.faults import Faults
 from kit.edge.service import from_state
 from kit.engine.worker import Worker, running
 from kit.sidecar.client import SdkClient
@@ -40,6 +42,7 @@ class Services:
     notifications: Notifications
     live: LiveSettings
     store: StateStore[Object]
+    actors: Actors
     # Held while a mail is sent.
     mailing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -48,23 +51,26 @@ ServicesDep = Annotated[Services, Depends(from_state("services"))]
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, session: aiohttp.ClientSession) -> AsyncGenerator[Services]:
+async def open_services(settings: Settings, session: aiohttp.ClientSession, faults: Faults) -> AsyncGenerator[Services]:
     """Build the services, and run the workflow worker while the block runs. No sidecar is needed yet."""
     async with aclosing(SdkClient(settings, session, settings.call_timeout_seconds)) as sdk:
         store = StateStore(sdk, settings.state_store)
         pages = Pages(store)
         invoker = Invoker(session, settings.dapr_http_port)
         live = LiveSettings(sdk, settings.config_store)
+        state = TaskState(sdk, settings.state_store)
+        actors = await open_actors(settings, sdk, session, state, faults)
         async with running(Worker(settings, [book_car], [quote_car]), live.watch):
             yield Services(
                 settings=settings,
                 session=session,
                 sdk=sdk,
-                state=TaskState(sdk, settings.state_store),
+                state=state,
                 outbox=Outbox(sdk, settings.state_store, pages),
                 tasks=Collection(store.of(Task), pages, "tasks", "task-"),
                 pages=pages,
                 notifications=Notifications(invoker, settings),
                 live=live,
                 store=store,
+                actors=actors,
             )

@@ -230,6 +230,17 @@ def test_the_labs_work_behind_their_doors(labs: Secure) -> None:
         assert wait_until(lambda job=job: len(labs.ask("GET", 8003, f"/runs/{job}").json()["runs"]) == 1, 20), job
 
 
+def test_the_end_of_a_child_in_another_app_is_refused_by_the_policy_of_its_parent(labs: Secure) -> None:
+    run = f"rental-{uuid4().hex[:8]}"
+    body = {"instance_id": run, "seconds": 0, "limit_seconds": 3}
+    assert labs.ask("POST", 8041, "/patterns/multi_app", json=body).status_code == 202
+    assert wait_until(lambda: labs.ask("GET", 8041, f"/patterns/{run}").json()["status"] == "completed", 30)
+    outcome = labs.ask("GET", 8041, f"/patterns/{run}").json()["result"]["outcome"]
+    assert outcome == "task-api did not answer in time"
+    logs = [log.read_text(errors="replace") for log in STACK.logs.glob("*.log")]
+    assert any("access denied by workflow access policy: malformed request for method 'AddWork" in log for log in logs)
+
+
 def test_a_restarted_part_keeps_its_doors(labs: Secure) -> None:
     for name, keep_sidecar in (("callee-app", False), ("callee-app", True), ("redis", False)):
         control.restart(STACK, name, keep_sidecar=keep_sidecar)

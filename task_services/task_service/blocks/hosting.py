@@ -22,10 +22,9 @@ from settings import Settings
 TYPE, JSON = TaskActor.__name__, DefaultJSONSerializer()
 
 router = APIRouter(dependencies=[Depends(only_dapr)], include_in_schema=False)
-# DaprActor adds the routes that Dapr calls. A router takes them as well as an app, so they want Dapr's token.
+# DaprActor adds the routes that Dapr calls. A router takes them as an app does, so they want Dapr's token. One of them is
+# a /healthz, so main.py includes this router after the kit's routes.
 host = DaprActor(router)  # pyright: ignore[reportArgumentType]
-# It adds a /healthz too, which would take the place of the kit's, and want the token.
-router.routes[:] = [route for route in router.routes if getattr(route, "path", "") != "/healthz"]
 
 
 class Actors(DaprActorHttpClient):

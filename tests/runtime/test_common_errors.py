@@ -92,8 +92,11 @@ def no_sidecar_for_the_cli(lab: Running) -> Seen:
 
 
 def no_actor_store(lab: Running) -> Seen:
+    workflows = lab.sidecar("callee-app", "/v1.0/workflows/dapr/none")
+    with pytest.raises(httpx.ReadTimeout):
+        lab.http.post(f"{workflows}/start", timeout=1)
     with pytest.raises(httpx.RemoteProtocolError) as error:
-        lab.http.get(lab.sidecar("callee-app", "/v1.0/workflows/dapr/none"))
+        lab.http.get(workflows)
     return Seen("none", str(error.value))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Watched:
     log: Path
     process: subprocess.Popen[bytes]
 
-    def write(self, kind: str, name: str, spec: dict[str, object], *scopes: str) -> None:
+    def write(self, kind: str, name: str, spec: Mapping[str, object], *scopes: str) -> None:
         """Write a resource file. JSON is YAML too."""
         version = "v2alpha1" if kind == "Subscription" else "v1alpha1"
         document = {"apiVersion": f"dapr.io/{version}", "kind": kind, "metadata": {"name": name}, "spec": spec}

@@ -1,13 +1,17 @@
-"""Faults of dapr-ext-workflow 1.18.3 that services avoid (kit/engine/FAULTS.md). When one of these fails, the SDK has
-been mended, and the code that its row names may become simpler.
+"""Faults of dapr and dapr-ext-workflow 1.18.3 that services avoid (kit/engine/FAULTS.md).
+
+When one of these fails, the SDK has been mended, and the code that its row names may become simpler.
 """
 
 import logging
+import threading
 from datetime import datetime
 
 import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
+from dapr.clients.grpc._response import ConfigurationWatcher
 from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor, _Registry
+from dapr.proto import api_v1
 from google.protobuf.timestamp_pb2 import Timestamp
 
 SUSPENDED = {"executionSuspended": pb.ExecutionSuspendedEvent()}
@@ -83,3 +87,18 @@ def test_a_patch_that_is_asked_for_after_a_pause_is_lost_in_the_replay(paused):
         assert "history mismatch" in again.completeWorkflow.failureDetails.errorMessage
     else:
         assert again.scheduleTask.name == "old_step"
+
+
+def test_the_asyncio_client_cannot_subscribe_to_configuration(capsys):
+    class Stub:
+        async def SubscribeConfigurationAlpha1(self, _):
+            yield api_v1.SubscribeConfigurationResponse(id="1")
+
+    class Event(threading.Event):
+        def wait(self, timeout=None):
+            return super().wait(0.2)
+
+    watcher = ConfigurationWatcher()
+    watcher.event = Event()
+    assert watcher.watch_configuration(Stub(), "configstore", ["a"], print) is None
+    assert "watcher for keys" in capsys.readouterr().out

@@ -6,17 +6,17 @@ from typing import Any
 
 import grpc
 from dapr.proto import api_v1, common_v1
-from dapr.proto.runtime.v1.dapr_pb2_grpc import DaprServicer
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict
 
+from kit.fakes.sidecar.blocks import BlocksApi, keys_of
 from kit.fakes.sidecar.memory import Published, Sidecar, Value
 
 FIRST_WRITE = common_v1.StateOptions.CONCURRENCY_FIRST_WRITE
 Fault = tuple[grpc.StatusCode, str]
 
 
-class DaprApi(DaprServicer):
+class DaprApi(BlocksApi):
     """State with ETags a key, events, secrets, jobs, and the Conversation API.
 
     It keeps the oddities of Dapr 1.18 with Redis. A bulk save does not roll back. An ETag is accepted
@@ -93,7 +93,7 @@ class DaprApi(DaprServicer):
         store = self._sidecar.secrets[request.store_name]
         if request.key not in store:
             context.abort(grpc.StatusCode.INTERNAL, f"failed getting secret with key {request.key}")
-        return api_v1.GetSecretResponse(data={request.key: store[request.key]})
+        return api_v1.GetSecretResponse(data=keys_of(request.key, store[request.key]))
 
     def ScheduleJob(self, request: Any, context: Any) -> Any:
         self._begin("ScheduleJob", request.job.name, context)

@@ -49,6 +49,10 @@ def _nothing(*_: object) -> None:
     return None
 
 
+def _no_data(*_: object) -> bytes:
+    return b""
+
+
 @dataclass
 class Sidecar:
     """A stand-in sidecar. Its hooks get the name of a gRPC method and a key: of state, a topic, a secret or a job."""
@@ -73,7 +77,10 @@ class Sidecar:
 
     values: dict[tuple[str, str], Value] = field(default_factory=dict[Any, Any])
     published: list[Published] = field(default_factory=list[Any])
-    secrets: dict[str, dict[str, str]] = field(default_factory=lambda: {"secretstore": {}, "envsecretstore": {}})
+    # A secret is a text, or several by key.
+    secrets: dict[str, dict[str, dict[str, str] | str]] = field(
+        default_factory=lambda: {"secretstore": {}, "envsecretstore": {}}
+    )
     # Jobs in the words of Dapr's HTTP API, with their data unpacked; `refuse_job` gives the scheduler's reason.
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict[Any, Any])
     refuse_job: Callable[[dict[str, Any]], str | None] = _nothing
@@ -85,6 +92,14 @@ class Sidecar:
     # What the conversation component answers, one after the other. A status is an error, an event is waited for.
     converse: list[Any] = field(default_factory=list[Any])
     asked: list[Any] = field(default_factory=list[Any])
+
+    # What a binding does with its name, operation, data and metadata; None is a failure.
+    bind: Callable[[str, str, bytes, dict[str, str]], bytes | None] = _no_data
+    # The owners of locks, by name.
+    locks: dict[str, str] = field(default_factory=dict[Any, Any])
+    # Values in the form "value||version", and the queues of those who follow their changes.
+    configuration: dict[str, str] = field(default_factory=dict[Any, Any])
+    watchers: list[Any] = field(default_factory=list[Any])
 
     # The metadata that health checks read, and how often they did.
     connected_workers: Callable[[], int] = lambda: 0
@@ -143,6 +158,12 @@ class Sidecar:
         """Return the TTLs of the keys that were given one."""
         with self.lock:
             return {key: one.ttl for (_, key), one in self.values.items() if one.ttl is not None}
+
+    def configure(self, key: str, value: str) -> None:
+        """Change a value of the configuration. An empty one deletes it."""
+        self.configuration[key] = value
+        for watcher in self.watchers:
+            watcher.put((key, value))
 
     def saved(self, key: str) -> int:
         """Return how many calls tried to save this key."""

@@ -54,7 +54,7 @@ class LiveSettings:
         async with self._sdk.calling(self._store) as client:
             # The asyncio client's subscribe_configuration does not work (docs/dapr-faults.md). Its stub does.
             stub: Any = client._stub  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
-            changes = stub.SubscribeConfigurationAlpha1(request)
+            changes = stub.SubscribeConfiguration(request)
             await changes.read()  # an id: from now on no change is missed
             found = (await client.get_configuration(self._store, list(KEYS), {})).items
         self._take({key: found.get(key) for key in KEYS})

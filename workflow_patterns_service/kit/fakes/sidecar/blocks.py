@@ -33,7 +33,7 @@ class BlocksApi(DaprServicer):
         answer = self._sidecar.bind(request.name, request.operation, request.data, dict(request.metadata))
         if answer is None:
             context.abort(grpc.StatusCode.INTERNAL, f"error invoking output binding {request.name}")
-        return api_v1.InvokeBindingResponse(data=answer)
+        return api_v1.InvokeBindingResponse(data=answer or b"")
 
     def TryLockAlpha1(self, request: Any, context: Any) -> Any:
         self._begin("TryLock", request.resource_id, context)
@@ -77,9 +77,9 @@ class BlocksApi(DaprServicer):
         return _streamed(api_v1.DecryptResponse, data.removeprefix(SCHEME)[::-1])
 
 
-def keys_of(name: str, value: Any) -> Any:
+def keys_of(name: str, secret: dict[str, str] | str) -> dict[str, str]:
     """Return the keys of a secret: its own name, unless it has several."""
-    return value if isinstance(value, dict) else {name: value}
+    return {name: secret} if isinstance(secret, str) else secret
 
 
 def _item(value: str) -> Any:

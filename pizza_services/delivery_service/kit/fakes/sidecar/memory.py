@@ -78,7 +78,9 @@ class Sidecar:
     values: dict[tuple[str, str], Value] = field(default_factory=dict[Any, Any])
     published: list[Published] = field(default_factory=list[Any])
     # A secret is a text, or several by key.
-    secrets: dict[str, dict[str, Any]] = field(default_factory=lambda: {"secretstore": {}, "envsecretstore": {}})
+    secrets: dict[str, dict[str, dict[str, str] | str]] = field(
+        default_factory=lambda: {"secretstore": {}, "envsecretstore": {}}
+    )
     # Jobs in the words of Dapr's HTTP API, with their data unpacked; `refuse_job` gives the scheduler's reason.
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict[Any, Any])
     refuse_job: Callable[[dict[str, Any]], str | None] = _nothing

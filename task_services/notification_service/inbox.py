@@ -4,6 +4,7 @@ Dapr delivers an event at least once, and two deliveries may run at once. So a n
 source and id, and the store keeps the first notification with an id.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import uuid4
@@ -18,6 +19,7 @@ from models import Announcement, DueTask, Message, Notification, Reminder, TaskE
 
 ANNOUNCEMENTS, REMINDERS, SNOOZES, TASK_EVENTS = "announcements", "reminders", "snoozes", "task-events"
 TASK_DUE = "task.due"
+EXPIRED = "The event expired before it could be delivered."
 VALID = "The event is valid. A dependency failed until the retries were used up."
 
 
@@ -50,7 +52,14 @@ def reason(event: CloudEvent, topic: object) -> str:
         content_of(event, topic)
     except ValidationError as error:
         return events.why(error, event)
-    return VALID
+    return EXPIRED if _is_expired(event) else VALID
+
+
+def _is_expired(event: CloudEvent) -> bool:
+    # Dapr writes the time to live of a message into its event, and makes a late one a dead letter.
+    with suppress(ValueError, TypeError):
+        return datetime.fromisoformat(str(event.get("expiration"))) < datetime.now(UTC)
+    return False
 
 
 class Inbox:

@@ -35,6 +35,20 @@ def test_a_dead_letter_is_kept_with_its_topic_and_the_reason(client, topic, data
     assert reason in letter["reason"]
 
 
+@pytest.mark.parametrize(
+    ("expiration", "reason"),
+    [
+        ("2026-01-01T00:00:00Z", "expired"),
+        ("2099-01-01T00:00:00Z", "valid"),
+        ("2026-01-01T00:00:00", "valid"),
+        (5, "valid"),
+    ],
+)
+def test_a_late_event_has_another_reason_than_one_that_failed(client, expiration, reason):
+    bury(client, event_of(GOOD) | {"expiration": expiration})
+    assert reason in letters(client)[0]["reason"]
+
+
 @pytest.mark.parametrize("payload", [b"", b"{", b"\xff", b"[]", b'"text"', b'{"topic": ["x"]}'])
 def test_a_payload_of_any_form_is_kept(client, payload):
     bury(client, payload)

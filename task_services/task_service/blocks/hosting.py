@@ -22,8 +22,8 @@ from settings import Settings
 TYPE, JSON = TaskActor.__name__, DefaultJSONSerializer()
 
 router = APIRouter(dependencies=[Depends(only_dapr)], include_in_schema=False)
-# DaprActor adds the routes that Dapr calls. A router takes them as an app does, so they want Dapr's token. One of them is
-# a /healthz, so main.py includes this router after the kit's routes.
+# DaprActor adds the routes that Dapr calls. A router takes them as an app does, so they want Dapr's token. One of them
+# is a /healthz, so main.py includes this router after the kit's routes.
 host = DaprActor(router)  # pyright: ignore[reportArgumentType]
 
 

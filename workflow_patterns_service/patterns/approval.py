@@ -5,9 +5,9 @@ The event arrives by POST /patterns/{instance_id}/events/decision, or as a messa
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from kit.engine.context import Context, Steps
 from kit.engine.worker import Activity
@@ -36,17 +36,27 @@ def approval(ctx: Context, expense: Expense) -> Steps:
     """Ask for a decision, wait for it, and pay or refuse. Expire after `limit_seconds`."""
     yield ctx.call_activity("do_expense_step", input=expense.step("ask"), retry_policy=expense.policy)
     ctx.set_custom_status("waits for a decision")
-    try:
-        # The event, or a durable timer that raises TimeoutError here.
-        event = yield ctx.wait_for_external_event(DECISION, timeout=timedelta(seconds=expense.limit_seconds))
-    except TimeoutError:
+    decision = yield from decided(ctx, ctx.current_utc_datetime + timedelta(seconds=expense.limit_seconds))
+    if decision is None:
         yield ctx.call_activity("do_expense_step", input=expense.step("expire"), retry_policy=expense.policy)
         return {"outcome": "expired"}
-    decision = Decision.model_validate(event)
     ctx.set_custom_status(f"decided by {decision.by}")
     step = expense.step("pay" if decision.approved else "refuse")
     yield ctx.call_activity("do_expense_step", input=step, retry_policy=expense.policy)
     return {"outcome": "paid" if decision.approved else "refused", "by": decision.by}
+
+
+def decided(ctx: Context, until: datetime) -> Steps:
+    """Wait for a decision. Return None if there is none in time. Ignore an event that is no decision."""
+    while True:
+        try:
+            # The event, or a durable timer that raises TimeoutError here.
+            event = yield ctx.wait_for_external_event(DECISION, timeout=until)
+            return Decision.model_validate(event)
+        except TimeoutError:
+            return None
+        except ValidationError:
+            continue
 
 
 def activities(tools: Tools) -> Sequence[Activity]:

@@ -2,6 +2,7 @@
 
 import pytest
 from fastapi.testclient import TestClient
+from google.protobuf.wrappers_pb2 import StringValue
 
 from kit.fakes.service import HOST
 from kit.fakes.waiting import eventually
@@ -114,6 +115,9 @@ def test_an_expense_waits_for_a_decision(client, start, waiting, end_of, approve
 
 def test_an_expense_expires(start, waiting, end_of, engine):
     waiting(run := start("approval", limit_seconds=60), "waits for a decision")
+    # Past the service, an event may have any data.
+    engine.deliver(run, eventRaised={"name": "decision", "input": StringValue(value='"yes"')})
+    eventually(lambda: sum(event.HasField("timerCreated") for event in engine.instances[run].history) == 2)
     engine.pass_time(61)
     shown = end_of(run)
     assert (shown["result"], shown["deeds"]) == ({"outcome": "expired"}, ["ask", "expire"])

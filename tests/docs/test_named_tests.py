@@ -39,3 +39,10 @@ def test_six_rules_are_each_held_by_a_test(rule: str) -> None:
     rows = table(CONCEPTS.text, (rule, "because", "held by"))
     assert len(rows) == 6
     assert [row for row in rows if not row[2].startswith("test_")] == []
+
+
+def test_readme_links_each_building_block_of_the_concepts() -> None:
+    linked = table(Page(Path("README.md")).text, ("block", "code", "page", "test"))
+    explained = table(CONCEPTS.text, ("block", "HTTP path"))
+    assert [row[0] for row in linked] == [row[0] for row in explained]
+    assert [row for row in linked if not all(row)] == []

@@ -104,7 +104,7 @@ async def change_task(
 ) -> Task:
     """Change the version that If-Match names. Refuse it (412) if somebody else has changed the task since."""
     task, _ = await services.state.read(task_id)
-    changed = task.model_copy(update=change.model_dump(exclude_unset=True))
+    changed = task.model_copy(update=change.model_dump(exclude_none=True))
     stored, etag = await services.state.save(changed, _version(if_match))
     response.headers["etag"] = f'"{etag}"'
     return stored

@@ -44,18 +44,18 @@ class NewTask(_Strict):
 class NewTasks(_Strict):
     """Tasks to import."""
 
-    tasks: list[NewTask] = Field(min_length=1, max_length=100)
+    tasks: list[NewTask] = Field(min_length=1, max_length=100, examples=[[{"title": "Buy milk"}]])
 
 
 class TaskChange(_Strict):
     """The fields of a task to change."""
 
-    title: Text = Field(default="", examples=["Buy oat milk"])
-    status: Status = Field(default="pending", examples=["done"])
+    title: Text | None = Field(default=None, examples=["Buy oat milk"])
+    status: Status | None = Field(default=None, examples=["done"])
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
-        if not self.model_fields_set:
+        if self.title is None and self.status is None:
             raise ValueError("name a title or a status")
         return self
 
@@ -71,7 +71,7 @@ class Task(BaseModel):
 class TaskList(BaseModel):
     """Tasks, in the order of the request."""
 
-    tasks: list[Task]
+    tasks: list[Task] = Field(examples=[[{"id": EXAMPLE_ID, "title": "Buy milk", "status": "pending"}]])
 
 
 class TaskPage(TaskList):
@@ -83,8 +83,8 @@ class TaskPage(TaskList):
 class Transaction(_Strict):
     """Tasks to create and ids to delete in one transaction."""
 
-    create: list[NewTask] = Field(min_length=1, max_length=20)
-    delete: list[AnyId] = Field(default_factory=list, max_length=20)
+    create: list[NewTask] = Field(min_length=1, max_length=20, examples=[[{"title": "Book a hotel"}]])
+    delete: list[AnyId] = Field(default_factory=list, max_length=20, examples=[[EXAMPLE_ID]])
 
 
 class TaskEvent(BaseModel):
@@ -114,7 +114,7 @@ class Announcement(Message):
 class Announcements(_Strict):
     """Announcements to publish in one call."""
 
-    announcements: list[Message] = Field(min_length=1, max_length=100)
+    announcements: list[Message] = Field(min_length=1, max_length=100, examples=[[{"message": "Lunch is ready"}]])
 
 
 class Published(BaseModel):
@@ -127,7 +127,7 @@ class Published(BaseModel):
 class PublishedMany(BaseModel):
     """Events, in the order of the request."""
 
-    results: list[Published]
+    results: list[Published] = Field(examples=[[{"id": EXAMPLE_ID, "published": True}]])
 
 
 class EventAnswer(BaseModel):

@@ -40,7 +40,7 @@ class TaskState:
         return [Task.model_validate_json(found[key]) for key in keys if found[key]]
 
     async def save(self, task: Task, etag: str) -> tuple[Task, str]:
-        """Save over the version with this ETag. Return what is stored then, with its own ETag."""
+        """Save over the version with this ETag. Return the stored task, with its own ETag."""
         key, value = f"task-{task.id}", task.model_dump_json()
         try:
             async with self._sdk.calling(self._store) as client:
@@ -63,7 +63,7 @@ class TaskState:
             raise await self._reason(task_id, etag, error) from error
 
     async def save_new(self, tasks: Sequence[Task], ttls: Sequence[int | None]) -> None:
-        """Save new tasks by one call, each for so many seconds (None: for good)."""
+        """Save new tasks by one call, each with the seconds until it expires (None: never)."""
         items = [StateItem(f"task-{task.id}", task.model_dump_json()) for task in tasks]
         for item, ttl in zip(items, ttls, strict=True):
             item.metadata = {"ttlInSeconds": str(ttl)} if ttl else {}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+
 from kit.fakes.engine import Engine
 from kit.fakes.sidecar import Sidecar, running_sidecar
 

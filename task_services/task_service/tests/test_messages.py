@@ -5,6 +5,7 @@ import json
 import grpc
 import pytest
 from conftest import SERVICE, problem_of
+
 from kit.fakes.contract import check_openapi
 
 DATA = {"event_type": "task.created", "task_id": "17", "title": "Buy milk"}

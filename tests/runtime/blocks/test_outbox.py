@@ -1,4 +1,4 @@
-"""The outbox: a task and its event exist together, whatever is killed; and what Dapr does beyond that."""
+"""The outbox: a task and its event exist together, whichever process is killed. Also what Dapr does beyond that."""
 
 from __future__ import annotations
 

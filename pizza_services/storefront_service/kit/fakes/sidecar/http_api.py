@@ -73,7 +73,8 @@ def _answer(sidecar: Sidecar, verb: str, path: str, headers: dict[str, str], bod
     if path.startswith("/v1.0/jobs/"):
         return _job(sidecar, verb, path.removeprefix("/v1.0/jobs/"), body)
     if path.startswith("/v1.0/publish/bulk/"):
-        return _bulk(sidecar, *path.removeprefix("/v1.0/publish/bulk/").split("/"), body)
+        pubsub, _, topic = path.removeprefix("/v1.0/publish/bulk/").partition("/")
+        return _bulk(sidecar, pubsub, topic, body)
     if path.startswith("/v1.0/invoke/"):
         app_id, _, method = path.removeprefix("/v1.0/invoke/").partition("/method/")
     else:

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Event, Lock
 
 import grpc
 import pytest
@@ -58,6 +58,12 @@ def test_mails_are_sent_one_at_a_time(client, sidecar, task):
         sent = [pool.submit(client.post, f"/tasks/{task['id']}/email", json={"to": "a@b.de"}) for _ in range(8)]
     assert {one.result().status_code for one in sent} == {200}
     assert met == [True] * 8
+
+
+def test_a_mail_server_that_hangs_is_not_waited_for(serve, task, sidecar):
+    sidecar.bind = lambda *_: Event().wait(1) or b""
+    answer = serve(mail_timeout_seconds=0.2).post(f"/tasks/{task['id']}/email", json={"to": "a@b.de"})
+    assert problem_of(answer, 504)["dependency"] == "email-binding"
 
 
 def test_a_webhook_gets_the_api_key_as_a_header(client, task, bound):

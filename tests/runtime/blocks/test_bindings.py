@@ -35,7 +35,8 @@ def test_many_mails_at_once_each_reach_their_own_recipient(lab):
         answers = list(pool.map(send, range(80)))
     assert {answer.status_code for answer in answers} == {200}
     assert len(box.mails) == 80
-    assert [to for (to,), mail in box.mails if f"of {to.split('@')[0]} " not in str(mail["subject"])] == []
+    texts = [(to.partition("@")[0], mail.get_payload(decode=True).decode()) for (to,), mail in box.mails]
+    assert [user for user, text in texts if f"task of {user} " not in text] == []
 
 
 def test_dapr_sends_a_mail_also_to_those_whom_an_earlier_mail_named(lab):
@@ -51,6 +52,7 @@ def test_dapr_sends_a_mail_also_to_those_whom_an_earlier_mail_named(lab):
         send(emailTo="bob@example.com")
     recipients, mail = box.mails[1]
     assert (recipients, mail["subject"]) == (["bob@example.com", "boss@example.com"], "Salary of Ada")
+    control.kill(lab.stack, TASKS, sidecar=True)
     control.restart(lab.stack, TASKS, sidecar=True)  # or every other mail of these tests would also go to the boss
 
 
@@ -64,14 +66,6 @@ def test_a_mail_server_that_is_down_is_named(lab):
     answer = call(lab, "POST", f"/tasks/{new_task(lab)}/email", json={"to": "ada@example.com"})
     assert_problem(answer, 503, "email-binding")
     assert answer.json()["dependency"] == "email-binding"
-
-
-def test_a_mail_server_that_hangs_is_not_waited_for(lab):
-    task = new_task(lab)
-    with mailbox() as box:
-        box.open.clear()
-        answer = call(lab, "POST", f"/tasks/{task}/email", json={"to": "ada@example.com"})
-        assert_problem(answer, 504, "email-binding did not answer within 10 s")
 
 
 def test_a_webhook_gets_the_task_and_the_api_key(lab):

@@ -97,7 +97,7 @@ class Sidecar:
     bind: Callable[[str, str, bytes, dict[str, str]], bytes | None] = _no_data
     # The owners of locks, by name.
     locks: dict[str, str] = field(default_factory=dict[Any, Any])
-    # Values in the form "value||version", and the queues of those who follow their changes.
+    # Values in the form "value||version", and a queue for each subscription.
     configuration: dict[str, str] = field(default_factory=dict[Any, Any])
     watchers: list[Any] = field(default_factory=list[Any])
 

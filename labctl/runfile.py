@@ -19,7 +19,7 @@ RUN_FILE = ROOT / "dapr.yaml"
 ZIPKIN = 9411
 _NO_PASSWORD = 'name: redisPassword\n      value: ""'
 # Where the mails and webhooks of task-api go: those of tests must not reach a user's own servers.
-_MAIL, _WEBHOOK = 1025, 1026
+MAIL, WEBHOOK = 1125, 1126
 _PORT_KEYS = ("appPort", "daprHTTPPort", "daprGRPCPort", "daprInternalGRPCPort", "metricsPort")
 
 
@@ -222,8 +222,8 @@ def stack_resources(stack: Stack, folders: Sequence[Path], name: str) -> Path:
             stale.unlink()
     for copy, source in ((target / file, source) for file, source in sources.items()):
         text = source.read_text().replace("localhost:6379", f"localhost:{stack.ports['redis']}")
-        text = text.replace(f'"{_MAIL}"', f'"{_MAIL + stack.offset}"')
-        text = text.replace(f"localhost:{_WEBHOOK}/", f"localhost:{_WEBHOOK + stack.offset}/")
+        text = text.replace(f'"{MAIL}"', f'"{MAIL + stack.offset}"')
+        text = text.replace(f"localhost:{WEBHOOK}/", f"localhost:{WEBHOOK + stack.offset}/")
         if stack.secure:
             text = text.replace(_NO_PASSWORD, f'{_NO_PASSWORD[:-1]}{_redis_password(stack)}"')
         files.put(copy, text)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from labctl.new.service import NUMBERS
-from labctl.runfile import ZIPKIN
+from labctl.runfile import MAIL, WEBHOOK, ZIPKIN
 from labctl.stack import infrastructure_ports
 from tests.docs.ports import APART as DOCS_APART
 from tests.docs.ports import planned
@@ -152,7 +152,7 @@ def test_the_dev_container_forwards_every_web_app() -> None:
 
 def test_every_local_address_in_the_pages_is_one_of_the_plan() -> None:
     known = planned_ports() | {*infrastructure_ports(0).values(), *infrastructure_ports(0, secure=True).values()}
-    known |= {*DAPR_INIT, *DAPR_DEFAULT, ZIPKIN, *READERS}
+    known |= {*DAPR_INIT, *DAPR_DEFAULT, MAIL, WEBHOOK, ZIPKIN, *READERS}
     known |= {8000 + number - shift for number in NUMBERS for shift in (0, 4500, 3500, 2500, 1500)}
     strangers: list[str] = []
     for path in named("*.md", "*.http", "openapi.json", "Tiltfile", "*.yaml", "devcontainer.json"):

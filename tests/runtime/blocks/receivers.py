@@ -14,11 +14,12 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
+from labctl import runfile
 from labctl.stack import TEST_OFFSET
 from tests.serving import serving
 
 # As labctl/runfile.py shifts them in the components.
-MAIL, WEBHOOK = 1025 + TEST_OFFSET, 1026 + TEST_OFFSET
+MAIL, WEBHOOK = runfile.MAIL + TEST_OFFSET, runfile.WEBHOOK + TEST_OFFSET
 
 
 class Mailbox:

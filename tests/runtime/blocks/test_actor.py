@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import mark
 
-from labctl.up import control
+from labctl.up import control, processes
 from labctl.up.processes import wait_until
 
 pytestmark = pytest.mark.lab("blocks")
@@ -51,6 +51,19 @@ def test_a_reminder_fires_once_although_app_and_sidecar_were_killed(lab):
     assert wait_until(lambda: lab.http.get(f"{task}/reminder").json().get("status") == "fired", 10)
     (message,) = about(lab, title, "reminders")
     assert message.startswith("Task due at ")
+
+
+def test_reminders_of_a_replica_that_dies_fire_on_another(lab):
+    with lab.replicas(APP):
+        tasks = [new_task(lab) for _ in range(6)]
+        for task, _ in tasks:
+            remind(lab, task, 3)
+        ports = lab.app(APP).app_port, lab.app(APP).http_port
+        for one in [one for one in processes.find(lab.stack) if one.port in ports]:
+            one.process.kill()
+        for _, title in tasks:
+            assert wait_until(lambda title=title: about(lab, title, "reminders") != [], 30), title
+        assert [len(about(lab, title, "reminders")) for _, title in tasks] == [1] * 6
 
 
 def test_a_timer_fires_but_does_not_survive_a_restart_of_the_sidecar(lab):

@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from filelock import FileLock, Timeout
 
@@ -74,8 +74,7 @@ def read_secrets() -> dict[str, Any]:
     try:
         known: dict[str, Any] = json.loads(path.read_bytes())
         # One secret may have several keys, each with a text (tasksecretstore).
-        values = [each for value in known.values() for each in (value.values() if type(value) is dict else [value])]
-        is_usable = all(type(value) is str for value in values)
+        is_usable = all(_is_text(value) for value in known.values())
     except (ValueError, AttributeError):
         known, is_usable = {}, False
     if not is_usable:
@@ -85,6 +84,11 @@ def read_secrets() -> dict[str, Any]:
         wrong = f"STATE_ENCRYPTION_KEY in {path} has {len(key)} characters. It needs 32, 48 or 64 hexadecimal digits."
         raise LabError(f"{wrong} {advice}")
     return known
+
+
+def _is_text(value: object) -> bool:
+    texts = cast("dict[str, object]", value).values() if isinstance(value, dict) else [value]
+    return all(type(text) is str for text in texts)
 
 
 def set_up_environments(apps: Sequence[App], steps: Steps) -> None:

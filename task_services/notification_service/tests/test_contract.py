@@ -7,10 +7,11 @@ from conftest import SERVICE
 from pydantic import ValidationError
 
 from kit.fakes.contract import check_openapi
-from models import Announcement, DueTask, Reminder
+from models import Announcement, DueTask, Reminder, TaskEvent
 
 ASYNCAPI = yaml.safe_load((SERVICE / "asyncapi.yaml").read_text())
 SCHEMAS = ASYNCAPI["components"]["schemas"]
+TASK_EVENTS = yaml.safe_load((SERVICE / "contracts/task.asyncapi.yaml").read_text())["components"]
 MODELS = {"Announcement": Announcement, "Reminder": Reminder, "DueTask": DueTask}
 DUE = {"task_id": "7", "title": "x", "due_at": "2026-01-02T03:04:05Z"}
 
@@ -30,6 +31,13 @@ def test_the_examples_of_the_topics_are_events():
         for example in message["examples"]:
             jsonschema.validate(example["payload"], SCHEMAS[name])
             MODELS[name].model_validate(example["payload"])
+
+
+def test_an_event_of_task_api_is_taken():
+    assert set(TASK_EVENTS["schemas"]["TaskEvent"]["required"]) <= set(TaskEvent.model_fields)
+    for message in TASK_EVENTS["messages"].values():
+        for example in message["examples"]:
+            TaskEvent.model_validate(example["payload"]["data"])
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,14 @@ import json
 from datetime import datetime
 
 import grpc
+import jsonschema
 import pytest
-from conftest import problem_of
+import yaml
+from conftest import SERVICE, problem_of
 from dapr.actor import ActorRuntime
 from dapr.clients.base import DaprActorClientBase
 
+SCHEMAS = yaml.safe_load((SERVICE / "contracts/notification.asyncapi.yaml").read_text())["components"]["schemas"]
 DUE, LATER = "2030-12-24T18:00:00Z", "2030-12-31T18:00:00Z"
 FAILURE = {"constant": {"interval": "0h0m2s0ms0μs", "maxRetries": 1800}}
 
@@ -77,6 +80,7 @@ def test_a_reminder_fires_once_with_one_event_id(client, actors, sidecar, task):
     (event,) = [one for one in sidecar.published if one.topic == "reminders"]
     at = datetime.fromisoformat(DUE).isoformat()
     assert event.data == {"task_id": task["id"], "title": "Buy milk", "due_at": at}
+    jsonschema.validate(event.data, SCHEMAS["DueTask"])
     assert (event.event["id"], event.event["type"]) == (f"reminders-{task['id']}-{at}", "task.due")
 
 
@@ -116,7 +120,9 @@ def test_a_reminder_that_was_moved_or_deleted_does_not_fire(client, actors, side
 def test_a_snooze_ends_with_an_event_and_can_be_ended(client, actors, sidecar, task):
     call(client, task, "snooze", DUE)
     call(client, task, "timer/snooze", {"callback": "on_snooze_over", "data": None})
-    assert [one["title"] for one in sidecar.events("snoozes")] == ["Buy milk"]
+    (data,) = sidecar.events("snoozes")
+    jsonschema.validate(data, SCHEMAS["Reminder"])
+    assert data["title"] == "Buy milk"
     call(client, task, "wake")
     assert actors.set == {}
 

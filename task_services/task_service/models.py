@@ -18,7 +18,7 @@ Limit = Annotated[int, Query(ge=1, le=200, description="Page size")]
 Before = Annotated[int | None, Query(ge=0, le=2**53, description="`next` of an answer, for the older ones")]
 Status = Literal["pending", "done"]
 # The content of a body that is a file, for the OpenAPI document.
-OCTETS = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+OCTETS = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}, "example": "Hello"}}
 
 
 class TaskIdConvertor(StringConvertor):
@@ -155,7 +155,7 @@ class DigestPage(BaseModel):
 class DigestAnswer(BaseModel):
     """The outcome of a call: this replica sent the digest, another one has the lock, or it was sent before."""
 
-    status: Literal["SENT", "LOCKED", "ALREADY_SENT"]
+    status: Literal["SENT", "LOCKED", "ALREADY_SENT"] = Field(examples=["SENT"])
 
 
 class LiveValue(BaseModel):
@@ -168,14 +168,14 @@ class LiveValue(BaseModel):
 class LiveConfiguration(BaseModel):
     """The values that a replica uses now."""
 
-    values: dict[str, LiveValue]
+    values: dict[str, LiveValue] = Field(examples=[{"feature-flag-x": {"value": "on", "version": "2"}}])
     subscribed: bool = Field(description="False while changes do not arrive, for example without the sidecar")
 
 
 class FileSize(BaseModel):
     """A file that was stored."""
 
-    size: int = Field(default=0, description="Bytes")
+    size: int = Field(default=0, description="Bytes", examples=[20_971_520])
 
 
 class Attachment(FileSize):

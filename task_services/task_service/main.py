@@ -1,5 +1,6 @@
 """task-api: a to-do service. Its tasks are in the state store, and each new one is an event."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -73,7 +74,7 @@ async def list_tasks(services: ServicesDep, limit: Limit = 20, before: Before = 
 async def import_tasks(new: NewTasks, services: ServicesDep) -> TaskList:
     """Import tasks by one call. An imported task has no event, because the outbox covers transactions only."""
     imported = [Task(id=str(uuid4()), title=one.title) for one in new.tasks]
-    await services.pages.append({services.tasks.name: [{"id": task.id} for task in imported]})
+    await asyncio.gather(*(services.pages.add(services.tasks.name, {"id": task.id}) for task in imported))
     await services.state.save_new(imported, [one.expires_in for one in new.tasks])
     return TaskList(tasks=imported)
 

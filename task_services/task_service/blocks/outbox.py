@@ -4,6 +4,7 @@ Redis does not roll back, and Dapr publishes the event of a transaction that Red
 refused: each task has a new key, and a deletion names no ETag.
 """
 
+import asyncio
 from collections.abc import Sequence
 from uuid import uuid4
 
@@ -24,7 +25,7 @@ class Outbox:
         """Create tasks and delete others in one transaction. A deletion publishes nothing."""
         tasks = [Task(id=str(uuid4()), title=one.title) for one in new]
         # First: an id without a task is passed over, but a task without an id would never be found.
-        await self._pages.append({"tasks": [{"id": task.id} for task in tasks]})
+        await asyncio.gather(*(self._pages.add("tasks", {"id": task.id}) for task in tasks))
         operations: list[TransactionalStateOperation] = []
         for task, one in zip(tasks, new, strict=True):
             operations += _operations(task, one.expires_in)

@@ -15,9 +15,15 @@ SERVICE = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session")
-def sidecar_of_the_session() -> Iterator[Sidecar]:
+def engine() -> Engine:
+    """Return the workflow engine of the stand-in sidecar."""
+    return Engine()
+
+
+@pytest.fixture(scope="session")
+def sidecar_of_the_session(engine: Engine) -> Iterator[Sidecar]:
     """Run one stand-in sidecar with a workflow engine for all tests."""
-    with running_sidecar(Engine().add_to) as running:
+    with running_sidecar(engine.add_to) as running:
         yield running
 
 

@@ -1,6 +1,7 @@
 """Tasks: create, read, change, delete and list them, with every conflict and bad input."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -25,6 +26,14 @@ def test_a_lost_transaction_leaves_an_id_on_the_list_and_no_task(client, sidecar
     assert problem_of(client.post("/tasks", json={"title": "x"}), 503)["dependency"] == "taskstore"
     assert len(sidecar.value("tasks")["entries"]) == 1
     assert client.get("/tasks").json() == {"tasks": [], "next": None}
+
+
+def test_tasks_that_are_created_at_once_share_the_writes_of_the_list(client, sidecar):
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda number: client.post("/tasks", json={"title": str(number)}), range(100)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len(client.get("/tasks", params={"limit": 200}).json()["tasks"]) == 100
+    assert sidecar.saved("tasks") < 100
 
 
 def test_a_task_expires(client, sidecar):

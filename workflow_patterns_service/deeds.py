@@ -33,15 +33,18 @@ class Deeds:
     def __init__(self, records: StateStore[Record]) -> None:
         self.records = records
 
-    async def do(self, step: Step) -> int:
-        """Do a step once, and return the number of its attempts. Raise StepFailed for those that must fail."""
-        record = await self.change(step.run, lambda found: _with_attempt(found, step.name))
-        attempt = record.attempts[step.name]
+    async def do(self, step: Step) -> None:
+        """Do a step once. Raise StepFailed for the attempts that must fail."""
+        attempt = await self.count(step)
         if attempt <= step.fails:
             raise StepFailed(f"{step.name} failed (attempt {attempt})")
         await asyncio.sleep(step.seconds)
         await self.change(step.run, lambda found: _with_deed(found, step))
-        return attempt
+
+    async def count(self, step: Step) -> int:
+        """Count an attempt of a step. Return the number of its attempts so far."""
+        record = await self.change(step.run, lambda found: _with_attempt(found, step.name))
+        return record.attempts[step.name]
 
     async def change(self, run: str, edit: Callable[[Record], Record]) -> Record:
         """Change the record of a run. Raise LookupError if it has none."""

@@ -50,9 +50,10 @@ def activities(tools: Tools) -> Sequence[Activity]:
     """Return the step. Its error is raised: an error that is caught and logged here would never be retried."""
 
     async def ask_partner(question: Question) -> int:
-        await tools.deeds.do(question.step)
         if question.is_refused:
+            await tools.deeds.count(question.step)
             raise NonRetryableError("the partner does not serve this customer")
+        await tools.deeds.do(question.step)
         return PRICE
 
     return (ask_partner,)

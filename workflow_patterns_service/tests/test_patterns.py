@@ -43,7 +43,7 @@ def test_a_run_ends(start, end_of, pattern, fields, result, deeds):
         ("fan_out", {"shops": 2, "fail": {"shop-2": 9}}, "failed", {"shop-2": 4}, ["shop-1"]),
         ("retries", {}, "completed", {"quote": 3}, ["quote"]),
         ("retries", {"fail": {"quote": 9}}, "completed", {"quote": 4}, []),
-        ("retries", {"fail": {}, "is_refused": True}, "completed", {"quote": 1}, ["quote"]),
+        ("retries", {"fail": {}, "is_refused": True}, "completed", {"quote": 1}, []),
         (
             "children",
             {"stops": ["A", "B"], "fail": {"play-1": 9}},

@@ -40,7 +40,7 @@ def test_a_run_ends_with_each_deed_done_once(lab, pattern, fields, result, deeds
         ("children", {"fail": {"travel-1": 9}, "stops": ["A"], "attempts": 2}, "completed", {"travel-1": 2}, []),
         ("saga", {"fail": {"car": 9, "cancel_hotel": 1}}, "completed", {"car": 4, "cancel_hotel": 2}, UNDONE),
         ("retries", {}, "completed", {"quote": 3}, ["quote"]),
-        ("retries", {"fail": {}, "is_refused": True}, "completed", {"quote": 1}, ["quote"]),
+        ("retries", {"fail": {}, "is_refused": True}, "completed", {"quote": 1}, []),
         ("multi_app", {"app_id": "nobody", "limit_seconds": 1}, "completed", {"give_up": 1}, ["give_up"]),
     ],
 )

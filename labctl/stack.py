@@ -108,7 +108,9 @@ class Stack:
     @cached_property
     def ports(self) -> dict[str, int]:
         """Infrastructure ports by name."""
-        return infrastructure_ports(self.offset, self.secure or self.own)
+        ports = infrastructure_ports(self.offset, self.secure or self.own)
+        # Redis is below any Dapr, so the components keep its port. Only that of a secure stack has a password.
+        return ports if self.secure else ports | {"redis": _OWN_PORTS["redis"] + self.offset}
 
     @property
     def shares_infrastructure(self) -> bool:

@@ -50,6 +50,15 @@ def test_only_resources_that_changed_are_written_again(home: Path, tmp_path: Pat
     assert after["store.yaml"] == before["store.yaml"], "its sidecars would load it again"
 
 
+@pytest.mark.parametrize(
+    "mine", [Stack("copies"), Stack("copies", own=True), Stack("copies", 10000, own=True)], ids=str
+)
+def test_the_components_name_the_redis_of_the_stack(home: Path, mine: Stack) -> None:
+    folder = runfile.stack_resources(mine, [stack.ROOT / "components"], "dapr.yaml")
+    store = yaml.safe_load((folder / "actorstore.yaml").read_text())
+    assert {"name": "redisHost", "value": f"localhost:{mine.ports['redis']}"} in store["spec"]["metadata"]
+
+
 def test_a_secure_stack_writes_the_password_of_redis_into_its_actor_stores(home: Path, tmp_path: Path) -> None:
     mine = Stack("copies", secure=True)
     (mine.state / "private").mkdir(parents=True)

@@ -64,6 +64,14 @@ async def load(services: Services, task_id: str, unseal: Step) -> tuple[int, Asy
     return found.size, rest()
 
 
+async def remove(services: Services, task_id: str) -> None:
+    """Delete a file, if there is one."""
+    key, kept = _key(task_id), services.store.of(Attachment)
+    if found := (await kept.get(key)).value:
+        await kept.delete(key)
+        await _delete(services, found)
+
+
 async def in_parts(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield a stream in parts of PART_BYTES. The last one may be smaller."""
     buffer = bytearray()

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 
+import attachments
 from blocks import (
     bindings,
     configuration,
@@ -116,6 +117,7 @@ async def delete_task(task_id: TaskId, services: ServicesDep, if_match: IfMatch 
     """Delete the version that If-Match names."""
     await services.state.read(task_id)
     await services.state.delete(task_id, _version(if_match))
+    await attachments.remove(services, task_id)
 
 
 def _version(if_match: str | None) -> str:

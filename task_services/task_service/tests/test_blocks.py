@@ -145,7 +145,7 @@ def put(client, task, content, headers=OCTETS):
     return client.put(f"/tasks/{task['id']}/attachment", content=content, headers=headers)
 
 
-def test_an_attachment_is_stored_in_encrypted_parts(client, task, sidecar):
+def test_an_attachment_is_stored_in_encrypted_parts_until_its_task_is_deleted(client, task, sidecar):
     content = b"".join(bytes([number]) * MIB for number in range(2)) + b"the end"
     assert put(client, task, content).json() == {"size": len(content)}
     assert [len(data) < 1.1 * MIB and data.startswith(b"dapr.io") for data in sidecar.files.values()] == [True] * 3
@@ -153,6 +153,8 @@ def test_an_attachment_is_stored_in_encrypted_parts(client, task, sidecar):
     assert (answer.content == content, answer.headers["content-length"]) == (True, str(len(content)))
     assert put(client, task, b"another").status_code == 200
     assert len(sidecar.files) == 1
+    assert client.delete(f"/tasks/{task['id']}", headers={"if-match": '"1"'}).status_code == 204
+    assert (sidecar.files, sidecar.value(f"attachment-{task['id']}")) == ({}, None)
 
 
 def test_a_part_that_was_exchanged_is_not_sent(client, task, sidecar):

@@ -35,15 +35,16 @@ def test_the_stores_of_other_labs_do_not_exist_for_this_app(lab, store):
     assert (answer.status_code, answer.json()["errorCode"]) == (401, "ERR_SECRET_STORE_NOT_FOUND")
 
 
-def test_each_component_that_is_not_there_is_named(lab):
+def test_each_component_or_key_that_is_not_there_is_named(lab):
     """A name that is wrong in the settings is an answer that says so, and no crash."""
-    settings = ("SECRET_STORE", "LOCK_STORE", "CRYPTO_COMPONENT", "CONVERSATION_COMPONENT", "EMAIL_BINDING")
+    settings = ("SECRET_STORE", "LOCK_STORE", "CONVERSATION_COMPONENT", "EMAIL_BINDING")
     octets = {"headers": {"content-type": "application/octet-stream"}, "content": b"x"}
-    with lab.otherwise(lab.with_settings(TASKS, CONFIG_STORE="no-config", **{name: f"no-{name}" for name in settings})):
+    names = {name: f"no-{name}" for name in settings}
+    with lab.otherwise(lab.with_settings(TASKS, CRYPTO_KEY="no-key", CONFIG_STORE="no-config", **names)):
         task = new_task(lab)
         assert_problem(call(lab, "GET", "/credentials"), 502, "no-SECRET_STORE")
         assert_problem(call(lab, "POST", "/digest-cron"), 502, "no-LOCK_STORE")
-        assert_problem(call(lab, "PUT", f"/tasks/{task}/attachment", **octets), 502, "no-CRYPTO_COMPONENT")
+        assert_problem(call(lab, "PUT", f"/tasks/{task}/attachment", **octets), 503, "crypto")
         assert_problem(call(lab, "POST", f"/tasks/{task}/summary"), 502, "no-CONVERSATION_COMPONENT")
         mail = call(lab, "POST", f"/tasks/{task}/email", json={"to": "ada@example.com"})
         assert_problem(mail, 503, "no-EMAIL_BINDING")

@@ -88,7 +88,7 @@ class Reader:
         return self._first is not None and self._first.is_running()
 
     def leaves(self) -> None:
-        """Close both terminals, and end what was started there and not stopped, as `dapr run` leaves its app."""
+        """Close both terminals. End every process that was started there and still runs, such as an app of `dapr run`."""
         self._second.close()
         if self._first:
             self._first.close()

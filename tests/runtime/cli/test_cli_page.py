@@ -1,4 +1,4 @@
-"""The commands of docs/cli.md for which the CLI reads the scheduler's etcd: at localhost:2379, whatever the stack.
+"""The commands of docs/cli.md for which the CLI reads the scheduler's etcd, always at localhost:2379.
 
 So they run on the ports of the plan, with all that the page does before them. tests/docs runs the rest of the page.
 """

@@ -1,0 +1,24 @@
+"""`./lab dapr` hands every word on to the CLI of Dapr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from labctl.cli import cli
+from labctl.make.runtime import Runtime
+from labctl.up import remembered
+
+
+def test_the_double_dash_before_a_command_reaches_the_cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    words = ["run", "--app-id", "a", "--", "uvicorn", "--port", "1", "--help"]
+    started: list[list[str]] = []
+    runtime = Runtime("fake", tmp_path / "dapr", tmp_path)
+    monkeypatch.setattr(remembered, "find_runtime", lambda _: runtime)
+    monkeypatch.setattr(os, "execv", lambda _, argv: started.append(argv))
+    monkeypatch.setattr(sys, "argv", ["lab", "dapr", *words])
+    cli(standalone_mode=False)
+    assert started == [[str(runtime.cli), *words]]

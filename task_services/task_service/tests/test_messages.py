@@ -25,7 +25,7 @@ def test_an_event_is_passed_on_with_its_id(client, notify, route):
     assert client.post(route, json=EVENT).json() == {"status": "SUCCESS"}
     (call,) = notify.invoked
     assert (call.app_id, call.verb, call.path) == ("notification-service", "POST", "/notify")
-    assert call.body == {"event_id": "e1", **DATA}
+    assert call.body == {"event_id": "e1", "source": "task-api", **DATA}
 
 
 @pytest.mark.parametrize("data", [None, "x", {}, {**DATA, "title": ""}, {**DATA, "task_id": "a||b"}])

@@ -56,6 +56,7 @@ def test_memory_gives_up_a_call_before_its_event_comes_again() -> None:
     [
         pytest.param("resiliency-events", "pubsub", marks=pytest.mark.lab("chat")),
         pytest.param("pizza-resiliency", "pizzapubsub", marks=pytest.mark.lab("pizza")),
+        pytest.param("task-resiliency", "taskpubsub", marks=pytest.mark.lab("blocks")),
     ],
 )
 def test_all_attempts_of_an_event_are_over_before_it_comes_again(policies: str, component: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
 import pytest
 
 from labctl.up import control
@@ -89,9 +92,12 @@ def test_letters_in_flight_keep_their_versions(lab):
 
 
 def test_an_id_starts_once_however_many_ask_and_is_taken_after_its_end(lab):
-    run = lab.end_of(lab.start("saga", seconds=0))["instance_id"]
-    answer = lab.ask("saga", instance_id=run, seconds=0)
-    assert (answer.status_code, answer.json()["code"]) == (409, "TAKEN")
+    run = f"many-{uuid4().hex[:12]}"
+    with ThreadPoolExecutor(12) as pool:
+        answers = [one.status_code for one in pool.map(lambda _: lab.ask("saga", instance_id=run), range(12))]
+    assert sorted(answers) == [202] + 11 * [409]
+    lab.end_of(run)
+    assert lab.ask("saga", instance_id=run).json()["code"] == "TAKEN"
     assert lab.show(run)["attempts"] == {"flight": 1, "hotel": 1, "car": 1}
 
 

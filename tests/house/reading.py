@@ -59,6 +59,11 @@ READING_PATHS = {
         "agent_memory_service/recording.py",
     ),
     "pizza": _path("4-pizza.md", *(f"{_PIZZA}/{name}.py" for name in ("workflow", "order_run", "activities"))),
+    "blocks": _path(
+        "5-building-blocks.md",
+        "task_services/task_service/main.py",
+        *(f"task_services/task_service/blocks/{name}.py" for name in ("state", "outbox", "subscribing", "invocation")),
+    ),
     "patterns": _path(
         "6-workflow-patterns.md",
         *(f"{_PATTERNS}/patterns/{name}.py" for name in ("saga", "monitor", "multi_app")),

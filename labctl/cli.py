@@ -168,7 +168,7 @@ def lint() -> None:
 
 @cli.command()
 def demo(
-    lab: Annotated[str, typer.Argument(help="invocation, jobs, chat, or pizza")],
+    lab: Annotated[str, typer.Argument(help="invocation, jobs, chat, pizza, or blocks")],
     auto: Annotated[bool, typer.Option("--auto", help="Play without questions.")] = False,
 ) -> None:
     """Play a lab's story in the terminal against the running services."""

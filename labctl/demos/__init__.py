@@ -6,12 +6,18 @@ import httpx
 from rich.console import Console
 
 from labctl import runfile, signals
-from labctl.demos import chat, invocation, jobs, pizza
+from labctl.demos import blocks, chat, invocation, jobs, pizza
 from labctl.errors import LabError
 from labctl.stack import Stack
 from labctl.up import readiness
 
-STORIES = {"invocation": invocation.Story, "jobs": jobs.Story, "chat": chat.Story, "pizza": pizza.Story}
+STORIES = {
+    "invocation": invocation.Story,
+    "jobs": jobs.Story,
+    "chat": chat.Story,
+    "pizza": pizza.Story,
+    "blocks": blocks.Story,
+}
 
 
 def play(lab: str, stack: Stack, console: Console, auto: bool = False) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from labctl import runfile
 from labctl.demos.mailbox import mailbox
 from labctl.errors import LabError
-from labctl.runfile import App
+from labctl.runfile import MAIL, App
 from labctl.stack import Stack
 from labctl.terminal import chapter
 from labctl.up import infrastructure, secure
@@ -26,7 +26,6 @@ from labctl.up.resp import Redis
 
 TASKS, NOTIFICATIONS = "task-api", "notification-service"
 SWITCH = "feature-flag-x"
-MAIL = 1125  # of components/email-binding.yaml
 SECRET = b"The recipe of the house: three eggs."
 _LOOK_EVERY = 0.02
 _PATIENCE = 30  # seconds for each wait; the longest is a second or two, for an event of the outbox

@@ -53,6 +53,12 @@ def test_a_fault_has_the_attempts_and_deeds_that_the_page_promises(lab, pattern,
     assert run["attempts"] | attempts == run["attempts"]
 
 
+def test_the_history_of_a_parcel_does_not_grow_with_its_looks(lab):
+    few, many = (lab.start("monitor", seconds=0, every_seconds=0.01, delivered_after=looks) for looks in (1, 12))
+    lengths = [len(lab.redis("KEYS", f"*||{lab.end_of(run)['instance_id']}||history-*")) for run in (few, many)]
+    assert lengths[0] == lengths[1] > 0
+
+
 def test_an_expense_is_decided_by_an_event_a_message_or_the_clock(lab):
     by_event, by_message = lab.start("approval"), lab.start("approval")
     expired = lab.start("approval", limit_seconds=0.5)

@@ -21,5 +21,7 @@ class Settings(ServiceSettings):
 
     # The dead-letter topic of all four subscriptions.
     dead_letter_topic: str = Field(default="notifications-dead", min_length=1)
-    # Pause after the streaming subscription was lost.
+    # Of the opening of the stream, which waits until the retries of events in hand on a lost one are used up.
+    open_timeout_seconds: float = Field(default=20.0, gt=0)
+    # Pause after the stream was lost.
     reconnect_seconds: float = Field(default=1.0, gt=0)

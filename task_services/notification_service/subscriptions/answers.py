@@ -31,4 +31,5 @@ async def process(inbox: Inbox, event: CloudEvent, topic: str) -> Status:
     except (Unavailable, Refused) as error:
         log.warning("event to be retried", extra={**about, "reason": str(error)})
         return "RETRY"
+    log.info("event processed", extra=about)
     return "SUCCESS"

@@ -37,7 +37,7 @@ class Stream:
 
     async def _receive(self) -> None:
         pubsub, dead = self._settings.pubsub, self._settings.dead_letter_topic
-        async with self._sdk.calling(pubsub) as client:
+        async with self._sdk.calling(pubsub, self._settings.open_timeout_seconds) as client:
             subscription = await client.subscribe(  # pyright: ignore[reportUnknownMemberType]
                 pubsub, TASK_EVENTS, dead_letter_topic=dead
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -90,6 +91,12 @@ class Blocks(Running):
         answer = self.http.get(self.url(NOTIFICATIONS, "/dead-letters"), params={"limit": 200})
         assert answer.status_code == 200, answer.text
         return [one for one in answer.json()["dead_letters"] if text in str(one["event"])]
+
+    def handled(self, text: str) -> list[str]:
+        """Return the log messages of notification-service about events whose id contains `text`, in their order."""
+        log = logfiles.file(self.stack, self.app(NOTIFICATIONS))
+        assert log
+        return re.findall(rf'"message": "(event [^"]*)", "event_id": "[^"]*{text}', log.read_text())
 
     def calls(self, app_id: str) -> int:
         """Return the calls that an app's fault switches have counted."""

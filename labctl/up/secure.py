@@ -14,7 +14,7 @@ from labctl.runfile import App
 from labctl.stack import ROOT, Stack
 from labctl.up import infrastructure, loopback
 
-# A Configuration for each app: its callers, their routes, and the secrets that it may read.
+# A Configuration for every app, and on top of it one of its own: its callers, their routes, and the secrets it may read.
 DOORS = ROOT / "config" / "secure"
 TOKENS = ("DAPR_API_TOKEN", "APP_API_TOKEN")
 
@@ -31,9 +31,8 @@ if [ -n "$app" ]; then
     . {secrets}/"$app".env
     DAPR_TRUST_ANCHORS=$(cat {anchors})
     set +a
-    own={doors}/$app.yaml
-    if [ ! -f "$own" ]; then own={doors}/default.yaml; fi
-    set -- "$@" --config "$own" --resources-path {doors}/workflows
+    set -- "$@" --config {doors}/default.yaml --resources-path {doors}/workflows
+    if [ -f {doors}/"$app.yaml" ]; then set -- "$@" --config {doors}/"$app.yaml"; fi
     set -- "$@" --enable-mtls --sentry-address {sentry} --control-plane-trust-domain localhost
 fi
 exec {daprd} "$@" {loopback}

@@ -15,7 +15,7 @@ from kit.sidecar.unavailable import Unavailable
 from models import Attachment
 from wiring import Services
 
-PART_BYTES = 1024 * 1024
+PART_BYTES = 512 * 1024
 
 Step = Callable[[bytes], Awaitable[bytes]]
 

@@ -9,9 +9,9 @@ import pytest
 from conftest import problem_of
 from dapr.proto import api_v1
 
+from attachments import PART_BYTES
 from kit.fakes.waiting import eventually
 
-MIB = 1024 * 1024
 OCTETS = {"content-type": "application/octet-stream"}
 TODAY = datetime.now(UTC).date().isoformat()
 
@@ -146,9 +146,11 @@ def put(client, task, content, headers=OCTETS):
 
 
 def test_an_attachment_is_stored_in_encrypted_parts_until_its_task_is_deleted(client, task, sidecar):
-    content = b"".join(bytes([number]) * MIB for number in range(2)) + b"the end"
+    content = b"".join(bytes([number]) * PART_BYTES for number in range(2)) + b"the end"
     assert put(client, task, content).json() == {"size": len(content)}
-    assert [len(data) < 1.1 * MIB and data.startswith(b"dapr.io") for data in sidecar.files.values()] == [True] * 3
+    assert [len(data) < 1.1 * PART_BYTES and data.startswith(b"dapr.io") for data in sidecar.files.values()] == [
+        True
+    ] * 3
     answer = client.get(f"/tasks/{task['id']}/attachment")
     assert (answer.content == content, answer.headers["content-length"]) == (True, str(len(content)))
     assert put(client, task, b"another").status_code == 200
@@ -158,7 +160,7 @@ def test_an_attachment_is_stored_in_encrypted_parts_until_its_task_is_deleted(cl
 
 
 def test_a_part_that_was_exchanged_is_not_sent(client, task, sidecar):
-    put(client, task, b"a" * MIB + b"b")
+    put(client, task, b"a" * PART_BYTES + b"b")
     first, second = sidecar.files
     sidecar.files[first] = sidecar.files[second]
     answer = client.get(f"/tasks/{task['id']}/attachment")
@@ -171,7 +173,7 @@ def test_an_upload_that_fails_leaves_no_part_and_the_earlier_file(client, task, 
     sidecar.refuse = lambda method, _: (
         (grpc.StatusCode.INTERNAL, "no") if method == "Encrypt" and (sealed.append(1) or len(sealed) > 2) else None
     )
-    assert problem_of(put(client, task, b"x" * 3 * MIB), 503)["dependency"] == "crypto"
+    assert problem_of(put(client, task, b"x" * 3 * PART_BYTES), 503)["dependency"] == "crypto"
     assert len(sidecar.files) == 1
     assert client.get(f"/tasks/{task['id']}/attachment").content == b"first"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -43,11 +44,15 @@ def start(wrapper: Path, *words: str) -> list[str]:
 def test_a_sidecar_gets_its_tokens_its_doors_and_a_certificate(wrapper: Path) -> None:
     said = start(wrapper, "--config", "a b.yaml", "--app-id", "callee-app")
     assert said[:4] == ["--config", "a b.yaml", "--app-id", "callee-app"]
-    assert said[said.index("--config", 1) + 1] == str(secure.DOORS / "callee-app.yaml")
+    configurations = [after for word, after in pairwise(said) if word == "--config"]
+    assert configurations == ["a b.yaml", *(str(secure.DOORS / f"{name}.yaml") for name in ("default", "callee-app"))]
     assert "--enable-mtls" in said
     mine = secure.tokens(MINE, "callee-app")
     assert {"DAPR_TRUST_ANCHORS=ANCHOR", *(f"{name}={value}" for name, value in mine.items())} <= set(said)
-    assert str(secure.DOORS / "default.yaml") in start(wrapper, "--app-id", "caller-app")
+    others = start(wrapper, "--app-id", "caller-app")
+    assert [word for word in others if word.startswith(str(secure.DOORS)) and word.endswith(".yaml")] == [
+        str(secure.DOORS / "default.yaml")
+    ]
 
 
 def test_a_sidecar_of_an_unknown_app_does_not_start(wrapper: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from labctl import runfile
 from labctl.stack import Stack
@@ -46,6 +48,10 @@ class Reader:
     def __init__(self, page: Page, folder: Path, scratch: Path, stack: Stack = STACK) -> None:
         self._page, self._folder, self._scratch, self._stack = page, folder, scratch, stack
         self._environment = checkout.environment(folder, stack)
+        # The CLI knows an app by its id alone, on the whole machine. So only one reader at a time may run test-app.
+        self._turn = FileLock(Path(tempfile.gettempdir()) / "dapr-labs-test-app.lock")
+        if "--app-id test-app" in page.text:
+            self._turn.acquire(timeout=200)
         self._second = Terminal(folder, self._environment, scratch)
         self._first: FirstTerminal | None = None
         self._secure = False
@@ -88,7 +94,7 @@ class Reader:
         return self._first is not None and self._first.is_running()
 
     def leaves(self) -> None:
-        """Close both terminals. End every process that was started there and still runs, such as an app of `dapr run`."""
+        """Close both terminals. End every process that was started there and still runs, such as a `dapr run`."""
         self._second.close()
         if self._first:
             self._first.close()
@@ -96,3 +102,4 @@ class Reader:
             with suppress(psutil.Error):
                 if process.environ().get("CURL_HOME") == self._environment["CURL_HOME"]:
                     process.kill()
+        self._turn.release()

@@ -10,7 +10,6 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from labctl.up import logfiles
 from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
 
@@ -68,11 +67,11 @@ class Blocks(Running):
         assert wait_until(lambda: len(self.events(text, topic)) >= count, 15), self.events(text, topic)
         return self.events(text, topic)
 
-    def log_of(self, text: str) -> str:
-        """Return the lines with `text` in the log of task-api."""
-        log = logfiles.file(self.stack, self.app(TASKS))
-        assert log
-        return "\n".join(line for line in log.read_text().splitlines() if text in line)
+    def log_of(self, text: str, app_id: str = TASKS) -> str:
+        """Return the lines with `text` in the logs of an app."""
+        # Of all its starts: one that was restarted alone goes on writing to an older log.
+        logs = sorted((self.app(app_id).folder / ".dapr" / "logs").glob(f"{app_id}_app_*.log"))
+        return "\n".join(line for log in logs for line in log.read_text().splitlines() if text in line)
 
     def notifications(self, text: str) -> list[dict[str, Any]]:
         """Return the notifications whose message contains `text`, newest first."""
@@ -94,9 +93,7 @@ class Blocks(Running):
 
     def handled(self, text: str) -> list[str]:
         """Return the log messages of notification-service about events whose id contains `text`, in their order."""
-        log = logfiles.file(self.stack, self.app(NOTIFICATIONS))
-        assert log
-        return re.findall(rf'"message": "(event [^"]*)", "event_id": "[^"]*{text}', log.read_text())
+        return re.findall(r'"message": "(event [^"]*)", "event_id"', self.log_of(text, NOTIFICATIONS))
 
     def calls(self, app_id: str) -> int:
         """Return the calls that an app's fault switches have counted."""

@@ -9,10 +9,13 @@ from pydantic import ValidationError
 from inbox import reason
 from kit.edge.problems import documented
 from kit.edge.token import only_dapr
+from kit.sidecar.dead_letters import kept
 from kit.sidecar.events import CloudEvent
 from models import Before, DeadLetter, DeadLetterPage, EventAnswer, LetterIdPath, Limit, Replayed
 from subscriptions.declarative import EVENT
 from wiring import DeadEvent, ServicesDep
+
+SHOWN_WHOLE = 16_000  # characters of an event
 
 router = APIRouter(tags=["dead letters"])
 from_dapr = APIRouter(prefix="/events", tags=["events"], dependencies=[Depends(only_dapr)])
@@ -30,16 +33,17 @@ async def on_dead_letter(event: DeadEvent, services: ServicesDep) -> EventAnswer
 async def list_dead_letters(services: ServicesDep, limit: Limit = 20, before: Before = None) -> DeadLetterPage:
     """Return the events that could not be processed, newest first."""
     found = await services.letters.newest(limit, before)
-    return DeadLetterPage(dead_letters=[DeadLetter(**letter) for _, letter in found.entries], next=found.next)
+    shown = [{**letter, "event": kept(letter["event"], SHOWN_WHOLE)} for _, letter in found.entries]
+    return DeadLetterPage(dead_letters=[DeadLetter(**letter) for letter in shown], next=found.next)
 
 
 @router.post("/dead-letters/{letter_id}/replay", responses=documented(404, 422, 502, 503, 504))
 async def replay(letter_id: LetterIdPath, services: ServicesDep) -> Replayed:
     """Process a dead letter again, and remove it from the list. One that still cannot be processed stays (422)."""
 
-    async def take(kept: Any) -> None:
+    async def take(found: Any) -> None:
         # Of a huge event the list keeps the beginning as text, which is no event.
-        event = cast("CloudEvent", kept) if isinstance(kept, dict) else {"data": kept}
+        event = cast("CloudEvent", found) if isinstance(found, dict) else {"data": found}
         await services.inbox.take(event, event.get("topic"))
 
     try:

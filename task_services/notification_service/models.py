@@ -127,7 +127,7 @@ class DeadLetter(BaseModel):
     received_at: datetime = Field(examples=[AT])
     reason: str = Field(examples=["message: Field required"])
     event: Any = Field(
-        description="The CloudEvent; one of more than 250,000 characters is cut to its first 4,000, as text",
+        description="The CloudEvent; of one with more than 16,000 characters the first 4,000, as text",
         examples=[{"specversion": "1.0", "id": "8a6a2ad5-…", "source": "task-api", "data": {"user_id": "ada"}}],
     )
 

@@ -5,6 +5,8 @@ import time
 
 import grpc
 import pytest
+from dapr.clients.grpc._crypto import EncryptOptions
+from dapr.proto import api_v1
 
 from kit.fakes.sidecar import Sidecar, grpc_server
 from kit.fakes.waiting import free_port
@@ -95,3 +97,18 @@ async def test_calls_at_once_share_one_client_which_shows_the_sidecar_its_token(
         async with sdk.calling("a") as one, sdk.calling("b") as other:
             assert one is other
     assert sidecar.tokens == {"s3cret"}
+
+
+@pytest.mark.filterwarnings("ignore:The .* API is an Alpha version:UserWarning")
+@pytest.mark.parametrize("method", ["Encrypt", "SubscribeConfiguration", "GetState"])
+async def test_every_kind_of_call_shows_the_token(sidecar, method):
+    """The SDK's own interceptor shows it on single calls only (kit/engine/FAULTS.md)."""
+    async with connected(sidecar, dapr_api_token="t0ken") as sdk, sdk.calling("crypto") as client:
+        if method == "Encrypt":
+            await (await client.encrypt(b"text", EncryptOptions("crypto", "key", "A256KW"))).read()
+        elif method == "GetState":
+            await client.get_state("statestore", "key")
+        else:
+            await client._stub.SubscribeConfiguration(api_v1.SubscribeConfigurationRequest(keys=["a"])).read()
+    assert [each for each, _ in sidecar.calls] == [method]
+    assert sidecar.tokens == {"t0ken"}

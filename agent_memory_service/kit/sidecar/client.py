@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 from dapr.aio.clients import DaprClient
 from dapr.clients.exceptions import DaprGrpcError, DaprInternalError
 from dapr.conf import settings as sdk_settings
 from grpc import StatusCode
-from grpc.aio import AioRpcError
+from grpc.aio import AioRpcError, Metadata, StreamStreamClientInterceptor, UnaryStreamClientInterceptor
 
 from kit.edge.settings import ServiceSettings
+from kit.edge.token import HEADER
 from kit.sidecar.ready import check_ready
 from kit.sidecar.unavailable import SIDECAR, Unavailable, sidecar_down, too_slow
 
@@ -19,6 +21,26 @@ from kit.sidecar.unavailable import SIDECAR, Unavailable, sidecar_down, too_slow
 MESSAGE_BYTES = 64 * 1024 * 1024
 # The component does not exist, or not for this app. Another attempt would fail alike.
 SET_UP_WRONGLY = {StatusCode.INVALID_ARGUMENT, StatusCode.FAILED_PRECONDITION, StatusCode.PERMISSION_DENIED}
+
+
+class _OnAnswers(UnaryStreamClientInterceptor):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return await continuation(_shown(client_call_details, self._token), request)
+
+
+class _OnStreams(StreamStreamClientInterceptor):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def intercept_stream_stream(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
+        return await continuation(_shown(client_call_details, self._token), request_iterator)
+
+
+def _shown(details: Any, token: str) -> Any:
+    return details._replace(metadata=Metadata(*(details.metadata or ()), (HEADER, token)))
 
 
 class SdkClient:
@@ -98,16 +120,23 @@ class SdkClient:
 
     def _new_client(self, loop: asyncio.AbstractEventLoop) -> DaprClient:
         # The SDK has its settings in a module, and sets them in a way that no type checker can follow.
-        token = self._settings.dapr_api_token
+        secret = self._settings.dapr_api_token
+        token = secret.get_secret_value() if secret else None
+        # The SDK shows the token on single calls only: grpcio takes its interceptor for one kind of call.
+        streams = [_OnAnswers(token), _OnStreams(token)] if token else None
         sdk_settings.DAPR_HTTP_PORT = self._settings.dapr_http_port  # pyright: ignore[reportAttributeAccessIssue]
-        sdk_settings.DAPR_API_TOKEN = token and token.get_secret_value()  # pyright: ignore[reportAttributeAccessIssue]
+        sdk_settings.DAPR_API_TOKEN = token  # pyright: ignore[reportAttributeAccessIssue]
         # Channels with the same options share their connection, and its wait after a failure: so each has its own.
         self._made += 1
         # gRPC ties the client's channel to the event loop of the thread that makes it, so this thread borrows ours.
         asyncio.set_event_loop(loop)
         try:
             address = f"127.0.0.1:{self._settings.dapr_grpc_port}"
-            return DaprClient(address, max_grpc_message_length=MESSAGE_BYTES + self._made)
+            return DaprClient(
+                address,
+                interceptors=streams,  # pyright: ignore[reportArgumentType]
+                max_grpc_message_length=MESSAGE_BYTES + self._made,
+            )
         finally:
             asyncio.set_event_loop(None)
 

@@ -18,7 +18,7 @@ from kit.sidecar.client import SdkClient
 from kit.sidecar.unavailable import Unavailable
 from models import LiveConfiguration, LiveValue
 
-# The keys, with the values that are valid, and the one that counts while the store has none.
+# The keys, each with its valid values and its default.
 KEYS = {"feature-flag-x": ("on|off", "off"), "max-retry-count": (r"\d{1,3}", "3")}
 # A subscription can be lost without an error, for example by Redis, so it is renewed now and then.
 RENEW_SECONDS = 60
@@ -51,15 +51,14 @@ class LiveSettings:
 
     async def _follow(self) -> None:
         request = api_v1.SubscribeConfigurationRequest(store_name=self._store, keys=list(KEYS))
+        # The asyncio client's subscribe_configuration does not work (docs/dapr-faults.md). Its stub does.
         async with self._sdk.calling(self._store) as client:
-            # The asyncio client's subscribe_configuration does not work (docs/dapr-faults.md). Its stub does.
             stub: Any = client._stub  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
             changes = stub.SubscribeConfiguration(request)
             await changes.read()  # an id: from now on no change is missed
             found = (await client.get_configuration(self._store, list(KEYS), {})).items
         self._take({key: found.get(key) for key in KEYS})
         self.now.subscribed = True
-        # Outside `calling`, which limits the time.
         while change := await changes.read():
             self._take(change.items)
 
@@ -68,10 +67,10 @@ class LiveSettings:
             valid, default = KEYS[key]
             # A key that was deleted arrives with an empty value.
             value, version = (item.value, item.version) if item and item.value else (default, None)
-            if not re.fullmatch(valid, value):
+            if re.fullmatch(valid, value):
+                self.now.values[key] = LiveValue(value=value, version=version or None)
+            else:
                 log.warning("configuration value ignored", extra={"key": key, "version": version})
-                continue
-            self.now.values[key] = LiveValue(value=value, version=version or None)
 
 
 @router.get("/configuration")

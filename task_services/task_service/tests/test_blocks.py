@@ -141,6 +141,16 @@ def test_configuration_is_subscribed_again_when_that_fails(serve, sidecar):
     eventually(lambda: client.get("/configuration").json()["values"]["feature-flag-x"]["value"] == "on")
 
 
+def test_every_call_of_the_sidecar_has_its_token(serve, sidecar):
+    client = serve(dapr_api_token="t0ken")
+    eventually(lambda: client.get("/configuration").json()["subscribed"])
+    assert sidecar.tokens == {"t0ken"}
+    new = client.post("/tasks", json={"title": "Buy milk"}).json()
+    assert put(client, new, b"x").status_code == 200
+    assert client.post("/digest-cron").json() == {"status": "SENT"}
+    assert sidecar.tokens == {"t0ken"}
+
+
 def put(client, task, content, headers=OCTETS):
     return client.put(f"/tasks/{task['id']}/attachment", content=content, headers=headers)
 

@@ -10,13 +10,7 @@ from dapr.aio.clients import DaprClient
 from dapr.clients.exceptions import DaprGrpcError, DaprInternalError
 from dapr.conf import settings as sdk_settings
 from grpc import StatusCode
-from grpc.aio import (
-    AioRpcError,
-    ClientInterceptor,
-    Metadata,
-    StreamStreamClientInterceptor,
-    UnaryStreamClientInterceptor,
-)
+from grpc.aio import AioRpcError, Metadata, StreamStreamClientInterceptor, UnaryStreamClientInterceptor
 
 from kit.edge.settings import ServiceSettings
 from kit.edge.token import HEADER
@@ -127,9 +121,9 @@ class SdkClient:
     def _new_client(self, loop: asyncio.AbstractEventLoop) -> DaprClient:
         # The SDK has its settings in a module, and sets them in a way that no type checker can follow.
         secret = self._settings.dapr_api_token
-        token = secret and secret.get_secret_value()
-        # The SDK shows the token on single calls only: grpcio takes its interceptor for one of these, and for no other.
-        streams: list[ClientInterceptor] = [_OnAnswers(token), _OnStreams(token)] if token else []
+        token = secret.get_secret_value() if secret else None
+        # The SDK shows the token on single calls only: grpcio takes its interceptor for one kind of call.
+        streams = [_OnAnswers(token), _OnStreams(token)] if token else None
         sdk_settings.DAPR_HTTP_PORT = self._settings.dapr_http_port  # pyright: ignore[reportAttributeAccessIssue]
         sdk_settings.DAPR_API_TOKEN = token  # pyright: ignore[reportAttributeAccessIssue]
         # Channels with the same options share their connection, and its wait after a failure: so each has its own.
@@ -138,7 +132,11 @@ class SdkClient:
         asyncio.set_event_loop(loop)
         try:
             address = f"127.0.0.1:{self._settings.dapr_grpc_port}"
-            return DaprClient(address, streams, MESSAGE_BYTES + self._made)  # pyright: ignore[reportArgumentType]
+            return DaprClient(
+                address,
+                interceptors=streams,  # pyright: ignore[reportArgumentType]
+                max_grpc_message_length=MESSAGE_BYTES + self._made,
+            )
         finally:
             asyncio.set_event_loop(None)
 

@@ -86,9 +86,9 @@ cli.command("dapr", context_settings=PASSED_ON)(commands.dapr_cli)
 
 
 @cli.command("uv", context_settings=PASSED_ON)
-def run_uv(context: typer.Context) -> None:
+def run_uv() -> None:
     """Run the `uv` that ./lab uses, in the folder where you are: ./lab uv pip list …"""
-    os.execv(uv(), [str(uv()), *context.args])
+    commands.hand_over("uv", uv())
 
 
 @cli.command()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -202,8 +203,13 @@ def dapr_cli() -> None:
     """Run the `dapr` CLI that the labs use: ./lab dapr list, invoke, publish, stop …"""
     runtime = remembered.find_runtime(Stack.from_environment())
     os.environ.update(runtime.environment)
+    hand_over("dapr", runtime.cli)
+
+
+def hand_over(command: str, program: Path) -> None:
+    """Become this program, with each word that follows the command of ./lab."""
     # Not context.args: click drops the `--` of `dapr run … -- COMMAND`.
-    os.execv(runtime.cli, [str(runtime.cli), *sys.argv[sys.argv.index("dapr") + 1 :]])
+    os.execv(program, [str(program), *sys.argv[sys.argv.index(command) + 1 :]])
 
 
 def kill(name: Name, sidecar: Sidecar = False) -> None:

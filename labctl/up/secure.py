@@ -14,7 +14,7 @@ from labctl.runfile import App
 from labctl.stack import ROOT, Stack
 from labctl.up import infrastructure, loopback
 
-# A Configuration for every app, and on top of it one of its own: its callers, their routes, and the secrets it may read.
+# A Configuration for every app, and on top of it its own: its callers, their routes, and the secrets it may read.
 DOORS = ROOT / "config" / "secure"
 TOKENS = ("DAPR_API_TOKEN", "APP_API_TOKEN")
 

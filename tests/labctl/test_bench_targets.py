@@ -52,7 +52,10 @@ def test_turns_of_the_chat_are_compared_with_the_bare_workflow() -> None:
 
 
 def test_blocks_are_compared_with_the_thing_under_each() -> None:
-    took = dict.fromkeys(blocks.ROWS, [0.001]) | {"publish_bulk_sdk": [0.0002], "actor_http": [0.0015, 0.002, 0.009]}
+    took = {name: [0.001] for name in blocks.ROWS} | {
+        "publish_bulk_sdk": [0.0002],
+        "actor_http": [0.0015, 0.002, 0.009],
+    }
     result = blocks.result(took)
     assert targets(result) == {
         "an event of a bulk publish to a single one": (0.2, blocks.BULK_TO_SINGLE, True),

@@ -150,7 +150,7 @@ class Story:
             if not wait_until(condition, _PATIENCE, _LOOK_EVERY):
                 raise LabError(f"That did not happen within {_PATIENCE} s. See ./lab logs {TASKS} and {NOTIFICATIONS}.")
         seconds = time.monotonic() - begin
-        self.console.print(f"{seconds:4.1f} s  {text if isinstance(text, str) else text()}")
+        self.console.print(f"{seconds:4.1f} s  {text if isinstance(text, str) else text()}", soft_wrap=True)
 
 
 def _status(answer: httpx.Response) -> str:

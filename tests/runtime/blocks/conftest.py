@@ -10,7 +10,6 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from labctl.up import logfiles
 from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
 

@@ -49,7 +49,11 @@ def only_for_dapr() -> list[tuple[int, str, str]]:
     found: list[tuple[int, str, str]] = []
     for app in WEB:
         port, routes = app.app_port - TEST_OFFSET, json.loads((app.folder / "openapi.json").read_text())["paths"]
-        found += [(port, "POST", re.sub(r"{\w+}", "1", one)) for one in routes if one.startswith(("/job/", "/events/", "/digest-cron"))]
+        found += [
+            (port, "POST", re.sub(r"{\w+}", "1", one))
+            for one in routes
+            if one.startswith(("/job/", "/events/", "/digest-cron"))
+        ]
         if app.entry["env"].get("FAULTS_ENABLED"):
             found += [(port, method, "/faults") for method in ("GET", "DELETE")]
     return found

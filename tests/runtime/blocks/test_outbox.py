@@ -97,6 +97,8 @@ def test_no_task_without_its_event_and_no_event_without_its_task_after_20_kills(
     expected = {f"Task created: {title}" for title in stored.values()}
     assert wait_until(lambda: expected <= messages(lab, mark).keys(), SETTLED_WITHIN)
     assert messages(lab, mark) == Counter(expected)
+    # For the tests after this one: an app and a sidecar that were started together.
+    control.restart(lab.stack, TASKS)
 
 
 def write(lab: Blocks, title: str, ended: threading.Event) -> list[str]:

@@ -9,6 +9,7 @@ import logging
 from pydantic import Field, ValidationError
 
 from kit.edge.problems import Refused
+from kit.sidecar.dead_letters import DeadLetters
 from kit.sidecar.events import CloudEvent, data_of, id_of, why
 from models import ID, EventAnswer
 from patterns.approval import DECISION, PATTERN, Decision
@@ -40,6 +41,17 @@ async def deliver(message: CloudEvent, runs: Runs) -> EventAnswer:
             # Decided already, perhaps by an earlier delivery of this message.
             return EventAnswer(status="SUCCESS")
         return _drop(message, str(refusal))
+    return EventAnswer(status="SUCCESS")
+
+
+async def keep(message: CloudEvent, letters: DeadLetters) -> EventAnswer:
+    """Keep a dead letter. Dapr does not say why delivery failed, so the reason is looked for again."""
+    try:
+        DecisionMessage.model_validate(data_of(message))
+        reason = "no run waited for it, or it could not be delivered in time"
+    except ValidationError as error:
+        reason = why(error, message)
+    await letters.keep(message, reason)
     return EventAnswer(status="SUCCESS")
 
 

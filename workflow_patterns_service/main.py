@@ -14,14 +14,27 @@ from kit.edge.problems import Refused, documented
 from kit.edge.service import build, from_state, serve
 from kit.edge.token import only_dapr
 from kit.engine.health import check_worker
-from kit.sidecar.events import read
-from models import Accepted, EventAnswer, EventPath, InstancePath, NamePath, PatternList, Run, Started
+from kit.sidecar.events import read, read_dead
+from models import (
+    Accepted,
+    Before,
+    DeadLetterPage,
+    EventAnswer,
+    EventPath,
+    InstancePath,
+    Limit,
+    NamePath,
+    PatternList,
+    Run,
+    Started,
+)
 from settings import Settings
 from wiring import Services, open_services
 
 WELCOME = (
     "workflow-patterns has one workflow for each pattern: GET /patterns, POST /patterns/{name}, "
-    "GET /patterns/{instance_id}, POST /patterns/{instance_id}/events/{event}. Also /docs, /healthz and /readyz."
+    "GET /patterns/{instance_id}, POST /patterns/{instance_id}/events/{event}, GET /dead-letters. "
+    "Also /docs, /healthz and /readyz."
 )
 EXAMPLE = {"specversion": "1.0", "id": "17", "source": "desk", "type": "x", "data": {"instance_id": "expense-1"}}
 EVENT = {"requestBody": {"content": {"application/cloudevents+json": {"example": EXAMPLE}}}}
@@ -35,6 +48,7 @@ JsonObject = Annotated[
 Model = TypeVar("Model", bound=BaseModel)
 
 router = APIRouter()
+from_dapr = APIRouter(prefix="/events", tags=["events"], dependencies=[Depends(only_dapr)])
 
 
 @router.get("/patterns")
@@ -67,16 +81,23 @@ async def raise_event(instance_id: InstancePath, event: EventPath, body: JsonObj
 
 
 # FastAPI must not validate an event: a 422 would make Dapr send it again, and lose it in the end.
-@router.post(
-    "/events/expenses",
-    tags=["events"],
-    dependencies=[Depends(only_dapr)],
-    openapi_extra=EVENT,
-    responses=documented(401, 502, 503, 504),
-)
+@from_dapr.post("/expenses", openapi_extra=EVENT, responses=documented(401, 502, 503, 504))
 async def decision_arrived(request: Request, services: ServicesDep) -> EventAnswer:
     """Raise the event of a message on the topic expenses."""
     return await decisions.deliver(await read(request), services.runs)
+
+
+@from_dapr.post("/expenses-dead", openapi_extra=EVENT, responses=documented(401, 502, 503, 504))
+async def decision_given_up(request: Request, services: ServicesDep) -> EventAnswer:
+    """Keep a message that could not be processed, for GET /dead-letters."""
+    return await decisions.keep(await read_dead(request), services.letters)
+
+
+@router.get("/dead-letters", responses=documented(422, 502, 503, 504))
+async def dead_letters(services: ServicesDep, limit: Limit = 20, before: Before = None) -> DeadLetterPage:
+    """Return the messages that could not be processed, newest first."""
+    found = await services.letters.newest(limit, before)
+    return DeadLetterPage.model_validate({"dead_letters": [letter for _, letter in found.entries], "next": found.next})
 
 
 def checked(model: type[Model], body: dict[str, JsonValue]) -> Model:
@@ -107,7 +128,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="workflow-patterns",
         description="Nine workflow patterns, each a small typed story that survives a crash.",
         welcome=WELCOME,
-        routers=[router],
+        routers=[router, from_dapr],
         lifespan=lifespan,
         ready=ready,
     )

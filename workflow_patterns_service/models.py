@@ -1,9 +1,10 @@
 """The requests and answers of workflow-patterns. The input of each pattern is in its own file (`patterns/`)."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
@@ -26,6 +27,8 @@ NamePath = Annotated[
     str, Path(alias="id", min_length=1, max_length=64, description="A pattern's name", examples=["saga"])
 ]
 EventPath = Annotated[str, Path(min_length=1, max_length=64, examples=["decision"])]
+Limit = Annotated[int, Query(ge=1, le=100, description="Page size")]
+Before = Annotated[int | None, Query(ge=0, le=2**53, description="`next` of the page before")]
 Times = Annotated[int, Field(ge=1, le=100)]
 StepName = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -119,6 +122,26 @@ class Run(BaseModel):
     deeds: list[str] = Field(description="The steps that were done, in order, each once")
     result: Any = None
     error: str | None = None
+
+
+class DeadLetter(BaseModel):
+    """A message of the topic expenses that could not be processed."""
+
+    id: str = Field(examples=["0a1b2c3d4e5f60718293a4b5c6d7e8f9"])
+    event_id: str = Field(description="The CloudEvent's own id", examples=["8a6a2ad5-8f9d-4a4c-a1d0-7b2f8b0c3a77"])
+    received_at: datetime
+    reason: str = Field(examples=["approved: Field required"])
+    event: Any = Field(
+        description="The CloudEvent; one of more than 250,000 characters is cut to its first 4,000, as text",
+        examples=[{"specversion": "1.0", "id": "8a6a2ad5-…", "source": "desk", "data": {"instance_id": "expense-1"}}],
+    )
+
+
+class DeadLetterPage(BaseModel):
+    """Dead letters, newest first."""
+
+    dead_letters: list[DeadLetter]
+    next: int | None = Field(description="`before` of the next page; null at the end", examples=[None])
 
 
 class EventAnswer(BaseModel):

@@ -13,7 +13,8 @@ from kit.engine.stalled_engine import StalledEngine
 from kit.engine.worker import Version, Worker, Workflow, running
 from kit.engine.worker_lockout import WorkerLockout
 from kit.sidecar.client import SdkClient
-from kit.sidecar.store import StateStore
+from kit.sidecar.dead_letters import DeadLetters
+from kit.sidecar.store import Object, StateStore
 from pattern import Tools
 from patterns.versioning import versions
 from runs import Runs
@@ -25,13 +26,15 @@ class Services:
     """What the routes use."""
 
     runs: Runs
+    letters: DeadLetters
 
 
 @asynccontextmanager
 async def open_services(settings: Settings, session: aiohttp.ClientSession) -> AsyncGenerator[Services]:
     """Build the services, and run the workflow worker while the block runs. No sidecar is needed yet."""
     async with aclosing(SdkClient(settings, session, settings.call_timeout_seconds)) as sdk:
-        deeds = Deeds(StateStore(sdk, settings.state_store_name, Record, settings.record_retention_seconds))
+        store, retention = StateStore[Object](sdk, settings.state_store_name), settings.record_retention_seconds
+        deeds = Deeds(StateStore(sdk, settings.state_store_name, Record, retention))
         instances = Instances(settings, settings.call_timeout_seconds)
         tools = Tools(deeds, instances)
         activities = [activity for pattern in PATTERNS.values() for activity in pattern.activities(tools)]
@@ -40,7 +43,7 @@ async def open_services(settings: Settings, session: aiohttp.ClientSession) -> A
         stalled = StalledEngine(settings, instances, worker, session, every)
         lockout = WorkerLockout(settings, session, every, settings.worker_lockout_seconds)
         async with running(worker, stalled.watch, lockout.watch):
-            yield Services(Runs(deeds, instances))
+            yield Services(Runs(deeds, instances), DeadLetters(store, retention))
 
 
 def workflows(settings: Settings) -> list[Workflow | Version]:

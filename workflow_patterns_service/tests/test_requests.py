@@ -120,7 +120,12 @@ def test_a_message_that_can_never_be_processed_is_dropped(client, start, data):
     start("saga", instance_id="saga-1")
     if data == {"instance_id": "saga-1"}:
         data |= {"approved": True, "by": "Ada"}
-    assert client.post("/events/expenses", json={"id": "1", "data": data}).json() == {"status": "DROP"}
+    message = {"id": "1", "data": data}
+    assert client.post("/events/expenses", json=message).json() == {"status": "DROP"}
+    assert client.post("/events/expenses-dead", json=message).json() == {"status": "SUCCESS"}
+    (letter,) = client.get("/dead-letters").json()["dead_letters"]
+    assert letter["event"] == message
+    assert letter["reason"]
 
 
 def test_the_service_is_ready_once_its_worker_is_connected(client, engine):

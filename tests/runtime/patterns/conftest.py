@@ -38,6 +38,11 @@ class Patterns(Running):
         """Return the answer to an event for a run."""
         return self.http.post(self.url(APP, f"/patterns/{run}/events/{event}"), json=data)
 
+    def why_dead(self, run: str) -> list[str]:
+        """Return the reasons of the dead letters about a run."""
+        letters = self.http.get(self.url(APP, "/dead-letters"), params={"limit": 100}).json()["dead_letters"]
+        return [letter["reason"] for letter in letters if letter["event"]["data"].get("instance_id") == run]
+
     def publish(self, **data: Any) -> None:
         """Publish a decision about an expense."""
         self.http.post(self.sidecar(APP, "/v1.0/publish/taskpubsub/expenses"), json=data).raise_for_status()

@@ -79,7 +79,7 @@ def test_a_message_waits_for_an_app_that_is_down_and_one_that_is_wrong_holds_up_
     lab.publish(instance_id=run, approved=True, by="Ada")
     control.restart(lab.stack, APP, keep_sidecar=True)
     assert lab.end_of(run, AFTER_A_KILL)["deeds"] == ["ask", "pay"]
-    assert wait_until(lambda: lab.redis("XLEN", "expenses-dead") >= 1, SOON)
+    assert wait_until(lambda: lab.why_dead(run) == ["by: Field required"], SOON)
 
 
 def test_letters_in_flight_keep_their_versions(lab):

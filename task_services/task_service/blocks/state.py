@@ -36,6 +36,9 @@ class TaskState:
         keys = [f"task-{task_id}" for task_id in dict.fromkeys(task_ids)]
         async with self._sdk.calling(self._store) as client:
             answer = await client.get_bulk_state(self._store, keys, 20, states_metadata={})
+        # The call itself does not fail: each key has its own error.
+        for reason in (item.error for item in answer.items if item.error):
+            raise Unavailable(503, self._store, f"{self._store} cannot be used now.", "INTERNAL", reason)
         found = {item.key: item.data for item in answer.items}
         return [Task.model_validate_json(found[key]) for key in keys if found[key]]
 

@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from kit.fakes.sidecar.blocks import BlocksApi, keys_of
 from kit.fakes.sidecar.memory import Published, Sidecar, Value
 
+DOWN = "dial tcp 127.0.0.1:6379: connection refused"
 FIRST_WRITE = common_v1.StateOptions.CONCURRENCY_FIRST_WRITE
 Fault = tuple[grpc.StatusCode, str]
 
@@ -20,7 +21,8 @@ class DaprApi(BlocksApi):
     """State with ETags a key, events, secrets, jobs, and the Conversation API.
 
     It keeps the oddities of Dapr 1.18 with Redis. A bulk save does not roll back. An ETag is accepted
-    when its key is gone. A first write of a key that exists is INTERNAL, as is a store that is down.
+    when its key is gone. A first write of a key that exists is INTERNAL, as is a store that is down: a
+    bulk read of that has an error for each key, and succeeds.
     """
 
     def __init__(self, sidecar: Sidecar) -> None:
@@ -36,7 +38,8 @@ class DaprApi(BlocksApi):
         answer = api_v1.GetBulkStateResponse()
         for key in request.keys:
             data, etag = self._read(request.store_name, key)
-            answer.items.add(key=key, data=data, etag=etag)
+            found = {"error": DOWN} if self._sidecar.is_down else {"data": data, "etag": etag}
+            answer.items.add(key=key, **found)
         return answer
 
     def SaveState(self, request: Any, context: Any) -> Any:
@@ -154,8 +157,8 @@ class DaprApi(BlocksApi):
             sidecar.tokens.add(dict(context.invocation_metadata()).get("dapr-api-token"))
         if is_state and "||" in key:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "input key/keyPrefix can't contain '||'")
-        if is_state and sidecar.is_down:
-            context.abort(grpc.StatusCode.INTERNAL, "dial tcp 127.0.0.1:6379: connection refused")
+        if is_state and sidecar.is_down and method != "GetBulkState":
+            context.abort(grpc.StatusCode.INTERNAL, DOWN)
         if refusal := sidecar.refuse(method, key):
             context.abort(*refusal)
 

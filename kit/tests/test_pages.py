@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from kit.sidecar.pages import Pages
+from kit.sidecar.store import ATTEMPTS
 from kit.sidecar.unavailable import Unavailable
 from kit.tests.sidecar_lab import crash_at_save
 
@@ -61,6 +62,12 @@ async def test_single_entries_that_arrive_at_once_share_their_writes(sidecar, st
     await asyncio.gather(*(pages.add("list", {"id": f"i{n}"}) for n in range(30)))
     assert len(ids(sidecar)[0]) == 30
     assert sidecar.saved("list") <= 3
+
+
+async def test_single_entries_may_fill_more_pages_than_a_write_has_attempts(sidecar, store):
+    pages = Pages(store, 1)
+    await asyncio.gather(*(pages.add("list", {"id": f"i{n}"}) for n in range(ATTEMPTS + 5)))
+    assert ids(sidecar) == [[f"i{n}"] for n in range(ATTEMPTS + 5)]
 
 
 async def test_an_entry_that_cannot_be_stored_fails_its_caller_and_no_later_one(sidecar, pages):

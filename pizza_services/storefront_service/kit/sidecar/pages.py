@@ -113,8 +113,9 @@ class Pages:
         return Slice(await self._between(head, start, end), end)
 
     async def _write(self, key: str) -> None:
-        while batch := self._waiting[key]:
-            self._waiting[key] = []
+        while waiting := self._waiting[key]:
+            most = PAGES_AT_ONCE * self.size
+            batch, self._waiting[key] = waiting[:most], waiting[most:]
             error: Exception | None = None
             try:
                 await self.append({key: [entry for entry, _ in batch]})
@@ -170,6 +171,8 @@ class Pages:
         return head.value["page"] * self.size + len(head.value["entries"]) if head.value else 0
 
 
+# Of entries that wait for a write. Each full page is one of the attempts that a write has.
+PAGES_AT_ONCE = 10
 _EMPTY: Object = {"page": 0, "entries": []}
 
 

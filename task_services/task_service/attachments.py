@@ -65,11 +65,15 @@ async def load(services: Services, task_id: str, unseal: Step) -> tuple[int, Asy
 
 
 async def remove(services: Services, task_id: str) -> None:
-    """Delete a file, if there is one."""
+    """Delete the file of a task that was deleted, if there is one."""
     key, kept = _key(task_id), services.store.of(Attachment)
-    if found := (await kept.get(key)).value:
-        await kept.delete(key)
-        await _delete(services, found)
+    try:
+        if found := (await kept.get(key)).value:
+            await kept.delete(key)
+            await _delete(services, found)
+    except Unavailable as error:
+        # The deletion of the task cannot be repeated, so it must not fail now. Nobody can read the file any more.
+        log.warning("attachment not deleted", extra={"task_id": task_id, "reason": error.reason})
 
 
 async def in_parts(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

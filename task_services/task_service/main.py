@@ -89,7 +89,9 @@ async def get_tasks(ids: Ids, services: ServicesDep) -> TaskList:
 @tasks.post("/transaction", status_code=201, responses=documented(422, 502, 503, 504))
 async def replace_tasks(transaction: Transaction, services: ServicesDep) -> TaskList:
     """Create tasks and delete others, all or none. Each new task has its event; a deletion has none."""
-    return TaskList(tasks=await services.outbox.create(transaction.create, transaction.delete))
+    created = await services.outbox.create(transaction.create, transaction.delete)
+    await asyncio.gather(*(attachments.remove(services, task_id) for task_id in transaction.delete))
+    return TaskList(tasks=created)
 
 
 @tasks.get("/{task_id:task}", responses=documented(404, 422, 502, 503, 504))

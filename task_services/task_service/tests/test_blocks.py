@@ -169,6 +169,17 @@ def test_an_attachment_is_stored_in_encrypted_parts_until_its_task_is_deleted(cl
     assert (sidecar.files, sidecar.value(f"attachment-{task['id']}")) == ({}, None)
 
 
+def test_a_transaction_deletes_attachments_and_a_fault_there_does_not_fail_it(client, task, sidecar):
+    kept = client.post("/tasks", json={"title": "x"}).json()
+    for one in (task, kept):
+        put(client, one, b"x")
+    body = {"create": [{"title": "new"}], "delete": [task["id"]]}
+    assert client.post("/tasks/transaction", json=body).status_code == 201
+    assert (len(sidecar.files), sidecar.value(f"attachment-{task['id']}")) == (1, None)
+    sidecar.refuse = lambda _, key: (grpc.StatusCode.INTERNAL, "no") if key.startswith("attachment-") else None
+    assert client.delete(f"/tasks/{kept['id']}", headers={"if-match": '"1"'}).status_code == 204
+
+
 def test_a_part_that_was_exchanged_is_not_sent(client, task, sidecar):
     put(client, task, b"a" * PART_BYTES + b"b")
     first, second = sidecar.files

@@ -23,6 +23,8 @@ async def set_reminder(task_id: TaskId, order: DueDate, services: ServicesDep) -
 @router.get("/reminder")
 async def get_reminder(task_id: TaskId, services: ServicesDep) -> ReminderState:
     """Return the reminder of a task, also after it fired."""
+    # First: a call of an actor starts it, whatever its id, and one of a deleted task still has its state.
+    await services.state.read(task_id)
     if not (reminder := await services.actors.of(task_id).get_reminder()):
         raise Refused(404, NO_REMINDER)
     return ReminderState(task_id=task_id, **reminder)
@@ -31,6 +33,7 @@ async def get_reminder(task_id: TaskId, services: ServicesDep) -> ReminderState:
 @router.delete("/reminder", status_code=204)
 async def delete_reminder(task_id: TaskId, services: ServicesDep) -> None:
     """Delete the reminder of a task."""
+    await services.state.read(task_id)
     if not await services.actors.of(task_id).forget():
         raise Refused(404, NO_REMINDER)
 
@@ -47,4 +50,5 @@ async def snooze(task_id: TaskId, order: Snooze, services: ServicesDep) -> Snooz
 @router.delete("/snooze", status_code=204)
 async def wake(task_id: TaskId, services: ServicesDep) -> None:
     """End the snooze of a task, if there is one."""
+    await services.state.read(task_id)
     await services.actors.of(task_id).wake()

@@ -139,6 +139,12 @@ def test_a_task_that_is_done_or_gone_is_quiet(client, actors, sidecar, task, cha
     assert sidecar.events("reminders") == []
 
 
+@pytest.mark.parametrize("route", ["GET reminder", "DELETE reminder", "DELETE snooze"])
+def test_no_actor_is_started_for_an_id_without_a_task(client, route):
+    method, name = route.split()
+    assert problem_of(client.request(method, f"/tasks/none/{name}"), 404)["detail"] == "Task not found"
+
+
 @pytest.mark.parametrize("due_at", ["2020-01-01T00:00:00Z", "2030-01-01T00:00:00", "2100-01-01T00:00:00Z", None])
 def test_a_time_that_cannot_be_due_is_refused(client, task, due_at):
     answer = client.put(f"/tasks/{task['id']}/reminder", json={"due_at": due_at})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -41,7 +42,7 @@ class Patterns(Running):
     def why_dead(self, run: str) -> list[str]:
         """Return the reasons of the dead letters about a run."""
         letters = self.http.get(self.url(APP, "/dead-letters"), params={"limit": 100}).json()["dead_letters"]
-        return [letter["reason"] for letter in letters if letter["event"]["data"].get("instance_id") == run]
+        return [letter["reason"] for letter in letters if f'"instance_id": "{run}"' in json.dumps(letter["event"])]
 
     def publish(self, **data: Any) -> None:
         """Publish a decision about an expense."""

@@ -20,6 +20,7 @@ DOWNLOAD_SPACE_GB = 1  # release archives and programs together
 
 SOURCE = ROOT / "runtime"
 OWN = HOME / "runtime"
+_MADE_FROM = "made-from.txt"
 
 Origin = Literal["release archives", "built from source"]
 
@@ -33,8 +34,8 @@ def pins() -> str:
 
 
 def made_from() -> list[str]:
-    """Return the lines that `install` wrote: pins first, then the origin. Empty when nothing is installed."""
-    file = OWN / "made-from.txt"
+    """Return what was noted of the installed runtime: pins first, then the origin. Empty when nothing is installed."""
+    file = OWN / _MADE_FROM
     return file.read_text().splitlines() if file.exists() else []
 
 
@@ -44,11 +45,13 @@ def origin() -> Origin:
 
 
 def new(folder: Path) -> Path:
-    """Make an empty folder in the layout that `install` expects, and return it."""
+    """Make an empty folder in the layout that `install` expects, and return it. Note in it what will be made."""
     remove(folder)
     (folder / ".dapr" / "bin").mkdir(parents=True)
     (folder / ".dapr" / "components").mkdir()  # `dapr run --app-id …` without resources looks here
     (folder / "bin").mkdir()
+    # Now, not at the end of a build: the pins may change under it.
+    (folder / _MADE_FROM).write_text(f"{pins()}\n")
     return folder
 
 
@@ -57,7 +60,8 @@ def install(folder: Path, origin: Origin) -> None:
     # Without a config.yaml beside it daprd stops at once, and `dapr run -f` hangs.
     config = {"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "metadata": {"name": "daprConfig"}}
     (folder / ".dapr" / "config.yaml").write_text(yaml.safe_dump(config))
-    (folder / "made-from.txt").write_text(f"{pins()}\n{origin}\n")
+    with (folder / _MADE_FROM).open("a") as made_from:
+        made_from.write(f"{origin}\n")
     remove(OWN)
     folder.rename(OWN)
 

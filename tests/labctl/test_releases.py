@@ -195,3 +195,11 @@ def test_the_versions_are_those_of_the_go_modules():
         (installed.CLI_VERSION, "github.com/dapr/cli", "runtime/cli/go.mod"),
     ):
         assert set(re.findall(rf"{module} v(\S+)", (ROOT / file).read_text())) == {version}
+
+
+def test_a_list_of_components_that_changes_under_a_build_is_built_next_time(home: Path, monkeypatch) -> None:
+    folder = installed.new(home / "built")
+    monkeypatch.setattr(installed, "pins", lambda: "others")
+    installed.install(folder, "built from source")
+    assert "others" not in installed.made_from()
+    assert installed.origin() == "built from source"

@@ -23,7 +23,7 @@ log = logging.getLogger("attachments")
 
 
 async def store(services: Services, task_id: str, body: AsyncIterator[bytes], seal: Step) -> Attachment:
-    """Store a file, then delete the one that it replaces. Raise Refused for an empty file."""
+    """Store a file, then delete the one that it replaces. Raise Refused if it is empty, or its task is gone."""
     new, earlier = Attachment(name=f"{task_id}/{uuid4().hex}"), list[Attachment]()
     try:
         async for part in in_parts(body):
@@ -45,6 +45,10 @@ async def store(services: Services, task_id: str, body: AsyncIterator[bytes], se
     await services.store.of(Attachment).change(_key(task_id), replace)
     for one in earlier:
         await _delete(services, one)
+    if not await services.state.read_many([task_id]):
+        # It was deleted meanwhile, perhaps before there was an attachment to delete with it.
+        await remove(services, task_id)
+        raise Refused(404, "Task not found")
     return new
 
 

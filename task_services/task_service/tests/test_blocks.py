@@ -199,6 +199,16 @@ def test_an_upload_that_fails_leaves_no_part_and_the_earlier_file(client, task, 
     assert client.get(f"/tasks/{task['id']}/attachment").content == b"first"
 
 
+def test_an_upload_for_a_task_that_is_deleted_meanwhile_leaves_nothing(client, task, sidecar):
+    def delete(method, _):
+        if method == "Encrypt":
+            sidecar.values.pop(("taskstore", f"task-{task['id']}"))
+
+    sidecar.refuse = delete
+    problem_of(put(client, task, b"x"), 404)
+    assert (sidecar.files, sidecar.value(f"attachment-{task['id']}")) == ({}, None)
+
+
 def test_bad_attachments_are_refused(serve, task, sidecar):
     client = serve(max_attachment_bytes=10)
     problem_of(put(client, task, b""), 422)

@@ -15,9 +15,11 @@ from labctl.make import redis_server
 from labctl.make.runtime import Runtime
 from labctl.runfile import App
 from labctl.stack import Stack
+from labctl.terminal import problems
 from labctl.up import alive, causes, logfiles, processes
 
 READY_WITHIN = 40  # seconds; a scheduler that was killed waits some 22 s for its old leadership lease
+SILENT_FOR = 2  # seconds, then the reason for a wait is printed
 LENT_FOR = 65  # seconds; Linux keeps a port for 60 after its connection has ended
 
 
@@ -68,8 +70,7 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
     for port in (port for label, port in stack.ports.items() if label.partition("-")[0] == name):
         if who := processes.holder(port):
             raise LabError(f"{name} needs port {port}, which {who} holds. End that process and try again.")
-        # Linux may give a port of `dapr init` to any outgoing connection.
-        processes.wait_until(partial(processes.is_free, port), LENT_FOR)
+        wait_for_lent(name, port)
     log = stack.logs / f"{name}.log"
     offset = logfiles.rotate(log)
     environment: dict[str, str] = {"NAMESPACE": "default"}
@@ -82,6 +83,13 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
             raise LabError(f"Redis did not start: a newer one wrote its data in {stack.state / 'redis'}. {mend}")
         raise alive.ended(stack, name, log, offset, how="did not start")
     return True
+
+
+def wait_for_lent(name: str, port: int) -> None:
+    """Wait until a port is free that Linux has given to an outgoing connection, as it may those of `dapr init`."""
+    if not processes.wait_until(partial(processes.is_free, port), SILENT_FOR):
+        problems.print(f"{name} waits up to {LENT_FOR} s for port {port}: a connection holds it, or held it just now.")
+        processes.wait_until(partial(processes.is_free, port), LENT_FOR)
 
 
 def refuse_dead_redis(stack: Stack, looks: int = 1) -> None:

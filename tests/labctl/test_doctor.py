@@ -14,7 +14,7 @@ import pytest
 from labctl import runfile
 from labctl.make import build
 from labctl.stack import TEST_OFFSET, Stack
-from labctl.up import doctor, processes
+from labctl.up import doctor, infrastructure, processes
 
 # Ports that no other stack of this machine has, below those that the system lends.
 STACK = Stack("doctor-test", TEST_OFFSET + 400)
@@ -88,13 +88,20 @@ def test_a_holder_is_named_though_the_first_process_is_hidden(
     assert processes.holder(port) == f"another process (sudo lsof -i :{port})"
 
 
-def test_a_port_that_linux_lent_to_a_connection_is_not_free_though_nobody_listens():
+def test_a_port_that_linux_lent_to_a_connection_is_not_free_though_nobody_listens(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
         client.bind(("127.0.0.1", 0))
         client.connect(server.getsockname())
         port = client.getsockname()[1]
         assert not processes.is_free(port)
         assert processes.holder(port) is None
+        # The wait for it is not silent.
+        monkeypatch.setattr(infrastructure, "SILENT_FOR", 0.1)
+        monkeypatch.setattr(infrastructure, "LENT_FOR", 0.2)
+        infrastructure.wait_for_lent("scheduler", port)
+        assert f"scheduler waits up to 0.2 s for port {port}" in capsys.readouterr().err
 
 
 def test_versions_are_compared_number_by_number():

@@ -21,8 +21,8 @@ class DaprApi(BlocksApi):
     """State with ETags a key, events, secrets, jobs, and the Conversation API.
 
     It keeps the oddities of Dapr 1.18 with Redis. A bulk save does not roll back. An ETag is accepted
-    when its key is gone. A first write of a key that exists is INTERNAL, as is a store that is down: a
-    bulk read of that has an error for each key, and succeeds.
+    when its key is gone. A first write of a key that exists is INTERNAL, as is a store that is down.
+    Then a bulk read has an error for each key, and succeeds.
     """
 
     def __init__(self, sidecar: Sidecar) -> None:

@@ -133,6 +133,12 @@ def test_a_rental_gives_up_on_an_app_that_is_missing(start, end_of, show, engine
     assert engine.instances[f"{run}:car"].ended
 
 
+def test_the_record_of_a_run_outlives_its_longest_wait(start, sidecar):
+    longest = 30 * 24 * 3600
+    run = start("approval", limit_seconds=longest)
+    assert sidecar.ttls()[f"run:{run}"] > longest
+
+
 def test_a_letter_in_flight_keeps_its_version(serve, make_app, defaults):
     body = {"instance_id": "old", "seconds": 0}
     with TestClient(make_app(latest_letter="v1", **defaults), HOST) as old:

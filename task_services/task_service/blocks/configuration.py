@@ -19,7 +19,7 @@ from kit.sidecar.unavailable import Unavailable
 from models import LiveConfiguration, LiveValue
 
 # The keys, each with its valid values and its default.
-KEYS = {"feature-flag-x": ("on|off", "off"), "max-retry-count": (r"\d{1,3}", "3")}
+KEYS = {"feature-flag-x": ("on|off", "off"), "max-retry-count": ("[0-9]{1,3}", "3")}
 # A subscription can be lost without an error, for example by Redis, so it is renewed now and then.
 RENEW_SECONDS = 60
 PAUSE_SECONDS = 0.5

@@ -123,7 +123,9 @@ def test_configuration_follows_the_store_and_ignores_nonsense(client, sidecar):
 
     eventually(lambda: now()["subscribed"])
     assert now()["values"]["max-retry-count"] == {"value": "3", "version": None}
-    sidecar.configure("max-retry-count", "many||2")
+    # The second has three digits too, of another script.
+    for nonsense in ("many", "\u0663\u0663\u0663"):
+        sidecar.configure("max-retry-count", f"{nonsense}||2")
     sidecar.configure("feature-flag-x", "on||7")
     eventually(lambda: now()["values"]["feature-flag-x"] == {"value": "on", "version": "7"})
     assert now()["values"]["max-retry-count"]["value"] == "3"

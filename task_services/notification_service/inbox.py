@@ -20,7 +20,7 @@ from models import Announcement, DueTask, Message, Notification, Reminder, TaskE
 ANNOUNCEMENTS, REMINDERS, SNOOZES, TASK_EVENTS = "announcements", "reminders", "snoozes", "task-events"
 TASK_DUE = "task.due"
 EXPIRED = "The event expired before it could be delivered."
-VALID = "The event is valid. A dependency failed until the retries were used up."
+VALID = "The event is valid. Another app refused it, or a dependency failed until the retries were used up."
 
 
 class Content(Protocol):

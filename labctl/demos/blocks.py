@@ -103,7 +103,7 @@ class Story:
         self.console.print(f"GET …/attachment: {back.decode()}")
 
     def _mail(self) -> None:
-        chapter(self.console, "the digest is mailed once", "Two replicas are called at once. A lock lets one in.")
+        chapter(self.console, "the digest is mailed once", "Two calls arrive at once. A lock lets one in.")
         mails: list[Message] = []
         try:
             with mailbox(self.mail_port, mails.append), ThreadPoolExecutor(2) as pool:
@@ -113,7 +113,10 @@ class Story:
             return
         said = sorted(answer.raise_for_status().json()["status"] for answer in answers)
         self.console.print(f"POST /digest-cron, twice: {' and '.join(said)}")
-        self.console.print(f"mails: {[str(mail['subject']) for mail in mails]}")
+        if "SENT" in said:
+            self.console.print(f"mails: {[str(mail['subject']) for mail in mails]}")
+        else:
+            self.console.print("Today's digest was mailed before. `./lab down --forget` forgets it.")
 
     def _switch(self) -> None:
         chapter(self.console, "a feature is switched live", f"SET {SWITCH} in Redis. No restart, no request.")

@@ -91,6 +91,17 @@ def test_a_raw_payload_fits_a_bulk_and_a_subscription_in_code_but_no_rule_and_no
         assert wait_until(lambda topic=topic: lab.dead_letters(texts[topic]) != [], 25), topic
 
 
+def test_an_event_without_a_content_type_loses_its_data_on_a_stream_and_not_as_a_dead_letter(lab):
+    text = mark()
+    event = {"specversion": "1.0", "id": text, "source": "x", "type": "x", "data": data_of("task-events", text)}
+    url, kind = lab.sidecar("task-api", "/v1.0/publish/taskpubsub/task-events"), "application/cloudevents+json"
+    lab.http.post(url, json=event, headers={"content-type": kind}).raise_for_status()
+    assert wait_until(lambda: lab.dead_letters(text) != [], 25)
+    (letter,) = lab.dead_letters(text)
+    assert letter["event"]["data"] == event["data"]
+    assert lab.http.post(lab.url(APP, f"/dead-letters/{letter['id']}/replay")).status_code == 200
+
+
 def test_events_in_hand_survive_a_kill_of_the_app(lab):
     lab.faults(APP, delay_ms=5_000)
     before = lab.calls(APP)

@@ -46,7 +46,7 @@ async def store(services: Services, task_id: str, body: AsyncIterator[bytes], se
     for one in earlier:
         await _delete(services, one)
     if not await services.state.read_many([task_id]):
-        # It was deleted meanwhile, perhaps before there was an attachment to delete with it.
+        # It was deleted during the upload, perhaps before there was an attachment to delete with it.
         await remove(services, task_id)
         raise Refused(404, "Task not found")
     return new

@@ -23,7 +23,7 @@ async def set_reminder(task_id: TaskId, order: DueDate, services: ServicesDep) -
 @router.get("/reminder")
 async def get_reminder(task_id: TaskId, services: ServicesDep) -> ReminderState:
     """Return the reminder of a task, also after it fired."""
-    # First: a call of an actor starts it, whatever its id, and one of a deleted task still has its state.
+    # First: a call of an actor starts one for any id, and the actor of a deleted task still has its state.
     await services.state.read(task_id)
     if not (reminder := await services.actors.of(task_id).get_reminder()):
         raise Refused(404, NO_REMINDER)

@@ -201,7 +201,7 @@ def test_an_upload_that_fails_leaves_no_part_and_the_earlier_file(client, task, 
     assert client.get(f"/tasks/{task['id']}/attachment").content == b"first"
 
 
-def test_an_upload_for_a_task_that_is_deleted_meanwhile_leaves_nothing(client, task, sidecar):
+def test_an_upload_for_a_task_that_is_deleted_at_that_time_leaves_nothing(client, task, sidecar):
     def delete(method, _):
         if method == "Encrypt":
             sidecar.values.pop(("taskstore", f"task-{task['id']}"))

@@ -109,12 +109,12 @@ def _rows(name: str, number: int, folder: Path) -> dict[Path, str]:
     table = re.search(r"^\| folder \| app id \|.*\n(?:\|.*\n)+", readme.read_text(), re.MULTILINE)
     if table is None:
         raise LabError("README.md has no port table: restore it first.")
-    ports = json.loads(container.read_text())
+    forwarded: list[int] = json.loads(container.read_text())["forwardPorts"]
     return {
         run_file: run_file.read_text() + _entry(name, number, folder),
         readme: readme.read_text().replace(table[0], table[0] + row),
         container: container.read_text()
-        .replace(f", {ports['forwardPorts'][-1]}]", f", {ports['forwardPorts'][-1]}, 80{number}]")
+        .replace(json.dumps(forwarded), json.dumps(sorted([*forwarded, int(f"80{number}")])))
         .replace(" }\n  },", f' }},\n    "80{number}": {{ "label": "{name}" }}\n  }},', 1),
     }
 

@@ -48,7 +48,7 @@ def test_any_other_word_is_refused(arguments: list[str], capsys: pytest.CaptureF
 def test_a_lab_that_does_not_exist_is_named_before_anything_is_made() -> None:
     answer = lab("test", "nope")
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert "There is no lab 'nope'. The labs are: invocation, jobs, chat, pizza." in answer.stderr
+    assert "There is no lab 'nope'. The labs are: invocation, jobs, chat, pizza, blocks, patterns." in answer.stderr
 
 
 def test_the_version_is_that_of_the_labs_and_of_dapr() -> None:

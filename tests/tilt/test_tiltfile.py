@@ -24,7 +24,8 @@ def test_all_labs_come_up_without_an_argument() -> None:
 
 @pytest.mark.parametrize("lab", LABS)
 def test_one_lab_comes_up_with_its_name(lab: str) -> None:
-    expected = [app["appID"] for app in APPS if app["env"]["LAB"] == lab]
+    needed = {needs for app in APPS if app["env"]["LAB"] == lab for needs in app["env"].get("NEEDS", "").split()}
+    expected = [app["appID"] for app in APPS if app["env"]["LAB"] == lab or app["appID"] in needed]
     assert list(tilt.run(lab)) == ["setup", *BELOW, *expected]
 
 

@@ -16,7 +16,12 @@ NodeManager.EXIT_TIMEOUT = 60
 
 # About a third of the time each; all other tests are the last third.
 GROUPS = {
-    "pizza and labctl": ("tests/runtime/pizza/", "tests/labctl/"),
+    "pizza, patterns, labctl and copies": (
+        "tests/runtime/pizza/",
+        "tests/runtime/patterns/",
+        "tests/labctl/",
+        "tests/house/test_copied_out.py",
+    ),
     "chat, pages and Tilt": (
         "tests/runtime/chat/",
         "tests/docs/",

@@ -16,8 +16,13 @@ LARGEST = 10_000_000  # bytes of a log that is appended to at each start
 
 
 def file(stack: Stack, app: App, kind: str = "app") -> Path | None:
-    """Return the newest log of an app (kind "app") or its sidecar ("daprd")."""
-    return newest(_opened(stack), app, kind)
+    """Return the newest log of an app (kind "app") or its sidecar ("daprd"), also when the process has ended."""
+    opened = _opened(stack)
+    if found := newest(opened, app, kind, only_opened=True):
+        return found
+    # The CLI of a sidecar that was restarted alone ends with it. The folder has the logs of other stacks too.
+    link = linked(stack, app, kind)
+    return link.resolve() if link.exists() else newest(opened, app, kind)
 
 
 def _opened(stack: Stack) -> list[Path]:

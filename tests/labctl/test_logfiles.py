@@ -57,6 +57,14 @@ def test_the_log_of_a_quiet_app_outlives_many_starts_of_other_stacks(app: App, w
     assert not quiet.exists()
 
 
+def test_the_log_of_an_ended_process_is_that_of_its_stack(app: App):
+    mine = write_log(app, 1)
+    logfiles.link(Stack(), [app])
+    others = write_log(app, 2)
+    assert logfiles.file(Stack(), app) == mine
+    assert logfiles.file(Stack("other", 10000), app) == others
+
+
 def test_following_a_log_goes_on_in_the_one_that_a_restart_opens(app: App, tmp_path: Path):
     write_log(app, 1, "before the restart\n")
     places = {"LAB_ROOT": str(tmp_path), "LAB_HOME": str(tmp_path / ".lab"), "PYTHONPATH": str(ROOT)}

@@ -16,3 +16,10 @@ def test_a_summary_is_the_models_answer_without_personal_data(lab):
     assert "about milk (pending)" in answer.json()["summary"]
     assert "<EMAIL_ADDRESS>" in answer.json()["summary"]
     assert "ada@example.com" not in answer.text
+
+
+@pytest.mark.parametrize(("task", "status", "named"), [("no%20id", 422, "task_id"), ("nobody", 404, "Task not found")])
+def test_a_task_that_cannot_be_summed_up_is_named(lab, task, status, named):
+    answer = call(lab, "POST", f"/tasks/{task}/summary")
+    assert answer.status_code == status
+    assert named in answer.text

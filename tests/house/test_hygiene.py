@@ -49,7 +49,7 @@ def test_no_file_names_a_path_of_somebodys_machine() -> None:
 
 
 def test_a_machine_path_is_recognised_and_no_other() -> None:
-    paths = ["/root/go", "cd /work/main", '"/home/ada/x"', "(/Users/ada)", "=/root"]
+    paths = ["/root/go", "cd /work/labs", '"/home/ada/x"', "(/Users/ada)", "=/root"]
     others = ["/workspaces/labs", "docs/work/x", "./root", "$HOME/work", "https://a.example/home/b"]
     assert [one for one in [*paths, *others] if MACHINE_PATH.search(one)] == paths
 

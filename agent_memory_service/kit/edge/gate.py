@@ -35,7 +35,7 @@ NOT_A_FILE = "content-type: send the file as application/octet-stream."
 
 @dataclass(frozen=True)
 class Uploads:
-    """The paths (a regular expression) whose PUT has a file as its body, with limits of its own."""
+    """The paths (a regular expression) whose PUT has a file as its body, and the limits of a file."""
 
     paths: str
     max_bytes: int

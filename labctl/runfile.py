@@ -17,6 +17,7 @@ from labctl.stack import ROOT, Stack
 
 RUN_FILE = ROOT / "dapr.yaml"
 ZIPKIN = 9411
+CONSOLE = 8100
 _NO_PASSWORD = 'name: redisPassword\n      value: ""'
 # Where the mails and webhooks of task-api go: those of tests must not reach a user's own servers.
 MAIL, WEBHOOK = 1125, 1126

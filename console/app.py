@@ -1,0 +1,80 @@
+"""Build and serve the console: the pages on one port, the receiver of spans on Zipkin's port."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+from nicegui import ui
+from starlette.types import ASGIApp
+
+from console import pages
+from console.gate import Gate
+from console.labs import Labs
+from console.spans import receiver
+from console.spans.store import SpanStore
+from console.spans.zipkin import follow
+from labctl.runfile import ZIPKIN
+from labctl.stack import Stack
+from labctl.up import processes
+
+TOKEN_VARIABLE = "LAB_CONSOLE_TOKEN"
+
+
+def build(labs: Labs, store: SpanStore, port: int, *, token: str | None = None, zipkin: int | None = None) -> ASGIApp:
+    """Return the console as an ASGI app for this port. It takes requests of its own pages only.
+
+    token: wanted from every browser. zipkin: the port of a Zipkin to read spans from.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        following = asyncio.create_task(follow(store, zipkin)) if zipkin else None
+        yield
+        if following:
+            following.cancel()
+        await labs.aclose()
+
+    app = FastAPI(title="Dapr labs", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    pages.install(labs, store)
+    ui.run_with(app, title="Dapr labs", dark=None, language="en-US", favicon="🔭", show_welcome_message=False)
+    return Gate(app, port, token)
+
+
+def serve(stack: Stack, port: int) -> None:
+    """Serve the pages on this port until SIGTERM or SIGINT, and receive spans unless a Zipkin does."""
+    store, zipkin = SpanStore(), ZIPKIN + stack.offset
+    has_zipkin, token = processes.answers(zipkin), os.environ.get(TOKEN_VARIABLE)
+    console = build(Labs(stack), store, port, token=token, zipkin=zipkin if has_zipkin else None)
+    servers = [_server(console, port)]
+    if not has_zipkin:
+        servers.append(_server(receiver.build(store), zipkin))
+    asyncio.run(_serve(servers))
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to `_serve`, because there are two."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def _server(app: ASGIApp, port: int) -> _Server:
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)
+    return _Server(config)
+
+
+async def _serve(servers: list[_Server]) -> None:
+    def end() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    await asyncio.gather(*(server.serve() for server in servers))

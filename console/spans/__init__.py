@@ -1,0 +1,1 @@
+"""The spans that the sidecars send: received in Zipkin's format, kept in memory, and counted by edge."""

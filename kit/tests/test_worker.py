@@ -4,10 +4,12 @@ import asyncio
 import gc
 import json
 import threading
+from types import SimpleNamespace
 
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
+from kit.edge import logs
 from kit.engine import worker
 from kit.engine.worker import Worker, running
 from kit.sidecar.unavailable import Unavailable
@@ -81,11 +83,13 @@ async def test_a_watch_that_fails_is_reported():
         assert not at.worker.connected
 
 
-async def test_the_reason_why_an_activity_failed_is_in_the_log(caplog):
+async def test_the_reason_and_the_instance_of_an_activity_that_failed_are_in_the_log(caplog):
     async def fails(_: Greeting) -> None:
         raise Unavailable(503, "kitchen", "kitchen cannot be reached.", "ERR_DIRECT_INVOKE", "dial tcp 10.0.0.7")
 
+    caplog.handler.addFilter(logs.add_ids)
     with pytest.raises(Unavailable, match="kitchen cannot be reached"):
-        await worker._on(asyncio.get_running_loop(), fails)(None, {"name": "Ada"})
+        await worker._on(asyncio.get_running_loop(), fails)(SimpleNamespace(workflow_id="one"), {"name": "Ada"})
     (record,) = (record for record in caplog.records if record.message == "activity failed")
     assert (record.dependency, record.errorCode, record.reason) == ("kitchen", "ERR_DIRECT_INVOKE", "dial tcp 10.0.0.7")
+    assert record.instance_id == "one"

@@ -21,7 +21,7 @@ EARLIER = timedelta(seconds=1)  # lines that arrive later are new
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
 _PREFIX = re.compile(r"^== APP - [\w.-]+ == ")
 # What every line has, or what says nothing to a reader.
-_PLUMBING = {"time", "level", "logger", "message", "color_message", "trace_id", "taskName", "exception"}
+_PLUMBING = {"time", "level", "logger", "app_id", "message", "color_message", "trace_id", "taskName", "exception"}
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 # Calls that an app's libraries make all the time.
 _POLLED = ("GetMetadata", "PutMetadata", "/v1.0/metadata", "/v1.0/healthz", "/TaskHubSidecarService/")

@@ -23,7 +23,7 @@ def app_line(message: str, second: int = 5, **more: object) -> str:
 @pytest.mark.parametrize(
     ("raw", "shown"),
     [
-        (app_line("job fired", job_name="report", trace_id="ab"), "job fired job_name=report"),
+        (app_line("job fired", job_name="report", trace_id="ab", app_id="jobs"), "job fired job_name=report"),
         (app_line("it failed", exception="Traceback …\nValueError: x"), "it failed ValueError: x"),
         (f'{APP}  File "main.py", line 60\n', '  File "main.py", line 60'),
         (f"{APP}[1, 2]\n", "[1, 2]"),

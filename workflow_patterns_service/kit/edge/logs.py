@@ -1,6 +1,7 @@
-"""Logs as JSON lines, each with the trace id of its request."""
+"""Logs as JSON lines, each with its app, the trace id of its request and the workflow instance of its activity."""
 
 import logging
+import os
 import re
 import sys
 from contextvars import ContextVar
@@ -11,6 +12,7 @@ from pythonjsonlogger.json import JsonFormatter
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
+instance_id: ContextVar[str | None] = ContextVar("instance_id", default=None)
 
 
 def trace_id_of(traceparent: str) -> str | None:
@@ -28,22 +30,26 @@ FORMATTER = JsonFormatter(
 )
 
 
-def add_trace_id(record: logging.LogRecord) -> bool:
-    """Add the trace id to a record, as a filter of its handler."""
-    if trace := trace_id.get():
-        record.trace_id = trace
+def add_ids(record: logging.LogRecord) -> bool:
+    """Add the app id, the trace id and the instance id to a record, as a filter of its handler."""
+    ids = {"app_id": os.environ.get("APP_ID"), "trace_id": trace_id.get(), "instance_id": instance_id.get()}
+    for name, value in ids.items():
+        if value:
+            # A field of the call counts first: it may be about another instance.
+            record.__dict__.setdefault(name, value)
     return True
 
 
 def configure(level: str) -> None:
-    """Write what every logger has to say, uvicorn's too, as JSON lines to standard output.
+    """Write what every logger has to say, uvicorn's too, and Python's warnings, as JSON lines to standard output.
 
     The access log is off unless `level` is DEBUG: the sidecar already logs, counts and traces each call.
     """
     stdout = logging.StreamHandler(sys.stdout)
     stdout.setFormatter(FORMATTER)
-    stdout.addFilter(add_trace_id)
+    stdout.addFilter(add_ids)
     logging.basicConfig(level=level, handlers=[stdout], force=True)
+    logging.captureWarnings(True)
     # `uvicorn main:app` has given its loggers handlers and levels of their own before it imports the app.
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)

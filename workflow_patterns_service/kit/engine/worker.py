@@ -13,6 +13,7 @@ from dapr.ext.workflow import WorkflowActivityContext, WorkflowRuntime
 from dapr.ext.workflow.logger import LoggerOptions
 from pydantic import BaseModel
 
+from kit.edge import logs
 from kit.edge.settings import ServiceSettings
 from kit.engine.worker_calls import WorkerCalls
 from kit.sidecar.unavailable import Unavailable
@@ -147,7 +148,9 @@ def _on(loop: asyncio.AbstractEventLoop, activity: Activity) -> Callable[..., Aw
     # The SDK runs activities on another event loop, in another thread. The service's clients work only on its loop.
     model = model_of(activity)
 
-    async def on_the_services_loop(_: WorkflowActivityContext, arguments: dict[str, Any]) -> Any:
+    async def on_the_services_loop(ctx: WorkflowActivityContext, arguments: dict[str, Any]) -> Any:
+        # The coroutine on the other loop gets a copy of this context.
+        logs.instance_id.set(ctx.workflow_id)
         step = _as_coroutine(activity(model.model_validate(arguments)))
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(step, loop))
 

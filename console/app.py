@@ -15,15 +15,13 @@ from starlette.types import ASGIApp
 
 from console import pages
 from console.gate import Gate
-from console.labs import Labs
+from console.labs import TOKEN_VARIABLE, Labs
 from console.spans import receiver
 from console.spans.store import SpanStore
 from console.spans.zipkin import follow
 from labctl.runfile import ZIPKIN
 from labctl.stack import Stack
 from labctl.up import processes
-
-TOKEN_VARIABLE = "LAB_CONSOLE_TOKEN"
 
 
 def build(labs: Labs, store: SpanStore, port: int, *, token: str | None = None, zipkin: int | None = None) -> ASGIApp:
@@ -42,7 +40,10 @@ def build(labs: Labs, store: SpanStore, port: int, *, token: str | None = None, 
 
     app = FastAPI(title="Dapr labs", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     pages.install(labs, store)
-    ui.run_with(app, title="Dapr labs", dark=None, language="en-US", favicon="🔭", show_welcome_message=False)
+    # Without Tailwind, whose compiler runs in the browser and takes longer than anything else on a page.
+    ui.run_with(  # pyright: ignore[reportUnknownMemberType]
+        app, title="Dapr labs", dark=None, language="en-US", favicon="🔭", tailwind=False, show_welcome_message=False
+    )
     return Gate(app, port, token)
 
 
@@ -53,7 +54,7 @@ def serve(stack: Stack, port: int) -> None:
     console = build(Labs(stack), store, port, token=token, zipkin=zipkin if has_zipkin else None)
     servers = [_server(console, port)]
     if not has_zipkin:
-        servers.append(_server(receiver.build(store), zipkin))
+        servers.append(_server(Gate(receiver.build(store), zipkin), zipkin))
     asyncio.run(_serve(servers))
 
 
@@ -66,7 +67,15 @@ class _Server(uvicorn.Server):
 
 
 def _server(app: ASGIApp, port: int) -> _Server:
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+        proxy_headers=False,
+        server_header=False,
+    )
     return _Server(config)
 
 

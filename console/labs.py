@@ -5,17 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
+from console.shared import Shared
 from labctl import runfile
 from labctl.runfile import App
-from labctl.stack import ROOT, Stack
-from labctl.up import infrastructure, secure
+from labctl.stack import ROLE_VARIABLE, ROOT, STACK_VARIABLE, Stack
+from labctl.up import infrastructure, processes, readiness, secure
+from labctl.up.infrastructure import Infrastructure
+from labctl.up.processes import Found
+from labctl.up.readiness import Status
 
-SECONDS = 3.0  # that a look may wait for an app or a sidecar
+TOKEN_VARIABLE = "LAB_CONSOLE_TOKEN"
+MARKS = (STACK_VARIABLE, ROLE_VARIABLE)
+SECONDS = 3.0  # that a look may wait for an app, a sidecar or Redis
+# Not to be traced: otherwise what the console asks would fill the traces that it shows.
+UNTRACED = {"traceparent": "00-0000000000000000000000000000c0de-000000000000c0de-00"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,18 @@ class Labs:
         self.stack = stack
         self.apps: list[App] = runfile.read_apps(stack)
         self.http = httpx.AsyncClient(timeout=SECONDS, trust_env=False)
-        self.redis = Redis(port=stack.ports["redis"], password=self._password(), decode_responses=False)
+        self.redis = Redis(
+            port=stack.ports["redis"],
+            password=self._password(),
+            socket_timeout=SECONDS,
+            socket_connect_timeout=SECONDS,
+            retry=Retry(NoBackoff(), 1),
+            protocol=2,
+        )
+        self._found = Shared(2.0, lambda: asyncio.to_thread(processes.find, stack))
+        self._statuses = Shared(2.0, lambda: asyncio.to_thread(readiness.status, stack, self.apps))
+        self._below = Shared(2.0, lambda: asyncio.to_thread(infrastructure.look, stack))
+        self._metadata = {app.app_id: Shared(4.0, partial(self._read_metadata, app)) for app in self.apps}
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -45,19 +67,64 @@ class Labs:
         """Return the app of that id. Raise LabError when there is none."""
         return runfile.find(self.apps, app_id)
 
-    async def sidecar(self, app: App, method: str, path: str, **more: Any) -> httpx.Response:
-        """Call an app's sidecar, with its token in a secure stack. Raise httpx.HTTPError when it does not answer."""
+    async def sidecar(
+        self, app: App, method: str, path: str, *, headers: dict[str, str] | None = None, **more: Any
+    ) -> httpx.Response:
+        """Call an app's sidecar, with its token in a secure stack. Raise httpx.HTTPError when it does not answer.
+
+        A GET is not traced. more: options of httpx, such as json and params.
+        """
         token = secure.tokens(self.stack, app.app_id).get("DAPR_API_TOKEN")
-        headers = {"dapr-api-token": token} if token else {}
+        headers = (UNTRACED if method == "GET" else {}) | ({"dapr-api-token": token} if token else {}) | (headers or {})
         return await self.http.request(method, f"http://127.0.0.1:{app.http_port}{path}", headers=headers, **more)
 
-    async def app(self, app: App, method: str, path: str, **more: Any) -> httpx.Response:
-        """Call an app as its users do. Raise httpx.HTTPError when it does not answer."""
-        return await self.http.request(method, f"http://127.0.0.1:{app.app_port}{path}", **more)
+    async def app(
+        self,
+        app: App,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        traced: bool | None = None,
+        as_dapr: bool = False,
+        **more: Any,
+    ) -> httpx.Response:
+        """Call an app as its users do. Raise httpx.HTTPError when it does not answer.
+
+        traced: whether the call may begin a trace; all but a GET may. as_dapr: with the token by which an app knows
+        its sidecar in a secure stack, for a route that only the sidecar may call.
+        """
+        traced = method != "GET" if traced is None else traced
+        token = secure.header(self.stack, app.app_id) if as_dapr else {}
+        headers = ({} if traced else UNTRACED) | token | (headers or {})
+        return await self.http.request(method, f"http://127.0.0.1:{app.app_port}{path}", headers=headers, **more)
+
+    async def found(self) -> list[Found]:
+        """Return all living processes of the stack. All pages share one look in 2 s, because it costs CPU time."""
+        return await self._found.get()
+
+    async def statuses(self) -> list[Status]:
+        """Return pids and readiness of every app, as `./lab status` does. All pages share one look in 2 s."""
+        return await self._statuses.get()
+
+    async def below(self) -> list[Infrastructure]:
+        """Return the infrastructure that runs, as `./lab status` does. All pages share one look in 2 s."""
+        return await self._below.get()
+
+    async def metadata(self, app: App) -> dict[str, Any]:
+        """Return what an app's sidecar says of itself: components, subscriptions, actors. Shared for 4 s.
+
+        Raise httpx.HTTPError when it does not answer.
+        """
+        return await self._metadata[app.app_id].get()
+
+    async def _read_metadata(self, app: App) -> dict[str, Any]:
+        answer = await self.sidecar(app, "GET", "/v1.0/metadata")
+        return answer.raise_for_status().json()
 
     async def lab(self, *words: str) -> Done:
         """Run a command of ./lab for this stack, in a process of its own."""
-        environment = {"LAB_STACK_NAME": self.stack.name, "LAB_PORT_OFFSET": str(self.stack.offset)}
+        environment = {"LAB_STACK_NAME": self.stack.name, "LAB_PORT_OFFSET": str(self.stack.offset), "COLUMNS": "200"}
         process = await asyncio.create_subprocess_exec(
             str(ROOT / "lab"),
             *words,
@@ -77,5 +144,8 @@ class Labs:
 
 
 def _environment() -> dict[str, str]:
-    """Return the console's environment without the marks by which ./lab finds the processes of a stack."""
-    return {name: value for name, value in os.environ.items() if name not in ("LAB_STACK", "LAB_ROLE")}
+    """Return the console's environment without its token and the marks by which ./lab finds a stack's processes.
+
+    A process that ./lab restarts would have them all its life.
+    """
+    return {name: value for name, value in os.environ.items() if name not in (*MARKS, TOKEN_VARIABLE)}

@@ -24,7 +24,10 @@ def build(store: SpanStore) -> FastAPI:
 
 @router.post("/spans", status_code=202)
 async def receive(request: Request) -> Response:
-    """Take the spans of a JSON array. Answer 400 when it is none, 413 when it is too large."""
+    """Take the spans of a JSON array. Answer 400 when it is none, 413 when it is too large, 415 for another type."""
+    # A page of another site may send text to this port, but no JSON.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "Send application/json.")
     body = bytearray()
     async for part in request.stream():
         body += part
@@ -32,7 +35,7 @@ async def receive(request: Request) -> Response:
             raise HTTPException(413, f"More than {MOST_BYTES} bytes.")
     try:
         request.app.state.store.add([spans.read(entry) for entry in json.loads(body)])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except spans.UNREADABLE as error:
         raise HTTPException(400, "This is no JSON array of Zipkin spans.") from error
     return Response(status_code=202)
 

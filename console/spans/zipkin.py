@@ -11,25 +11,36 @@ import httpx
 from console.spans.store import SpanStore
 from labctl import spans
 
-EVERY = 1.0  # seconds
-OVERLAP_MS = 5_000  # a span arrives up to so late: Dapr sends them in batches
+EVERY = 2.0  # seconds
+AFTER_FAILURE = 5.0  # seconds
+FIRST_LOOKBACK = 3_600  # seconds
+OVERLAP = 5  # seconds; a span arrives up to so late, because Dapr sends them in batches
 MOST_TRACES = 500
 log = logging.getLogger(__name__)
 
 
 async def follow(store: SpanStore, port: int) -> None:
-    """Read the newest traces of the Zipkin on this port again and again, into the store."""
-    lookback = 3_600_000
+    """Read the newest traces of the Zipkin on this port again and again, into the store.
+
+    A Zipkin that restarts has lost its spans, but the store keeps them.
+    """
+    read_until, answers = time.time() - FIRST_LOOKBACK, True
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False) as http:
         while True:
-            asked = int(time.time() * 1000)
-            query = {"endTs": asked, "lookback": lookback, "limit": MOST_TRACES}
+            asked = time.time()
             try:
-                answer = await http.get("/api/v2/traces", params=query)
-                answer.raise_for_status()
-                for trace in reversed(answer.json()):
-                    store.add(spans.read(entry) for entry in trace)
-                lookback = int(time.time() * 1000) - asked + int(EVERY * 1000) + OVERLAP_MS
-            except httpx.HTTPError as error:
-                log.warning("zipkin does not answer: %s", error)
-            await asyncio.sleep(EVERY)
+                await _read(http, store, read_until - OVERLAP, asked)
+                read_until, answers = asked, True
+            except (httpx.HTTPError, *spans.UNREADABLE) as error:
+                if answers:
+                    log.warning("zipkin does not answer", extra={"error": str(error) or type(error).__name__})
+                answers = False
+            await asyncio.sleep(EVERY if answers else AFTER_FAILURE)
+
+
+async def _read(http: httpx.AsyncClient, store: SpanStore, begin: float, end: float) -> None:
+    query = {"endTs": int(end * 1000), "lookback": int((end - begin) * 1000), "limit": MOST_TRACES}
+    answer = await http.get("/api/v2/traces", params=query)
+    answer.raise_for_status()
+    for trace in reversed(answer.json()):
+        store.add([spans.read(entry) for entry in trace])

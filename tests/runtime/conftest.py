@@ -6,7 +6,9 @@ files in every `<lab>/resources/` stand in for the components of the same name.
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,8 +19,10 @@ import pytest
 from rich.console import Console
 
 from labctl import runfile
+from labctl.make import setup
+from labctl.progress import Steps
 from labctl.runfile import App
-from labctl.stack import TEST_OFFSET, Stack
+from labctl.stack import ROOT, TEST_OFFSET, Stack
 from labctl.up import control, infrastructure, lifecycle, processes, readiness
 from labctl.up.processes import wait_until
 from tests.runtime.resp import Redis
@@ -116,6 +120,53 @@ def stack_of_the_session() -> Iterator[httpx.Client]:
     assert processes.find(STACK) == []
     apps = [app for lab in runfile.labs(runfile.read_apps(STACK)) for app in apps_of(lab)]
     assert [port for app in apps for port in app.ports.values() if processes.answers(port)] == []
+
+
+class ConsoleProcess:
+    """The console of the tests' stack: its pages, and the spans that sidecars send it."""
+
+    url = f"http://127.0.0.1:{runfile.CONSOLE + STACK.offset}"
+    spans = f"http://127.0.0.1:{runfile.ZIPKIN + STACK.offset}/api/v2"
+
+    def __init__(self) -> None:
+        self.python = setup.make_environment(ROOT / "console", Steps(CONSOLE))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it unless it runs, and wait until both of its ports answer."""
+        if self.process and self.process.poll() is None:
+            return
+        # Not one of the stack's processes, so it stays when a test takes the stack down.
+        own = {"LAB_STACK_NAME": STACK.name, "LAB_PORT_OFFSET": str(STACK.offset)}
+        STACK.make_state()
+        with (STACK.state / "console.log").open("ab") as log:
+            command = [str(self.python), "-m", "console"]
+            self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | own, stdout=log, stderr=log)
+        for port in (runfile.CONSOLE + STACK.offset, runfile.ZIPKIN + STACK.offset):
+            assert wait_until(lambda port=port: processes.answers(port), 30), (STACK.state / "console.log").read_text()
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process:
+            self.process.terminate()
+            assert self.process.wait(15) == 0
+
+
+@pytest.fixture(scope="session")
+def console_of_the_session(stack_of_the_session: httpx.Client) -> Iterator[ConsoleProcess]:
+    # A sidecar sends its spans only if the console runs when it starts.
+    lifecycle.down(STACK)
+    console = ConsoleProcess()
+    console.start()
+    yield console
+    console.stop()
+
+
+@pytest.fixture
+def console(console_of_the_session: ConsoleProcess) -> ConsoleProcess:
+    """The console of the stack. Ask for it before `lab`, so that it gets the spans of the sidecars."""
+    console_of_the_session.start()
+    return console_of_the_session
 
 
 @pytest.fixture

@@ -1,0 +1,84 @@
+"""The console in a real browser: chromium, started once, and a page that fails the test when it reports an error."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.runtime.conftest import ConsoleProcess, Running
+
+PROGRAMS = ("chromium", "google-chrome", "chromium-browser", "google-chrome-stable")
+ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+NO_BROWSER = "no browser found: apt-get install chromium, or set CHROMIUM to the path of a Chromium or Chrome"
+# What could reach out of the machine is off.
+OPTIONS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+]
+WIDE = {"width": 1400, "height": 900}
+expect.set_options(timeout=15_000)
+
+
+def find_browser() -> str | None:
+    """Return the path of a Chromium or Chrome, None without one."""
+    paths = [os.environ.get("CHROMIUM"), *PROGRAMS, ON_MACOS]
+    return next((found for path in paths if path and (found := shutil.which(path))), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium with a new, empty profile. Without one the test is skipped, or fails in CI."""
+    program = find_browser()
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail(NO_BROWSER)
+        pytest.skip(NO_BROWSER)
+    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=[*OPTIONS, *as_root])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def lab(browser: Browser, console: ConsoleProcess, lab: Running) -> Running:
+    """The lab of the test's mark, whose sidecars send their spans to the console."""
+    return lab
+
+
+@pytest.fixture
+def page(browser: Browser, console: ConsoleProcess) -> Iterator[Page]:
+    """An empty tab, 1400 pixels wide. Paths such as `page.goto("/traces")` are the console's."""
+    with opened(browser, console) as page:
+        yield page
+
+
+@contextmanager
+def opened(browser: Browser, console: ConsoleProcess, *, may_report: str = "", **options: Any) -> Iterator[Page]:
+    """Open a tab with an empty profile. Fail on any error that it reports, and on a request to another host.
+
+    may_report: a pattern of error messages that the test expects. options: those of playwright's `new_context`.
+    """
+    reported: list[str] = []
+    context = browser.new_context(base_url=console.url, **{"viewport": WIDE} | options)
+    context.on("console", lambda entry: reported.append(entry.text) if entry.type == "error" else None)
+    context.on("weberror", lambda entry: reported.append(str(entry.error)))
+    elsewhere: list[str] = []
+    context.on("request", lambda request: elsewhere.append(request.url))
+    context.on("page", lambda page: page.on("websocket", lambda socket: elsewhere.append(socket.url)))
+    yield context.new_page()
+    context.close()
+    assert [line for line in reported if not (may_report and re.search(may_report, line))] == []
+    own = (console.url, console.url.replace("http", "ws", 1), "data:", "blob:")
+    assert [url for url in elsewhere if not url.startswith(own)] == []

@@ -2,10 +2,13 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -14,6 +17,7 @@ from kit.edge import connections
 from kit.edge.connections import Connection
 from kit.fakes.waiting import eventually
 
+KIT = Path(connections.__file__).parents[1]
 CHUNK = b"400\r\n" + b" " * 1024 + b"\r\n"
 WELCOME = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
@@ -52,6 +56,15 @@ def answer_to(port: int, *parts: bytes) -> bytes:
         for part in parts:
             client.sendall(part)
         return b"".join(iter(lambda: client.recv(65_536), b""))
+
+
+@pytest.mark.parametrize(("soft", "hard", "most"), [(256, 16_384, 3_972), (256, 1_024, 900), (8_192, 8_192, 3_972)])
+def test_a_service_raises_its_own_limit_of_connections(soft, hard, most):
+    limits = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))"
+    shown = "print(connections.MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    program = f"{limits}; from kit.edge import connections; {shown}"
+    found = subprocess.run([sys.executable, "-c", program], cwd=KIT.parent, capture_output=True, check=True, text=True)
+    assert found.stdout.split() == [str(most), str(max(soft, most + connections.OWN_DESCRIPTORS))]
 
 
 def test_a_chunked_body_that_is_too_large_always_gets_its_answer(port):

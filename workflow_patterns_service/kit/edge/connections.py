@@ -1,6 +1,7 @@
 """Bounds on a connection for which uvicorn has no options: `uvicorn --http kit.edge.connections:Connection`."""
 
 import asyncio
+import resource
 from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -11,8 +12,24 @@ from kit.edge.problems import problem
 # The request line and the headers.
 MOST_HEADER_BYTES = 65_536
 HEADER_SECONDS = 10
-# Leaves some of the 1,024 descriptors that a process usually has for calls of the app itself.
-MOST_CONNECTIONS = 900
+# A sidecar opens a connection for each of the jobs that are due at once, and 1,000 are no rare number.
+MOST_DESCRIPTORS = 4_096
+OWN_DESCRIPTORS = 124  # for calls of the app itself
+
+
+def raise_descriptors() -> int:
+    """Raise the number of files and connections that this process may open, to MOST_DESCRIPTORS if it may. Return it.
+
+    A shell usually allows 1,024, on macOS 256. Go programs, such as the sidecar, raise it in the same way.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    raised = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < raised:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+    return raised
+
+
+MOST_CONNECTIONS = raise_descriptors() - OWN_DESCRIPTORS
 
 
 class Connection(HttpToolsProtocol):

@@ -106,7 +106,7 @@ def token_of(labs: Labs, to: Target) -> dict[str, str]:
 
 
 async def send(labs: Labs, request: Request, *, traced: bool = True, seconds: float = SECONDS) -> Answer:
-    """Send a request in a trace of its own, and wait for the answer. Raise Foreign for a URL that is not of this stack.
+    """Send a request in a new trace, and wait for the answer. Raise Foreign for a URL that is not of this stack.
 
     traced: a look that repeats is not recorded, so that the traces show what users do.
     """

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from console import requests
 from console.requests import NotYet, Request, Unreadable
 from labctl.stack import ROOT

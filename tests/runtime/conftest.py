@@ -123,27 +123,31 @@ def stack_of_the_session() -> Iterator[httpx.Client]:
 
 
 class ConsoleProcess:
-    """The console of the tests' stack: its pages, and the spans that sidecars send it."""
+    """The console of a stack: its pages, and the spans that sidecars send it."""
 
-    url = f"http://127.0.0.1:{runfile.CONSOLE + STACK.offset}"
-    spans = f"http://127.0.0.1:{runfile.ZIPKIN + STACK.offset}/api/v2"
-
-    def __init__(self) -> None:
-        self.python = setup.make_environment(ROOT / "console", Steps(CONSOLE))
+    def __init__(self, stack: Stack, **environment: str) -> None:
+        self.port, self.spans_port = runfile.CONSOLE + stack.offset, runfile.ZIPKIN + stack.offset
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.spans = f"http://127.0.0.1:{self.spans_port}/api/v2"
         self.process: subprocess.Popen[bytes] | None = None
+        self._python = setup.make_environment(ROOT / "console", Steps(CONSOLE))
+        self._stack = stack
+        self._environment = {"LAB_STACK_NAME": stack.name, "LAB_PORT_OFFSET": str(stack.offset)} | environment
 
     def start(self) -> None:
         """Start it unless it runs, and wait until both of its ports answer."""
         if self.process and self.process.poll() is None:
             return
+        self._stack.make_state()
+        log = self._stack.state / "console.log"
         # Not one of the stack's processes, so it stays when a test takes the stack down.
-        own = {"LAB_STACK_NAME": STACK.name, "LAB_PORT_OFFSET": str(STACK.offset)}
-        STACK.make_state()
-        with (STACK.state / "console.log").open("ab") as log:
-            command = [str(self.python), "-m", "console"]
-            self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | own, stdout=log, stderr=log)
-        for port in (runfile.CONSOLE + STACK.offset, runfile.ZIPKIN + STACK.offset):
-            assert wait_until(lambda port=port: processes.answers(port), 30), (STACK.state / "console.log").read_text()
+        with log.open("ab") as output:
+            command = [str(self._python), "-m", "console"]
+            environment = os.environ | self._environment
+            process = self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        ports = (self.port, self.spans_port)
+        wait_until(lambda: process.poll() is not None or all(processes.answers(port) for port in ports), 30)
+        assert all(processes.answers(port) for port in ports), log.read_text()
 
     def stop(self) -> None:
         """End it."""
@@ -156,7 +160,7 @@ class ConsoleProcess:
 def console_of_the_session(stack_of_the_session: httpx.Client) -> Iterator[ConsoleProcess]:
     # A sidecar sends its spans only if the console runs when it starts.
     lifecycle.down(STACK)
-    console = ConsoleProcess()
+    console = ConsoleProcess(STACK)
     console.start()
     yield console
     console.stop()

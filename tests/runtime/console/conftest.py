@@ -17,8 +17,9 @@ from tests.runtime.conftest import ConsoleProcess, Running
 PROGRAMS = ("chromium", "google-chrome", "chromium-browser", "google-chrome-stable")
 ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 NO_BROWSER = "no browser found: apt-get install chromium, or set CHROMIUM to the path of a Chromium or Chrome"
-# What could reach out of the machine is off.
+# What could reach out of the machine is off. The name of another site leads here, as an attacker's DNS may answer.
 OPTIONS = [
+    "--host-resolver-rules=MAP elsewhere.example 127.0.0.1",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-gpu",

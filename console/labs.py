@@ -56,7 +56,7 @@ class Labs:
         self._found = Shared(2.0, lambda: asyncio.to_thread(processes.find, stack))
         self._statuses = Shared(2.0, lambda: asyncio.to_thread(readiness.status, stack, self.apps))
         self._below = Shared(2.0, lambda: asyncio.to_thread(infrastructure.look, stack))
-        self._metadata = {app.app_id: Shared(4.0, partial(self._read_metadata, app)) for app in self.apps}
+        self._metadata = {app.app_id: Shared(10.0, partial(self._read_metadata, app)) for app in self.apps}
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -112,7 +112,7 @@ class Labs:
         return await self._below.get()
 
     async def metadata(self, app: App) -> dict[str, Any]:
-        """Return what an app's sidecar says of itself: components, subscriptions, actors. Shared for 4 s.
+        """Return what an app's sidecar says of itself: components, subscriptions, actors. Shared for 10 s.
 
         Raise httpx.HTTPError when it does not answer.
         """

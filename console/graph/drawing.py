@@ -19,9 +19,10 @@ STYLE = """
 .map .sees { stroke: var(--calm); fill: none; }
 .map .calls { stroke: var(--busy); stroke-width: 2; fill: none; }
 .map .fails { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 6 3; fill: none; }
-.map .box { position: absolute; z-index: 1; box-sizing: border-box; display: flex; flex-direction: column; justify-content: center;
-  align-items: center; border: 1px solid var(--calm); border-radius: 6px; background: var(--map-ground);
-  color: inherit; font-size: 12px; line-height: 1.25; text-decoration: none; overflow: hidden; }
+.map .box { position: absolute; z-index: 1; box-sizing: border-box; overflow: hidden;
+  display: flex; flex-direction: column; justify-content: center; align-items: center;
+  border: 1px solid var(--calm); border-radius: 6px; background: var(--map-ground);
+  color: inherit; font-size: 12px; line-height: 1.25; text-decoration: none; }
 .map .box .name { font-weight: 600; }
 .map a.box:hover, .map a.box:focus-visible { outline: 2px solid var(--busy); }
 .map .app { border-width: 2px; border-color: #1b7f3b; }

@@ -73,7 +73,7 @@ def line(source: Place, target: Place) -> str:
     """Return the SVG path from the edge of one box to the edge of another. Within a column it leads around boxes."""
     if source.x == target.x and abs(source.y - target.y) > ROW:
         side = source.x + WIDTH // 2
-        bend = side + min(46, abs(source.y - target.y) // 4)
+        bend = side + min(34, abs(source.y - target.y) // 4)
         return f"M {side} {source.y} C {bend} {source.y} {bend} {target.y} {side} {target.y}"
     begin, end = _border(source, target), _border(target, source)
     return f"M {begin[0]} {begin[1]} L {end[0]} {end[1]}"

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from console.graph.components import Component
+from console.components import Component, read
 from console.labs import Labs
 from console.spans.edges import ENGINE
 from labctl.runfile import App
@@ -39,9 +39,9 @@ class Scene:
     sees: tuple[tuple[str, str], ...]
 
 
-async def look(labs: Labs, apps: list[App], components: list[Component]) -> Scene:
+async def look(labs: Labs, apps: list[App]) -> Scene:
     """Return the scene of these apps now. A sidecar that runs names its components; for others their scopes do."""
-    statuses = {one.app.app_id: one for one in await labs.statuses()}
+    statuses, components = {one.app.app_id: one for one in await labs.statuses()}, await read()
     seen = dict(zip([app.app_id for app in apps], await _components(labs, apps, statuses, components), strict=True))
     boxes = [Node(app.app_id, "app", *state(statuses[app.app_id]), app.lab, address(app)) for app in apps]
     types = {name: kind for of_app in seen.values() for name, kind in of_app.items()}

@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 from nicegui import ui
 
+from console.components import read
 from console.frame import frame, heading
-from console.graph import components as files
-from console.graph.components import Component
+from console.graph.brokers import broker_of
 from console.graph.drawing import STYLE, draw_boxes, draw_edges
 from console.graph.scene import Node, Scene, look
 from console.labs import Labs
@@ -43,15 +43,14 @@ class Seen:
 
 def install(labs: Labs, store: SpanStore) -> None:
     """Add the page."""
-    components = files.read()
-    calls = Shared(1.0, partial(_count, store, components))
+    calls = Shared(1.0, partial(_count, store))
 
     @ui.page("/")
     async def page(lab: str = "") -> None:
         apps = runfile.select(labs.apps, [lab] if lab in runfile.labs(labs.apps) else [])
 
         async def load() -> Seen:
-            return Seen(await look(labs, apps, components), await calls.get(), _hint(labs, store))
+            return Seen(await look(labs, apps), await calls.get(), _hint(labs, store))
 
         with frame("Map", "/"):
             ui.add_css(STYLE)
@@ -103,12 +102,12 @@ def _call(edge: Edge) -> dict[str, str]:
     return {"source": edge.source, "target": edge.target, "ends": ends, "rate": edge.rate(WINDOW)}
 
 
-async def _count(store: SpanStore, components: list[Component]) -> list[Edge]:
+async def _count(store: SpanStore) -> list[Edge]:
     now = time.time()
     spans = store.since(int((now - WINDOW) * 1_000_000))
     # With a wrong clock a call would be counted until its time.
     lately = [span for span in spans if span.end <= (now + 5) * 1_000_000]
-    return edges.count(lately, partial(files.broker_of, components))
+    return edges.count(lately, partial(broker_of, await read("pubsub.")))
 
 
 def _hint(labs: Labs, store: SpanStore) -> str:

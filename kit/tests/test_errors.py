@@ -99,3 +99,10 @@ async def test_a_body_that_never_ends_is_not_waited_for():
     receive = BodyLimits(max_bytes=100, max_seconds=0.05).bounded(asyncio.Event().wait)
     with pytest.raises(Exception, match=r"408: The body did not arrive within 0.05 s"):
         await receive()
+
+
+def test_the_reason_for_the_log_has_no_path_which_may_name_a_person():
+    error = Unavailable(
+        503, "callee-app", "", reason='Get "http://127.0.0.1:8001/greet/Ada%20L": dial tcp 127.0.0.1:8001'
+    )
+    assert error.reason == 'Get "http://127.0.0.1:8001/…": dial tcp 127.0.0.1:8001'

@@ -1,6 +1,7 @@
 """The one exception for "a dependency is down", and the answer it becomes."""
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from kit.edge.problems import problem
 SIDECAR = "Dapr sidecar"
 
 log = logging.getLogger("dependency")
+# The path of a URL, which may have the id or the name of a person.
+_PATH = re.compile(r'(://[^/\s"]+)/[^\s"]*')
 
 
 @dataclass(eq=False)
@@ -28,6 +31,9 @@ class Unavailable(Exception):
     error_code: str | None = None
     reason: str = ""
     retry_after: int | None = None
+
+    def __post_init__(self) -> None:
+        self.reason = _PATH.sub(r"\1/…", self.reason)
 
     def __str__(self) -> str:
         return self.detail

@@ -1,0 +1,1 @@
+"""Traces as the pages show them: rows of the list, and lines of the waterfall."""

@@ -9,7 +9,7 @@ from nicegui import ui
 from console import requests
 from console.frame import code, frame, heading
 from console.labs import Labs
-from console.pages.lab import pizza, stories
+from console.pages.lab import blocks, chat, invocation, jobs, patterns, pizza, stories
 from console.pages.lab.parts import grid, line, link
 from console.pages.lab.request_list import RequestList
 from console.parts import watch
@@ -18,7 +18,12 @@ from labctl import runfile
 
 EVERY = 3.0  # seconds, for the looks at which labs run
 LIVE: dict[str, Callable[[Labs], None]] = {
+    "invocation": invocation.draw,
+    "jobs": jobs.draw,
+    "chat": chat.draw,
     "pizza": pizza.draw,
+    "blocks": blocks.draw,
+    "patterns": patterns.draw,
 }
 
 

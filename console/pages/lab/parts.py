@@ -26,7 +26,7 @@ def grid(least: str) -> ui.element:
 
 def line() -> ui.row:
     """Draw a row whose parts wrap."""
-    return ui.row().classes("items-center full-width").style("gap: 0.25rem 0.75rem")
+    return ui.row().classes("full-width").style("gap: 0.25rem 0.75rem; align-items: center")
 
 
 def link(text: str, target: str) -> ui.link:
@@ -51,6 +51,6 @@ class Notice:
     def show(self, answer: Answer, done: str) -> bool:
         """Show that the request was accepted, or why not, in the words of the service. Return whether it was."""
         self.say(done if answer.is_success else f"Refused: {answer.sentence}" if answer.status else answer.sentence)
-        self._trace.set_visibility(bool(answer.trace_id and answer.status))
+        self._trace.set_visibility(bool(self._text.text and answer.trace_id and answer.status))
         self._trace.props["href"] = f"/traces/{answer.trace_id}"
         return answer.is_success

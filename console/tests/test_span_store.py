@@ -1,4 +1,4 @@
-"""Spans: what is received, and what is kept of it."""
+"""Spans: which are accepted, and how much of them is kept."""
 
 from __future__ import annotations
 

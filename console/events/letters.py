@@ -105,10 +105,11 @@ async def publish(labs: Labs, app: App, component: str, topic: str, event: Any, 
 
 async def parked(stack: Stack) -> list[Parked]:
     """Return the events that ./lab parked, newest first."""
-    return await asyncio.to_thread(_parked, stack.state / "parked")
+    return await asyncio.to_thread(parked_in, stack.state / "parked")
 
 
-def _parked(folder: Path) -> list[Parked]:
+def parked_in(folder: Path) -> list[Parked]:
+    """Return the events in this folder, newest first."""
     found: list[Parked] = []
     for file in folder.glob("*.json"):
         # The id of its entry, `1796124457473-0`, follows the topic.

@@ -105,7 +105,7 @@ def draw(labs: Labs, stores: Sequence[Store], owner: str, prefix: str) -> None:
 
 def sentence(found: Look) -> str:
     """Return what the last look found."""
-    shown = f"{len(found.names):,} keys"
+    shown = f"{len(found.names):,} {'key' if len(found.names) == 1 else 'keys'}"
     if found.cursor:
         return f"{shown} among the {found.looked_at:,} keys of Redis that this look compared. There are more."
     return f"{shown}." if found.names else "No keys."

@@ -18,6 +18,11 @@ PAGES = {
 }
 # White on it, and it on white, have a contrast above 4.5.
 PRIMARY = "#1259a8"
+# The region around a table scrolls, which a keyboard reaches, and not the box that Quasar makes in it.
+STYLE = """
+.scrolled .q-table__container { width: max-content; min-width: 100%; }
+.scrolled .q-table__middle { overflow: visible; max-width: none; }
+"""
 
 
 @contextmanager
@@ -25,6 +30,7 @@ def frame(title: str, path: str) -> Generator[None]:
     """Draw the frame around the content of a page. path: which entry of the navigation is the present one."""
     ui.page_title(f"{title} · Dapr labs")
     ui.colors(primary=PRIMARY)
+    ui.add_css(STYLE)
     with (
         ui.header().classes("q-px-md q-py-xs"),
         ui.element("nav").props('aria-label="Pages"').classes("row items-center").style("gap: 0.25rem 1rem"),

@@ -91,8 +91,8 @@ class Labs:
     ) -> httpx.Response:
         """Call an app as its users do. Raise httpx.HTTPError when it does not answer.
 
-        traced: whether the call may begin a trace; all but a GET may. as_dapr: with the token by which an app knows
-        its sidecar in a secure stack, for a route that only the sidecar may call.
+        traced: whether the call may begin a trace. All but a GET may by default.
+        as_dapr: for a route that only the sidecar may call. Sends its token in a secure stack.
         """
         traced = method != "GET" if traced is None else traced
         token = secure.header(self.stack, app.app_id) if as_dapr else {}
@@ -123,7 +123,7 @@ class Labs:
         return answer.raise_for_status().json()
 
     async def lab(self, *words: str) -> Done:
-        """Run a command of ./lab for this stack, in a process of its own."""
+        """Run a command of ./lab for this stack, in a separate process."""
         environment = {"LAB_STACK_NAME": self.stack.name, "LAB_PORT_OFFSET": str(self.stack.offset), "COLUMNS": "200"}
         process = await asyncio.create_subprocess_exec(
             str(ROOT / "lab"),

@@ -140,7 +140,7 @@ def table(
     """
     wanted = [{"name": name, "label": text, "field": name, "align": "left"} for name, text in columns.items()]
     # A table that is wider than the screen can be scrolled with the keyboard too.
-    region = ui.element().classes("full-width overflow-auto q-mb-md").props('role="region" tabindex="0"')
+    region = ui.element().classes("scrolled full-width overflow-auto q-mb-md").props('role="region" tabindex="0"')
     region.props["aria-label"] = label
     with region:
         drawn = ui.table(

@@ -1,4 +1,4 @@
-"""One app: where it is, what it has, how it does, and the buttons that break it."""
+"""One app: its addresses, state, faults, components, jobs and logs, and the buttons that break it."""
 
 from __future__ import annotations
 

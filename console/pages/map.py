@@ -50,7 +50,7 @@ def install(labs: Labs, store: SpanStore) -> None:
         apps = runfile.select(labs.apps, [lab] if lab in runfile.labs(labs.apps) else [])
 
         async def load() -> Seen:
-            return Seen(await look(labs, apps), await calls.get(), _hint(labs, store))
+            return Seen(await look(labs, apps), await calls.get(), hint(labs, store))
 
         with frame("Map", "/"):
             ui.add_css(STYLE)
@@ -110,7 +110,8 @@ async def _count(store: SpanStore) -> list[Edge]:
     return edges.count(lately, partial(broker_of, await read("pubsub.")))
 
 
-def _hint(labs: Labs, store: SpanStore) -> str:
+def hint(labs: Labs, store: SpanStore) -> str:
+    """Return why the map shows no calls, empty if it may show some."""
     if len(store):
         return ""
     config = labs.stack.state / "run" / "config.yaml"

@@ -16,13 +16,16 @@ from console.faults import of_openapi
 from console.graph.layout import HEIGHT, WIDTH, arrange
 from console.graph.scene import Node, Scene, state
 from console.labs import Labs
+from console.pages.map import NO_CALLS, NO_RECEIVER, hint
 from console.shared import Shared
+from console.spans.store import SpanStore
 from console.tails import LINES, hide, last_lines
 from console.trouble import sentence
 from kit.edge import faults as kit_faults
 from labctl import runfile
 from labctl.errors import LabError
-from labctl.stack import Stack
+from labctl.spans import read
+from labctl.stack import ROOT, Stack
 from labctl.up.readiness import Status
 
 
@@ -147,6 +150,20 @@ def test_the_end_of_one_page_leaves_the_search_to_the_others() -> None:
 def labs() -> Labs:
     """The labs of a stack that does not run."""
     return Labs(Stack(name="console-tests", offset=20_000))
+
+
+def test_a_map_without_calls_says_why(labs: Labs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labctl.stack.HOME", tmp_path)
+    store = SpanStore()
+    assert hint(labs, store) == NO_RECEIVER
+    config = labs.stack.state / "run" / "config.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text("spec: {tracing: {samplingRate: '1'}}")
+    assert hint(labs, store) == NO_RECEIVER
+    config.write_text((ROOT / "config" / "config.yaml").read_text())
+    assert hint(labs, store) == NO_CALLS
+    store.add([read({"traceId": f"{1:032x}", "id": f"{1:016x}"})])
+    assert hint(labs, store) == ""
 
 
 def test_an_error_is_a_sentence_with_the_way_out(labs: Labs) -> None:

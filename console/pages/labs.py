@@ -66,6 +66,10 @@ def _about(labs: Labs, lab: str) -> None:
         with line():
             ui.label("Its page:")
             code(story.page)
+    with line():
+        ui.label("Its apps:")
+        for app in apps:
+            link(app.app_id, f"/apps/{app.app_id}")
     state = ui.label(f"{lab} …").classes("text-weight-medium")
 
     async def load() -> str:

@@ -13,8 +13,8 @@ from nicegui import ui
 from console import sending
 from console.frame import heading
 from console.labs import Labs
-from console.pages.lab import faults
 from console.pages.lab.parts import Notice, grid, line
+from console.pages.of_app import switches
 from console.parts import action, table
 from console.sending import Answer
 from labctl.errors import LabError
@@ -93,4 +93,5 @@ def draw(labs: Labs) -> None:
         with ui.column():
             Calls(labs)
         with ui.column():
-            faults.draw(labs, CALLEE)
+            heading(f"Faults of {CALLEE}")
+            switches.draw(labs, labs.find(CALLEE))

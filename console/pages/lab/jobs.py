@@ -12,8 +12,8 @@ from nicegui import ui
 from console import sending
 from console.frame import heading
 from console.labs import Labs
-from console.pages.lab import faults
 from console.pages.lab.parts import Notice, grid, line
+from console.pages.of_app import switches
 from console.parts import action, table, watch
 from labctl.errors import LabError
 
@@ -54,7 +54,7 @@ class Jobs:
     async def _add(self) -> None:
         order = {
             "schedule": self._schedule.value or None,
-            "repeats": faults.whole(self._repeats) or None,
+            "repeats": int(self._repeats.value) if self._repeats.value else None,
             "overwrite": bool(self._replace.value),
         }
         answer = await sending.ask(self.labs, APP, "POST", self._path("schedule-job"), order)
@@ -110,5 +110,6 @@ def draw(labs: Labs) -> None:
         with ui.column():
             Jobs(labs)
         with ui.column():
-            faults.draw(labs, APP)
+            heading(f"Faults of {APP}")
+            switches.draw(labs, labs.find(APP))
     _runs(labs)

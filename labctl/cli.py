@@ -21,12 +21,14 @@ from labctl.make.setup import set_up
 from labctl.make.uv import uv
 from labctl.new.service import folder_of as service_folder
 from labctl.new.service import make as make_service
+from labctl.observe import commands as observe
 from labctl.progress import Steps
 from labctl.stack import ROOT, Stack
 from labctl.terminal import console, plain, print_whole, run
 from labctl.up import commands, remembered
 from labctl.up import doctor as checks
 from labctl.up.logs import logs
+from labctl.up.status import Json, status
 
 HELP = ["-h", "--help"]
 cli = typer.Typer(
@@ -38,6 +40,7 @@ cli = typer.Typer(
     context_settings={"help_option_names": HELP},
     help="Dapr labs in Python, on the real Dapr runtime, without Docker.\n\n"
     "Start with [bold]./lab up[/]; look with [bold]./lab status[/] and [bold]./lab logs[/]; "
+    "see it in a browser with [bold]./lab up --console[/]; "
     "break things with [bold]./lab kill callee-app[/]; end with Ctrl-C or [bold]./lab down[/].",
 )
 Labs = Annotated[list[str] | None, typer.Argument(metavar="LAB", help="Labs. All of them when none is named.")]
@@ -74,11 +77,14 @@ def options(
 for running in (
     commands.up,
     commands.down,
-    commands.status,
+    status,
     logs,
     commands.kill,
     commands.restart,
     commands.serve,
+    observe.console,
+    observe.trace,
+    observe.zipkin,
 ):
     cli.command()(running)
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": list[str]()}
@@ -108,7 +114,7 @@ def setup(
 
 
 @cli.command()
-def doctor(json_: commands.Json = False) -> None:
+def doctor(json_: Json = False) -> None:
     """Check every requirement, and name the command that fixes each missing one."""
     rows = checks.examine(Stack.from_environment())
     if json_:

@@ -199,6 +199,12 @@ def stack_config(stack: Stack) -> Path:
     return _write(stack, source.name, document)
 
 
+def exports_spans(stack: Stack) -> bool:
+    """Return whether the sidecars that were started last send their spans to a receiver."""
+    path = stack.state / "run" / "config.yaml"
+    return path.exists() and "zipkin" in read_yaml(path)[0]["spec"]["tracing"]
+
+
 def _redis_password(stack: Stack) -> str:
     return (stack.state / "private" / "redis.conf").read_text().split()[1]
 

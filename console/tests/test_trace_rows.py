@@ -9,8 +9,8 @@ import pytest
 from console.spans.store import SpanStore
 from console.traces.lines import lines_of, workflows_of
 from console.traces.rows import Filter, Rows, row_of
-from console.traces.words import is_chatter, title
 from console.waterfall import LONGEST, Line, bounded, duration, row
+from labctl.span_words import is_chatter, title
 from labctl.spans import Span
 
 START = 1_796_124_465_000_000
@@ -61,8 +61,8 @@ def test_chatter_is_left_out_unless_asked_for() -> None:
     [
         (Filter(app="callee-app"), [2, 1]),
         (Filter(app="task-api"), []),
-        (Filter(errors_only=True), [2]),
-        (Filter(app="callee-app", errors_only=True), [2]),
+        (Filter(error=True), [2]),
+        (Filter(app="callee-app", error=True), [2]),
     ],
 )
 def test_the_list_is_filtered_and_the_newest_is_first(wanted: Filter, left: list[int]) -> None:

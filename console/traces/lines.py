@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from console.traces.words import error_of, instance_of, title
+from console.traces.words import error_of, instance_of
 from console.waterfall import Line, duration
+from labctl.span_words import title
 from labctl.spans import Span, trees
 
 

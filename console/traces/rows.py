@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from console.spans.store import SpanStore
-from console.traces.words import is_chatter, is_engine_call, title
-from labctl.spans import Span, trees
+from labctl.span_words import called, is_request, title
+from labctl.spans import Span
 
 MOST = 100  # rows
 LOOK_AT = 5000  # traces, of which most may be chatter
@@ -34,34 +34,30 @@ class Filter:
     """What the list shows."""
 
     app: str = ""
-    errors_only: bool = False
+    error: bool = False
     chatter: bool = False
 
     def takes(self, row: TraceRow) -> bool:
         """Return whether a row is shown."""
         return (
             (not self.app or self.app in row.services)
-            and (not self.errors_only or row.errors > 0)
+            and (not self.error or row.errors > 0)
             and (self.chatter or not row.is_chatter)
         )
 
 
 def row_of(spans: Sequence[Span]) -> TraceRow:
     """Return the row of a trace."""
-    # The earliest root that is no chatter is what the user called. A workflow's own span arrives at its end.
-    roots = trees(spans)
-    root = next((node for node in roots if not is_chatter(node.span)), roots[0])
-    called = next((span for _, span in root.walk() if not is_engine_call(span)), root.span)
-    start = min(span.start for span in spans)
+    first, start = called(spans), min(span.start for span in spans)
     return TraceRow(
-        trace_id=called.trace_id,
-        root=f"{called.service}: {title(called)}",
+        trace_id=first.trace_id,
+        root=f"{first.service}: {title(first)}",
         services=tuple(dict.fromkeys(span.service for span in sorted(spans, key=lambda span: span.start))),
         spans=len(spans),
         start=start,
         seconds=(max(span.end for span in spans) - start) / 1e6,
         errors=sum(span.is_error for span in spans),
-        is_chatter=all(is_chatter(span) for span in spans),
+        is_chatter=not is_request(spans),
     )
 
 

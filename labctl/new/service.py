@@ -17,7 +17,7 @@ from labctl import runfile, vendor
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import ROOT, Stack
-from labctl.up import infrastructure
+from labctl.up import infrastructure, web_console
 
 TEMPLATE = Path(__file__).parent / "template"
 # The kitchen has a workflow, and no package that a new service does not need. The scheduler waits for jobs and events.
@@ -30,7 +30,7 @@ NUMBER, NUMBERS = "41", range(30, 42)  # of the ports 80nn, 35nn, 45nn, 55nn and
 LONGEST = 20
 # What commands know by its name beside the apps: `./lab kill redis`, the mark of `./lab down`, `./lab test secure`,
 # and config/secure/default.yaml.
-RESERVED = {*infrastructure.names(Stack(secure=True)), "down", "secure", "default"}
+RESERVED = {*infrastructure.names(Stack(secure=True)), web_console.NAME, "down", "secure", "default"}
 
 
 def make(name: str) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Generator
@@ -20,20 +19,19 @@ from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import HOME, Stack
-from labctl.terminal import console, plain, print_whole
-from labctl.up import control, foreground, infrastructure, joining, lifecycle, readiness, remembered, watcher
+from labctl.terminal import console, print_whole
+from labctl.up import control, foreground, infrastructure, joining, lifecycle, remembered, watcher, web_console
 from labctl.up import secure as secure_mode
 from labctl.up.logs import Sidecar
 
 Labs = Annotated[list[str] | None, typer.Argument(metavar="LAB", help="Labs. All of them when none is named.")]
-Name = Annotated[str, typer.Argument(metavar="APP|redis|scheduler|placement", help="An app id, or redis, …")]
+Name = Annotated[str, typer.Argument(metavar="APP|redis|scheduler|placement|console", help="An app id, or redis, …")]
 KeepSidecar = Annotated[bool, typer.Option("--keep-sidecar", help="Only the app. Its sidecar keeps running.")]
 Build = Annotated[
     bool, typer.Option("--build", help="Build the pinned Dapr from source, without its release archives.")
 ]
 # uvicorn reads its options from the environment too.
 RELOAD = {"UVICORN_RELOAD": "true"}
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def up(
@@ -49,19 +47,26 @@ def up(
         bool, typer.Option("--secure", help="mTLS, access control and API tokens, with a separate control plane.")
     ] = False,
     reload: Annotated[bool, typer.Option("--reload", help="Restart a FastAPI app when you save a file.")] = False,
+    with_console: Annotated[
+        bool, typer.Option("--console", help="Also the web page that shows them, which receives the sidecars' spans.")
+    ] = False,
 ) -> None:
     """Set up all missing parts, start the labs and wait until every app is ready. Ctrl-C stops everything.
 
     If labs run already, only the missing apps start, and Ctrl-C stops only these.
     """
     if joining.running(Stack.from_environment()):
+        if with_console:
+            _join_console()
         _join(labs or [], detach=detach, options={"secure": secure, "own": own, "build": build, "reload": reload})
         return
     stack = replace(Stack.from_environment(), secure=secure, own=own)
     apps = runfile.select(runfile.read_apps(stack), labs or [])
     try:
-        seconds = lifecycle.up(stack, apps, console, from_source=build, env=RELOAD if reload else {})
+        env = RELOAD if reload else {}
+        seconds = lifecycle.up(stack, apps, console, from_source=build, env=env, with_console=with_console)
         print_whole(console, _up_table(apps, seconds))
+        _say_console(stack)
         if secure:
             console.print("mTLS is on: an app is called only by the apps and on the routes that config/secure names.")
             tokens = secure_mode.token_file(stack, apps[0].app_id).relative_to(HOME.parent)
@@ -77,6 +82,27 @@ def up(
         lifecycle.down(stack, lambda what: console.print(f"[dim]{what}[/]"))
         console.print("Stopped.")
         raise typer.Exit(130) from None
+
+
+def _join_console() -> None:
+    """Start the console beside the labs that run, unless it runs. It stays until the whole stack ends."""
+    stack = remembered.present(Stack.from_environment())
+    if web_console.pid(stack) is None:
+        is_late = not runfile.exports_spans(stack)
+        with joining.alone(stack):
+            web_console.try_start(stack, Steps(console))
+        if is_late and web_console.pid(stack):
+            console.print(
+                "Apps that run already send it no spans until they are restarted: ./lab restart APP, or ./lab down "
+                "and ./lab up --console.",
+                soft_wrap=True,
+            )
+    _say_console(stack)
+
+
+def _say_console(stack: Stack) -> None:
+    if web_console.pid(stack):
+        console.print(f"The console shows them: {web_console.url(stack)}", soft_wrap=True)
 
 
 def _join(labs: list[str], *, detach: bool, options: dict[str, bool]) -> None:
@@ -157,48 +183,6 @@ def down(
         console.print(f"Deleted what {' and '.join(kept)} had kept." if kept else nothing, soft_wrap=True)
 
 
-def status(json_: Json = False) -> None:
-    """Show every app with its process, sidecar and readiness, and the infrastructure below them."""
-    stack = remembered.present(Stack.from_environment())
-    rows = readiness.status(stack, runfile.read_apps(stack))
-    below = infrastructure.look(stack)
-    if json_:
-        apps = [
-            {
-                "app_id": row.app.app_id,
-                "lab": row.app.lab,
-                "pid": row.pid,
-                "sidecar_pid": row.sidecar_pid,
-                "app_port": row.app.app_port,
-                "dapr_http_port": row.app.http_port,
-                "ready": row.ready,
-            }
-            for row in rows
-        ]
-        print(json.dumps({"apps": apps, "infrastructure": [one.__dict__ for one in below]}, indent=2))
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("app", "URL", "pid", "sidecar pid", "ready"):
-        table.add_column(column, no_wrap=True)
-    for row in rows:
-        ready = (
-            "[green]yes[/]"
-            if row.ready
-            else "[red]no[/]"
-            if row.pid or row.sidecar_pid
-            else plain(row.held or "not running")
-        )
-        pids = [str(pid or "-") for pid in (row.pid, row.sidecar_pid)]
-        table.add_row(row.app.app_id, row.app.url, *pids, ready)
-    print_whole(console, table)
-    for one in below:
-        whose = "" if one.ours else " (not started by ./lab)"
-        console.print(f"{one.name}: port {one.port}, pid {one.pid or 'not visible'}{whose}")
-    for name in infrastructure.names(stack):
-        if name not in {one.name for one in below}:
-            console.print(f"{name}: not running")
-
-
 def dapr_cli() -> None:
     """Run the `dapr` CLI that the labs use: ./lab dapr list, invoke, publish, stop …"""
     runtime = remembered.find_runtime(Stack.from_environment())
@@ -213,7 +197,7 @@ def hand_over(command: str, program: Path) -> None:
 
 
 def kill(name: Name, sidecar: Sidecar = False) -> None:
-    """Kill (kill -9) an app, its sidecar, Redis, scheduler or placement, and watch Dapr recover."""
+    """Kill (kill -9) an app, its sidecar, Redis, scheduler, placement or the console, and watch Dapr recover."""
     stack = remembered.present(Stack.from_environment())
     pid = control.kill(stack, name, sidecar=sidecar)
     what = f"{name}'s sidecar" if sidecar else name
@@ -222,7 +206,7 @@ def kill(name: Name, sidecar: Sidecar = False) -> None:
 
 
 def restart(name: Name, sidecar: Sidecar = False, keep_sidecar: KeepSidecar = False) -> None:
-    """Restart one app with its sidecar (or only one of the two), Redis, scheduler or placement."""
+    """Restart one app with its sidecar (or only one of the two), Redis, scheduler, placement or the console."""
     if sidecar and keep_sidecar:
         raise LabError("--sidecar and --keep-sidecar exclude each other.")
     stack = remembered.present(Stack.from_environment())

@@ -14,13 +14,24 @@ from labctl import runfile
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import Stack
-from labctl.up import alive, infrastructure, lifecycle, logfiles, processes, readiness, remembered, runnable, secure
+from labctl.up import (
+    alive,
+    infrastructure,
+    lifecycle,
+    logfiles,
+    processes,
+    readiness,
+    remembered,
+    runnable,
+    secure,
+    web_console,
+)
 from labctl.up.alive import Started
 from labctl.up.remembered import Run
 
 
 def kill(stack: Stack, name: str, *, sidecar: bool = False) -> int:
-    """Kill (kill -9) an app, its sidecar, Redis, scheduler or placement. Return the pid. Raise LabError."""
+    """Kill (kill -9) an app, its sidecar, an infrastructure process or the console. Return the pid. Raise LabError."""
     kinds = ("sidecar",) if sidecar else ("app", "infrastructure")
     victim = next((one for one in processes.find(stack) if one.name == name and one.kind in kinds), None)
     if victim is None:
@@ -53,8 +64,9 @@ def refuse_down(stack: Stack, name: str) -> None:
     if any(one.kind != "infrastructure" or one.name == name for one in processes.find(stack)):
         return
     app = next((one for one in runfile.read_apps(stack) if one.app_id == name), None)
-    if app or name in infrastructure.names(replace(stack, secure=True)):
-        raise LabError(f"The lab is not up: ./lab up{f' {app.lab}' if app else ''}")
+    if app or name in (*infrastructure.names(replace(stack, secure=True)), web_console.NAME):
+        more = f" {app.lab}" if app else " --console" if name == web_console.NAME else ""
+        raise LabError(f"The lab is not up: ./lab up{more}")
 
 
 def restart(
@@ -66,7 +78,7 @@ def restart(
     resources: Sequence[Path] | None = None,
     app: App | None = None,
 ) -> float:
-    """Restart one app with its sidecar, only one of the two, or one infrastructure process. Return seconds until ready.
+    """Restart an app with its sidecar, one of the two, an infrastructure process or the console. Return the seconds.
 
     resources: component folders in place of those of the start. app: needed for an app that is not in dapr.yaml.
     """
@@ -81,6 +93,11 @@ def restart(
         processes.stop(stack, names=[name])
         infrastructure.start(stack, name, runtime)
         mark.unlink(missing_ok=True)
+        return time.monotonic() - begin
+    if name == web_console.NAME:
+        remembered.note(mark, "restarting")
+        processes.stop(stack, names=[name])
+        web_console.start(stack)
         return time.monotonic() - begin
     app = app or runfile.find(runfile.read_apps(stack), name)
     run = remembered.read(stack)

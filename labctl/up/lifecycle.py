@@ -31,6 +31,7 @@ from labctl.up import (
     remembered,
     runnable,
     secure,
+    web_console,
 )
 from labctl.up.alive import Started
 from labctl.up.remembered import Run
@@ -44,10 +45,11 @@ def up(
     resources: Sequence[Path] = (),
     env: dict[str, str] | None = None,
     from_source: bool = False,
+    with_console: bool = False,
 ) -> dict[str, float]:
     """Start the apps. Return the seconds from the start to ready, by app id.
 
-    from_source: as `runtime.ensure` has it.
+    from_source: as `runtime.ensure` has it. with_console: also the console, if it starts.
 
     Raise LabError when they run already, a port is held, a process does not start, or an app ends while starting.
     """
@@ -73,6 +75,8 @@ def up(
                     infrastructure.start(stack, name, runtime)
             keys.refuse_other(stack)
             remembered.write(stack, run)
+            if with_console:
+                web_console.try_start(stack, steps)
             logfiles.prune(apps)
             started = dapr_run(stack, apps, runtime, run)
             with steps.step(_counted(apps), total=len(apps)) as advance:

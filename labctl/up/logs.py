@@ -15,14 +15,14 @@ from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.terminal import console
 from labctl.up import follow as following
-from labctl.up import infrastructure, logfiles, processes
+from labctl.up import infrastructure, logfiles, processes, web_console
 
 Sidecar = Annotated[bool, typer.Option("--sidecar", help="Only the app's sidecar (daprd).")]
 
 
 def logs(
     app: Annotated[
-        str | None, typer.Argument(metavar="[APP]", help="An app id or redis, scheduler, placement.")
+        str | None, typer.Argument(metavar="[APP]", help="An app id or redis, scheduler, placement, console.")
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until Ctrl-C.")] = False,
     sidecar: Sidecar = False,
@@ -35,7 +35,7 @@ def logs(
     """
     stack = Stack.from_environment()
     apps = runfile.read_apps(stack)
-    if app in infrastructure.names(Stack(secure=True)):
+    if app in (*infrastructure.names(Stack(secure=True)), web_console.NAME):
         files = {str(app): stack.logs / f"{app}.log"}
     else:
         running = {one.name for one in processes.find(stack) if one.kind in ("app", "sidecar")}

@@ -20,6 +20,7 @@ class Run:
     env: dict[str, str] = field(default_factory=dict[str, str])
     own_runtime: bool = False
     own: bool = False
+    console: bool = False  # an open `./lab up` restarts it too
 
 
 def write(stack: Stack, run: Run) -> None:

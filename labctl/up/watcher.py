@@ -12,7 +12,7 @@ from labctl import runfile
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import Stack
-from labctl.up import alive, control, infrastructure, logfiles, poison, processes, remembered
+from labctl.up import alive, control, infrastructure, logfiles, poison, processes, remembered, web_console
 
 AGAIN_AT_MOST = 5  # restarts of each process in the life of one `./lab up`; more are no accident
 LOOK_EVERY = 0.5  # seconds
@@ -32,9 +32,13 @@ class Part(NamedTuple):
         return control.restart(stack, self.name, sidecar=self.kind == "sidecar", keep_sidecar=self.kind == "app")
 
 
+CONSOLE = Part("infrastructure", web_console.NAME)
+
+
 def missing(stack: Stack, apps: Sequence[App]) -> list[Part]:
     """Return the parts of a stack with these apps that do not run: infrastructure, then sidecars, then apps."""
     whole = [Part("infrastructure", name) for name in infrastructure.names(stack)]
+    whole += [CONSOLE] if remembered.read(stack).console else []
     whole += [Part(kind, app.app_id) for kind in ("sidecar", "app") for app in apps]
     living = _living(stack)
     return [part for part in whole if part not in living]
@@ -64,12 +68,19 @@ def watch(stack: Stack, apps: Sequence[App], say: Callable[[str], None], *, infr
                 raise alive.ended(stack, part.name, _log(stack, apps, part), how="ended unexpectedly")
         for part in gone:
             ended[part] += 1
-            if ended[part] > AGAIN_AT_MOST:
-                how = f"ended unexpectedly for the {ended[part]}th time"
-                raise alive.ended(stack, str(part), _log(stack, apps, part), how=how)
-            if not _bring_back(stack, apps, part, note):
-                return
+            try:
+                if ended[part] > AGAIN_AT_MOST:
+                    how = f"ended unexpectedly for the {ended[part]}th time"
+                    raise alive.ended(stack, str(part), _log(stack, apps, part), how=how)
+                if not _bring_back(stack, apps, part, note):
+                    return
+            except LabError as error:
+                if part != CONSOLE:
+                    raise
+                _give_up_console(stack, error, note)
         now = _living(stack)
+        if infrastructure_too and CONSOLE in now:
+            watched.add(CONSOLE)  # another command may have started it
         if down.exists():
             return
         if not gone:
@@ -96,6 +107,12 @@ def _bring_back(stack: Stack, apps: Sequence[App], part: Part, note: Callable[[s
         return False
     note(f"{part} is ready again after {seconds:.1f} s.")
     return True
+
+
+def _give_up_console(stack: Stack, error: LabError, note: Callable[[str], None]) -> None:
+    """Leave the console alone until a command starts it. No lab needs it."""
+    remembered.note(remembered.intent(stack, CONSOLE.name), "given up")
+    note(f"{error} The labs go on without the console: ./lab restart {CONSOLE.name} starts it.")
 
 
 def _living(stack: Stack) -> dict[Part, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from labctl.runfile import MAIL, WEBHOOK
+from labctl.runfile import CONSOLE, MAIL, WEBHOOK
 from labctl.stack import TEST_OFFSET, Stack, infrastructure_ports
 
 APART = 1200
@@ -15,7 +15,7 @@ OFFSET = TEST_OFFSET + APART
 STACK = Stack("docs", OFFSET)
 # App ports of the whole plan, 8000 to 8041; each has its sidecar's 35xx, 45xx, 55xx and 65xx.
 _APPS = range(8000, 8042)
-_PLAN = {app - shift for app in _APPS for shift in (0, 4500, 3500, 2500, 1500)} | {MAIL, WEBHOOK}
+_PLAN = {app - shift for app in _APPS for shift in (0, 4500, 3500, 2500, 1500)} | {CONSOLE, MAIL, WEBHOOK}
 
 
 def planned(offset: int) -> set[int]:

@@ -69,11 +69,16 @@ class Planned:
     http_port: int
 
 
+NO_APP = "\N{EN DASH}"  # in the cells of the console
+
+
 def plan() -> list[Planned]:
-    """Return the rows of README.md's port table. Raise AssertionError if it has none."""
+    """Return the apps of README.md's port table, so not the console. Raise AssertionError if there is no table."""
     rows = table((ROOT / "README.md").read_text(), ("folder", "app id", "lab", "app port", "Dapr HTTP port"))
     assert rows, "README.md has no table with the columns: folder | app id | lab | app port | Dapr HTTP port"
-    return [Planned(folder, app_id, lab, int(app), int(http)) for folder, app_id, lab, app, http in rows]
+    return [
+        Planned(folder, app_id, lab, int(app), int(http)) for folder, app_id, lab, app, http in rows if app_id != NO_APP
+    ]
 
 
 def table(markdown: str, columns: tuple[str, ...]) -> list[list[str]]:

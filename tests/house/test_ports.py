@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from labctl.new.service import NUMBERS
-from labctl.runfile import MAIL, WEBHOOK, ZIPKIN
+from labctl.runfile import CONSOLE, MAIL, WEBHOOK, ZIPKIN
 from labctl.stack import infrastructure_ports
 from tests.docs.ports import APART as DOCS_APART
 from tests.docs.ports import planned
-from tests.house.repository import PORT_KEYS, ROOT, apps, below, manifests, named, plan, services, table
+from tests.house.repository import NO_APP, PORT_KEYS, ROOT, apps, below, manifests, named, plan, services, table
 from tests.side_by_side import APART, COUNT
 
 # What `dapr init` chose, which cannot be moved; all else stays below the range from which systems lend ports.
@@ -66,6 +66,11 @@ def test_the_plan_itself_names_no_port_and_no_app_twice() -> None:
     assert [app for app, times in Counter(row.app_id for row in plan()).items() if times > 1] == []
 
 
+def test_the_console_has_its_own_row() -> None:
+    rows = table((ROOT / "README.md").read_text(), ("folder", "app id", "app port", "Dapr HTTP port"))
+    assert [row for row in rows if row[1] == NO_APP] == [["console", NO_APP, str(CONSOLE), NO_APP]]
+
+
 def test_the_table_of_what_runs_below_the_apps_is_labctls() -> None:
     columns = ("below the apps", "port", "health", "metrics", "others")
     rows = table((ROOT / "README.md").read_text(), columns)
@@ -83,7 +88,7 @@ def test_the_table_of_what_runs_below_the_apps_is_labctls() -> None:
 
 def test_no_two_processes_of_a_stack_share_a_port() -> None:
     for secure in (False, True):
-        ports = Counter([*app_ports(), *infrastructure_ports(0, secure).values(), ZIPKIN])
+        ports = Counter([*app_ports(), *infrastructure_ports(0, secure).values(), CONSOLE, ZIPKIN])
         assert [port for port, times in ports.items() if times > 1] == []
 
 
@@ -152,7 +157,7 @@ def test_the_dev_container_forwards_every_web_app() -> None:
 
 def test_every_local_address_in_the_pages_is_one_of_the_plan() -> None:
     known = planned_ports() | {*infrastructure_ports(0).values(), *infrastructure_ports(0, secure=True).values()}
-    known |= {*DAPR_INIT, *DAPR_DEFAULT, MAIL, WEBHOOK, ZIPKIN, *READERS}
+    known |= {*DAPR_INIT, *DAPR_DEFAULT, CONSOLE, MAIL, WEBHOOK, ZIPKIN, *READERS}
     known |= {8000 + number - shift for number in NUMBERS for shift in (0, 4500, 3500, 2500, 1500)}
     strangers: list[str] = []
     for path in named("*.md", "*.http", "openapi.json", "Tiltfile", "*.yaml", "devcontainer.json"):

@@ -11,7 +11,15 @@ from labctl.stack import ROOT
 
 LONGEST = 250  # lines
 # Each layer may import those before it. All that is not named here is below them.
-LAYERS = (("make",), ("up", "new"), ("demos",), ("bench",), ("chaos",), ("cli", "__main__", "testing", "second_try"))
+LAYERS = (
+    ("make",),
+    ("up", "new"),
+    ("observe",),
+    ("demos",),
+    ("bench",),
+    ("chaos",),
+    ("cli", "__main__", "testing", "second_try"),
+)
 LABCTL = ROOT / "labctl"
 FILES = sorted(LABCTL.rglob("*.py"))
 

@@ -1,0 +1,1 @@
+"""./lab console, ./lab zipkin and ./lab trace: what shows the labs, beside them."""

@@ -105,6 +105,7 @@ def _named(text: str, name: str, number: int) -> str:
 def _rows(name: str, number: int, folder: Path) -> dict[Path, str]:
     """Return the shared files that list all apps, with the new one in them."""
     run_file, readme, container = runfile.RUN_FILE, ROOT / "README.md", ROOT / ".devcontainer" / "devcontainer.json"
+    prometheus = ROOT / "observability" / "prometheus.yml"
     row = f"| {folder.name} | `{name}` | {name} | 80{number} | 35{number} |\n"
     table = re.search(r"^\| folder \| app id \|.*\n(?:\|.*\n)+", readme.read_text(), re.MULTILINE)
     if table is None:
@@ -116,7 +117,12 @@ def _rows(name: str, number: int, folder: Path) -> dict[Path, str]:
         container: container.read_text()
         .replace(json.dumps(forwarded), json.dumps(sorted([*forwarded, int(f"80{number}")])))
         .replace(" }\n  },", f' }},\n    "80{number}": {{ "label": "{name}" }}\n  }},', 1),
+        prometheus: re.sub(r"((?: +- .* labels: .*\n)+)", rf"\g<1>{_target(name, number)}", prometheus.read_text()),
     }
+
+
+def _target(name: str, number: int) -> str:
+    return f'      - {{targets: ["localhost:65{number}"], labels: {{app_id: {name}}}}}\n'
 
 
 def _entry(name: str, number: int, folder: Path) -> str:

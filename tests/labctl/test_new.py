@@ -62,7 +62,7 @@ def test_each_new_service_has_the_next_ports_and_everything_is_listed(copy: Path
     changed = run(copy, "git", "status", "--porcelain").stdout.split("\n")
     listed = {line[3:] for line in changed if line}
     components = {f"components/{name}-{kind}.yaml" for name in NAMES for kind in ("events", "pubsub", "statestore")}
-    rows = {"README.md", "dapr.yaml", ".devcontainer/devcontainer.json"}
+    rows = {"README.md", "dapr.yaml", ".devcontainer/devcontainer.json", "observability/prometheus.yml"}
     assert listed == components | rows | {f"{folder}/" for folder in NAMES.values()}
     run_file = (copy / "dapr.yaml").read_text()
     assert [run_file.count(f"appPort: 80{number}\n") for number in (30, 31)] == [1, 1]

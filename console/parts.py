@@ -145,7 +145,7 @@ def table(
     with region:
         drawn = ui.table(
             rows=[dict(row) for row in rows], columns=wanted, row_key=key, pagination=page_size or None
-        ).props("flat bordered dense")
+        ).props('flat bordered dense no-data-label="Nothing yet"')
     drawn.classes("full-width")
     for field, url in (links or {}).items():
         link = f"""<a :href="props.row['{url}']" style="color: inherit">{{{{ props.value }}}}</a>"""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from console.graph.scene import Node, Scene
+from console.graph.scene import Scene
 
-COLUMN, ROW, GAP, TOP = 222, 68, 64, 30
+COLUMN, ROW, GAP, TOP = 222, 68, 34, 36
+ROW_OF_APPS = 6  # at most
 WIDTH, HEIGHT = 168, 44  # of a box
+BEND = 34  # of a line around boxes: they have no more room
 
 
 @dataclass(frozen=True)
@@ -31,24 +33,37 @@ class Layout:
 
 def arrange(scene: Scene) -> Layout:
     """Return the places of a scene. A component is as near to the apps that see it as its row allows."""
-    by_group: dict[str, list[Node]] = {}
+    by_group: dict[str, list[str]] = {}
     for node in scene.nodes:
         if node.kind == "app":
-            by_group.setdefault(node.group, []).append(node)
-    columns = max(len(by_group), 4)
-    places: dict[str, Place] = {}
-    headings: dict[str, Place] = {}
-    for column, (group, nodes) in enumerate(by_group.items()):
-        x = column * COLUMN + COLUMN // 2
-        headings[group] = Place(x, TOP // 2)
-        places |= {node.name: Place(x, TOP + row * ROW + ROW // 2) for row, node in enumerate(nodes)}
-    y = TOP + max((len(nodes) for nodes in by_group.values()), default=0) * ROW + GAP
-    for row in [*_rows(scene, places, columns), _named(scene, "control")]:
+            by_group.setdefault(node.group, []).append(node.name)
+    places, headings = _apps(by_group)
+    columns = max(len({place.x for place in places.values()}), 4)
+    rows = [*_rows(scene, places, columns), _named(scene, "control")]
+    # Lines need room: the fewer rows there are, the flatter they would be.
+    gap = ROW // 2 + GAP if len(rows) > 3 else ROW + GAP
+    y = max((place.y for place in places.values()), default=0) + gap
+    for row in rows:
         step = columns * COLUMN // max(len(row), columns)
         shift = (columns * COLUMN - step * len(row)) // 2
         places |= {name: Place(shift + index * step + step // 2, y) for index, name in enumerate(row)}
-        y += ROW if row else 0
+        y += (ROW if len(rows) > 3 else ROW + GAP) if row else 0
     return Layout(places, headings, columns * COLUMN, y)
+
+
+def _apps(by_group: dict[str, list[str]]) -> tuple[dict[str, Place], dict[str, Place]]:
+    """Return the places of apps and of their headings: a column for each group, or all in a row if there are few."""
+    in_a_row = sum(len(names) for names in by_group.values()) <= ROW_OF_APPS
+    places: dict[str, Place] = {}
+    headings: dict[str, Place] = {}
+    column = 0
+    for group, names in by_group.items():
+        headings[group] = Place(column * COLUMN + COLUMN // 2, TOP // 3)
+        for index, name in enumerate(names):
+            across, down = (index, 0) if in_a_row else (0, index)
+            places[name] = Place((column + across) * COLUMN + COLUMN // 2, TOP + down * ROW + ROW // 2)
+        column += len(names) if in_a_row else 1
+    return places, headings
 
 
 def _rows(scene: Scene, apps: dict[str, Place], columns: int) -> Iterator[list[str]]:
@@ -70,20 +85,32 @@ def _named(scene: Scene, kind: str) -> list[str]:
 
 
 def line(source: Place, target: Place) -> str:
-    """Return the SVG path from the edge of one box to the edge of another. Within a column it leads around boxes."""
-    if source.x == target.x and abs(source.y - target.y) > ROW:
-        side = source.x + WIDTH // 2
-        bend = side + min(34, abs(source.y - target.y) // 4)
+    """Return the SVG path from the edge of one box to the edge of another. In a row or column it leads around boxes."""
+    if _is_around(source.x - target.x, source.y - target.y, ROW):
+        side, bend = source.x + WIDTH // 2, source.x + WIDTH // 2 + BEND
         return f"M {side} {source.y} C {bend} {source.y} {bend} {target.y} {side} {target.y}"
+    if _is_around(source.y - target.y, source.x - target.x, COLUMN):
+        side, bend = source.y - HEIGHT // 2, source.y - HEIGHT // 2 - BEND
+        return f"M {source.x} {side} C {source.x} {bend} {target.x} {bend} {target.x} {side}"
     begin, end = _border(source, target), _border(target, source)
     return f"M {begin[0]} {begin[1]} L {end[0]} {end[1]}"
 
 
 def label_of(source: Place, target: Place) -> Place:
     """Return where the label of a line is: nearer to its source, because the line back has one too."""
-    if source.x == target.x and abs(source.y - target.y) > ROW:
-        return Place(source.x + WIDTH // 2 + 30, round(0.6 * source.y + 0.4 * target.y))
-    return Place(round(0.6 * source.x + 0.4 * target.x), round(0.6 * source.y + 0.4 * target.y))
+    x, y = round(0.6 * source.x + 0.4 * target.x), round(0.6 * source.y + 0.4 * target.y)
+    if _is_around(source.x - target.x, source.y - target.y, ROW):
+        return Place(source.x + WIDTH // 2 + BEND, y)
+    if _is_around(source.y - target.y, source.x - target.x, COLUMN):
+        return Place(x, source.y - HEIGHT // 2 - BEND // 2)
+    if source.y == target.y:
+        return Place((source.x + target.x) // 2, source.y - HEIGHT // 2 - 6)  # between two boxes it has no room
+    return Place(x, (source.y + target.y) // 2 + 4 if source.x == target.x else y)
+
+
+def _is_around(same: int, apart: int, step: int) -> bool:
+    """Return whether two boxes are in one row or column with others between them."""
+    return same == 0 and abs(apart) > step
 
 
 def _border(box: Place, other: Place) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
-from kit.edge import logs
+from kit.edge import logs, trace
 from kit.edge.attempts import Attempts
 from kit.edge.faults import Faults, SimulatedError
 from models import NAME_MAX
@@ -41,8 +41,8 @@ class Greeter(GreeterServicer):
 
     async def Greet(self, request: GreetRequest, context: Context) -> GreetReply:
         metadata = dict(context.invocation_metadata() or ())
-        logs.trace_id.set(logs.trace_id_of(str(metadata.get("traceparent", ""))))
-        attempt = self._attempts.add(str(metadata.get("x-request-id", "")) or logs.trace_id.get())
+        trace.begin(str(metadata.get(trace.HEADER, "")))
+        attempt = self._attempts.add(str(metadata.get("x-request-id", "")) or trace.trace_id())
         # Trailing metadata, because an error has no other.
         context.set_trailing_metadata((("x-attempt", str(attempt)),))
 

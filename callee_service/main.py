@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 
-from kit.edge import logs
+from kit.edge import trace
 from kit.edge.attempts import Attempts
 from kit.edge.faults import Faults, SimulatedError, Switches
 from kit.edge.problems import documented
@@ -32,7 +32,7 @@ counts = APIRouter(prefix="/faults", tags=["faults"])
 async def greet(name: Name, request: Request, response: Response, faults: Switches, attempts: AttemptsDep) -> Greeting:
     """Greet `name`. A `/` in it may be sent as it is or as `%2F`."""
     # Dapr repeats a request with the same headers, so both ids stay the same.
-    attempt = str(attempts.add(request.headers.get("x-request-id") or logs.trace_id.get()))
+    attempt = str(attempts.add(request.headers.get("x-request-id") or trace.trace_id()))
     try:
         await faults.strike()
     except SimulatedError as error:

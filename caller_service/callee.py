@@ -11,6 +11,7 @@ from dapr.clients.exceptions import DaprHttpError
 from yarl import URL
 
 from answers import Answer, Answers
+from kit.edge import trace
 from kit.sidecar.client import SdkClient
 from kit.sidecar.unavailable import sidecar_down, too_slow
 from models import Via
@@ -123,8 +124,9 @@ def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
     The request id lets callee count the attempts of one request. The other two (W3C trace context) keep the call in the
     same trace. gRPC metadata is ASCII, so other values are left out.
     """
-    found = {name: headers.get(name, "") for name in ("x-request-id", "traceparent", "tracestate")}
-    return {name: value for name, value in found.items() if value and value.isascii() and value.isprintable()}
+    found = {name: headers.get(name, "") for name in ("x-request-id", "tracestate")}
+    fitting = {name: value for name, value in found.items() if value and value.isascii() and value.isprintable()}
+    return fitting | trace.headers()
 
 
 def _number(value: object) -> int | None:

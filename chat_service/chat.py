@@ -33,12 +33,12 @@ class Chat:
         self._settings, self._users = settings, users
         self._register, self._instances = register, instances
 
-    async def say(self, posted: ChatMessage, traceparent: str | None, wait: bool) -> ChatAnswer:
+    async def say(self, posted: ChatMessage, wait: bool) -> ChatAnswer:
         """Return the reply or, past the wait limit, an answer without one.
 
         Raise NoReply, InOtherSession, OfAnotherUser, QueueFull or Unavailable.
         """
-        message = await self._message(posted, traceparent)
+        message = await self._message(posted)
         claim, new = await self._register.admit(message)
         if new:
             instance = instance_id(digest_of(message), 1)
@@ -59,7 +59,7 @@ class Chat:
         claim = await self._register.claim(parts_of(instance)[0])
         return claim and answer_of(instance, claim, await self._instances.state(instance))
 
-    async def _message(self, posted: ChatMessage, traceparent: str | None) -> Message:
+    async def _message(self, posted: ChatMessage) -> Message:
         now, metadata = datetime.now(UTC), posted.metadata or MessageMetadata()
         return Message(
             user_id=posted.user_id,
@@ -70,7 +70,6 @@ class Chat:
             timestamp=metadata.timestamp or now,
             received_at=now,
             tags=posted.tags or [],
-            traceparent=traceparent,
         )
 
     async def _join(self, message: Message, claim: Claim) -> tuple[str, Claim]:

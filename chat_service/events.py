@@ -35,8 +35,7 @@ class Events:
             # Of arrival: a client's clock that runs ahead must not bring a forgotten user back.
             "timestamp": message.received_at.isoformat(),
         }
-        ids = {"id": message.message_id, "traceparent": message.traceparent}
-        await self._publisher.publish(self._topic, "ConversationUpdated", data, **ids)
+        await self._publisher.publish(self._topic, "ConversationUpdated", data, id=message.message_id)
 
     async def stream_trimmed(self) -> None:
         """Add events without content, because Redis drops old entries when a new one is added."""

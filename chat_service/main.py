@@ -31,12 +31,12 @@ router = APIRouter()
 
 @router.post("/chat/", responses={**RUNNING, **documented(400, 409, 422, 429), **FAILED})
 async def post_message(
-    message: ChatMessage, request: Request, response: Response, services: ServicesDep, wait: WaitQuery = True
+    message: ChatMessage, response: Response, services: ServicesDep, wait: WaitQuery = True
 ) -> ChatAnswer:
     """Answer a message. The same `message_id` again gets the same reply, and causes no second one."""
     if not message.text.strip():
         raise HTTPException(400, "text: it must not be empty.")
-    answer = await services.chat.say(message, request.headers.get("traceparent"), wait)
+    answer = await services.chat.say(message, wait)
     if answer.status == "terminated":
         raise HTTPException(409, "The chat was ended before there was a reply.")
     if answer.status == "running":

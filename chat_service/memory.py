@@ -25,10 +25,10 @@ class MemoryService:
 
         An unknown user is a new one, and gets the defaults of the lab.
         """
-        user_id, trace = message.user_id, message.traceparent
+        user_id = message.user_id
         path = f"/memories/{user_id}?session_id={message.session_id}&limit={limit}"
         try:
-            answer = await self._invoker.get(self._app_id, path, seconds=self._seconds, trace=trace)
+            answer = await self._invoker.get(self._app_id, path, seconds=self._seconds)
         except Unavailable as error:
             # Memory's own words, after the colon, are for the log.
             error.detail, error.reason = f"{error.detail.partition(':')[0].rstrip('.')}.", error.reason or error.detail

@@ -41,7 +41,6 @@ class Message(Step):
     recent: list[Turn] | None = Field(
         default=None, description="Of a new message at the head: the turns that memory may not have yet"
     )
-    traceparent: str | None = None
 
 
 class HistoryEntry(Step):

@@ -27,12 +27,12 @@ def test_what_is_published_is_what_the_contract_says(client):
     client.deliver(turn(1))
     client.forget("ada")
     client.fire("trim-")
-    topics = {topic for topic, _, _ in client.sidecar.published}
+    topics = {each.topic for each in client.sidecar.published}
     assert topics == {channel["address"] for channel in OURS["channels"].values()}
-    for topic, event, _ in client.sidecar.published:
-        assert event["type"] in OURS["channels"][topic]["messages"]
-        assert "ada" not in str(event | {"id": ""})
-        schema(OURS, event["type"]).validate(event["data"])
+    for each in client.sidecar.published:
+        assert each.event["type"] in OURS["channels"][each.topic]["messages"]
+        assert "ada" not in str(each.event | {"id": ""})
+        schema(OURS, each.event["type"]).validate(each.data)
 
 
 def test_a_user_id_in_clear_would_break_the_contract():

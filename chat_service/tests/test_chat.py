@@ -74,7 +74,7 @@ def test_memory_is_asked_for_the_user_and_the_session_and_the_trace_goes_along(c
     (call,) = sidecar.invoked
     assert call.path == "/memories/a.b_c~d@e-f?session_id=s1&limit=20"
     assert call.headers["traceparent"] == trace
-    assert sidecar.published[0].event["traceparent"] == trace
+    assert sidecar.published[0].traceparent == trace
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t "])

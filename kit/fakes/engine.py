@@ -34,6 +34,7 @@ class Instance:
     name: str
     input: str
     parent: tuple[str, int] | None = None
+    traceparent: str = ""
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     history: list[Any] = field(default_factory=list[Any])
     inbox: list[Any] = field(default_factory=list[Any])
@@ -194,7 +195,8 @@ class Engine(TaskHubSidecarServiceServicer):
             threading.Event().wait(_POLL_SECONDS)
         with self.lock:
             self.scheduled.append(request.instanceId)
-            self.start(Instance(request.instanceId, request.name, request.input.value))
+            traceparent = dict(context.invocation_metadata()).get("traceparent", "")
+            self.start(Instance(request.instanceId, request.name, request.input.value, traceparent=traceparent))
         return pb.CreateInstanceResponse(instanceId=request.instanceId)
 
     def GetInstance(self, request: Any, context: Any) -> Any:
@@ -429,6 +431,7 @@ class Engine(TaskHubSidecarServiceServicer):
         request = pb.ActivityRequest(
             name=task.name, input=task.input, taskId=number,
             workflowInstance=pb.WorkflowInstance(instanceId=instance.instance_id),
+            parentTraceContext=pb.TraceContext(traceParent=instance.traceparent),
         )  # fmt: skip
         self._send(pb.WorkItem(activityRequest=request), instance)
 
@@ -465,7 +468,7 @@ class Engine(TaskHubSidecarServiceServicer):
             done = pb.ChildWorkflowInstanceCompletedEvent(taskScheduledId=number, result=result)
             self.deliver(instance.instance_id, childWorkflowInstanceCompleted=done)
             return
-        self.start(Instance(child.instanceId, child.name, child.input.value, parent))
+        self.start(Instance(child.instanceId, child.name, child.input.value, parent, instance.traceparent))
 
     def _completeWorkflow(self, instance: Instance, number: int, end: Any) -> None:
         if end.workflowStatus == pb.ORCHESTRATION_STATUS_CONTINUED_AS_NEW:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from kit.edge.service import session_for
 from kit.edge.settings import ServiceSettings
 from kit.engine.instances import Instances
-from kit.engine.worker import Worker, running
+from kit.engine.worker import Activity, Worker, running
 from kit.fakes.engine import Engine
 from kit.fakes.sidecar import Sidecar, running_sidecar
 
@@ -63,7 +63,9 @@ async def until(condition: Callable[[], Any]) -> Any:
 
 
 @asynccontextmanager
-async def lab(*, connect: bool = True, seconds: float = 5.0, **settings: Any) -> AsyncGenerator[Lab]:
+async def lab(
+    *, connect: bool = True, seconds: float = 5.0, greet: Activity = greet, **settings: Any
+) -> AsyncGenerator[Lab]:
     """Run a fake sidecar, and a worker that is connected to it unless `connect` is False."""
     engine = Engine()
     with running_sidecar(engine.add_to) as sidecar:

@@ -60,7 +60,7 @@ class Activities:
         wait = self._verdicts.wait(step.order.order_id, step.run, step.attempt, step.quality)
         done = await self._with_events(step, wait, self._limits.validate_pizza)
         # Only now: a reader of the event may answer at once.
-        unpublished = await self._events.publish([*done.unpublished, step.waiting], step.trace)
+        unpublished = await self._events.publish([*done.unpublished, step.waiting])
         return StepResult(answer=done.answer, unpublished=unpublished)
 
     async def deliver_pizza(self, step: Step) -> StepResult:
@@ -132,7 +132,7 @@ class Activities:
         history must not have.
         """
         body |= {"run": step.run, "attempt": step.attempt}
-        answer = await self._invoker.post(app_id, method, body, trace=step.trace)
+        answer = await self._invoker.post(app_id, method, body)
         if answer.status >= 300:
             raise NonRetryableError(f"{app_id} answered {answer.status} to {method}: {answer.reason}")
         done = Done.model_validate(answer.json)
@@ -142,7 +142,7 @@ class Activities:
 
     async def _with_events(self, step: Step, deed: Awaitable[Answer], seconds: float) -> StepResult:
         """Do the deed within its time limit, and publish the step's statuses beside it."""
-        publishing = self._events.publish(step.events, step.trace)
+        publishing = self._events.publish(step.events)
         answer, unpublished = await asyncio.gather(asyncio.wait_for(deed, seconds), publishing, return_exceptions=True)
         if isinstance(answer, BaseException):
             raise answer

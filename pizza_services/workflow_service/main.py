@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 
 from kit.edge.models import Health
 from kit.edge.problems import documented
@@ -27,15 +27,14 @@ WELCOME = (
 ERRORS = documented(404, 409, 422, 502, 503, 504)
 
 ServicesDep = Annotated[Services, Depends(from_state("services"))]
-Trace = Annotated[str | None, Header(alias="traceparent", include_in_schema=False)]
 
 router = APIRouter()
 
 
 @router.post("/start-order", status_code=202, responses=ERRORS)
-async def start_order(order: Order, services: ServicesDep, trace: Trace = None) -> Accepted:
+async def start_order(order: Order, services: ServicesDep) -> Accepted:
     """Start the order's workflow, once: a second start, while it runs or after it has ended, is a conflict."""
-    await start(services, order, trace)
+    await start(services, order)
     return _accepted(order.order_id, "start")
 
 

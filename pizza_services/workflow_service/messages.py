@@ -55,8 +55,7 @@ class OrderInput(BaseModel):
     """The input of an order's workflow.
 
     `run` tells the runs of one order id apart: each step is done once for a run and attempt. `version` is the version
-    of workflow.py that the order follows to its end. `trace` is the W3C traceparent of the request that started it,
-    because the engine starts a trace of its own. `resumed` is set for the second workflow of a run
+    of workflow.py that the order follows to its end. `resumed` is set for the second workflow of a run
     (rescue/watchdog.py).
     """
 
@@ -65,7 +64,6 @@ class OrderInput(BaseModel):
     rules: Rules
     version: int = VERSION
     kitchen_app_id: str = "pizza-kitchen"
-    trace: str | None = None
     resumed: Resumed | None = None
 
 
@@ -111,7 +109,6 @@ class Step(BaseModel):
     order: Pizza
     run: str
     attempt: int
-    trace: str | None = None
     events: list[StatusEvent] = []
 
 

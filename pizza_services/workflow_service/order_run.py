@@ -124,7 +124,7 @@ class OrderRun(Statuses):
 
     def _step_input(self, attempt: int) -> Step:
         events = list(self.unpublished)
-        return Step(order=self.order, run=self.input.run, attempt=attempt, trace=self.input.trace, events=events)
+        return Step(order=self.order, run=self.input.run, attempt=attempt, events=events)
 
     def _race(self, activity: str, step: Step) -> Steps:
         task = self._schedule(activity, step)

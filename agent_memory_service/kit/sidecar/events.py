@@ -116,7 +116,7 @@ class Publisher:
     ) -> None:
         """Publish an event of type `kind`. Raise Unavailable, which names the component.
 
-        attributes: more CloudEvent attributes, such as id, subject, time and traceparent. An event that is published
+        attributes: more CloudEvent attributes, such as id, subject and time. An event that is published
         twice under one id is one event.
         """
         given = {name: value for name, value in attributes.items() if value is not None}

@@ -1,6 +1,6 @@
 """Build the FastAPI app of a service, and serve it."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.types import Receive, Scope, Send
 
 from kit.edge import faults as fault_switches
-from kit.edge import logs, problems, proxy
+from kit.edge import logs, problems, proxy, trace
 from kit.edge.connections import Connection
 from kit.edge.faults import Faults
 from kit.edge.gate import Gate, Uploads
@@ -90,7 +90,11 @@ def build(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-    )
+        telemetry={
+            "tracing": settings.tracing, "exclude": _is_health_check,
+            "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False,
+        },
+    )  # fmt: skip
     app.router.default = OtherSpelling(app.router)
     app.state.settings, app.state.welcome, app.state.ready, app.state.faults = settings, welcome, ready, faults
     problems.install(app)
@@ -140,6 +144,7 @@ async def session_for(settings: ServiceSettings) -> AsyncGenerator[aiohttp.Clien
         # Two sidecars carry every header, so the ones that nobody reads are left out.
         skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
         cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=(trace.pass_on,),
         # How many calls are in flight is bounded by the requests that cause them.
         connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(total=None),
@@ -147,15 +152,27 @@ async def session_for(settings: ServiceSettings) -> AsyncGenerator[aiohttp.Clien
         yield session
 
 
+def _is_health_check(scope: MutableMapping[str, Any]) -> bool:
+    return scope["path"] in ("/healthz", "/readyz")
+
+
 def _with_session(lifespan: Lifespan | None) -> Lifespan:
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncGenerator[Mapping[str, Any]]:
-        async with session_for(app.state.settings) as session:
+        async with _recording(app), session_for(app.state.settings) as session:
             app.state.session = session
             async with lifespan(app) if lifespan else nullcontext(dict[str, Any]()) as state:
                 yield state
 
     return running
+
+
+def _recording(app: FastAPI) -> AbstractAsyncContextManager[None]:
+    if not app.state.settings.tracing:
+        return nullcontext()
+    from kit.edge import tracing  # Only now, because the import takes a while.
+
+    return tracing.recording(app.title)
 
 
 router = APIRouter()

@@ -84,7 +84,8 @@ class DaprApi(BlocksApi):
         if request.data_content_type != "application/cloudevents+json":
             metadata = {key.removeprefix("cloudevent."): value for key, value in request.metadata.items()}
             event = {**metadata, "data": event}
-        self._sidecar.published.append(Published(request.topic, event, request.pubsub_name))
+        traceparent = dict(context.invocation_metadata()).get("traceparent")
+        self._sidecar.published.append(Published(request.topic, event, request.pubsub_name, traceparent))
         self._end("PublishEvent", request.topic, context)
         return Empty()
 

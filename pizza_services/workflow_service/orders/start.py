@@ -25,7 +25,7 @@ REFUSALS = {
 }
 
 
-async def start(services: Services, order: Order, trace: str | None) -> None:
+async def start(services: Services, order: Order) -> None:
     """Start the order's workflow. Raise Refused if it is running or has ended, or Unavailable."""
     order_id = order.order_id
     # The workflow comes last: an order that nobody watches must not begin. Both are awaited also if one fails.
@@ -37,9 +37,7 @@ async def start(services: Services, order: Order, trace: str | None) -> None:
     if isinstance(watched, BaseException):
         raise watched
     try:
-        await services.instances.schedule(
-            "pizza_workflow", instance_of(order_id), services.claims.input_of(claim, trace)
-        )
+        await services.instances.schedule("pizza_workflow", instance_of(order_id), services.claims.input_of(claim))
     except AlreadyActive:
         raise refusals.RUNNING.of(order_id) from None
 

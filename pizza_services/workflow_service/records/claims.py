@@ -77,10 +77,10 @@ class Claims:
         """Note that the order must be cancelled, even if its workflow fails."""
         await self._note(order_id, None, cancelled=True)
 
-    def input_of(self, claim: Claim, trace: str | None = None) -> OrderInput:
+    def input_of(self, claim: Claim) -> OrderInput:
         """Return the input of this run's workflow, under today's rules."""
         rules, kitchen = self._settings.rules, self._settings.kitchen_app_id
-        return OrderInput(order=claim.order, run=claim.run, rules=rules, kitchen_app_id=kitchen, trace=trace)
+        return OrderInput(order=claim.order, run=claim.run, rules=rules, kitchen_app_id=kitchen)
 
     async def _note(self, order_id: str, run: str | None, **changes: object) -> None:
         def edit(claim: Claim | None) -> Claim | None:

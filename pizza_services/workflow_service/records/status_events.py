@@ -19,7 +19,7 @@ class StatusEvents:
         self._publisher = Publisher(sdk, settings.pubsub_name, "pizza-workflow")
         self._topic = settings.orders_topic
 
-    async def publish(self, events: Sequence[StatusEvent], trace: str | None) -> list[StatusEvent]:
+    async def publish(self, events: Sequence[StatusEvent]) -> list[StatusEvent]:
         """Publish these events in order, and return the rest if one fails: the pizza matters more than its statuses.
 
         All of them have one time limit, because `TimeLimits.idle` counts on the end of each activity.
@@ -32,7 +32,7 @@ class StatusEvents:
                     data = change.model_dump(mode="json", exclude_none=True)
                     await self._publisher.publish(
                         self._topic, "OrderStatusChanged", data,
-                        id=left[0].event_id, subject=change.order_id, time=change.at, traceparent=trace,
+                        id=left[0].event_id, subject=change.order_id, time=change.at,
                     )  # fmt: skip
                     left.pop(0)
         return left

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from dapr.clients.grpc._request import TransactionalStateOperation, TransactionOperationType
 
+from kit.edge import trace
 from kit.sidecar.client import SdkClient
 from kit.sidecar.pages import Pages
 from models import NewTask, Task, TaskEvent
@@ -40,7 +41,8 @@ class Outbox:
 
 def _operations(task: Task, ttl: int | None) -> list[TransactionalStateOperation]:
     event = TaskEvent(event_type="task.created", task_id=task.id, title=task.title)
-    about = {"type": event.event_type} | ({"ttlInSeconds": str(ttl)} if ttl else {})
+    # Dapr makes attributes of the event of these. Without a traceparent it would begin a trace (docs/dapr-faults.md).
+    about = {"type": event.event_type} | trace.headers() | ({"ttlInSeconds": str(ttl)} if ttl else {})
     projection = {"outbox.projection": "true", "contentType": "application/json"}
     return [
         # The event, which must be before its state: otherwise two of them end the sidecar (docs/dapr-faults.md).

@@ -52,7 +52,7 @@ async def _notify(request: Request, services: Services) -> EventAnswer:
         refusal = why(error, event)
     else:
         # It raises while that app cannot be reached: Dapr delivers the event again, and at last makes it a dead letter.
-        refusal = await services.notifications.notify(event, content, request.headers.get("traceparent"))
+        refusal = await services.notifications.notify(event, content)
     if refusal:
         log.warning("event dropped", extra={**about, "reason": refusal})
         return EventAnswer(status="DROP")

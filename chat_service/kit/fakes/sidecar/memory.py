@@ -28,6 +28,7 @@ class Published(NamedTuple):
     topic: str
     event: dict[str, Any]
     pubsub: str
+    traceparent: str | None = None
 
     @property
     def data(self) -> Any:

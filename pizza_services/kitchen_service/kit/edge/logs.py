@@ -2,23 +2,14 @@
 
 import logging
 import os
-import re
 import sys
 from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter
 
-# The id in a W3C traceparent. All zeros means "no trace": Dapr sends that when tracing is off.
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+from kit.edge.trace import trace_id
 
-trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 instance_id: ContextVar[str | None] = ContextVar("instance_id", default=None)
-
-
-def trace_id_of(traceparent: str) -> str | None:
-    """Return the trace id in a `traceparent` header, or None if it holds none."""
-    found = _TRACEPARENT.fullmatch(traceparent)
-    return found[1] if found else None
 
 
 # One JSON object a line; `extra={...}` of a log call adds members.
@@ -32,7 +23,7 @@ FORMATTER = JsonFormatter(
 
 def add_ids(record: logging.LogRecord) -> bool:
     """Add the app id, the trace id and the instance id to a record, as a filter of its handler."""
-    ids = {"app_id": os.environ.get("APP_ID"), "trace_id": trace_id.get(), "instance_id": instance_id.get()}
+    ids = {"app_id": os.environ.get("APP_ID"), "trace_id": trace_id(), "instance_id": instance_id.get()}
     for name, value in ids.items():
         if value:
             # A field of the call counts first: it may be about another instance.

@@ -29,6 +29,8 @@ class ServiceSettings(BaseSettings):
     # The sites whose pages may change something.
     cors_origins: list[str] = []
 
+    # Record the app's own spans, and send them to Zipkin at OTEL_EXPORTER_ZIPKIN_ENDPOINT.
+    tracing: bool = False
     faults_enabled: bool = False
     max_body_bytes: int = Field(default=65_536, ge=1)
     max_body_seconds: float = Field(default=10.0, gt=0)

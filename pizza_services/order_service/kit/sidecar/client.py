@@ -10,8 +10,15 @@ from dapr.aio.clients import DaprClient
 from dapr.clients.exceptions import DaprGrpcError, DaprInternalError
 from dapr.conf import settings as sdk_settings
 from grpc import StatusCode
-from grpc.aio import AioRpcError, Metadata, StreamStreamClientInterceptor, UnaryStreamClientInterceptor
+from grpc.aio import (
+    AioRpcError,
+    Metadata,
+    StreamStreamClientInterceptor,
+    UnaryStreamClientInterceptor,
+    UnaryUnaryClientInterceptor,
+)
 
+from kit.edge import trace
 from kit.edge.settings import ServiceSettings
 from kit.edge.token import HEADER
 from kit.sidecar.ready import check_ready
@@ -23,24 +30,41 @@ MESSAGE_BYTES = 64 * 1024 * 1024
 SET_UP_WRONGLY = {StatusCode.INVALID_ARGUMENT, StatusCode.FAILED_PRECONDITION, StatusCode.PERMISSION_DENIED}
 
 
+class OnCalls(UnaryUnaryClientInterceptor):
+    """Keep the single calls of a channel in the present trace. The SDK shows the token on these itself."""
+
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        with trace.span(_name(client_call_details)) as span:
+            call = await continuation(_with(client_call_details), request)
+            if span.is_recording():
+                await call
+            return call
+
+
 class _OnAnswers(UnaryStreamClientInterceptor):
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str | None) -> None:
         self._token = token
 
     async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return await continuation(_shown(client_call_details, self._token), request)
+        return await continuation(_with(client_call_details, self._token), request)
 
 
 class _OnStreams(StreamStreamClientInterceptor):
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str | None) -> None:
         self._token = token
 
     async def intercept_stream_stream(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
-        return await continuation(_shown(client_call_details, self._token), request_iterator)
+        return await continuation(_with(client_call_details, self._token), request_iterator)
 
 
-def _shown(details: Any, token: str) -> Any:
-    return details._replace(metadata=Metadata(*(details.metadata or ()), (HEADER, token)))
+def _with(details: Any, token: str | None = None) -> Any:
+    more = trace.headers() | ({HEADER: token} if token else {})
+    return details._replace(metadata=Metadata(*(details.metadata or ()), *more.items())) if more else details
+
+
+def _name(details: Any) -> str:
+    method = details.method
+    return (method.decode() if isinstance(method, bytes) else method).rpartition("/")[2]
 
 
 class SdkClient:
@@ -123,7 +147,7 @@ class SdkClient:
         secret = self._settings.dapr_api_token
         token = secret.get_secret_value() if secret else None
         # The SDK shows the token on single calls only: grpcio takes its interceptor for one kind of call.
-        streams = [_OnAnswers(token), _OnStreams(token)] if token else None
+        interceptors = [OnCalls(), _OnAnswers(token), _OnStreams(token)]
         sdk_settings.DAPR_HTTP_PORT = self._settings.dapr_http_port  # pyright: ignore[reportAttributeAccessIssue]
         sdk_settings.DAPR_API_TOKEN = token  # pyright: ignore[reportAttributeAccessIssue]
         # Channels with the same options share their connection, and its wait after a failure: so each has its own.
@@ -134,7 +158,7 @@ class SdkClient:
             address = f"127.0.0.1:{self._settings.dapr_grpc_port}"
             return DaprClient(
                 address,
-                interceptors=streams,  # pyright: ignore[reportArgumentType]
+                interceptors=interceptors,  # pyright: ignore[reportArgumentType]
                 max_grpc_message_length=MESSAGE_BYTES + self._made,
             )
         finally:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kit.edge import logs
+from kit.edge import trace
 from kit.edge.limits import CLOSE, MOST_DRAINED, BodyLimits, drain
 from kit.edge.problems import problem
 from kit.edge.settings import ServiceSettings
@@ -66,6 +66,7 @@ class Gate:
         self.file = Body(limits, FILE, NOT_A_FILE)
         hosts = "|".join(re.escape(host) for host in settings.allowed_hosts)
         self.served = re.compile(rb".*" if "*" in settings.allowed_hosts else rf"({hosts})(:\d+)?".encode(), re.I)
+        self.is_traced = settings.tracing
         self.origins = {origin.encode() for origin in settings.cors_origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,8 +86,9 @@ class Gate:
             return await problem(*refusal, CLOSE)(scope, receive, send)
         if length:
             receive = body.limits.bounded(receive)
-        if not PASSED_ON.isdisjoint(seen):
-            _drop_unfitting(scope, seen)
+        parent = None if PASSED_ON.isdisjoint(seen) else _drop_unfitting(scope, seen)
+        if not self.is_traced:  # Otherwise FastAPI has begun a span.
+            trace.begin(parent)
         if scope["method"] == "HEAD":
             # Routes serve GET. The server keeps its own scope, and sends no body.
             scope, send = {**scope, "method": "GET"}, _without_body(send)
@@ -119,20 +121,20 @@ def _length(seen: dict[bytes, bytes]) -> int:
     return int(digits) if len(digits) <= MOST_DIGITS else sys.maxsize
 
 
-def _drop_unfitting(scope: Scope, seen: dict[bytes, bytes]) -> None:
+def _drop_unfitting(scope: Scope, seen: dict[bytes, bytes]) -> str | None:
+    """Drop the headers that could not be passed on. Return the traceparent, if it is valid."""
     fitting: dict[bytes, bytes] = {}
     request_id, parent, state = seen.get(b"x-request-id"), seen.get(b"traceparent"), seen.get(b"tracestate")
     if request_id and REQUEST_ID.fullmatch(request_id):
         fitting[b"x-request-id"] = request_id
-    if parent and (trace := logs.trace_id_of(parent.decode("latin-1"))):
-        # Each request runs in its own context, so nothing has to be reset after it.
-        logs.trace_id.set(trace)
+    if parent and trace.is_valid(parent.decode("latin-1")):
         fitting[b"traceparent"] = parent
         if state and TRACE_STATE.fullmatch(state):
             fitting[b"tracestate"] = state
     if state or fitting.keys() != PASSED_ON & seen.keys():
         kept = [header for header in scope["headers"] if header[0] not in PASSED_ON]
         scope["headers"] = [*kept, *fitting.items()]
+    return fitting[b"traceparent"].decode() if b"traceparent" in fitting else None
 
 
 def _without_body(send: Send) -> Send:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from kit.edge.settings import ServiceSettings
 from kit.engine.worker import QUIET, prepare_sdk
+from kit.sidecar.client import OnCalls
 from kit.sidecar.unavailable import SIDECAR, Unavailable
 
 ENGINE = "Dapr workflow engine"
@@ -48,6 +49,8 @@ class Instances:
         prepare_sdk(settings)
         # The SDK's signatures are partly unknown to the type checker. Its channel opens at the first call.
         self._client: Any = DaprWorkflowClient("127.0.0.1", str(settings.dapr_grpc_port), QUIET)
+        # The engine starts a workflow in the trace of the call. The SDK has no option for an interceptor.
+        self._client._DaprWorkflowClient__obj._interceptors.append(OnCalls())
         self._seconds = seconds
 
     async def schedule(self, workflow: str, instance_id: str, input: BaseModel) -> None:

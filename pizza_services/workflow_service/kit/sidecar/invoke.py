@@ -42,25 +42,20 @@ class Invoker:
     def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
         self._session, self._port = session, port
 
-    async def get(self, app_id: str, path: str, *, seconds: float | None = None, trace: str | None = None) -> Answer:
+    async def get(self, app_id: str, path: str, *, seconds: float | None = None) -> Answer:
         """GET `/path`, which must be encoded already."""
-        return await self._call("GET", app_id, path, None, seconds, trace)
+        return await self._call("GET", app_id, path, None, seconds)
 
-    async def post(
-        self, app_id: str, path: str, body: Any, *, seconds: float | None = None, trace: str | None = None
-    ) -> Answer:
+    async def post(self, app_id: str, path: str, body: Any, *, seconds: float | None = None) -> Answer:
         """POST a JSON body to `/path`, which must be encoded already."""
-        return await self._call("POST", app_id, path, body, seconds, trace)
+        return await self._call("POST", app_id, path, body, seconds)
 
-    async def _call(
-        self, verb: str, app_id: str, path: str, body: Any, seconds: float | None, trace: str | None
-    ) -> Answer:
+    async def _call(self, verb: str, app_id: str, path: str, body: Any, seconds: float | None) -> Answer:
         url = URL(f"http://127.0.0.1:{self._port}/v1.0/invoke/{app_id}/method/{path.lstrip('/')}", encoded=True)
-        headers = {"traceparent": trace} if trace else {}
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._session.request(verb, url, json=body, headers=headers, allow_redirects=False) as response,
+                self._session.request(verb, url, json=body, allow_redirects=False) as response,
             ):
                 answer = Answer(response.status, await response.read())
         except TimeoutError as error:

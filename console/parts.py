@@ -18,8 +18,8 @@ _NOTHING = object()  # was shown yet
 def live(labs: Labs, seconds: float, load: Callable[[], Awaitable[Data]], draw: Callable[[Data], object]) -> None:
     """Draw a part of a page from what `load` returns, as soon as the page is open, and again whenever that changes.
 
-    A dependency that is down gives a sentence above what was drawn last. `load` returns values that can be compared,
-    and new ones each time: what is equal is not drawn again, so that focus and selection stay.
+    A dependency that is down gives a sentence above the last drawing. `load` returns new values that can be compared.
+    Equal ones are not drawn again, so that focus and selection stay.
     """
     box = ui.element().classes("full-width")
 
@@ -58,7 +58,7 @@ def _say(state: ui.label, text: str) -> None:
 
 
 def command(labs: Labs, text: str, *words: str, effect: str = "") -> ui.button:
-    """Draw a button that runs a command of ./lab, beside the command. effect: what it does, if `text` does not say."""
+    """Draw a button that runs a command of ./lab, beside the command. effect: shown below the command."""
 
     async def run() -> str:
         done = await labs.lab(*words)

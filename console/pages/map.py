@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import yaml
 from nicegui import ui
 
 from console.components import read
@@ -114,9 +113,7 @@ def hint(labs: Labs, store: SpanStore) -> str:
     """Return why the map shows no calls, empty if it may show some."""
     if len(store):
         return ""
-    config = labs.stack.state / "run" / "config.yaml"
-    exports = config.exists() and "zipkin" in yaml.safe_load(config.read_text())["spec"].get("tracing", {})
-    return NO_CALLS if exports else NO_RECEIVER
+    return NO_CALLS if runfile.exports_spans(labs.stack) else NO_RECEIVER
 
 
 def _filter(labs: Labs, chosen: str) -> None:

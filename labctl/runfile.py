@@ -160,7 +160,9 @@ def _write(stack: Stack, name: str, document: dict[str, Any]) -> Path:
 def _entry(stack: Stack, app: App, without_app: bool, env: dict[str, str]) -> dict[str, Any]:
     entry = dict(app.entry) | {"appDirPath": str(app.folder)}
     entry |= {key: app.entry[key] + stack.offset for key in _PORT_KEYS if key in app.entry}
-    entry["env"] = app.entry["env"] | env
+    # OpenTelemetry's own default is port 9411: spans of tests and benches must not reach a user's own Zipkin.
+    spans = {"OTEL_EXPORTER_ZIPKIN_ENDPOINT": f"http://localhost:{ZIPKIN + stack.offset}/api/v2/spans"}
+    entry["env"] = app.entry["env"] | (spans if stack.offset else {}) | env
     if without_app:
         entry.pop("command", None)
     return entry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import httpx
@@ -130,16 +130,17 @@ def drawn(console: Console, trace: Sequence[Span]) -> Table:
     begin, whole = _start(trace), max(span.end for span in trace) - _start(trace)
     has_bars = console.width >= _WIDE
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("span", no_wrap=not has_bars, overflow="ellipsis")
-    table.add_column("kind", no_wrap=True)
+    table.add_column("span")  # the one that shrinks: its cells are cut
+    table.add_column("kind", no_wrap=True, min_width=12)
     for column in ("start", "took"):
-        table.add_column(column, no_wrap=True, justify="right")
+        table.add_column(column, no_wrap=True, min_width=8, justify="right")
     if has_bars:
         table.add_column("", no_wrap=True)
     roots = spans.trees(trace)
     walked = [span for root in roots for _, span in root.walk()]
     for span, branch in zip(walked, _branches(console, roots), strict=True):
-        cells = [span.kind.lower(), f"+{length((span.start - begin) / 1000)}", length(span.duration / 1000)]
+        kind = Text(f"{span.kind.lower()} error".strip(), "red") if span.is_error else span.kind.lower()
+        cells = [kind, f"+{length((span.start - begin) / 1000)}", length(span.duration / 1000)]
         bar = [Text(_bar(span.start - begin, span.duration, whole), "red" if span.is_error else "cyan")]
         table.add_row(branch, *cells, *(bar if has_bars else []))
     return table
@@ -155,13 +156,17 @@ def _branches(console: Console, roots: Sequence[Node]) -> list[Text]:
         waiting += [(below, child) for child in reversed(node.children)]
     options = console.options.update(width=10_000, no_wrap=True)
     lines = console.render_lines(top, options, pad=False)
-    return [Text.assemble(*((one.text, one.style or "") for one in Segment.simplify(line))) for line in lines]
+    return [_joined(Segment.simplify(line)) for line in lines]
+
+
+def _joined(line: Iterable[Segment]) -> Text:
+    return Text.assemble(*((one.text, one.style or "") for one in line), no_wrap=True, overflow="ellipsis")
 
 
 def _label(span: Span) -> Text:
     label = Text.assemble((span.service, "bold"), " ", _line(title(span)))
     if span.is_error:
-        label.append(f"  error: {_line(span.tags['error'])}", "red")
+        label.append(f"  {_line(span.tags['error'])}", "red")
     return label
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.house.repository import ROOT, files, named, text
 
 LARGEST = 500_000  # bytes
+PICTURES, LARGEST_PICTURE = Path("docs/img"), 100_000
 
 # In halves, so that this file does not name them.
 REGISTRIES = [
@@ -61,8 +62,17 @@ def test_no_lock_holds_addresses() -> None:
         assert '"resolved"' not in text(path), path
 
 
-def test_no_file_is_a_binary() -> None:
-    assert [str(path) for path in files() if b"\0" in (ROOT / path).read_bytes()] == []
+def is_picture(path: Path) -> bool:
+    return path.parent == PICTURES and path.suffix == ".png"
+
+
+def test_no_file_is_a_binary_but_the_pictures_of_the_console() -> None:
+    assert [str(path) for path in files() if b"\0" in (ROOT / path).read_bytes() and not is_picture(path)] == []
+
+
+def test_no_picture_is_large() -> None:
+    large = [path for path in files() if is_picture(path) and (ROOT / path).stat().st_size > LARGEST_PICTURE]
+    assert [str(path) for path in large] == []
 
 
 def test_no_file_is_large() -> None:

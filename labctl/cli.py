@@ -16,6 +16,7 @@ from rich.table import Table
 from kit.edge.proxy import bypass
 from labctl import runfile, testing
 from labctl import vendor as vendoring
+from labctl.make import images
 from labctl.make.installed import RUNTIME_VERSION
 from labctl.make.setup import set_up
 from labctl.make.uv import uv
@@ -151,6 +152,21 @@ def vendor() -> None:
             console.print(f"{'updated' if path.exists() else 'removed'} {path.relative_to(ROOT)}")
     if vendoring.copy_faults(ROOT):
         console.print("updated docs/dapr-faults.md")
+
+
+@cli.command("images")
+def build_images(
+    labs: Labs = None,
+    base: Annotated[
+        str | None, typer.Option("--base", help="An image with Python 3.11 or newer, in place of the Dockerfiles' own.")
+    ] = None,
+) -> None:
+    """Build the image of every service with docker, podman or buildah, whichever is there, and show the sizes."""
+    apps = runfile.select(runfile.read_apps(Stack()), labs or [])
+    table = Table("image", "size", "built in", box=box.SIMPLE_HEAD, pad_edge=False)
+    for image in images.build_all(dict.fromkeys(app.folder for app in apps), Steps(console), base):
+        table.add_row(image.name, image.size, f"{image.seconds:.0f} s")
+    print_whole(console, table)
 
 
 @cli.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

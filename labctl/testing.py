@@ -18,7 +18,8 @@ from labctl.terminal import plain, problems
 
 ENVIRONMENT = HOME / "test-venv"
 KIT = ROOT / "kit"
-SECURE = "tests/runtime/secure"
+# Words that stand for a part of the tests.
+PARTS = {"secure": ("tests/runtime/secure",), "images": ("tests/runtime/images", "--full")}
 
 
 def run(
@@ -58,9 +59,9 @@ def run(
 def sort_out(arguments: Sequence[str], labs: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the labs among the arguments, and the paths and options for pytest. Exit with 2 for any other word.
 
-    `secure` means the attacks on `./lab up --secure`.
+    `secure` means the attacks on `./lab up --secure`, and `images` the images of all services.
     """
-    arguments = [SECURE if word == "secure" else word for word in arguments]
+    arguments = [one for word in arguments for one in PARTS.get(word, (word,))]
     chosen = [word for word in arguments if word in labs]
     passed_on = [word for word in arguments if word not in labs]
     # The word after an option may be its value, as in `-k greet`. A path may name a test in a file.

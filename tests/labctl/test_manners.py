@@ -27,6 +27,7 @@ def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["tests/house/test_kit.py::test_the_kit_is_small"], [], ["tests/house/test_kit.py::test_the_kit_is_small"]),
         (["--maxfail=1", "tests"], [], ["--maxfail=1", "tests"]),
         (["secure", "-x"], [], ["tests/runtime/secure", "-x"]),
+        (["images"], [], ["tests/runtime/images", "--full"]),
     ],
 )
 def test_labs_are_chosen_and_paths_and_options_go_to_pytest(

@@ -58,8 +58,8 @@ def storage() -> None:
     missing = [name for name in NEEDED if not shutil.which(name)]
     if missing or os.geteuid() != 0:
         reason = f"images are built by root with {', '.join(NEEDED)}; on Debian: apt install buildah debootstrap"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
+        if os.environ.get("CI") == "true" and os.geteuid() == 0:
+            pytest.fail(f"{reason} (.ci/run does)")
         pytest.skip(reason)
     STORE.mkdir(parents=True, exist_ok=True)
     config = STORE / "storage.conf"

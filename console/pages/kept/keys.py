@@ -25,7 +25,7 @@ COLUMNS = {
     "expires": "Expires in",
     "size": "Size",
     "kind": "Value",
-    "show": "",
+    "show": "Actions",
 }
 # The value is sent to the page when it is asked for.
 SHOW = """<q-td :props="props"><q-btn flat dense no-caps label="Show" :aria-label="'Show value of ' + props.row.key"

@@ -30,18 +30,21 @@ CSS = """
 .wf-bar { position: absolute; top: 0; bottom: 0; min-width: 2px; background: #1976d2; }
 .wf-bar.wf-bad { background: #c62828; }
 .wf-fact { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; font-family: monospace; }
+.wf td { text-align: left; }
+.wf-fold { border: 0; background: none; color: inherit; font: inherit; min-width: 1.5rem; min-height: 1.5rem; }
 .wf dl { margin: 0 0 0.5rem 2rem; } .wf dt { font-weight: bold; } .wf dd { margin: 0 0 0.35rem 0; }
 .wf-what > div { flex: 1; } .wf-narrow { height: 0.4rem; margin: 0.2rem 0; }
 @media (max-width: 700px) { .wf-wide { display: none !important; } }
 @media (min-width: 701px) { .wf-narrow { display: none; } }
 """
+# Plain elements: a component of Quasar for each cell makes a page of 100 lines slow.
 BODY = r"""
-<q-tr :props="props" class="cursor-pointer" @click="props.expand = !props.expand">
-  <q-td>
+<tr class="cursor-pointer" @click="props.expand = !props.expand">
+  <td>
     <div class="wf-what" :style="{ paddingLeft: Math.min(props.row.depth, 12) * 0.75 + 'rem' }">
-      <q-btn flat dense round size="xs" :icon="props.expand ? 'expand_more' : 'chevron_right'"
-        :aria-expanded="props.expand ? 'true' : 'false'" :aria-label="'Facts of ' + props.row.name"
-        @click.stop="props.expand = !props.expand"></q-btn>
+      <button type="button" class="wf-fold" :aria-expanded="props.expand ? 'true' : 'false'"
+        :aria-label="'Facts of ' + props.row.name" @click.stop="props.expand = !props.expand"
+        >{{ props.expand ? '▾' : '▸' }}</button>
       <div>
         <a v-if="props.row.url" :href="props.row.url" style="color: inherit" @click.stop>{{ props.row.name }}</a>
         <span v-else>{{ props.row.name }}</span>
@@ -51,21 +54,21 @@ BODY = r"""
         </div>
       </div>
     </div>
-  </q-td>
-  <q-td class="wf-wide" style="width: 40%">
+  </td>
+  <td class="wf-wide" style="width: 40%">
     <div class="wf-track" aria-hidden="true"><div :class="props.row.bar" :style="props.row.place"></div></div>
-  </q-td>
-  <q-td class="wf-wide">{{ props.row.offset }}</q-td>
-  <q-td>{{ props.row.took }}</q-td>
-  <q-td><q-badge :class="props.row.badge">{{ props.row.state }}</q-badge></q-td>
-</q-tr>
-<q-tr v-if="props.expand" :props="props" no-hover>
-  <q-td colspan="100%"><dl>
+  </td>
+  <td class="wf-wide">{{ props.row.offset }}</td>
+  <td>{{ props.row.took }}</td>
+  <td><span class="q-badge" :class="props.row.badge">{{ props.row.state }}</span></td>
+</tr>
+<tr v-if="props.expand">
+  <td colspan="100"><dl>
     <template v-for="fact in props.row.facts" :key="fact[0]">
       <dt>{{ fact[0] }}</dt><dd class="wf-fact">{{ fact[1] }}</dd>
     </template>
-  </dl></q-td>
-</q-tr>
+  </dl></td>
+</tr>
 """
 COLUMNS = {"name": "What", "bar": "When", "offset": "After", "took": "Took", "state": "State"}
 WIDE = ("bar", "offset")  # not shown on a narrow screen; folded out, each line has them as facts
@@ -98,7 +101,7 @@ class Waterfall:
             | ({"headerClasses": "wf-wide"} if name in WIDE else {})
             for name, text in COLUMNS.items()
         ]
-        region = ui.element().classes("full-width overflow-auto q-mb-md").props('role="region" tabindex="0"')
+        region = ui.element().classes("scrolled full-width overflow-auto q-mb-md").props('role="region" tabindex="0"')
         region.props["aria-label"] = label
         with region:
             self.table = ui.table(rows=[], columns=columns, row_key="key").props("flat bordered dense")

@@ -13,15 +13,15 @@ from console.labs import Labs
 from console.pager import Pager
 from console.parts import watch
 from console.spans.store import SpanStore
-from console.traces.lines import lines_of, workflows_of
+from console.traces.lines import Tree, workflows_of
 from console.traces.rows import row_of
-from console.waterfall import Line, Waterfall, duration
+from console.waterfall import Waterfall, duration
 from labctl import spans
 from labctl.runfile import ZIPKIN
 from labctl.spans import Span
 
 EVERY = 2.0  # seconds: spans of a trace arrive in batches
-PAGE_SIZE = 200  # lines
+PAGE_SIZE = 100  # lines
 MOST_WORKFLOWS = 10
 
 
@@ -41,8 +41,7 @@ class _Page:
         self._labs = labs
         self._store = store
         self._trace_id = trace_id
-        self._lines: list[Line] = []
-        self._seconds = 0.0
+        self._tree = Tree([])
         self._drawn = -1
         with ui.row().classes("q-mb-sm").style("align-items: center; gap: 0.25rem 1rem"):
             code(trace_id)
@@ -66,7 +65,7 @@ class _Page:
 
     def _take(self, found: Sequence[Span]) -> None:
         if len(found) != self._drawn:
-            self._lines, self._seconds = lines_of(found)
+            self._tree = Tree(found)
             self._describe(found)
             self._drawn = len(found)
 
@@ -74,7 +73,7 @@ class _Page:
         self._show_part()
 
     def _show_part(self) -> None:
-        self._waterfall.show(self._lines[self._pager.part(len(self._lines))], self._seconds)
+        self._waterfall.show(self._tree.lines(self._pager.part(len(self._tree))), self._tree.seconds)
 
     def _describe(self, found: Sequence[Span]) -> None:
         if not found:

@@ -12,7 +12,7 @@ from nicegui import ui
 from console.frame import code, frame
 from console.labs import Labs
 from console.pages import trace
-from console.parts import watch
+from console.parts import table, watch
 from console.spans.store import SpanStore
 from console.traces.rows import MOST, TRACE_ID, Filter, Rows, TraceRow
 from console.waterfall import badge, duration
@@ -26,7 +26,7 @@ COLUMNS = {
     "took": "Took",
     "state": "Errors",
 }
-STATE = '<q-td :props="props"><q-badge :class="props.row.badge">{{ props.value }}</q-badge></q-td>'
+STATE = '<q-td :props="props"><span class="q-badge" :class="props.row.badge">{{ props.value }}</span></q-td>'
 ROOT = """<q-td :props="props" style="white-space: normal; overflow-wrap: anywhere; min-width: 12rem">
 <a :href="props.row.url" style="color: inherit">{{ props.value }}</a></q-td>"""
 
@@ -61,22 +61,20 @@ class _Page:
         chosen = self._wanted.app if self._wanted.app in self._apps else ""
         self._app = ui.select(self._apps, value=chosen, label="App", on_change=self._filter)
         self._app.props("outlined dense").style("min-width: 12rem")
-        self._errors = ui.switch("Errors only", value=self._wanted.errors_only, on_change=self._filter)
+        self._errors = ui.switch("Errors only", value=self._wanted.error, on_change=self._filter)
         self._chatter = ui.switch("With chatter", value=self._wanted.chatter, on_change=self._filter)
-        self._chatter.tooltip("Looks at health and metadata, and the plumbing of the workflow engine")
+        self._chatter.tooltip("Looks at health, metadata or a store alone, and the plumbing of the workflow engine")
         self._live = ui.switch("Live", value=True)
 
     def _draw_table(self) -> None:
-        columns = [{"name": name, "label": text, "field": name, "align": "left"} for name, text in COLUMNS.items()]
-        with ui.element().classes("full-width overflow-auto").props('role="region" tabindex="0" aria-label="Traces"'):
-            self._table = ui.table(rows=[], columns=columns, row_key="id").props("flat bordered dense")
-        self._table.classes("full-width")
+        self._table = table("Traces", COLUMNS, [], key="id")
         self._table.add_slot("body-cell-root", ROOT)
         self._table.add_slot("body-cell-state", STATE)
 
     def _filter(self) -> None:
         self._wanted = Filter(self._app.value or "", bool(self._errors.value), bool(self._chatter.value))
-        query = {"app": self._wanted.app, "error": self._wanted.errors_only, "chatter": self._wanted.chatter}
+        query = {"app": self._wanted.app}
+        query |= {name: "true" for name in ("error", "chatter") if getattr(self._wanted, name)}
         given = urlencode({name: value for name, value in query.items() if value})
         ui.navigate.history.replace(f"/traces?{given}" if given else "/traces")
         self._show(self._rows.latest(self._wanted))
@@ -94,7 +92,7 @@ class _Page:
 def _sentence(wanted: Filter, shown: int) -> str:
     if shown:
         return f"The latest {shown} of those that the filters take." if shown == MOST else ""
-    if wanted.app or wanted.errors_only:
+    if wanted.app or wanted.error:
         return "No trace is like that. A span arrives up to 5 s after its end."
     return "No trace yet. Call something, such as curl localhost:8002/call-greet/Ada. Its spans arrive within 5 s."
 

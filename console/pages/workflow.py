@@ -26,7 +26,7 @@ from console.workflows.timeline import History, failure, read
 from console.workflows.timeline_lines import lines_of
 
 EVERY = 1.5  # seconds
-PAGE_SIZE = 200  # lines of the history
+PAGE_SIZE = 100  # lines of the history
 SHORT = "%H:%M:%S"
 
 

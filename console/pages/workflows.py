@@ -15,7 +15,7 @@ from console.frame import frame
 from console.labs import Labs
 from console.pager import Pager
 from console.pages import workflow
-from console.parts import watch
+from console.parts import table, watch
 from console.spans.store import SpanStore
 from console.waterfall import badge
 from console.workflows.engine import Engine
@@ -38,7 +38,7 @@ COLUMNS = {
 CELLS = {
     "id": """<q-td :props="props" style="white-space: normal; overflow-wrap: anywhere; min-width: 10rem">
 <a :href="props.row.url" style="color: inherit">{{ props.value }}</a></q-td>""",
-    "status": '<q-td :props="props"><q-badge :class="props.row.badge">{{ props.value }}</q-badge></q-td>',
+    "status": """<q-td :props="props"><span class="q-badge" :class="props.row.badge">{{ props.value }}</span></q-td>""",
 }
 
 
@@ -95,11 +95,7 @@ class _Page:
         self._draw_filters()
         self._notes = ui.column().classes("q-mb-sm").style("gap: 0.25rem")
         self._pager = Pager("Instances", PAGE_SIZE, self._turned, page)
-        columns = [{"name": name, "label": text, "field": name, "align": "left"} for name, text in COLUMNS.items()]
-        region = ui.element().classes("full-width overflow-auto").props('role="region" tabindex="0"')
-        with region.props('aria-label="Workflow instances"'):
-            self._table = ui.table(rows=[], columns=columns, row_key="key").props("flat bordered dense")
-        self._table.classes("full-width")
+        self._table = table("Workflow instances", COLUMNS, [], key="key")
         for name, template in CELLS.items():
             self._table.add_slot(f"body-cell-{name}", template)
         if index.all():  # what an earlier page has read is there without another round trip
@@ -154,8 +150,11 @@ def _choice(label: str, options: dict[str, str], chosen: str, on_change: Any) ->
 
 def _notes(index: Index, app: str) -> list[str]:
     """Return the sentences about the list: which apps did not answer, and how old its statuses may be."""
-    notes = [text for app_id, text in index.faults.items() if app in ("", app_id)]
-    if notes:
+    faults = {app_id: text for app_id, text in index.faults.items() if app in ("", app_id)}
+    notes = [text for app_id, text in faults.items() if app_id not in index.absent]
+    if absent := [app_id for app_id in faults if app_id in index.absent]:
+        notes.append(f"Not running: {', '.join(absent)}. Start them: ./lab up")
+    if faults and any(instance.app_id in faults for instance in index.all()):
         notes.append("Instances of an app that does not answer are shown as they were last seen.")
     if unread := sum(index.unread.values()):
         notes.append(f"The states of {unread:,} instances are still being read.")

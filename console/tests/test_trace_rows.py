@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from console.spans.store import SpanStore
-from console.traces.lines import lines_of, workflows_of
+from console.traces.lines import Tree, workflows_of
 from console.traces.rows import Filter, Rows, row_of
 from console.waterfall import LONGEST, Line, bounded, duration, row
 from labctl.span_words import is_chatter, title
@@ -51,9 +51,10 @@ def test_a_row_names_the_workflow_rather_than_the_call_that_starts_it() -> None:
 def test_chatter_is_left_out_unless_asked_for() -> None:
     store = SpanStore()
     store.add([*call(1), span(20, trace_id=f"{2:032x}", name="/taskhubsidecarservice/hello")])
+    store.add([span(30, trace_id=f"{3:032x}", name="/dapr.proto.runtime.v1.dapr/getstate")])
     rows = Rows(store)
     assert [row.trace_id for row in rows.latest(Filter())] == [f"{1:032x}"]
-    assert len(rows.latest(Filter(chatter=True))) == 2
+    assert len(rows.latest(Filter(chatter=True))) == 3
 
 
 @pytest.mark.parametrize(
@@ -104,10 +105,12 @@ def test_a_span_is_named_in_plain_words(name: str, tags: dict[str, str], words: 
 
 def test_lines_follow_the_tree_with_offsets_from_the_first_start() -> None:
     spans = [span(1, duration=9000), span(3, 1, start=START + 6000), span(2, 1, start=START + 2000), span(4, 2)]
-    lines, seconds = lines_of(spans)
+    tree = Tree(spans)
+    lines = tree.lines()
     assert [(line.key[:16].lstrip("0"), line.depth) for line in lines] == [("1", 0), ("2", 1), ("4", 2), ("3", 1)]
     assert [round(line.start, 4) for line in lines] == [0.0, 0.002, 0.0, 0.006]
-    assert seconds == 0.009
+    assert tree.seconds == 0.009
+    assert [line.key for line in tree.lines(slice(1, 3))] == [line.key for line in lines[1:3]]
 
 
 def test_a_trace_names_its_workflows_by_the_app_that_runs_them() -> None:

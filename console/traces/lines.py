@@ -9,15 +9,23 @@ from console.waterfall import Line, duration
 from labctl.span_words import title
 from labctl.spans import Span, trees
 
+ALL = slice(None)
 
-def lines_of(spans: Sequence[Span]) -> tuple[list[Line], float]:
-    """Return the lines, and the seconds from the first start to the last end."""
-    if not spans:
-        return [], 0.0
-    first = min(span.start for span in spans)
-    seconds = (max(span.end for span in spans) - first) / 1e6
-    walked = [step for root in trees(spans) for step in root.walk()]
-    return [_line(span, depth, first) for depth, span in walked], seconds
+
+class Tree:
+    """The spans of a trace in the order of their tree. seconds: from the first start to the last end."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._walked = [step for root in trees(spans) for step in root.walk()]
+        self._first = min((span.start for span in spans), default=0)
+        self.seconds = (max((span.end for span in spans), default=0) - self._first) / 1e6
+
+    def __len__(self) -> int:
+        return len(self._walked)
+
+    def lines(self, part: slice = ALL) -> list[Line]:
+        """Return the lines of a part: a trace may have thousands, of which a page shows some."""
+        return [_line(span, depth, self._first) for depth, span in self._walked[part]]
 
 
 def workflows_of(spans: Iterable[Span]) -> list[tuple[str, str]]:

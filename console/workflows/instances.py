@@ -16,6 +16,7 @@ from dapr.ext.workflow._durabletask.internal.orchestration_pb2 import Orchestrat
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from console.workflows.engine import Engine, Unloadable, Unreachable
+from labctl.up import processes
 
 EVERY = 2.0  # seconds between two refreshes, however many pages are open
 MOST = 5000  # instances of an app in the index
@@ -69,11 +70,15 @@ def time_of(stamp: Timestamp) -> datetime:
 
 
 class Index:
-    """The instances of all apps with workflows. `faults` has a sentence for each app that did not answer last."""
+    """The instances of all apps with workflows.
+
+    `faults` has a sentence for each app whose sidecar did not answer last. `absent` are apps of which nothing runs.
+    """
 
     def __init__(self, engines: Iterable[Engine]) -> None:
         self.engines = {engine.app.app_id: engine for engine in engines}
         self.faults: dict[str, str] = {}
+        self.absent: set[str] = set()
         self.unread: dict[str, int] = {}  # instances whose state was not read yet
         self.cut: set[str] = set()  # apps with more than MOST instances
         self._known: dict[str, dict[str, Instance]] = {app_id: {} for app_id in self.engines}
@@ -113,7 +118,11 @@ class Index:
             new = [instance_id for instance_id in ids if instance_id not in known]
             await self._read_all(engine, [*new, *due(known.values())], len(new))
             self.faults.pop(app_id, None)
+            self.absent.discard(app_id)
         except Unreachable as fault:
+            ports = (engine.app.app_port, engine.app.http_port)
+            is_absent = not any([await asyncio.to_thread(processes.answers, port) for port in ports])
+            (self.absent.add if is_absent else self.absent.discard)(app_id)
             self.faults[app_id] = str(fault)
             self.unread.pop(app_id, None)
 

@@ -201,7 +201,7 @@ def demo(
 
 @cli.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="invocation, jobs, chat, pizza, blocks, or up")],
+    name: Annotated[str, typer.Argument(help="invocation, jobs, chat, pizza, blocks, console, or up")],
     json_: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Seconds to measure each row.")] = 6.0,
     full: Annotated[bool, typer.Option("--full", help="Also the long rows.")] = False,

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from labctl.bench import attempts, blocks, chat, invocation, jobs, lateness, pizza, report, up
+from labctl.bench import console as web_console
 from labctl.errors import LabError
 from labctl.stack import ROOT
 from labctl.terminal import print_whole
@@ -19,6 +20,7 @@ BENCHES = {
     "chat": chat.measure,
     "pizza": pizza.measure,
     "blocks": blocks.measure,
+    "console": web_console.measure,
     "up": up.measure,
 }
 PICTURES = {"invocation": attempts, "jobs": lateness}

@@ -46,12 +46,14 @@ def ensure(steps: Steps) -> Path:
     return program
 
 
-def run(program: Path, url: str, connections: int, seconds: float) -> Load:
+def run(program: Path, url: str, connections: int, seconds: float, *, per_second: float = 0) -> Load:
     """Send requests over that many kept-alive connections, each as soon as the last was answered.
+
+    per_second: a fixed rate over all connections instead.
 
     Raise LabError when any request failed (no answer, or not 200), or a connection had to be opened again.
     """
-    return read(_run(program, url, connections, ["-t", f"{seconds}s"]), connections)
+    return read(_run(program, url, connections, ["-t", f"{seconds}s"], per_second), connections)
 
 
 def post(program: Path, url: str, connections: int, count: int, body: dict[str, Any]) -> Load:
@@ -64,8 +66,19 @@ def post(program: Path, url: str, connections: int, count: int, body: dict[str, 
     return read(_run(program, url, connections, ["-n", str(count), *payload]), connections, {"200", "204"})
 
 
-def _run(program: Path, url: str, connections: int, how_much: list[str]) -> dict[str, Any]:
-    command = [str(program), "load", "-quiet", "-json", "-", "-qps", "0", "-c", str(connections), *how_much]
+def _run(program: Path, url: str, connections: int, how_much: list[str], per_second: float = 0) -> dict[str, Any]:
+    command = [
+        str(program),
+        "load",
+        "-quiet",
+        "-json",
+        "-",
+        "-qps",
+        f"{per_second:g}",
+        "-c",
+        str(connections),
+        *how_much,
+    ]
     command += ["-p", "50,99", "-r", _RESOLUTION, "-timeout", f"{_REQUEST_TIMEOUT}s", "-loglevel", "Critical", url]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

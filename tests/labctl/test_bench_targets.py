@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from labctl.bench import blocks, chat, invocation, jobs, pizza, up
+from labctl.bench import blocks, chat, console, invocation, jobs, pizza, up
+from labctl.bench.console import Cost
 from labctl.bench.customers import Rate
 from labctl.bench.jobs import Batch
 from labctl.bench.load import Load
@@ -76,3 +77,13 @@ def test_orders_are_compared_with_the_taught_form_at_sixteen_and_alone() -> None
 def test_a_start_is_compared_with_bare_dapr_run() -> None:
     took = {"dapr_run": [4.0, 4.0, 5.0], "lab_up": [4.4, 4.4, 9.0]}
     assert targets(up.result(took)) == {"./lab up to bare dapr run -f": (1.1, 1.2, True)}
+
+
+def test_the_console_is_compared_with_the_sidecars_that_send_it_spans() -> None:
+    def cost(sidecars: float, receiver: float) -> list[Cost]:
+        return [Cost(Load(100, 1.0, 2.0), sidecars, 1.0, receiver)]
+
+    costs = {"no_spans": cost(2, 0), "spans_discarded": cost(2.2, 0.01), "console": cost(2.5, 0.1)}
+    result = console.result(costs | {"own_spans": cost(2.6, 0.3)})
+    assert targets(result) == {"CPU time of the console to that of the sidecars": (0.04, 0.05, True)}
+    assert [row["ratio_to_limit"] for row in result.rows] == [1, 1.1, 1.25, 1.3]

@@ -48,7 +48,7 @@ class Program:
             with steps.step(self.name, ticked=False):
                 processes.wait_until(lambda: process.poll() is not None or self.is_ready(), patience)
             if process.poll() is not None or not self.is_ready():
-                raise alive.ended(stack, what, log, offset, how="did not start")
+                raise alive.ended(stack, what, log, offset, how="is not ready")
             say()
             process.wait()
             raise alive.ended(stack, what, log, offset, how="ended unexpectedly")

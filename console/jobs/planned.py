@@ -6,7 +6,6 @@ mTLS too, and through a JSON gateway.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,11 +20,13 @@ from console.labs import Labs
 from labctl.errors import LabError
 
 MOST = 1_000  # of each kind that are read
+AT_ONCE = 200  # in one request
 SHOWN = 100  # of each kind
 JOBS, COUNTERS = "dapr/jobs/", "dapr/counters/"
 APPS, REMINDERS = "app||", "actorreminder||"
 ENGINE = "dapr.internal."
-RETENTION = ("workflow", "retention")  # deletes a finished workflow, once it was kept long enough
+# The type of the actors that delete finished workflows. Each finished workflow has one for its retention time.
+RETENTION = ".retentioner"
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,14 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """The next SHOWN of one kind, those that are due first on top.
+    """The next SHOWN of one kind, those that are due first on top, without the retention of finished workflows.
 
-    count: how many there are in all. read: how many were looked at. retentions: those that only delete a finished
-    workflow; they are left out.
+    count: how many there are in all, with the retentions. is_whole: whether all were looked at.
     """
 
     planned: tuple[Planned, ...] = ()
     count: int = 0
-    read: int = 0
-    retentions: int = 0
+    is_whole: bool = True
 
 
 async def jobs(labs: Labs) -> Plan:
@@ -74,19 +73,35 @@ async def reminders(labs: Labs) -> Plan:
 
 
 async def _plan(labs: Labs, kind: str) -> Plan:
-    found, count = await _range(labs, f"{JOBS}{kind}", f"{JOBS}{kind[:-1]}}}")
-    if not found:
-        return Plan()
-    names = [key.removeprefix(JOBS) for key in found]
-    counters, _ = await _range(labs, COUNTERS + names[0], f"{COUNTERS}{names[-1]}\0")
-    return await asyncio.to_thread(of_records, {name: found[JOBS + name] for name in names}, counters, count)
+    records: dict[str, bytes] = {}
+    start, end = f"{JOBS}{kind}", f"{JOBS}{kind[:-1]}}}"
+    found, count = await _range(labs, start, end)
+    while found:
+        records |= {key.removeprefix(JOBS): record for key, record in found.items() if not _is_retention(key)}
+        if len(found) < AT_ONCE or len(records) >= MOST:
+            break
+        found, _ = await _range(labs, after([*found][-1]), end)
+    if not records:
+        return Plan(count=count, is_whole=True)
+    names = [*records]
+    counters, _ = await _range(labs, COUNTERS + names[0], f"{COUNTERS}{names[-1]}\0", limit=MOST)
+    return of_records(records, counters, count, is_whole=len(found) < AT_ONCE)
 
 
-def of_records(records: dict[str, bytes], counters: dict[str, bytes], count: int) -> Plan:
+def _is_retention(key: str) -> bool:
+    return f"{RETENTION}||" in key
+
+
+def after(key: str) -> str:
+    """Return where to read on after this key. The retentions of an app may be thousands: all of them are skipped."""
+    kind, found, _ = key.partition(f"{RETENTION}||")
+    return f"{kind}{RETENTION}|}}" if found else f"{key}\0"
+
+
+def of_records(records: dict[str, bytes], counters: dict[str, bytes], count: int, *, is_whole: bool = True) -> Plan:
     """Return the plan of these entries of etcd, by their key after `dapr/jobs/`. count: how many there are in all."""
     planned = [of_record(name, record, counters.get(COUNTERS + name)) for name, record in records.items()]
-    shown = [one for one in planned if (one.kind, one.name) != RETENTION]
-    return Plan(tuple(in_order(shown)[:SHOWN]), count, len(planned), len(planned) - len(shown))
+    return Plan(tuple(in_order(planned)[:SHOWN]), count, is_whole)
 
 
 def in_order(planned: Iterable[Planned]) -> list[Planned]:
@@ -95,10 +110,10 @@ def in_order(planned: Iterable[Planned]) -> list[Planned]:
     return sorted(planned, key=lambda one: (one.following or never, one.owner, one.name))
 
 
-async def _range(labs: Labs, first: str, end: str) -> tuple[dict[str, bytes], int]:
+async def _range(labs: Labs, first: str, end: str, *, limit: int = AT_ONCE) -> tuple[dict[str, bytes], int]:
     """Return the first entries of etcd from one key up to another, and how many there are in all."""
     port = labs.stack.ports["scheduler-etcd"]
-    wanted = {"key": _encoded(first), "range_end": _encoded(end), "limit": MOST}
+    wanted = {"key": _encoded(first), "range_end": _encoded(end), "limit": limit}
     try:
         answer = await labs.http.post(f"http://127.0.0.1:{port}/v3/kv/range", json=wanted)
         answer.raise_for_status()

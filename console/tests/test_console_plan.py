@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from console.jobs.messages import Counter, Job
-from console.jobs.planned import Plan, Planned, of_record, of_records
+from console.jobs.planned import Plan, Planned, after, of_record, of_records
 from console.jobs.schedules import following
 from console.pages.kept.jobs import row_of, sentence
 
@@ -19,6 +19,7 @@ RECORD = (
     b"\x12\x0c\x08\xa9\xde\xba\xd8\x06\x10\xe0\x83\xf5\xfb\x01"
 )
 COUNTER = RECORD[:11] + b"\x10\x03\x1a\x0c\x08\xe5\xde\xba\xd8\x06\x10\xe0\x83\xf5\xfb\x01"
+ONE = Planned("workflow", "app", "a b::1::1", "run-activity", "", START, 0, 1, 0, None)
 NAME = "app||default||scheduler-test-py||report"
 
 
@@ -98,24 +99,36 @@ def test_a_key_names_what_is_planned(key: str, kind: str, owner: str, actor: str
     assert (one.kind, one.owner, one.actor, one.name) == (kind, owner, actor, name)
 
 
-def test_what_is_due_next_is_on_top_and_retentions_are_only_counted() -> None:
+def test_the_retentions_of_an_app_are_skipped_and_nothing_else() -> None:
+    app = "dapr/jobs/actorreminder||default||dapr.internal.default.app"
+    retention = f"{app}.retentioner||run-1||retention"
+    assert retention < f"{app}.retentioner||zzz||retention" < after(retention) < f"{app}.workflow||run-1||timer-1"
+    timer = f"{app}.workflow||run-1||timer-1"
+    assert timer < after(timer) < f"{timer}0"
+
+
+def test_what_is_due_next_is_on_top() -> None:
     workflow = "actorreminder||default||dapr.internal.default.app.workflow||run||"
-    records = {
-        f"{workflow}later": record(due_time=START + timedelta(hours=1)),
-        f"{workflow}soon": record(due_time=START),
-        f"{workflow}retention": record(due_time=START),
-    }
-    plan = of_records(records, {}, 7)
+    later, soon = record(due_time=START + timedelta(hours=1)), record(due_time=START)
+    plan = of_records({f"{workflow}later": later, f"{workflow}soon": soon}, {}, 2)
     assert [one.name for one in plan.planned] == ["soon", "later"]
-    assert sentence(plan) == (
-        "2 of 7, the next ones first. 1 delete a finished workflow and are left out. Only 3 were looked at."
-    )
-    assert sentence(Plan()) == "None."
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (Plan(), "None."),
+        (Plan((ONE,), 1), "1 of 1, the next ones first."),
+        (Plan((ONE,), 7), "1 of 7, the next ones first. The others are later, or delete a finished workflow."),
+        (Plan((ONE,), 7, is_whole=False), "1 of 7, the next ones first. Not all were looked at."),
+    ],
+)
+def test_the_page_says_how_many_it_shows(plan: Plan, words: str) -> None:
+    assert sentence(plan) == words
 
 
 def test_a_row_says_how_long_it_is_until_the_next_firing() -> None:
-    one = Planned("workflow", "app", "a b::1::1", "run-activity", "", START, 0, 1, 0, None)
-    row = row_of(one, START - timedelta(seconds=90))
+    row = row_of(ONE, START - timedelta(seconds=90))
     assert row["following"].endswith("(in 1 min 30 s)")
-    assert row_of(one, START + timedelta(seconds=5))["following"].endswith("(5 s ago)")
+    assert row_of(ONE, START + timedelta(seconds=5))["following"].endswith("(5 s ago)")
     assert (row["schedule"], row["expires"], row["url"]) == ("once", "never", "/workflows/app/a%20b")

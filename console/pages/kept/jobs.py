@@ -71,10 +71,11 @@ def sentence(plan: Plan) -> str:
     """Return how many there are, and how many of them the table shows."""
     if not plan.count:
         return "None."
-    shown = len(plan.planned)
-    deleting = f" {plan.retentions:,} delete a finished workflow and are left out." if plan.retentions else ""
-    unread = f" Only {plan.read:,} were looked at." if plan.read < plan.count else ""
-    return f"{shown:,} of {plan.count:,}, the next ones first.{deleting}{unread}"
+    shown = f"{len(plan.planned):,} of {plan.count:,}, the next ones first."
+    if not plan.is_whole:
+        return f"{shown} Not all were looked at."
+    left_out = plan.count - len(plan.planned)
+    return f"{shown} The others are later, or delete a finished workflow." if left_out else shown
 
 
 def row_of(one: Planned, now: datetime) -> dict[str, Any]:

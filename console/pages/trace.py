@@ -56,7 +56,8 @@ class _Page:
         watch(labs, EVERY, self._load, self._show)
 
     async def _load(self) -> int:
-        # A trace only grows, so the number of its spans says whether there is something to draw.
+        # A trace only grows, so the number of its spans says whether there is something to draw. The store forgets
+        # traces, and then the page keeps what it has.
         found = self._store.trace(self._trace_id)
         if not found and self._drawn <= 0:
             found = await from_zipkin(self._labs, self._trace_id)
@@ -64,7 +65,7 @@ class _Page:
         return self._drawn
 
     def _take(self, found: Sequence[Span]) -> None:
-        if len(found) != self._drawn:
+        if len(found) > self._drawn:
             self._tree = Tree(found)
             self._describe(found)
             self._drawn = len(found)

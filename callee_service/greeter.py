@@ -42,7 +42,11 @@ class Greeter(GreeterServicer):
     async def Greet(self, request: GreetRequest, context: Context) -> GreetReply:
         metadata = dict(context.invocation_metadata() or ())
         trace.begin(str(metadata.get(trace.HEADER, "")))
-        attempt = self._attempts.add(str(metadata.get("x-request-id", "")) or trace.trace_id())
+        with trace.serve("Greet"):
+            return await self._greet(request, context, str(metadata.get("x-request-id", "")))
+
+    async def _greet(self, request: GreetRequest, context: Context, request_id: str) -> GreetReply:
+        attempt = self._attempts.add(request_id or trace.trace_id())
         # Trailing metadata, because an error has no other.
         context.set_trailing_metadata((("x-attempt", str(attempt)),))
 
@@ -103,11 +107,12 @@ async def serve(settings: Settings) -> None:
         server.add_insecure_port(address)
     except RuntimeError as error:
         sys.exit(f"The Greeter cannot listen at {address}: {error}")
-    await server.start()
-    log.info("greeter serving", extra={"address": address})
-    await stopped.wait()
-    await health_service.enter_graceful_shutdown()
-    await server.stop(settings.shutdown_grace_seconds)
+    async with trace.recording(settings, "callee-grpc-app"):
+        await server.start()
+        log.info("greeter serving", extra={"address": address})
+        await stopped.wait()
+        await health_service.enter_graceful_shutdown()
+        await server.stop(settings.shutdown_grace_seconds)
     log.info("greeter stopped")
 
 

@@ -159,20 +159,12 @@ def _is_health_check(scope: MutableMapping[str, Any]) -> bool:
 def _with_session(lifespan: Lifespan | None) -> Lifespan:
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncGenerator[Mapping[str, Any]]:
-        async with _recording(app), session_for(app.state.settings) as session:
+        async with trace.recording(app.state.settings, app.title), session_for(app.state.settings) as session:
             app.state.session = session
             async with lifespan(app) if lifespan else nullcontext(dict[str, Any]()) as state:
                 yield state
 
     return running
-
-
-def _recording(app: FastAPI) -> AbstractAsyncContextManager[None]:
-    if not app.state.settings.tracing:
-        return nullcontext()
-    from kit.edge import tracing  # Only now, because the import takes a while.
-
-    return tracing.recording(app.title)
 
 
 router = APIRouter()

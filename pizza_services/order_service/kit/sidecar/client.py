@@ -34,7 +34,7 @@ class OnCalls(UnaryUnaryClientInterceptor):
     """Keep the single calls of a channel in the present trace. The SDK shows the token on these itself."""
 
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        with trace.span(_name(client_call_details)) as span:
+        with trace.call(_name(client_call_details)) as span:
             call = await continuation(_with(client_call_details), request)
             if span.is_recording():
                 await call

@@ -5,13 +5,15 @@ with TRACING=true the app has spans of its own in it (tracing.py).
 """
 
 import re
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from secrets import token_hex
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from opentelemetry.context import attach
 from opentelemetry.trace import Span, SpanKind, get_current_span, get_tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from kit.edge.settings import ServiceSettings
 
 HEADER = "traceparent"
 # All zeros means "no trace": Dapr sends that when tracing is off.
@@ -45,13 +47,30 @@ def headers() -> dict[str, str]:
     return {HEADER: f"00-{present.trace_id:032x}-{present.span_id:016x}-{present.trace_flags:02x}"}
 
 
-def span(name: str, kind: SpanKind = SpanKind.CLIENT) -> AbstractContextManager[Span]:
-    """Return a context manager for a span of this app around a block. Without TRACING=true it is not recorded."""
-    return _TRACER.start_as_current_span(name, kind=kind)
+def serve(name: str) -> AbstractContextManager[Span]:
+    """Return a context manager for the span of a request. FastAPI does the same for its routes."""
+    return _TRACER.start_as_current_span(name, kind=SpanKind.SERVER)
+
+
+def call(name: str) -> AbstractContextManager[Span]:
+    """Return a context manager for the span of a call that a recorded request or activity makes."""
+    present = get_current_span()
+    if not present.is_recording():
+        return nullcontext(present)
+    return _TRACER.start_as_current_span(name, kind=SpanKind.CLIENT)
+
+
+def recording(settings: ServiceSettings, app: str) -> AbstractAsyncContextManager[None]:
+    """Return a context manager that records spans during a block if TRACING is true."""
+    if not settings.tracing:
+        return nullcontext()
+    from kit.edge import tracing  # Only now, because the import takes a while.
+
+    return tracing.recording(app)
 
 
 async def pass_on(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Keep a call of an HTTP session in the present trace: a middleware of aiohttp."""
-    with span(request.method):
+    with call(request.method):
         request.headers.update(headers())
         return await handler(request)

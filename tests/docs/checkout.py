@@ -25,10 +25,10 @@ def copy(folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, target)
     (folder / ".lab").symlink_to(HOME)
-    for app in runfile.read_apps(STACK):
-        environment = folder / app.folder.relative_to(ROOT) / ".venv"
+    for original in (ROOT / "console", *(app.folder for app in runfile.read_apps(STACK))):
+        environment = folder / original.relative_to(ROOT) / ".venv"
         if not environment.exists():
-            environment.symlink_to(app.folder / ".venv")
+            environment.symlink_to(original / ".venv")
     # A repository, as a reader's is: a page may say `git stash`.
     for command in (["init", "--quiet"], ["add", "--all"], [*_AS_SOMEBODY, "commit", "--quiet", "--message", "clone"]):
         subprocess.run(["git", *command], cwd=folder, check=True)

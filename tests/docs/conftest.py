@@ -11,14 +11,16 @@ from rich.console import Console
 from labctl import runfile
 from labctl.make import setup
 from labctl.progress import Steps
-from labctl.up import lifecycle, processes
+from labctl.up import lifecycle, processes, web_console
 from tests.docs.ports import OFFSET, STACK, planned
 
 
 @pytest.fixture(scope="session")
 def set_up() -> None:
     """Runtime, Redis and environments are there, so that no page shows their making."""
-    setup.set_up(STACK, runfile.read_apps(STACK), Steps(Console(stderr=True)), own_runtime=True)
+    steps = Steps(Console(stderr=True))
+    setup.set_up(STACK, runfile.read_apps(STACK), steps, own_runtime=True)
+    web_console.make(steps)
 
 
 @pytest.fixture

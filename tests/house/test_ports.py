@@ -30,8 +30,8 @@ STACKS = [
     0,
     *(first + group * APART + docs for first in CHECKOUTS for group in range(COUNT) for docs in (0, DOCS_APART)),
 ]
-# Programs of the reader that are named: a web page under development (CORS), Tilt's own page, Ollama.
-READERS = {3000, 10350, OLLAMA}
+# Programs of the reader that are named: a web page under development (CORS), Prometheus, Tilt's own page, Ollama.
+READERS = {3000, 9090, 10350, OLLAMA}
 
 APP_IDS = [app["appID"] for app in apps()]
 
@@ -148,9 +148,9 @@ def test_an_image_exposes_a_port_of_the_plan(folder: Path) -> None:
     assert {int(port) for line in said for port in line.split()} <= mine
 
 
-def test_the_dev_container_forwards_every_web_app() -> None:
+def test_the_dev_container_forwards_every_web_app_and_the_console() -> None:
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
-    web = {app["appPort"]: app["appID"] for app in apps() if app.get("appProtocol") != "grpc"}
+    web = {app["appPort"]: app["appID"] for app in apps() if app.get("appProtocol") != "grpc"} | {CONSOLE: "console"}
     assert container["forwardPorts"] == sorted(web)
     assert {int(port): it["label"] for port, it in container["portsAttributes"].items()} == web
 

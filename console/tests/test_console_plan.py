@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -131,4 +132,5 @@ def test_a_row_says_how_long_it_is_until_the_next_firing() -> None:
     row = row_of(ONE, START - timedelta(seconds=90))
     assert row["following"].endswith("(in 1 min 30 s)")
     assert row_of(ONE, START + timedelta(seconds=5))["following"].endswith("(5 s ago)")
+    assert row_of(replace(ONE, following=START.replace(year=9999)), START)["following"] == "waits without a time limit"
     assert (row["schedule"], row["expires"], row["url"]) == ("once", "never", "/workflows/app/a%20b")

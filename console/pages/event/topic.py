@@ -106,7 +106,7 @@ def _events(labs: Labs, name: str) -> None:
 
     drawn = table("Latest events", EVENT_COLUMNS, [], key="entry", links={"trace": "url"})
     # The text of an event is sent to the page when it is asked for.
-    button = """<q-btn flat dense no-caps label="Show" :aria-label="'Show event ' + props.row.id"
+    button = """<q-btn flat dense no-caps padding="0 xs" label="Show" :aria-label="'Show event ' + props.row.id"
         @click="() => $parent.$emit('show', props.row.entry)" />"""
     drawn.add_slot("body-cell-show", f'<q-td :props="props">{button}</q-td>')
     drawn.on("show", lambda event: show_text(str(event.args)))

@@ -15,6 +15,7 @@ from console.labs import Labs
 from console.parts import table, watch
 from console.times import clock, duration, read
 
+WITHOUT_LIMIT = 9999  # the year for which the engine sets the timer of a wait that has none
 JOB_COLUMNS = {
     "name": "Job",
     "owner": "App",
@@ -105,6 +106,8 @@ def _url(one: Planned) -> str:
 def _following(moment: datetime | None, now: datetime) -> str:
     if moment is None:
         return "none"
+    if moment.year == WITHOUT_LIMIT:
+        return "waits without a time limit"
     left = (moment - now).total_seconds()
     return f"{clock(moment)} (in {duration(left)})" if left >= 0 else f"{clock(moment)} ({duration(-left)} ago)"
 

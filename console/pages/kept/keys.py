@@ -28,8 +28,8 @@ COLUMNS = {
     "show": "Actions",
 }
 # The value is sent to the page when it is asked for.
-SHOW = """<q-td :props="props"><q-btn flat dense no-caps label="Show" :aria-label="'Show value of ' + props.row.key"
-    @click="() => $parent.$emit('show', props.row.name)" /></q-td>"""
+SHOW = """<q-td :props="props"><q-btn flat dense no-caps padding="0 xs" label="Show"
+    :aria-label="'Show value of ' + props.row.key" @click="() => $parent.$emit('show', props.row.name)" /></q-td>"""
 
 
 class Keys:

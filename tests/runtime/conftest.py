@@ -146,7 +146,7 @@ class ConsoleProcess:
             environment = os.environ | self._environment
             process = self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         ports = (self.port, self.spans_port)
-        wait_until(lambda: process.poll() is not None or all(processes.answers(port) for port in ports), 30)
+        wait_until(lambda: process.poll() is not None or all(processes.answers(port) for port in ports), 60)
         assert all(processes.answers(port) for port in ports), log.read_text()
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""A card for each lab: its story, its requests as buttons, and what it is about."""
+"""A card for each lab, and its page: its story, the lab itself, live, and its requests as buttons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests go to the stack only, each in a trace of its own, and a failure is a sentence."""
+"""Requests go to the stack only, each in a new trace, and a failure is a sentence."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_ports_of_apps_and_sidecars_are_of_the_stack() -> None:
     assert (sidecar.app.app_id, sidecar.is_sidecar) == ("callee-app", True)
 
 
-def test_a_request_is_sent_in_a_trace_of_its_own() -> None:
+def test_a_request_is_sent_in_a_new_trace() -> None:
     seen: list[str] = []
     request = Request("A", "POST", f"{URL}a?b=c", {"content-type": "text/plain"}, "body")
     answer = run(lambda labs: sending.send(labs, request), answering(b'{"a": "\xc3\xa9"}', seen=seen))

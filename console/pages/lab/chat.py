@@ -92,9 +92,10 @@ class Chat:
                 continue
             turn.bubble.clear()
             with turn.bubble:
-                ui.chat_message(text, name=CHAT, stamp=stamp or None)
+                ui.chat_message(text, name=CHAT)
                 if stamp:
                     with line().classes("text-caption"):
+                        ui.label(stamp)
                         link("Its trace", f"/traces/{turn.trace_id}")
                         link("Its workflow", f"/workflows/{CHAT}/{turn.instance}")
                     del self.waiting[instance]
@@ -110,7 +111,7 @@ def new_session() -> str:
 
 
 def spoken(answer: dict[str, Any], seconds: float) -> tuple[str, str]:
-    """Return the text of a bubble and, once the turn has ended, the stamp that says who answered."""
+    """Return the text of a bubble and, once the turn has ended, the model that answered."""
     match answer["status"]:
         case "completed":
             return str(answer["reply"]), answered_by(answer)
@@ -122,7 +123,7 @@ def spoken(answer: dict[str, Any], seconds: float) -> tuple[str, str]:
 
 
 def answered_by(answer: dict[str, Any]) -> str:
-    """Return who answered. Without a key of a model the offline responder does."""
+    """Return the model that answered, in words. Without a key of a model the offline responder does."""
     metadata: dict[str, Any] = answer.get("metadata") or {}
     model = metadata.get("model")
     return "by the offline responder; no model is asked" if model == "offline" else f"by {model}"

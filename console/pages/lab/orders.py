@@ -12,7 +12,7 @@ from console.labs import Labs
 from labctl.errors import LabError
 
 WORKFLOW, BOOK = "pizza-workflow", "pizza-order"
-SHOWN = 20  # orders at once, each with a request of its own while it is in flight
+SHOWN = 20  # orders at once, each asked about while it is in flight
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "Ordered": ("accepted", "stored", "confirmed"),
@@ -46,7 +46,7 @@ class Order:
     def allowed(self) -> frozenset[str]:
         """Return the requests that the order's state allows. The service has the last word."""
         if self.ended:
-            # A failed order may have ended half done. By force, what was done is compensated.
+            # A failed order may have ended half done. By force, its steps are compensated.
             return frozenset({"cancel"}) if self.status == "failed" else frozenset()
         if self.status in _FINAL:
             return frozenset({"resume"} if self.paused else ())

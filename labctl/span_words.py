@@ -69,12 +69,17 @@ def is_request(spans: Sequence[Span]) -> bool:
     A look at a state store alone is none: apps look after their own records now and then.
     """
     told = [span for span in spans if not is_chatter(span)]
-    return len(told) > 1 or any(not span.name.lower().startswith(_BUILDING_BLOCKS) for span in told)
+    return len(told) > 1 or any(not _is_building_block(span) for span in told)
+
+
+def _is_building_block(span: Span) -> bool:
+    return span.name.lower().startswith(_BUILDING_BLOCKS)
 
 
 def called(spans: Sequence[Span]) -> Span:
     """Return the span that a trace is named after: what the user called."""
-    # The earliest root that is no chatter. A workflow's own span arrives at its end.
-    roots = trees(spans)
-    root = next((node for node in roots if not is_chatter(node.span)), roots[0])
+    # The earliest root that is no chatter. A request whose own span was not sent has its looks at stores as roots, and
+    # those say little. A workflow's own span arrives at its end.
+    roots = [node for node in trees(spans) if not is_chatter(node.span)] or trees(spans)
+    root = next((node for node in roots if node.children or not _is_building_block(node.span)), roots[0])
     return next((span for _, span in root.walk() if not is_engine_call(span)), root.span)

@@ -57,7 +57,7 @@ class _Page:
 
     async def _load(self) -> int:
         # A trace only grows, so the number of its spans says whether there is something to draw. The store forgets
-        # traces, and then the page keeps what it has.
+        # traces, and the page keeps those that it has drawn.
         found = self._store.trace(self._trace_id)
         if not found and self._drawn <= 0:
             found = await from_zipkin(self._labs, self._trace_id)

@@ -48,6 +48,15 @@ def test_a_row_names_the_workflow_rather_than_the_call_that_starts_it() -> None:
     assert row_of(spans).root == "caller-app: start workflow saga"
 
 
+def test_a_row_is_not_named_after_a_look_at_a_store() -> None:
+    spans = [
+        span(1, name="/dapr.proto.runtime.v1.dapr/savestate"),
+        span(2, name="/taskhubsidecarservice/startinstance", start=START + 1),
+        span(3, 2, name="create_orchestration||chat_workflow", start=START + 2),
+    ]
+    assert row_of(spans).root == "caller-app: start workflow chat_workflow"
+
+
 def test_chatter_is_left_out_unless_asked_for() -> None:
     store = SpanStore()
     store.add([*call(1), span(20, trace_id=f"{2:032x}", name="/taskhubsidecarservice/hello")])

@@ -105,7 +105,8 @@ def action(labs: Labs, text: str, act: Callable[[], Awaitable[str | None]], *, d
             if answer:
                 notify(answer, "positive")
         finally:
-            button.props(remove="loading")
+            if not button.is_deleted:
+                button.props(remove="loading")
 
     def notify(message: str, kind: Any) -> None:
         # The button may have been drawn again since, or the page closed.

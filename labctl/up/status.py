@@ -41,7 +41,7 @@ def status(json_: Json = False) -> None:
             console.print(f"{name}: not running")
     if pid:
         console.print(f"console: {web_console.url(stack)}, pid {pid}", soft_wrap=True)
-    elif wanted:
+    elif wanted and any(row.pid or row.sidecar_pid for row in rows):
         console.print(f"console: not running (./lab restart {web_console.NAME})")
 
 

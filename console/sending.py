@@ -105,6 +105,16 @@ def token_of(labs: Labs, to: Target) -> dict[str, str]:
     return {"dapr-api-token": token} if token else {}
 
 
+def curl(labs: Labs, request: Request) -> str:
+    """Return the command that sends the same. It names the variable of a token, and has never the token itself."""
+    try:
+        to = target(labs, request.url)
+    except Foreign:  # a part of the URL is in an answer that has not arrived
+        return request.curl()
+    token = "DAPR_API_TOKEN" if to.is_sidecar else "APP_API_TOKEN"
+    return request.curl(token if labs.stack.secure else "")
+
+
 async def send(labs: Labs, request: Request, *, traced: bool = True, seconds: float = SECONDS) -> Answer:
     """Send a request in a new trace, and wait for the answer. Raise Foreign for a URL that is not of this stack.
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -15,7 +16,9 @@ from console import sending
 from console.labs import Labs
 from console.requests import Request
 from console.sending import Answer, Foreign
+from labctl import runfile
 from labctl.stack import Stack
+from labctl.up import secure
 
 OFFSET = 43_000
 CALLEE = 8001 + OFFSET
@@ -81,6 +84,20 @@ def test_the_ports_of_apps_and_sidecars_are_of_the_stack() -> None:
     sidecar = sending.target(labs, f"http://localhost:{3501 + OFFSET}/v1.0/healthz")
     assert (app.app.app_id, app.is_sidecar) == ("callee-app", False)
     assert (sidecar.app.app_id, sidecar.is_sidecar) == ("callee-app", True)
+
+
+def test_a_secure_stack_gets_the_token_of_the_port_and_curl_only_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("labctl.stack.HOME", tmp_path)
+    stack = Stack("console-units", OFFSET, secure=True)
+    secure.make_secrets(stack, runfile.read_apps(stack))
+    labs, tokens = Labs(stack), secure.tokens(stack, "callee-app")
+    ports = {"APP_API_TOKEN": URL, "DAPR_API_TOKEN": f"http://localhost:{3501 + OFFSET}/"}
+    for name, url in ports.items():
+        assert sending.token_of(labs, sending.target(labs, url)) == {"dapr-api-token": tokens[name]}
+        assert sending.curl(labs, Request("A", "GET", url)) == f'curl -H "dapr-api-token: ${name}" {url}'
+    assert sending.curl(Labs(Stack("console-units", OFFSET)), Request("A", "GET", URL)) == f"curl {URL}"
 
 
 def test_a_request_is_sent_in_a_new_trace() -> None:

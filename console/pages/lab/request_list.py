@@ -48,12 +48,9 @@ class RequestList:
     def curl(self, request: Request) -> str:
         """Return the command that sends the same."""
         try:
-            request = request.filled(self.answers)
-            to = sending.target(self.labs, request.url)
-        except (NotYet, sending.Foreign):
-            return request.curl()
-        token = "DAPR_API_TOKEN" if to.is_sidecar else "APP_API_TOKEN"
-        return request.curl(token if self.labs.stack.secure else "")
+            return sending.curl(self.labs, request.filled(self.answers))
+        except NotYet:
+            return sending.curl(self.labs, request)
 
 
 class _Row:

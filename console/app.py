@@ -42,7 +42,15 @@ def build(labs: Labs, store: SpanStore, port: int, *, token: str | None = None, 
     pages.install(labs, store)
     # Without Tailwind, whose compiler runs in the browser and takes longer than anything else on a page.
     ui.run_with(  # pyright: ignore[reportUnknownMemberType]
-        app, title="Dapr labs", dark=None, language="en-US", favicon="🔭", tailwind=False, show_welcome_message=False
+        app,
+        title="Dapr labs",
+        dark=None,
+        language="en-US",
+        favicon="🔭",
+        tailwind=False,
+        show_welcome_message=False,
+        # A busy machine must not make a page reload, because then it loses what its user typed.
+        reconnect_timeout=10,
     )
     return Gate(app, port, token)
 

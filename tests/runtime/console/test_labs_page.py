@@ -53,8 +53,10 @@ def test_an_edited_request_sets_a_fault_and_dapr_retries_until_the_third_attempt
     title = "callee: let one greeting fail"
     row = page.get_by_role("listitem").filter(has=page.get_by_role("button", name=title, exact=True))
     press(row, f"Details: {title}")
-    row.get_by_label("Body").fill('{"fail_next": 2}')
-    expect(row.get_by_role("region", name=f"curl for {title}")).to_contain_text("""--data-binary '{"fail_next": 2}'""")
+    # Late, so that the second attempt can be seen before the third one succeeds.
+    body = '{"fail_next": 2, "delay_ms": 2000}'
+    row.get_by_label("Body").fill(body)
+    expect(row.get_by_role("region", name=f"curl for {title}")).to_contain_text(f"--data-binary '{body}'")
     press(row, title)
     expect(row.get_by_text(re.compile("^200 OK after [0-9]+ ms$"))).to_be_visible()
     expect(row.get_by_role("region", name=f"Answer to {title}")).to_contain_text('"fail_next": 2')

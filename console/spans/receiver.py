@@ -50,6 +50,6 @@ async def trace(trace_id: str, request: Request) -> list[dict[str, Any]]:
 
 
 @router.get("/traces")
-async def traces(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 10) -> list[list[dict[str, Any]]]:
+async def traces(request: Request, limit: Annotated[int, Query(ge=1, le=10_000)] = 10) -> list[list[dict[str, Any]]]:
     """Return the latest traces, newest first."""
     return [[spans.write(span) for span in trace] for trace in request.app.state.store.latest(limit)]

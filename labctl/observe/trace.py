@@ -25,7 +25,7 @@ from labctl.up import processes, remembered
 
 LAST = "last"
 _NOT_FOUND = 404
-LOOK_AT = 1000  # traces, of which most are chatter
+LOOK_AT = (1_000, 10_000)  # traces; the second time more of them, because most are chatter
 BAR = 24  # characters
 _WIDE = 120  # characters of a terminal that has room for bars
 # An id, alone or in a traceparent.
@@ -53,8 +53,12 @@ _LIST = "The latest: ./lab trace --list"
 
 def latest(stack: Stack, most: int, *, everything: bool = False) -> list[list[Span]]:
     """Return the spans of the latest requests, newest first. everything: also of what apps and sidecars do unasked."""
-    answer = _get(stack, "/traces", limit=LOOK_AT)
-    found = [one for one in _read(stack, answer.json()) if one and (everything or is_request(one))]
+    found: list[list[Span]] = []
+    for limit in LOOK_AT:
+        seen = _read(stack, _get(stack, "/traces", limit=limit).json())
+        found = [one for one in seen if one and (everything or is_request(one))]
+        if len(found) >= most or len(seen) < limit:
+            break
     return sorted(found, key=_start, reverse=True)[:most]
 
 

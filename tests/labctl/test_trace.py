@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import httpx
 import pytest
 from rich.console import Console
 
@@ -108,6 +109,20 @@ def test_the_last_request_is_not_the_chatter_after_it() -> None:
         assert trace.find(stack, "last")[0].trace_id == newer
         assert [one[0].trace_id for one in trace.latest(stack, 9)] == [newer, older]
         assert [one[0].trace_id for one in trace.latest(stack, 9, everything=True)] == [chatter, state, newer, older]
+
+
+def test_it_looks_further_back_when_the_latest_traces_are_chatter(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [of(TRACE, CALL), *(of(f"{number:032x}", CHATTER, number) for number in range(1, 4))]
+    asked: list[int] = []
+
+    def answered(stack: Stack, path: str, limit: int) -> httpx.Response:
+        asked.append(limit)
+        return httpx.Response(200, json=found[-limit:])
+
+    monkeypatch.setattr(trace, "LOOK_AT", (2, 10))
+    monkeypatch.setattr(trace, "_get", answered)
+    assert trace.find(Stack(), "last")[0].trace_id == TRACE
+    assert asked == [2, 10]
 
 
 @pytest.mark.parametrize("wanted", [TRACE, TRACE.upper(), f"00-{TRACE}-b7ad6b7169203331-01"])

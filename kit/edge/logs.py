@@ -11,7 +11,6 @@ from kit.edge.trace import trace_id
 
 instance_id: ContextVar[str | None] = ContextVar("instance_id", default=None)
 
-
 # One JSON object a line; `extra={...}` of a log call adds members.
 FORMATTER = JsonFormatter(
     ("levelname", "name", "message"),

@@ -66,8 +66,8 @@ def test_with_tracing_on_the_apps_are_hops_of_the_same_trace(lab: Running, trace
         answer = trace.http.get(lab.url("caller-app", "/call-greet/Ada"))
         assert answer.status_code == 200, answer.text
         calling, called = invoked("caller-app", "callee-app", "greet/Ada")
-        path = ("caller-app GET /call-greet/{name:path}", "caller-app GET", calling, called)
-        trace.expect((*path, "callee-app GET /greet/{name:path}"))
+        path = ("caller-app GET /call-greet/{name}", "caller-app GET", calling, called)
+        trace.expect((*path, "callee-app GET /greet/{name}"))
         # The sidecars' spans have the path of the call. Those of the apps have routes in its place.
         mine = [span for span in trace.spans() if span.tags.get("otel.scope.name", "").startswith(APPS_OWN)]
         assert len(mine) == 3

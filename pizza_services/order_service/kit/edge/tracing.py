@@ -14,7 +14,6 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import Status, set_tracer_provider
 
 log = logging.getLogger(__name__)
-
 # What may be seen of a request. Its path and its query have ids of users, and the text of an error may have more.
 KEPT = ("http.request.method", "http.response.status_code", "http.route", "error.type")
 

@@ -25,7 +25,7 @@ from labctl.up import processes
 
 
 def build(labs: Labs, store: SpanStore, port: int, *, token: str | None = None, zipkin: int | None = None) -> ASGIApp:
-    """Return the console as an ASGI app for this port. It takes requests of its own pages only.
+    """Return the console as an ASGI app for this port. It refuses requests from pages of other sites.
 
     token: wanted from every browser. zipkin: the port of a Zipkin to read spans from.
     """

@@ -1,4 +1,4 @@
-"""Who called what lately, by the spans that sidecars send: calls and failures of each edge of the map."""
+"""Recent calls between apps, stores and brokers: how many there were, and how many failed, by the spans of sidecars."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ SPANS_WITHIN = 30  # seconds: a sidecar sends its spans in batches
 
 def greet(lab: Running, status: int = 200) -> str:
     """Make a call through both sidecars, and return the name that no other call has."""
-    name = f"Ada-{uuid4().hex[:8]}"
+    name = f"ada-{uuid4().hex[:8]}"  # sidecars send the names of spans in lower case
     assert lab.http.get(lab.url("caller-app", f"/call-greet/{name}")).status_code == status
     return name
 

@@ -1,4 +1,7 @@
-"""Options of ./lab test: `--full` adds the long tests, `--lab NAME` leaves out the tests of other labs."""
+"""Options of ./lab test: `--full` adds the long tests, `--lab NAME` leaves out the tests of other labs.
+
+`--screenshots` draws the console's pictures in docs/img again.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ MODEL_CHOICE = ("MODEL_", "GEMINI_API_KEY", "OPENAI_API_KEY")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="the long tests too")
+    parser.addoption("--screenshots", action="store_true", help="draw the console's pictures in docs/img again")
     parser.addoption("--lab", action="append", default=[], help="only tests of this lab, and those of no lab")
 
 

@@ -83,3 +83,10 @@ def opened(browser: Browser, console: ConsoleProcess, *, may_report: str = "", *
     assert [line for line in reported if not (may_report and re.search(may_report, line))] == []
     own = (console.url, console.url.replace("http", "ws", 1), "data:", "blob:")
     assert [url for url in elsewhere if not url.startswith(own)] == []
+
+
+def visit(page: Page, path: str) -> None:
+    """Open a page of the console and wait until each of its parts has been loaded."""
+    page.goto(path)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_text("Loading …")).to_have_count(0)

@@ -84,5 +84,7 @@ def test_each_page_says_that_no_lab_runs(browser: Browser, console_alone: Consol
     with opened(browser, console_alone) as page:
         for path in PAGES:
             visit(page, path)
-            expect(page.get_by_text(re.compile(r"\./lab (up|restart)|\brun(s|ning)?\b")).first).to_be_visible()
+            expect(
+                page.get_by_text(re.compile(r"\./lab (up|restart)|\brun(s|ning)?\b|No trace yet")).first
+            ).to_be_visible()
             assert "Traceback" not in page.content()

@@ -18,6 +18,7 @@ from tests.runtime.console.conftest import opened, visit
 
 PAGES = ("/", "/apps/callee-app", "/traces", "/workflows", "/events", "/state", "/labs", "/labs/pizza")
 SLOW = 40_000  # milliseconds until a part is well again, on a busy machine
+NOT_RUNNING = re.compile(r"\./lab (up|restart)|\brun(s|ning)?\b|No trace yet")
 # What a browser reports of a server that is away.
 AWAY = "ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|WebSocket"
 

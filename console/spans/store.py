@@ -10,7 +10,7 @@ from itertools import islice
 from labctl.spans import Span
 
 MOST_SPANS = 20_000
-MOST_OF_A_TRACE = 2_000
+MOST_OF_A_TRACE = 5_000
 # Looks at a sidecar, by its app each second: no one reads their traces.
 LOOKS = ("/v1.0/metadata", "/v1.0/healthz", "/v1.0/healthz/outbound")
 

@@ -14,7 +14,7 @@ from labctl import spans
 EVERY = 2.0  # seconds
 AFTER_FAILURE = 5.0  # seconds
 FIRST_LOOKBACK = 3_600  # seconds
-OVERLAP = 5  # seconds; a span arrives up to so late, because Dapr sends them in batches
+OVERLAP = 30  # seconds; a span arrives late: Dapr sends them each 5 s, and a busy machine later
 MOST_TRACES = 500
 log = logging.getLogger(__name__)
 

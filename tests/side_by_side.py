@@ -19,11 +19,17 @@ GROUPS = {
     "pizza, patterns, labctl and copies": (
         "tests/runtime/pizza/",
         "tests/runtime/patterns/",
+        "tests/runtime/console/test_console_look.py",
+        "tests/runtime/console/test_labs_page.py",
+        "tests/runtime/console/test_map.py",
+        "tests/runtime/console/test_workflows_page.py",
         "tests/labctl/",
         "tests/house/test_copied_out.py",
     ),
     "chat, pages and Tilt": (
         "tests/runtime/chat/",
+        "tests/runtime/console/test_console_secrets.py",
+        "tests/runtime/console/test_events_page.py",
         "tests/docs/",
         "tests/tilt/",
         "tests/house/test_lint.py",

@@ -78,6 +78,9 @@ def axe() -> str:
 
 def barriers(page: Page, *rules: str) -> list[str]:
     """Return what axe-core finds that is serious, by these of its rules or by all: rule and element."""
+    # Quasar fades from light to dark, and a colour on its way is none of the page.
+    fades = "document.getAnimations().filter(one => one instanceof CSSTransition)"
+    page.evaluate(f"() => Promise.allSettled({fades}.map(one => one.finished))")
     chosen = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
     found = page.evaluate("chosen => axe.run(document, chosen)", chosen)["violations"]
     return [
@@ -147,7 +150,7 @@ def focus_by_keyboard(page: Page, element: Any) -> None:
 
 # The pictures of README.md and of the pages: `./lab test tests/runtime/console/test_console_look.py --screenshots`.
 SHOWN = {"map of a lab": "console-map.png", "trace": "console-trace.png", "workflow": "console-workflow.png",
-         "labs": "console-labs.png"}  # fmt: skip
+         "pizza": "console-labs.png"}  # fmt: skip
 
 
 @pytest.fixture
@@ -158,9 +161,11 @@ def drawn(request: pytest.FixtureRequest, browser: Browser, console: ConsoleProc
         for name in runfile.labs(runfile.read_apps(lab.stack)):
             heal(Running(lab.stack, apps_of(name), lab.http), name)
         paths = _paths(lab, console)
-        with opened(browser, console, viewport={"width": 1000, "height": 640}, color_scheme="light") as page:
+        with opened(browser, console, viewport={"width": 1180, "height": 640}, color_scheme="light") as page:
             for name, file in SHOWN.items():
                 visit(page, paths[name])
+                if name == "workflow":
+                    page.get_by_role("heading", name="History").evaluate("heading => heading.scrollIntoView()")
                 page.screenshot(path=PICTURES / file, animations="disabled")
 
 

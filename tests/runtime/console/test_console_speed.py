@@ -9,18 +9,17 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Page, expect
 
 from labctl import runfile
 from tests.runtime.conftest import ConsoleProcess, Running
-from tests.runtime.console.conftest import opened, visit
+from tests.runtime.console.conftest import visit
 from tests.runtime.patterns.conftest import APP
 
 WORKFLOWS, TRACES, SPANS_OF_A_TRACE = 1000, 99, 50
 LONG = 5000 - TRACES * SPANS_OF_A_TRACE  # spans of one more trace
 WITHIN = 2.0  # seconds
-# The fastest visit counts: other tests share the machine, and can only make a page slower.
-VISITS = 3
+VISITS = 3  # at most: other tests share the machine, and can only make a page slower
 
 
 def start_workflows(lab: Running) -> str:
@@ -60,21 +59,19 @@ def a_trace(size: int, services: list[str]) -> list[dict[str, Any]]:
     return spans
 
 
-def seconds_to_open(browser: Browser, console: ConsoleProcess, path: str, content: str) -> float:
+def seconds_to_open(page: Page, path: str, content: str) -> float:
     """Return how long a page takes until its content is shown, in a browser that knows the console's scripts."""
-    with opened(browser, console) as page:
-        visit(page, "/labs")
-        taken: list[float] = []
-        for _ in range(VISITS):
-            begin = time.monotonic()
-            visit(page, path)
-            expect(page.get_by_text(content).first).to_be_visible()
-            taken.append(time.monotonic() - begin)
+    taken: list[float] = []
+    while len(taken) < VISITS and not any(seconds < WITHIN for seconds in taken):
+        begin = time.monotonic()
+        visit(page, path)
+        expect(page.get_by_text(content).first).to_be_visible()
+        taken.append(time.monotonic() - begin)
     return round(min(taken), 2)
 
 
 @pytest.mark.lab("patterns")
-def test_a_page_opens_fast_with_much_to_show(browser: Browser, console: ConsoleProcess, lab: Running) -> None:
+def test_a_page_opens_fast_with_much_to_show(page: Page, console: ConsoleProcess, lab: Running) -> None:
     services = [app.app_id for app in runfile.read_apps(lab.stack)]
     begin = time.monotonic()
     instance_id = start_workflows(lab)
@@ -94,6 +91,7 @@ def test_a_page_opens_fast_with_much_to_show(browser: Browser, console: ConsoleP
         "/labs": "patterns",
         "/labs/patterns": "patterns",
     }
-    taken = {path: seconds_to_open(browser, console, path, content) for path, content in pages.items()}
+    visit(page, "/labs")
+    taken = {path: seconds_to_open(page, path, content) for path, content in pages.items()}
     print(f"{WORKFLOWS} workflows started in {started:.1f} s; pages opened in seconds: {taken}")
     assert {path: took for path, took in taken.items() if took >= WITHIN} == {}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -114,7 +112,7 @@ def test_events_wait_on_the_page_while_the_sidecar_of_their_subscriber_is_down(p
     expect(row(page, "Topics", *row_of)).to_contain_text(CHAT)
     expect(cell(page, "Topics", "Lag", *row_of)).to_have_text("0")
     # Without its app, a sidecar reads on for some seconds, and turns those events into dead letters.
-    os.kill(lab.pid(MEMORY, "sidecar"), signal.SIGKILL)
+    control.kill(lab.stack, MEMORY, sidecar=True)
     url = lab.sidecar(CHAT, "/v1.0/publish/pubsub/conversations")
     for text in ("one", "two", "three"):
         lab.http.post(url, json=turn(session, text)).raise_for_status()

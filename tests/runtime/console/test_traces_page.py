@@ -68,7 +68,7 @@ def test_the_filters_find_a_failure_and_a_link_carries_them(page: Page, lab: Run
     page.reload()
     expect(row(page, failed)).to_be_visible()
     expect(row(page, well)).to_be_hidden()
-    page.goto("/traces?app=callee-grpc-app&error=true")
+    page.goto("/traces?app=no-such-app&error=true")
     expect(page.get_by_text("No trace is like that.")).to_be_visible()
 
 

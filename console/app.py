@@ -59,6 +59,8 @@ def serve(stack: Stack, port: int) -> None:
     """Serve the pages on this port until SIGTERM or SIGINT, and receive spans unless a Zipkin does."""
     store, zipkin = SpanStore(), ZIPKIN + stack.offset
     has_zipkin, token = processes.answers(zipkin), os.environ.get(TOKEN_VARIABLE)
+    if stack.secure and not token:
+        raise SystemExit(f"The labs run with --secure, so {TOKEN_VARIABLE} must be set: ./lab console sets it.")
     console = build(Labs(stack), store, port, token=token, zipkin=zipkin if has_zipkin else None)
     servers = [_server(console, port)]
     if not has_zipkin:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from dataclasses import dataclass
 from functools import partial
+from tempfile import TemporaryFile
 from typing import Any
 
 import httpx
@@ -125,17 +126,20 @@ class Labs:
     async def lab(self, *words: str) -> Done:
         """Run a command of ./lab for this stack, in a separate process."""
         environment = {"LAB_STACK_NAME": self.stack.name, "LAB_PORT_OFFSET": str(self.stack.offset), "COLUMNS": "200"}
-        process = await asyncio.create_subprocess_exec(
-            str(ROOT / "lab"),
-            *words,
-            cwd=ROOT,
-            env=_environment() | environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        return Done(f"./lab {' '.join(words)}", process.returncode or 0, output.decode(errors="replace"))
+        # In a file: without a reader of its output, a command would fail when the console ends before it.
+        with TemporaryFile() as output:
+            process = await asyncio.create_subprocess_exec(
+                str(ROOT / "lab"),
+                *words,
+                cwd=ROOT,
+                env=_environment() | environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            code = await process.wait()
+            output.seek(0)
+            return Done(f"./lab {' '.join(words)}", code, output.read().decode(errors="replace"))
 
     def _password(self) -> str | None:
         if not self.stack.secure:

@@ -139,8 +139,10 @@ async def send(labs: Labs, request: Request, *, traced: bool = True, seconds: fl
 async def _exchange(http: httpx.AsyncClient, request: Request, seconds: float) -> Answer:
     body = b""
     content = request.body.encode() or None
+    # `localhost` may lead to ::1, where another user's program could take a token.
+    url = httpx.URL(request.url).copy_with(host="127.0.0.1")
     async with http.stream(
-        request.method, request.url, headers=request.headers, content=content, timeout=seconds, follow_redirects=False
+        request.method, url, headers=request.headers, content=content, timeout=seconds, follow_redirects=False
     ) as response:
         async for part in response.aiter_bytes():
             body += part

@@ -91,9 +91,9 @@ class _Page:
 
 def _sentence(wanted: Filter, shown: int) -> str:
     if shown:
-        return f"The latest {shown} of those that the filters take." if shown == MOST else ""
+        return f"The latest {shown} traces that match." if shown == MOST else ""
     if wanted.app or wanted.error:
-        return "No trace is like that. A span arrives up to 5 s after its end."
+        return "No trace matches the filters. A span arrives up to 5 s after its end."
     return "No trace yet. Call something, such as curl localhost:8002/call-greet/Ada. Its spans arrive within 5 s."
 
 

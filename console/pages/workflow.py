@@ -78,7 +78,8 @@ class _Page:
             return None
         events = await self._engine.history(self._instance_id)
         status = status_of(state)
-        return View(state, status, read(events), (f"{status} {state.customStatus.value}", len(events)))
+        turn = state.lastUpdatedTimestamp.ToNanoseconds()
+        return View(state, status, read(events), (f"{status} {turn} {state.customStatus.value}", len(events)))
 
     def _show(self, view: View | None) -> None:
         for part in (self._facts, self._texts):

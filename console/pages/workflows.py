@@ -138,7 +138,7 @@ class _Page:
         self._table.rows = view.rows
         self._notes.clear()
         with self._notes:
-            for note in view.notes or ([] if view.total else ["No instance is like that."]):
+            for note in view.notes or ([] if view.total else ["No instance matches the filters."]):
                 ui.label(note)
 
 

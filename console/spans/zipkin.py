@@ -10,6 +10,7 @@ import httpx
 
 from console.spans.store import SpanStore
 from labctl import spans
+from labctl.spans import Span
 
 EVERY = 2.0  # seconds
 AFTER_FAILURE = 5.0  # seconds
@@ -42,5 +43,10 @@ async def _read(http: httpx.AsyncClient, store: SpanStore, begin: float, end: fl
     query = {"endTs": int(end * 1000), "lookback": int((end - begin) * 1000), "limit": MOST_TRACES}
     answer = await http.get("/api/v2/traces", params=query)
     answer.raise_for_status()
-    for trace in reversed(answer.json()):
-        store.add([spans.read(entry) for entry in trace])
+    for trace in await asyncio.to_thread(_decode, answer):
+        store.add(trace)
+
+
+def _decode(answer: httpx.Response) -> list[list[Span]]:
+    """Return the traces of an answer, oldest first. It may have megabytes, so this takes a thread."""
+    return [[spans.read(entry) for entry in trace] for trace in reversed(answer.json())]

@@ -10,7 +10,10 @@ from fastapi import FastAPI, WebSocket
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from console.app import serve
 from console.gate import PROTECTION, Gate
+from console.labs import TOKEN_VARIABLE
+from labctl.stack import Stack
 
 PORT, TOKEN = 8100, "a-token-ü"
 ORIGIN = f"http://localhost:{PORT}"
@@ -127,3 +130,9 @@ def test_the_token_leaves_the_address_for_a_cookie_that_no_script_or_other_site_
 def test_the_way_back_from_the_token_stays_on_this_host(browser: Callable[..., TestClient]) -> None:
     answer = browser("t").get(f"{ORIGIN}//evil.example/?token=t")
     assert answer.headers["location"] == "/evil.example/"
+
+
+def test_a_secure_stack_is_not_shown_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    with pytest.raises(SystemExit, match="--secure, so LAB_CONSOLE_TOKEN must be set"):
+        serve(Stack("shown", 20_000, secure=True), 0)

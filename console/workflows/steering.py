@@ -125,14 +125,15 @@ class Steering:
     def __init__(self, labs: Labs) -> None:
         self._labs = labs
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
-        self._pending: dict[tuple[str, str], Step] = {}
+        # Steps without an effect so far, and when the instance had its last turn before.
+        self._pending: dict[tuple[str, str], tuple[Step, int]] = {}
 
     async def take(self, engine: Engine, instance_id: str, step: Step) -> str:
         """Take a step. Return what happened. Raise Refusal, or what the call raises."""
         key = (engine.app.app_id, instance_id)
         async with self._locks.setdefault(key, asyncio.Lock()):
-            status = await _status(engine, instance_id)
-            self._check_pending(key, step, status)
+            status, turn = await _look(engine, instance_id)
+            self._check_pending(key, step, status, turn)
             if refused := step.why_not(status):
                 raise Refusal(f"Nothing was sent. {refused}")
             answer = await self._send(step.request)
@@ -140,14 +141,16 @@ class Steering:
                 raise Refusal(f"{engine.app.app_id} answered {answer.status_code}. {reason(answer)}")
             sent = f"{step.request.shown(self._labs)}: {answer.status_code}"
             if step.effect and not await _wait(engine, instance_id, step):
-                self._pending[key] = step
+                self._pending[key] = step, turn
                 return f"{sent}. No effect within {EFFECT_SECONDS:g} s: it follows the present step."
             return sent
 
-    def _check_pending(self, key: tuple[str, str], step: Step, status: str) -> None:
-        if not (pending := self._pending.get(key)):
+    def _check_pending(self, key: tuple[str, str], step: Step, status: str, turn: int) -> None:
+        if key not in self._pending:
             return
-        if status in pending.effect:
+        pending, turn_before = self._pending[key]
+        # The next turn takes the step, whatever the status is by now.
+        if status in pending.effect or turn != turn_before:
             del self._pending[key]
         elif step.name == pending.name:
             raise Refusal(f"Nothing was sent. {step.name} was sent before, and has no effect yet.")
@@ -159,16 +162,17 @@ class Steering:
         return await send(app, "POST", request.path, **more)
 
 
-async def _status(engine: Engine, instance_id: str) -> str:
+async def _look(engine: Engine, instance_id: str) -> tuple[str, int]:
+    """Return the status of an instance, empty if there is none, and the time of its last turn in nanoseconds."""
     state = await engine.state(instance_id)
-    return status_of(state) if state else ""
+    return (status_of(state), state.lastUpdatedTimestamp.ToNanoseconds()) if state else ("", 0)
 
 
 async def _wait(engine: Engine, instance_id: str, step: Step) -> bool:
     try:
         async with asyncio.timeout(EFFECT_SECONDS):
             # The engine has no call that waits for a pause.
-            while await _status(engine, instance_id) not in step.effect:  # noqa: ASYNC110
+            while (await _look(engine, instance_id))[0] not in step.effect:  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
     except TimeoutError:
         return False

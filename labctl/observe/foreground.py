@@ -56,4 +56,4 @@ class Program:
             return
         finally:
             if process.poll() is None:
-                processes.end([psutil.Process(process.pid)], grace=5)
+                processes.end([psutil.Process(process.pid)], grace=5, with_children=False)

@@ -45,7 +45,7 @@ def find(stack: Stack, wanted: str) -> list[Span]:
     answer = _get(stack, f"/trace/{trace_id[1]}")
     if answer.status_code == _NOT_FOUND:
         raise LabError(f"There is no trace {trace_id[1]}, or not yet: sidecars send spans every 5 s. {_LIST}")
-    return _read(stack, [answer.json()])[0]
+    return _read(stack, answer, is_one=True)[0]
 
 
 _LIST = "The latest: ./lab trace --list"
@@ -55,7 +55,7 @@ def latest(stack: Stack, most: int, *, everything: bool = False) -> list[list[Sp
     """Return the spans of the latest requests, newest first. everything: also of what apps and sidecars do unasked."""
     found: list[list[Span]] = []
     for limit in LOOK_AT:
-        seen = _read(stack, _get(stack, "/traces", limit=limit).json())
+        seen = _read(stack, _get(stack, "/traces", limit=limit))
         found = [one for one in seen if one and (everything or is_request(one))]
         if len(found) >= most or len(seen) < limit:
             break
@@ -79,9 +79,10 @@ def _get(stack: Stack, path: str, **query: int) -> httpx.Response:
     return answer
 
 
-def _read(stack: Stack, document: Any) -> list[list[Span]]:
+def _read(stack: Stack, answer: httpx.Response, *, is_one: bool = False) -> list[list[Span]]:
     try:
-        return [[spans.read(entry) for entry in entries] for entries in document]
+        traces: list[Any] = [answer.json()] if is_one else answer.json()
+        return [[spans.read(entry) for entry in entries] for entries in traces]
     except spans.UNREADABLE:
         port = _port(stack)
         raise LabError(f"{processes.holder(port)} on port {port} does not speak Zipkin's API.") from None
@@ -124,8 +125,8 @@ def listed(traces: Sequence[Sequence[Span]]) -> Table:
     for row in map(summary, traces):
         errors = Text(str(row["errors"]), "red" if row["errors"] else "")
         took, ago = Text(length(row["milliseconds"])), Text(length(row["age_seconds"] * 1000))
-        apps = Text(", ".join(row["services"]))
-        table.add_row(row["trace_id"], Text(row["called"]), str(row["spans"]), errors, took, ago, apps)
+        apps = Text(_line(", ".join(row["services"])))
+        table.add_row(row["trace_id"], Text(_line(row["called"])), str(row["spans"]), errors, took, ago, apps)
     return table
 
 

@@ -64,6 +64,7 @@ def up(
         machine.refuse(stack, apps)
         runtime = setup.set_up(stack, apps, steps, own_runtime=own_runtime, from_source=from_source)
         refuse_held_ports(apps)
+        web_console.refuse_open(stack)
         for leftover in ("intents", "run"):
             shutil.rmtree(stack.state / leftover, ignore_errors=True)
         run = Run(stack.secure, [str(folder) for folder in resources], env or {}, own_runtime, stack.own)

@@ -140,7 +140,8 @@ def stop(stack: Stack, say: Callable[[str], None] = lambda _: None, *, names: It
             group = [one for one in found if one.kind == kind]
             if group:
                 say(f"stopping {what}{', '.join(sorted({one.name for one in group}))}")
-                end([one.process for one in group], grace)
+                # A command of ./lab that the console runs, such as a restart, goes on to its end.
+                end([one.process for one in group], grace, with_children=kind != "infrastructure")
                 ended += [one.name for one in group]
     left = [one for one in find(stack) if wanted is None or one.name in wanted]
     if left:
@@ -148,12 +149,12 @@ def stop(stack: Stack, say: Callable[[str], None] = lambda _: None, *, names: It
     return ended
 
 
-def end(processes: Sequence[psutil.Process], grace: float) -> None:
+def end(processes: Sequence[psutil.Process], grace: float, *, with_children: bool = True) -> None:
     """Send SIGTERM to processes, and SIGKILL to those and their children that remain after `grace` seconds."""
     family = list(processes)
     for process in processes:
         try:
-            family += process.children(recursive=True)
+            family += process.children(recursive=True) if with_children else []
             process.terminate()
         except psutil.NoSuchProcess:
             continue

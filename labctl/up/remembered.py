@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from labctl import files
 from labctl.errors import LabError
 from labctl.make import runtime as dapr
 from labctl.stack import Stack
@@ -24,7 +25,7 @@ class Run:
 
 
 def write(stack: Stack, run: Run) -> None:
-    (stack.state / "up.json").write_text(json.dumps(run.__dict__))
+    files.put(stack.state / "up.json", json.dumps(run.__dict__))
 
 
 def read(stack: Stack) -> Run:

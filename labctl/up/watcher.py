@@ -36,10 +36,11 @@ CONSOLE = Part("infrastructure", web_console.NAME)
 
 
 def missing(stack: Stack, apps: Sequence[App]) -> list[Part]:
-    """Return the parts of a stack with these apps that do not run: infrastructure, then sidecars, then apps."""
+    """Return the parts of a stack with these apps that do not run, in the order in which they are restarted."""
     whole = [Part("infrastructure", name) for name in infrastructure.names(stack)]
-    whole += [CONSOLE] if remembered.read(stack).console else []
     whole += [Part(kind, app.app_id) for kind in ("sidecar", "app") for app in apps]
+    # Last, because no lab waits for it.
+    whole += [CONSOLE] if remembered.read(stack).console else []
     living = _living(stack)
     return [part for part in whole if part not in living]
 
@@ -74,7 +75,7 @@ def watch(stack: Stack, apps: Sequence[App], say: Callable[[str], None], *, infr
                     raise alive.ended(stack, str(part), _log(stack, apps, part), how=how)
                 if not _bring_back(stack, apps, part, note):
                     return
-            except LabError as error:
+            except Exception as error:
                 if part != CONSOLE:
                     raise
                 _give_up_console(stack, error, note)
@@ -109,7 +110,7 @@ def _bring_back(stack: Stack, apps: Sequence[App], part: Part, note: Callable[[s
     return True
 
 
-def _give_up_console(stack: Stack, error: LabError, note: Callable[[str], None]) -> None:
+def _give_up_console(stack: Stack, error: Exception, note: Callable[[str], None]) -> None:
     """Leave the console alone until a command starts it. No lab needs it."""
     remembered.note(remembered.intent(stack, CONSOLE.name), "given up")
     note(f"{error} The labs go on without the console: ./lab restart {CONSOLE.name} starts it.")

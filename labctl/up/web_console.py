@@ -6,6 +6,7 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 from labctl import files
@@ -74,6 +75,14 @@ def refuse_held_port(stack: Stack) -> None:
     port = ports(stack)["pages"]
     if who := processes.holder(port):
         raise LabError(f"The console needs port {port}, which {who} holds. End that process and try again.")
+
+
+def refuse_open(stack: Stack) -> None:
+    """Raise LabError when a console without a token, from before `--secure`, would show a secure stack."""
+    port = ports(stack)["pages"]
+    holder = processes.holder_pid(port)
+    if stack.secure and holder and not pid(stack) and psutil.Process(holder).cmdline()[1:3] == ["-m", NAME]:
+        raise LabError(f"A console (pid {holder}) on port {port} asks for no token: end it with Ctrl-C, and try again.")
 
 
 def start(stack: Stack, steps: Steps | None = None) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import socket
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -27,6 +30,33 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return Stack("shown", free.getsockname()[1] - CONSOLE)
+
+
+def test_a_command_of_the_console_goes_on_when_the_console_ends(stack: Stack, tmp_path: Path) -> None:
+    command = ["sh", "-c", "env -u LAB_STACK -u LAB_ROLE sleep 60 & wait"]
+    log = tmp_path / "console.log"
+    console = psutil.Process(processes.spawn(stack, "console", command, env={}, cwd=tmp_path, log=log).pid)
+    assert processes.wait_until(lambda: [one.name() for one in console.children()] == ["sleep"], 5)
+    (restart,) = console.children()
+    try:
+        assert processes.stop(stack) == ["console"]
+        assert restart.is_running()
+    finally:
+        restart.kill()
+
+
+def test_a_secure_stack_does_not_start_beside_a_console_without_a_token(stack: Stack, tmp_path: Path) -> None:
+    served = "HTTPServer(('127.0.0.1', int(sys.argv[1])), BaseHTTPRequestHandler).serve_forever()"
+    (tmp_path / "console.py").write_text(f"import sys\nfrom http.server import *\n{served}\n")
+    port = CONSOLE + stack.offset
+    with subprocess.Popen([sys.executable, "-m", "console", str(port)], cwd=tmp_path) as console:
+        try:
+            assert processes.wait_until(lambda: processes.answers(port), 10)
+            web_console.refuse_open(stack)
+            with pytest.raises(LabError, match=rf"console \(pid {console.pid}\) on port {port} asks for no token"):
+                web_console.refuse_open(replace(stack, secure=True))
+        finally:
+            console.kill()
 
 
 def test_a_secure_console_has_one_token_that_only_its_owner_can_read(stack: Stack, tmp_path: Path) -> None:
@@ -111,9 +141,10 @@ def test_zipkin_refuses_an_old_java(
 
 def test_zipkin_says_who_holds_its_port(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _java(tmp_path, monkeypatch, "17.0.15")
-    port = ZIPKIN + stack.offset
-    with socket.create_server(("127.0.0.1", port)), pytest.raises(LabError, match=f"Zipkin needs port {port}, which "):
-        zipkin.program(stack, STEPS)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(LabError, match=f"Zipkin needs port {port}, which "):
+            zipkin.program(replace(stack, offset=port - ZIPKIN), STEPS)
 
 
 def test_a_download_with_another_checksum_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ class Chat:
 
     async def _load(self) -> dict[str, tuple[str, str]]:
         """Return text and stamp of each bubble that waits."""
-        return {instance: await self._state(turn) for instance, turn in self.waiting.items()}
+        return {instance: await self._state(turn) for instance, turn in list(self.waiting.items())}
 
     async def _state(self, turn: Turn) -> tuple[str, str]:
         answer = await sending.look(self.labs, CHAT, f"/chat/{quote(turn.instance, safe='')}")

@@ -69,7 +69,7 @@ def test_the_filters_find_a_failure_and_a_link_carries_them(page: Page, lab: Run
     expect(row(page, failed)).to_be_visible()
     expect(row(page, well)).to_be_hidden()
     page.goto("/traces?app=no-such-app&error=true")
-    expect(page.get_by_text("No trace is like that.")).to_be_visible()
+    expect(page.get_by_text("No trace matches the filters.")).to_be_visible()
 
 
 def test_the_list_holds_still_while_it_is_not_live(page: Page, console: ConsoleProcess, lab: Running) -> None:

@@ -19,6 +19,7 @@ GROUPS = {
     "pizza, patterns, labctl and copies": (
         "tests/runtime/pizza/",
         "tests/runtime/patterns/",
+        "tests/runtime/images/",
         "tests/runtime/console/test_console_look.py",
         "tests/runtime/console/test_labs_page.py",
         "tests/runtime/console/test_map.py",
@@ -28,6 +29,7 @@ GROUPS = {
     ),
     "chat, pages and Tilt": (
         "tests/runtime/chat/",
+        "tests/runtime/traces/",
         "tests/runtime/console/test_console_secrets.py",
         "tests/runtime/console/test_events_page.py",
         "tests/docs/",

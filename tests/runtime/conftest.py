@@ -134,9 +134,14 @@ class ConsoleProcess:
         self._stack = stack
         self._environment = {"LAB_STACK_NAME": stack.name, "LAB_PORT_OFFSET": str(stack.offset)} | environment
 
+    @property
+    def is_running(self) -> bool:
+        """Return whether its process is alive."""
+        return self.process is not None and self.process.poll() is None
+
     def start(self) -> None:
         """Start it unless it runs, and wait until both of its ports answer."""
-        if self.process and self.process.poll() is None:
+        if self.is_running:
             return
         self._stack.make_state()
         log = self._stack.state / "console.log"
@@ -169,7 +174,10 @@ def console_of_the_session(stack_of_the_session: httpx.Client) -> Iterator[Conso
 @pytest.fixture
 def console(console_of_the_session: ConsoleProcess) -> ConsoleProcess:
     """The console of the stack. Ask for it before `lab`, so that it gets the spans of the sidecars."""
-    console_of_the_session.start()
+    if not console_of_the_session.is_running:
+        # Another test has ended it, and sidecars that have started since send no spans.
+        lifecycle.down(STACK)
+        console_of_the_session.start()
     return console_of_the_session
 
 

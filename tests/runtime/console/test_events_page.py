@@ -42,7 +42,7 @@ def turn(session: str, text: str) -> dict[str, str]:
     """Return the data of a conversation's event."""
     return {
         "event_type": "ConversationUpdated",
-        "user_id": fresh("user"),
+        "user_id": f"user-{session}",  # a session has one user
         "session_id": session,
         "message_id": uuid4().hex,
         "user_message": text,
@@ -122,4 +122,7 @@ def test_events_wait_on_the_page_while_the_sidecar_of_their_subscriber_is_down(p
     control.restart(lab.stack, MEMORY)
     for column in ("Lag", "Pending"):
         expect(cell(page, "Topics", column, *row_of)).to_have_text("0", timeout=EVENT_WITHIN * 1000)
-    assert "three" in lab.http.get(lab.url(MEMORY, f"/conversations/{session}")).text
+    kept = lab.url(MEMORY, f"/conversations/{session}")
+    assert wait_until(lambda: all(text in lab.http.get(kept).text for text in ("one", "two", "three")), 10), (
+        lab.http.get(kept).text
+    )

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from labctl import runfile
-from labctl.up import control
 from labctl.up.processes import wait_until
 from tests.runtime.lab_shell import LabShell
-from tests.serving import serving
 
 pytestmark = pytest.mark.lab("invocation")
 VIAS = ["url", "header", "sdk", "grpc"]
@@ -66,42 +60,6 @@ def test_the_call_is_one_trace_from_caller_to_callee(lab):
     assert wait_until(lambda: lines() != [], 5), "callee logged nothing under the client's trace id"
     line = lines()[0]
     assert json.loads(line[line.index("{") :])["trace_id"] == trace
-
-
-@pytest.fixture
-def zipkin(lab) -> Iterator[list[dict[str, Any]]]:
-    """A Zipkin that runs before the sidecars start, with the spans that arrived."""
-    spans: list[dict[str, Any]] = []
-
-    class Collector(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            spans.extend(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(202)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the log empty."""
-
-    def restart_sidecars() -> None:
-        for app_id in ("callee-app", "caller-app"):
-            control.restart(lab.stack, app_id, sidecar=True, app=lab.app(app_id))
-
-    with serving(ThreadingHTTPServer(("127.0.0.1", runfile.ZIPKIN + lab.stack.offset), Collector)):
-        restart_sidecars()
-        yield spans
-    restart_sidecars()
-
-
-def test_zipkin_gets_the_spans_of_both_sidecars_in_one_trace(lab, zipkin):
-    trace = uuid4().hex
-    headers = {"traceparent": f"00-{trace}-{uuid4().hex[:16]}-01", "x-request-id": str(uuid4())}
-    assert lab.http.get(lab.url("caller-app", "/call-greet/Zipkin"), headers=headers).status_code == 200
-
-    def told() -> set[str]:
-        return {span["localEndpoint"]["serviceName"] for span in zipkin if span["traceId"] == trace}
-
-    assert wait_until(lambda: told() == {"caller-app", "callee-app"}, 30), told()  # sent every five seconds
 
 
 def test_sidecar_apis_listen_on_loopback_only(lab):

@@ -211,7 +211,7 @@ def test_the_labs_work_behind_their_doors(labs: Secure) -> None:
     assert labs.ask("POST", 8003, f"/schedule-job/{name}", json={"due_time": "1s"}).status_code == 200
     event = {"job_name": f"{name}-by-event", "due_time": "1s"}
     published = labs.ask("POST", 3503, "/v1.0/publish/pubsub/schedule-job", "scheduler-test-py", json=event)
-    assert published.status_code == 204
+    assert published.status_code == 204, published.text
     chat = {"user_id": f"u-{name}", "metadata": {"session_id": name}}
     for text in ("My name is Ada.", "What is my name?"):
         reply = labs.ask("POST", 8010, "/chat/", json=chat | {"text": text})

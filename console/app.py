@@ -51,6 +51,8 @@ def build(labs: Labs, store: SpanStore, port: int, *, token: str | None = None, 
         show_welcome_message=False,
         # A busy machine must not make a page reload, because then it loses what its user typed.
         reconnect_timeout=10,
+        # No page binds values, so nothing has to be looked at ten times a second.
+        binding_refresh_interval=None,
     )
     return Gate(app, port, token)
 

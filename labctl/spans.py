@@ -85,8 +85,9 @@ def _matching(pattern: re.Pattern[str], value: Any) -> str:
 
 
 def _short(value: object) -> str:
+    text = str(value)[:LONGEST]
     # JSON may hold half of a character pair, which no answer can be encoded with.
-    return str(value)[:LONGEST].encode(errors="replace").decode()
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _bounded(value: Any) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from labctl import runfile
 
+TOPIC_SCOPES = ("publishingScopes", "subscriptionScopes")  # settings of a broker
 FOLDER = runfile.RUN_FILE.parent / "components"
 
 
@@ -29,6 +30,16 @@ class Component:
     def is_seen_by(self, app_id: str) -> bool:
         """Return whether this app's sidecar loads it."""
         return not self.scopes or app_id in self.scopes
+
+    def topic_scopes(self, setting: str) -> dict[str, list[str]]:
+        """Return the topics of each app that a setting names, such as publishingScopes: `app=topic,topic;app=`."""
+        entries = [entry.partition("=") for entry in self.settings.get(setting, "").split(";")]
+        return {app_id.strip(): words_of(topics) for app_id, _, topics in entries if app_id.strip()}
+
+
+def words_of(text: str) -> list[str]:
+    """Return the entries of a list that has commas between them."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 async def read(kind: str = "") -> list[Component]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from console.components import Component
+from console.components import TOPIC_SCOPES, Component, words_of
 from console.labs import Labs
 from labctl.runfile import App
 
@@ -79,7 +79,7 @@ def topics(components: Sequence[Component], found: Iterable[Subscription], app_i
     read = list(found)
     result: list[Topic] = []
     for component in components:
-        scopes = [_scopes(component, name) for name in ("publishingScopes", "subscriptionScopes")]
+        scopes = [component.topic_scopes(name) for name in TOPIC_SCOPES]
         names = {topic for scope in scopes for named in scope.values() for topic in named}
         names |= {one.topic for one in read if one.component == component.name}
         names |= {one.dead_letter_topic for one in read if one.component == component.name and one.dead_letter_topic}
@@ -98,20 +98,10 @@ def may_publish(component: Component, app_id: str, topic: str) -> bool:
     """
     if not component.is_seen_by(app_id):
         return False
-    allowed = _list(component.settings.get("allowedTopics", ""))
+    allowed = words_of(component.settings.get("allowedTopics", ""))
     if allowed and topic not in allowed:
         return False
-    scopes = _scopes(component, "publishingScopes")
+    scopes = component.topic_scopes("publishingScopes")
     if app_id in scopes:
         return topic in scopes[app_id]
-    return topic not in _list(component.settings.get("protectedTopics", ""))
-
-
-def _scopes(component: Component, name: str) -> dict[str, list[str]]:
-    """Read `app=topic,topic;app=`: the topics for each app that is named."""
-    entries = [entry.partition("=") for entry in component.settings.get(name, "").split(";")]
-    return {app_id.strip(): _list(named) for app_id, _, named in entries if app_id.strip()}
-
-
-def _list(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    return topic not in words_of(component.settings.get("protectedTopics", ""))

@@ -19,6 +19,7 @@ from labctl import runfile
 from labctl.runfile import App
 from labctl.stack import TEST_OFFSET, Stack
 from labctl.up import lifecycle, processes, secure
+from tests.runtime.conftest import ConsoleProcess
 
 STACK = Stack("secure", TEST_OFFSET, secure=True)
 FASTER = Path(__file__).parent / "fewer_retries"
@@ -73,8 +74,10 @@ class Secure:
 
 
 @pytest.fixture(scope="module")
-def labs() -> Iterator[Secure]:
+def labs(console_of_the_session: ConsoleProcess) -> Iterator[Secure]:
     """All labs in secure mode."""
+    # No secure stack starts while a console without a token could show it. The next test with a console restarts it.
+    console_of_the_session.stop()
     for name in ("test", "secure"):
         lifecycle.down(Stack(name, TEST_OFFSET))
     shutil.rmtree(STACK.state, ignore_errors=True)

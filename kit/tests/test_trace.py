@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from fastapi.testclient import TestClient
 from opentelemetry.context import attach, get_current
 
 from kit.edge import logs, trace
@@ -42,6 +43,19 @@ def test_a_request_without_a_valid_trace_begins_one_of_its_own(seen, headers):
     first, second = seen(**headers), seen(**headers)
     assert trace.is_valid(first)
     assert first.split("-")[1] != second.split("-")[1]
+
+
+@pytest.mark.parametrize(("share", "flags"), [("0", {"00"}), ("1", {"01"}), ("0.5", {"00", "01"})])
+def test_of_the_traces_that_begin_here_a_share_is_recorded(make_app, share, flags):
+    app = make_app(otel_traces_sampler_arg=share)
+
+    @app.get("/seen")
+    async def seen() -> str:
+        return trace.headers()["traceparent"]
+
+    with TestClient(app, base_url="http://localhost") as client:
+        assert client.get("/seen", headers={"traceparent": TRACE}).json() == TRACE
+        assert {client.get("/seen").json()[-2:] for _ in range(64)} == flags
 
 
 async def test_nothing_is_passed_on_outside_of_a_trace(sdk, sidecar):

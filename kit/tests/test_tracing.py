@@ -40,13 +40,13 @@ def zipkin() -> Iterator[tuple[str, list[dict]]]:
     server.server_close()
 
 
-def greeted(sidecar, endpoint, **environment):
+def greeted(sidecar, endpoint, traced=f"00-{TRACE_ID}-{CLIENT}-01", **environment):
     """Let the service greet Ada once, stop it, and return the calls that it made and its log."""
     sidecar.apps["callee"] = lambda _: (200, {})
     more = {"PYTHONPATH": HERE.parents[1], "OTEL_EXPORTER_ZIPKIN_ENDPOINT": endpoint, "APP_ID": "greeter-app"}
     more |= {name.upper(): port for name, port in sidecar.ports.items()} | environment
     with process(HERE, "traced.py", **more) as (running, port):
-        headers = {"traceparent": f"00-{TRACE_ID}-{CLIENT}-01", "baggage": "user=Ada"}
+        headers = {"traceparent": traced, "baggage": "user=Ada"}
         with urlopen(Request(f"http://127.0.0.1:{port}/greet/Ada?secret=Ada", headers=headers)) as answer:
             assert answer.status == 200
         with urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
@@ -73,6 +73,13 @@ def test_the_spans_of_an_app_are_in_the_trace_of_its_request(sidecar, zipkin):
     assert headers["traceparent"].split("-")[2] in {span["id"] for span in spans if span["name"] == "GET"}
     assert "baggage" not in headers
     assert "Ada" not in json.dumps(spans)
+
+
+def test_the_spans_of_an_app_are_those_of_its_share_of_the_traces(sidecar, zipkin):
+    endpoint, spans = zipkin
+    headers, *_ = greeted(sidecar, endpoint, traced="", TRACING="true", OTEL_TRACES_SAMPLER_ARG="0")
+    assert int(headers["traceparent"][-2:], 16) & 1 == 0  # the flag "sampled"
+    assert spans == []
 
 
 def test_without_the_setting_an_app_sends_no_span_and_passes_the_trace_on(sidecar, zipkin):

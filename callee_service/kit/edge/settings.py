@@ -31,6 +31,8 @@ class ServiceSettings(BaseSettings):
 
     # Record the app's own spans, and send them to Zipkin at OTEL_EXPORTER_ZIPKIN_ENDPOINT.
     tracing: bool = False
+    # The share of the requests without a trace that begin a recorded one. The variable is OpenTelemetry's own.
+    otel_traces_sampler_arg: float = Field(default=1.0, ge=0, le=1)
     faults_enabled: bool = False
     max_body_bytes: int = Field(default=65_536, ge=1)
     max_body_seconds: float = Field(default=10.0, gt=0)

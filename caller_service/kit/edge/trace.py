@@ -6,6 +6,7 @@ with TRACING=true the app has spans of its own in it (tracing.py).
 
 import re
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from random import random
 from secrets import token_hex
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -27,10 +28,13 @@ def is_valid(traceparent: str) -> bool:
     return _VALID.fullmatch(traceparent) is not None
 
 
-def begin(traceparent: str | None) -> None:
-    """Continue this trace, or begin one, so that all calls of a request are in the same trace."""
+def begin(traceparent: str | None, recorded: float = 1.0) -> None:
+    """Continue this trace, or begin one, so that all calls of a request are in the same trace.
+
+    recorded: the share of the begun traces that sidecars record. They obey the flag of a call, whatever their rate is.
+    """
     # Each request runs in its own context, so nothing has to be reset after it.
-    attach(_W3C.extract({HEADER: traceparent or f"00-{token_hex(16)}-{token_hex(8)}-01"}))
+    attach(_W3C.extract({HEADER: traceparent or f"00-{token_hex(16)}-{token_hex(8)}-0{int(random() < recorded)}"}))
 
 
 def trace_id() -> str | None:
@@ -66,7 +70,7 @@ def recording(settings: ServiceSettings, app: str) -> AbstractAsyncContextManage
         return nullcontext()
     from kit.edge import tracing  # Only now, because the import takes a while.
 
-    return tracing.recording(app)
+    return tracing.recording(app, settings.otel_traces_sampler_arg)
 
 
 async def pass_on(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

@@ -11,6 +11,7 @@ from opentelemetry.exporter.zipkin.json import ZipkinExporter  # pyright: ignore
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 from opentelemetry.trace import Status, set_tracer_provider
 
 log = logging.getLogger(__name__)
@@ -36,9 +37,13 @@ class ToZipkin(SpanExporter):
 
 
 @asynccontextmanager
-async def recording(app: str) -> AsyncGenerator[None]:
-    """Record spans while the block runs, as those of APP_ID or else of `app`. Send the last ones at its end."""
-    provider = TracerProvider(resource=Resource({SERVICE_NAME: os.environ.get("APP_ID", app)}), shutdown_on_exit=False)
+async def recording(app: str, share: float) -> AsyncGenerator[None]:
+    """Record spans while the block runs, as those of APP_ID or else of `app`. Send the last ones at its end.
+
+    share: of the traces that begin here.
+    """
+    resource = Resource({SERVICE_NAME: os.environ.get("APP_ID", app)})
+    provider = TracerProvider(ParentBasedTraceIdRatio(share), resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(ToZipkin()))
     set_tracer_provider(provider)
     try:

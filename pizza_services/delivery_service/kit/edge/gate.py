@@ -66,7 +66,7 @@ class Gate:
         self.file = Body(limits, FILE, NOT_A_FILE)
         hosts = "|".join(re.escape(host) for host in settings.allowed_hosts)
         self.served = re.compile(rb".*" if "*" in settings.allowed_hosts else rf"({hosts})(:\d+)?".encode(), re.I)
-        self.is_traced = settings.tracing
+        self.is_traced, self.recorded = settings.tracing, settings.otel_traces_sampler_arg
         self.origins = {origin.encode() for origin in settings.cors_origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +88,7 @@ class Gate:
             receive = body.limits.bounded(receive)
         parent = None if PASSED_ON.isdisjoint(seen) else _drop_unfitting(scope, seen)
         if not self.is_traced:  # Otherwise FastAPI has begun a span.
-            trace.begin(parent)
+            trace.begin(parent, self.recorded)
         if scope["method"] == "HEAD":
             # Routes serve GET. The server keeps its own scope, and sends no body.
             scope, send = {**scope, "method": "GET"}, _without_body(send)

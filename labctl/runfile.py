@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -56,6 +56,19 @@ class App:
         """Where a user reaches the app."""
         scheme = "grpc" if self.protocol == "grpc" else "http"
         return f"{scheme}://localhost:{self.app_port}"
+
+    def replica(self, by: int) -> App:
+        """Return a replica of the app, whose ports are higher by this number."""
+        entry = {key: value + by if key in _PORT_KEYS else value for key, value in self.entry.items()}
+        return replace(
+            self,
+            entry=entry,
+            app_port=self.app_port + by,
+            http_port=self.http_port + by,
+            grpc_port=self.grpc_port + by,
+            internal_port=self.internal_port + by,
+            metrics_port=self.metrics_port + by,
+        )
 
 
 def read_apps(stack: Stack, run_file: Path = RUN_FILE) -> list[App]:

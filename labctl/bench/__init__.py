@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from labctl.bench import attempts, blocks, chat, invocation, jobs, lateness, pizza, report, up
+from labctl.bench import attempts, blocks, chat, invocation, jobs, lateness, pizza, report, scaling, up
 from labctl.bench import console as web_console
 from labctl.errors import LabError
 from labctl.stack import ROOT
@@ -21,6 +21,7 @@ BENCHES = {
     "pizza": pizza.measure,
     "blocks": blocks.measure,
     "console": web_console.measure,
+    "scaling": scaling.measure,
     "up": up.measure,
 }
 PICTURES = {"invocation": attempts, "jobs": lateness}

@@ -52,8 +52,8 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
     marks = TURNS_FULL if full else TURNS if seconds >= 3 else TURNS[:2]
     ways: dict[str, Turn] = {
         "bare": lambda http, _, __: _finished(http.post(f"{bare}/run/{STEPS}"), "COMPLETED"),
-        "sessions": lambda http, session, _: _say(http, chat, session),
-        "taught": lambda http, session, _: _say(http, taught, session),
+        "sessions": lambda http, session, _: say(http, chat, session),
+        "taught": lambda http, session, _: say(http, taught, session),
     }
     with steps.step("warm-up"):
         for turn in ways.values():
@@ -66,7 +66,8 @@ def measure(stack: Stack, console: Console, seconds: float, full: bool) -> Resul
     return result(grown, measured)
 
 
-def _say(http: httpx.Client, url: str, session: str) -> None:
+def say(http: httpx.Client, url: str, session: str) -> None:
+    """Send a message of a session, and wait for its reply. Raise LabError without one."""
     # Sessions of one user would wait for each other in the memory. Real users do not chat like that.
     user = f"bench-{session}"
     message = {"user_id": user, "text": "I want to learn about workflows", "metadata": {"session_id": session}}
@@ -84,7 +85,7 @@ def _grow(chat: str, marks: tuple[int, ...], advance: Callable[[], None]) -> dic
     with httpx.Client(timeout=_PATIENCE) as http:
         for _ in range(marks[-1]):
             begin = time.monotonic()
-            _say(http, chat, session)
+            say(http, chat, session)
             took.append(time.monotonic() - begin)
             advance()
     return {mark: took[mark - MEASURED : mark] for mark in marks}

@@ -85,7 +85,7 @@ def _turn(url: str, ended: list[str]) -> Turn:
     """Return the turn of a customer: one order. Add its id to `ended`."""
 
     def turn(http: httpx.Client, _: str, count: int) -> None:
-        ended.append(_order(http, url, count / _LOOKS_PER_SECOND))
+        ended.append(deliver(http, url, count))
 
     return turn
 
@@ -96,26 +96,26 @@ def _deliver(
     """Get that number of orders delivered. Return the seconds of each, and add their ids to `ended`."""
     with httpx.Client(timeout=_PATIENCE) as http, ThreadPoolExecutor(at_a_time) as pool:
 
-        def deliver(_: int) -> float:
+        def one(_: int) -> float:
             begin = time.monotonic()
-            ended.append(_order(http, url, at_a_time / _LOOKS_PER_SECOND))
+            ended.append(deliver(http, url, at_a_time))
             advance()
             return time.monotonic() - begin
 
-        return list(pool.map(deliver, range(number)))
+        return list(pool.map(one, range(number)))
 
 
-def _order(http: httpx.Client, url: str, pause: float) -> str:
+def deliver(http: httpx.Client, url: str, at_a_time: int) -> str:
     """Order, approve as soon as the pizza waits for it, and return the order's id when it is delivered.
 
-    Raise LabError when it is not delivered in time.
+    at_a_time: how many customers share the looks of a second. Raise LabError when it is not delivered in time.
     """
     order_id, deadline = uuid4().hex, time.monotonic() + _PATIENCE
     order = {"order_id": order_id, "pizza_type": "pepperoni", "size": "large", "customer": _CUSTOMER}
     _accepted(http.post(f"{url}/start-order", json=order))
     approved = False
     while time.monotonic() < deadline:
-        time.sleep(pause)
+        time.sleep(at_a_time / _LOOKS_PER_SECOND)
         answer = http.get(f"{url}/orders/{order_id}")
         if answer.status_code not in (200, 503):
             raise _failed(answer)

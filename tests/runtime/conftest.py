@@ -79,7 +79,7 @@ class Running:
     @contextmanager
     def replicas(self, *app_ids: str) -> Iterator[dict[str, App]]:
         """Run a second process of these apps, each with its own sidecar; yield them by app id."""
-        apps = {app_id: replica_of(self.app(app_id)) for app_id in app_ids}
+        apps = {app_id: self.app(app_id).replica(REPLICAS) for app_id in app_ids}
         lifecycle.add(self.stack, [*apps.values()], "replicas")
         yield apps
         ports = {port for app in apps.values() for port in (app.app_port, app.http_port)}
@@ -87,19 +87,6 @@ class Running:
         # Apps first: a sidecar waits for the app whose workflows it runs.
         for kind in ("app", "sidecar"):
             processes.end([one.process for one in mine if one.kind == kind], grace=12)
-
-
-def replica_of(app: App) -> App:
-    """Return the app with its ports moved to the end of the plan's ranges."""
-    return replace(
-        app,
-        entry={key: value + REPLICAS if key.lower().endswith("port") else value for key, value in app.entry.items()},
-        app_port=app.app_port + REPLICAS,
-        http_port=app.http_port + REPLICAS,
-        grpc_port=app.grpc_port + REPLICAS,
-        internal_port=app.internal_port + REPLICAS,
-        metrics_port=app.metrics_port + REPLICAS,
-    )
 
 
 def apps_of(lab: str) -> list[App]:

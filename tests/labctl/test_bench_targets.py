@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labctl.bench import blocks, chat, console, invocation, jobs, pizza, up
+from labctl.bench import blocks, chat, console, invocation, jobs, pizza, scaling, up
 from labctl.bench.console import Cost
 from labctl.bench.customers import Rate
 from labctl.bench.jobs import Batch
@@ -87,3 +87,18 @@ def test_the_console_is_compared_with_the_sidecars_that_send_it_spans() -> None:
     result = console.result(costs | {"own_spans": cost(2.6, 0.3)})
     assert targets(result) == {"CPU time of the console to that of the sidecars": (0.04, 0.05, True)}
     assert [row["ratio_to_limit"] for row in result.rows] == [1, 1.1, 1.25, 1.3]
+
+
+def test_an_order_with_replicas_is_compared_with_one_without() -> None:
+    def cost(app: float, sidecar: float) -> scaling.Cost:
+        spent = dict.fromkeys(scaling.PARTS, 0.0) | {"app": app, "sidecar": sidecar}
+        return scaling.Cost(Rate(16, 10.0, [0.1]), spent, {"app": 70.0, "sidecar": 100.0})
+
+    costs = {"greeting": cost(2, 2), "order_1": cost(20, 20), "order_4": cost(30, 20)}
+    result = scaling.result(costs)
+    assert targets(result) == {
+        "CPU time of an order with 4 replicas to that with one": (1.25, scaling.MOST_FOR_REPLICAS, True)
+    }
+    assert [(row["cpu_ms"], row["app_ms"], row["ratio_to_limit"]) for row in result.rows] == [
+        (4, 2, 1), (40, 20, 10), (50, 30, 12.5)
+    ]  # fmt: skip

@@ -28,6 +28,7 @@ ROWS = {
     "pizza": [*RATES_OF_ORDERS, "finished_100", "purged_100"],
     "blocks": blocks.ROWS,
     "console": ["no_spans", "spans_discarded", "console", "own_spans"],
+    "scaling": ["greeting", "event", "turn", "order_1", "order_2", "order_4"],
     "up": ["dapr_run", "lab_up"],
 }
 # The rows that show what many finished or waiting ones cost, and how often they may cost what few do.
@@ -45,7 +46,9 @@ def bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
 
 
 def parameter(name: str, *marks: pytest.MarkDecorator) -> object:
-    return pytest.param(name, marks=[pytest.mark.lab("invocation" if name in ("console", "up") else name), *marks])
+    return pytest.param(
+        name, marks=[pytest.mark.lab("invocation" if name in ("console", "scaling", "up") else name), *marks]
+    )
 
 
 @pytest.mark.timeout(600)

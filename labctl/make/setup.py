@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-import secrets
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,15 +14,13 @@ from filelock import FileLock, Timeout
 
 from labctl import files
 from labctl.errors import LabError
-from labctl.make import redis_server, uv
+from labctl.make import new_keys, redis_server, uv
 from labctl.make import runtime as dapr
 from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import HOME, ROOT, Stack
 
 _SECRETS = ROOT / "secrets"
-# Keys that are generated. Dapr takes an AES key of 16, 24 or 32 bytes, in hexadecimal digits.
-_GENERATED = ("STATE_ENCRYPTION_KEY", "USER_HASH_KEY")
 
 
 def set_up(
@@ -49,11 +45,7 @@ def ensure_secrets() -> None:
     example, made = _SECRETS / "secrets.example.json", _SECRETS / "secrets.json"
     with checkout_lock("secrets"):
         kept = read_secrets() if made.exists() else {}
-        known: dict[str, Any] = json.loads(example.read_text()) | kept
-        for name in _GENERATED:
-            if name in known:
-                # A key is never replaced: data that was stored under it could not be read any more.
-                known[name] = known[name] or secrets.token_hex(32)
+        known = new_keys.fill(json.loads(example.read_text()), kept)
         if known != kept:
             files.put(made, json.dumps(known, indent=2) + "\n")
         _ensure_attachments_key()
@@ -63,8 +55,7 @@ def _ensure_attachments_key() -> None:
     """Write the key of the component `crypto`, a JSON Web Key, unless there is one."""
     path = _SECRETS / "keys" / "attachments.json"
     if not path.exists():
-        key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
-        files.put(path, json.dumps({"kty": "oct", "k": key}) + "\n")
+        files.put(path, new_keys.json_web_key())
 
 
 def read_secrets() -> dict[str, Any]:

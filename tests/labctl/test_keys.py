@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,7 @@ from threading import Barrier
 import pytest
 
 from labctl.errors import LabError
-from labctl.make import setup
+from labctl.make import new_keys, setup
 from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.up import keys
@@ -79,6 +80,20 @@ def test_the_key_of_attachments_is_made_once_for_its_owner_alone(secrets_file):
     assert path.stat().st_mode & 0o777 == 0o600
     setup.ensure_secrets()
     assert json.loads(path.read_text()) == key
+
+
+def test_the_keys_of_the_containers_are_made_once_and_only_their_user_reads_them(tmp_path):
+    folder, example = tmp_path / "secrets", tmp_path / "example.json"
+    folder.mkdir()
+    example.write_text(json.dumps(EXAMPLE))
+    new_keys.prepare(example, folder, [tmp_path], os.getuid())
+    made = {path: path.read_text() for path in (folder / "secrets.json", folder / "keys" / "attachments.json")}
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o400}
+    known = json.loads(made[folder / "secrets.json"])
+    assert (len(known["STATE_ENCRYPTION_KEY"]), known["OPENAI_API_KEY"]) == (64, "")
+    new_keys.prepare(example, folder, [tmp_path], os.getuid())
+    assert {path: path.read_text() for path in made} == made
+    assert sorted(path.name for path in folder.rglob("*.json")) == ["attachments.json", "secrets.json"]
 
 
 @pytest.mark.parametrize("name", ["STATE_ENCRYPTION_KEY", "USER_HASH_KEY"])

@@ -108,6 +108,10 @@ def test_dockerfiles() -> None:
     check("hadolint", "--no-color", "--failure-threshold", "style", *named("Dockerfile"))
 
 
+def test_compose() -> None:
+    check("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml")
+
+
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_kubernetes_manifests(version: str) -> None:
     check("kubernetes-validate", "--strict", "--quiet", "--kubernetes-version", version, *MANIFESTS)

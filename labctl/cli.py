@@ -117,7 +117,7 @@ def setup(
 @cli.command()
 def doctor(json_: Json = False) -> None:
     """Check every requirement, and name the command that fixes each missing one."""
-    rows = checks.examine(Stack.from_environment())
+    rows = checks.examine(remembered.present(Stack.from_environment()))
     if json_:
         print(json.dumps([row.__dict__ for row in rows], indent=2))
     else:
@@ -230,4 +230,5 @@ def chaos(
     """Kill each service, sidecar and store of a lab while it works, and audit the result. Runs on a private stack."""
     from labctl import chaos as chaoses
 
-    raise typer.Exit(chaoses.run(lab, console, orders, seed))
+    raise typer.Exit(chaoses.run(lab, console, orders, seed, components))
+    components: commands.Components = "",

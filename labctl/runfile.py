@@ -13,9 +13,10 @@ import yaml
 
 from labctl import files
 from labctl.errors import LabError
-from labctl.stack import ROOT, Stack
+from labctl.stack import BROKER_PORTS, ROOT, Stack
 
 RUN_FILE = ROOT / "dapr.yaml"
+VARIANTS = ROOT / "variants"
 ZIPKIN = 9411
 CONSOLE = 8100
 _NO_PASSWORD = 'name: redisPassword\n      value: ""'
@@ -156,7 +157,9 @@ def write_copy(
     document = yaml.safe_load(RUN_FILE.read_text())
     common = document["common"]
     common["configFilePath"] = str(stack_config(stack))
-    common["resourcesPaths"] = [str(stack_resources(stack, [RUN_FILE.parent / "components", *resources], name))]
+    variant = [VARIANTS / stack.components] if stack.components else []
+    folders = [RUN_FILE.parent / "components", *variant, *resources]
+    common["resourcesPaths"] = [str(stack_resources(stack, folders, name))]
     if not stack.shares_infrastructure:
         common["placementHostAddress"] = f"127.0.0.1:{stack.ports['placement']}"
         common["schedulerHostAddress"] = f"127.0.0.1:{stack.ports['scheduler']}"
@@ -244,6 +247,8 @@ def stack_resources(stack: Stack, folders: Sequence[Path], name: str) -> Path:
             stale.unlink()
     for copy, source in ((target / file, source) for file, source in sources.items()):
         text = source.read_text().replace("localhost:6379", f"localhost:{stack.ports['redis']}")
+        for broker in stack.brokers:
+            text = text.replace(f"localhost:{BROKER_PORTS[broker][broker]}", f"localhost:{stack.ports[broker]}")
         text = text.replace(f'"{MAIL}"', f'"{MAIL + stack.offset}"')
         text = text.replace(f"localhost:{WEBHOOK}/", f"localhost:{WEBHOOK + stack.offset}/")
         if stack.secure:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +57,22 @@ _OWN_PORTS = {
 }
 # The Redis of `--secure` has a password, so it is never the one that another program uses.
 _SECURE_REDIS = 7379
+# The programs of `--components`, on their usual ports. Only they themselves use the other ports.
+BROKER_PORTS = {
+    "kafka": {"kafka": 9092, "kafka-controller": 9093},
+    "rabbitmq": {"rabbitmq": 5672, "rabbitmq-nodes": 9095, "epmd": 9096},
+    "postgres": {"postgres": 5432},
+}
+# Stacks with an offset have RabbitMQ here: its usual port would meet those of other stacks.
+_MOVED_RABBITMQ = 9094
+
+
+def broker_ports(offset: int, names: Iterable[str] = BROKER_PORTS) -> dict[str, int]:
+    """Port of each program of `--components` by name (`kafka`, `kafka-controller`, …)."""
+    ports = {label: port for name in names for label, port in BROKER_PORTS[name].items()}
+    if offset and "rabbitmq" in ports:
+        ports["rabbitmq"] = _MOVED_RABBITMQ
+    return {label: port + offset for label, port in ports.items()}
 
 
 def infrastructure_ports(offset: int, secure: bool = False) -> dict[str, int]:
@@ -74,12 +91,14 @@ class Stack:
     """Where one instance of the labs runs: its name, its port offset, and whether it is the mTLS one.
 
     own: on the pinned Dapr, with a separate control plane, beside a `dapr init`.
+    components: the folder of variants/ that replaces brokers and stores. Empty: all of them are Redis.
     """
 
     name: str = "default"
     offset: int = 0
     secure: bool = False
     own: bool = False
+    components: str = ""
 
     @classmethod
     def from_environment(cls) -> Stack:
@@ -110,7 +129,13 @@ class Stack:
         """Infrastructure ports by name."""
         ports = infrastructure_ports(self.offset, self.secure or self.own)
         # Redis is below any Dapr, so the components keep its port. Only that of a secure stack has a password.
-        return ports if self.secure else ports | {"redis": _OWN_PORTS["redis"] + self.offset}
+        ports = ports if self.secure else ports | {"redis": _OWN_PORTS["redis"] + self.offset}
+        return ports | broker_ports(self.offset, self.brokers)
+
+    @property
+    def brokers(self) -> list[str]:
+        """The programs that its components need beside Redis. A variant is named after them: `kafka-postgres`."""
+        return self.components.split("-") if self.components else []
 
     @property
     def shares_infrastructure(self) -> bool:

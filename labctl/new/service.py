@@ -30,7 +30,7 @@ NUMBER, NUMBERS = "41", range(30, 42)  # of the ports 80nn, 35nn, 45nn, 55nn and
 LONGEST = 20
 # What commands know by its name beside the apps: `./lab kill redis`, the mark of `./lab down`, `./lab test secure`,
 # and config/secure/default.yaml.
-RESERVED = {*infrastructure.names(Stack(secure=True)), web_console.NAME, "down", "secure", "default"}
+RESERVED = {*infrastructure.EVERY, web_console.NAME, "down", "secure", "default"}
 
 
 def make(name: str) -> Iterator[Path]:

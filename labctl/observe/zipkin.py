@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import shutil
-import subprocess
 from pathlib import Path
 
 from labctl.errors import LabError
+from labctl.make.maven import JavaProgram
 from labctl.observe.foreground import Program
 from labctl.progress import Steps
 from labctl.runfile import ZIPKIN
@@ -16,14 +14,17 @@ from labctl.stack import HOME, Stack
 from labctl.up import processes, web_console
 
 VERSION = "3.5.1"
-SHA256 = "7ac633a6832647e71e50012a5e3e91fbc7054414955261724526030faf271d8d"
-ARTIFACT = f"io.zipkin:zipkin-server:{VERSION}:jar:exec"
-PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
-OLDEST_JAVA = 17
+PROGRAM = JavaProgram(
+    "Zipkin",
+    VERSION,
+    "125 MB",
+    ("copy", f"-Dartifact=io.zipkin:zipkin-server:{VERSION}:jar:exec"),
+    "7ac633a6832647e71e50012a5e3e91fbc7054414955261724526030faf271d8d",
+    without="Without Java, `./lab up --console` receives the spans.",
+)
 READY_WITHIN = 180  # seconds; it takes 4 to 20 on two cores, and more on busy ones
 MEMORY = "256m"
 MOST_SPANS = 100_000  # what fits into that memory
-WITHOUT = "Without Java, `./lab up --console` receives the spans."
 _FOLDER = HOME / "zipkin"
 
 
@@ -34,7 +35,7 @@ def url(stack: Stack) -> str:
 
 def program(stack: Stack, steps: Steps) -> Program:
     """Return Zipkin for this stack's port, downloaded if it is missing. Raise LabError when it cannot run here."""
-    java = _java()
+    java = PROGRAM.java()
     port = ZIPKIN + stack.offset
     if web_console.pid(stack):
         raise LabError(
@@ -54,45 +55,6 @@ def ensure(steps: Steps) -> Path:
     """Return Zipkin's program, downloaded with Maven unless it is there. Raise LabError."""
     jar = _FOLDER / f"zipkin-server-{VERSION}-exec.jar"
     if not jar.exists():
-        new = _FOLDER.with_name("zipkin.new")
-        shutil.rmtree(new, ignore_errors=True)
-        with steps.step(f"Zipkin {VERSION}: downloading 125 MB with Maven"):
-            _download(new)
         shutil.rmtree(_FOLDER, ignore_errors=True)
-        new.rename(_FOLDER)
+        PROGRAM.ensure(_FOLDER, steps)
     return jar
-
-
-def _download(folder: Path) -> None:
-    maven = shutil.which("mvn")
-    if not maven:
-        mend = "Install it (`sudo apt install maven`, `brew install maven`) and run this again."
-        raise LabError(f"Maven downloads Zipkin, and there is no mvn on PATH. {mend} {WITHOUT}")
-    words = ["-B", "-q", PLUGIN, f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={folder}"]
-    # In a folder without a pom.xml, which Maven would read.
-    done = subprocess.run([maven, *words], cwd=HOME, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = next((line for line in done.stdout.splitlines() if "[ERROR]" in line), "it says nothing")
-        raise LabError(f"Maven could not download Zipkin: {said[:400]} Is the network there? {WITHOUT}")
-    for file in folder.iterdir():
-        if _digest(file) != SHA256:
-            raise LabError(f"{file.name} does not have the pinned checksum, so it was not used. {WITHOUT}")
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _java() -> str:
-    """Return the Java on PATH. Raise LabError when it is missing or too old."""
-    java = shutil.which("java")
-    mend = f"Install one: `sudo apt install default-jre-headless`, `brew install openjdk`. {WITHOUT}"
-    if not java:
-        raise LabError(f"Zipkin needs Java {OLDEST_JAVA} or newer, and there is no java on PATH. {mend}")
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', said)
-    if not found or int(found[1]) < OLDEST_JAVA:
-        shown = said.splitlines()[0] if said else "nothing"
-        raise LabError(f"Zipkin needs Java {OLDEST_JAVA} or newer. `java -version` prints {shown}. {mend}")
-    return java

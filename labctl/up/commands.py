@@ -20,12 +20,16 @@ from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import HOME, Stack
 from labctl.terminal import console, print_whole
-from labctl.up import control, foreground, infrastructure, joining, lifecycle, remembered, watcher, web_console
+from labctl.up import brokers, control, foreground, infrastructure, joining, lifecycle, remembered, watcher, web_console
 from labctl.up import secure as secure_mode
 from labctl.up.logs import Sidecar
 
 Labs = Annotated[list[str] | None, typer.Argument(metavar="LAB", help="Labs. All of them when none is named.")]
 Name = Annotated[str, typer.Argument(metavar="APP|redis|scheduler|placement|console", help="An app id, or redis, …")]
+Components = Annotated[
+    str,
+    typer.Option("--components", metavar="NAME", help="A folder of variants/: kafka-postgres or rabbitmq-postgres."),
+]
 KeepSidecar = Annotated[bool, typer.Option("--keep-sidecar", help="Only the app. Its sidecar keeps running.")]
 Build = Annotated[
     bool, typer.Option("--build", help="Build the pinned Dapr from source, without its release archives.")
@@ -50,6 +54,7 @@ def up(
     with_console: Annotated[
         bool, typer.Option("--console", help="Also the web page that shows them, which receives the sidecars' spans.")
     ] = False,
+    components: Components = "",
 ) -> None:
     """Set up all missing parts, start the labs and wait until every app is ready. Ctrl-C stops everything.
 
@@ -58,9 +63,13 @@ def up(
     if joining.running(Stack.from_environment()):
         if with_console:
             _join_console()
-        _join(labs or [], detach=detach, options={"secure": secure, "own": own, "build": build, "reload": reload})
+        options = {"secure": secure, "own": own, "build": build, "reload": reload}
+        _join(labs or [], detach=detach, options=options, components=components)
         return
-    stack = replace(Stack.from_environment(), secure=secure, own=own)
+    brokers.refuse_unknown(components)
+    if secure and components:
+        raise LabError("--secure and --components exclude each other: Kafka and PostgreSQL would have no password.")
+    stack = replace(Stack.from_environment(), secure=secure, own=own, components=components)
     apps = runfile.select(runfile.read_apps(stack), labs or [])
     try:
         env = RELOAD if reload else {}
@@ -105,9 +114,11 @@ def _say_console(stack: Stack) -> None:
         console.print(f"The console shows them: {web_console.url(stack)}", soft_wrap=True)
 
 
-def _join(labs: list[str], *, detach: bool, options: dict[str, bool]) -> None:
+def _join(labs: list[str], *, detach: bool, options: dict[str, bool], components: str) -> None:
     stack = remembered.present(Stack.from_environment())
     wanted, run = runfile.select(runfile.read_apps(stack), labs), remembered.read(stack)
+    if components not in ("", run.components):
+        raise LabError(f"The labs run already, without --components {components}. End them first with ./lab down.")
     env = RELOAD if options["reload"] else {}
     has = {"secure": run.secure, "own": run.own, "build": False, "reload": RELOAD.items() <= run.env.items()}
     lacks = [name for name, is_wanted in options.items() if is_wanted and not has[name]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -64,7 +63,7 @@ def refuse_down(stack: Stack, name: str) -> None:
     if any(one.kind != "infrastructure" or one.name == name for one in processes.find(stack)):
         return
     app = next((one for one in runfile.read_apps(stack) if one.app_id == name), None)
-    if app or name in (*infrastructure.names(replace(stack, secure=True)), web_console.NAME):
+    if app or name in (*infrastructure.EVERY, web_console.NAME):
         more = f" {app.lab}" if app else " --console" if name == web_console.NAME else ""
         raise LabError(f"The lab is not up: ./lab up{more}")
 

@@ -13,7 +13,7 @@ from labctl.errors import LabError
 from labctl.make import build, installed, redis_server, uv
 from labctl.make import runtime as dapr
 from labctl.stack import HOME, ROOT, Stack
-from labctl.up import infrastructure, machine, processes, readiness
+from labctl.up import brokers, infrastructure, machine, processes, readiness
 from labctl.up.machine import Row
 
 
@@ -21,7 +21,7 @@ def examine(stack: Stack) -> list[Row]:
     """Return all rows, in the order in which a newcomer would fix them."""
     apps = runfile.read_apps(stack)
     rows = [Row("ok", "Python 3.11 or newer", platform.python_version()), _uv(), *_dapr(stack)]
-    rows += [_redis(stack), *_infrastructure(stack), *_environments(apps), *_ports(stack, apps), _disk()]
+    rows += [_redis(stack), *_brokers(), *_infrastructure(stack), *_environments(apps), *_ports(stack, apps), _disk()]
     return [*rows, *machine.examine(stack, apps)]
 
 
@@ -57,6 +57,16 @@ def _redis(stack: Stack) -> Row:
     if stack.offset == 0 and redis_server.speaks_redis(stack.ports["redis"]):
         return Row("ok", "Redis", f"one answers on port {stack.ports['redis']}")
     return Row("note", "Redis", "no redis-server 6.2 or newer on PATH", "./lab setup (fetches one into .lab/redis)")
+
+
+def _brokers() -> list[Row]:
+    """Return a row for each program that only `--components` needs."""
+    return [
+        Row("note", f"{name} for --components", why, "see docs/brokers.md")
+        if (why := one.missing())
+        else Row("ok", f"{name} for --components", "can be started")
+        for name, one in brokers.BROKERS.items()
+    ]
 
 
 def _infrastructure(stack: Stack) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Find or start Redis, placement, scheduler and, for mTLS, sentry."""
+"""Find or start Redis, placement and scheduler, sentry for mTLS, and the programs of `--components`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from labctl.make.runtime import Runtime
 from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.terminal import problems
-from labctl.up import alive, causes, logfiles, processes
+from labctl.up import alive, brokers, causes, logfiles, processes
 
+EVERY = ("redis", *brokers.BROKERS, "sentry", "placement", "scheduler")
 READY_WITHIN = 40  # seconds; a scheduler that was killed waits some 22 s for its old leadership lease
 SILENT_FOR = 2  # seconds, then the reason for a wait is printed
 LENT_FOR = 65  # seconds; Linux keeps a port for 60 after its connection has ended
@@ -35,12 +36,14 @@ class Infrastructure:
 
 def names(stack: Stack) -> list[str]:
     """Return the names of the processes that a stack needs, in their starting order."""
-    return ["redis", *(["sentry"] if stack.secure else []), "placement", "scheduler"]
+    chosen = {"redis", *stack.brokers, "placement", "scheduler", *(["sentry"] if stack.secure else [])}
+    return [name for name in EVERY if name in chosen]
 
 
 def is_shared(stack: Stack, name: str) -> bool:
     """Return whether this stack would use a process of that name that was not started by ./lab."""
-    return stack.shares_infrastructure or (name == "redis" and stack.own and not stack.secure)
+    below_dapr = name in ("redis", *stack.brokers)
+    return stack.shares_infrastructure or (below_dapr and stack.own and not stack.secure)
 
 
 def look(stack: Stack) -> list[Infrastructure]:
@@ -51,11 +54,15 @@ def look(stack: Stack) -> list[Infrastructure]:
         port = stack.ports[name]
         if name in ours:
             seen.append(Infrastructure(name, ours[name], port, ours=True))
-        elif is_shared(stack, name) and (
-            redis_server.speaks_redis(port) if name == "redis" else processes.answers(port)
-        ):
+        elif is_shared(stack, name) and _answers(name, port):
             seen.append(Infrastructure(name, processes.holder_pid(port), port, ours=False))
     return seen
+
+
+def _answers(name: str, port: int) -> bool:
+    if name in brokers.BROKERS:
+        return brokers.serves(name, port)
+    return redis_server.speaks_redis(port) if name == "redis" else processes.answers(port)
 
 
 def start(stack: Stack, name: str, runtime: Runtime) -> bool:
@@ -73,9 +80,12 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
         wait_for_lent(name, port)
     log = stack.logs / f"{name}.log"
     offset = logfiles.rotate(log)
-    environment: dict[str, str] = {"NAMESPACE": "default"}
     stack.make_state()
-    process = processes.spawn(stack, name, command(stack, name, runtime), env=environment, cwd=stack.state, log=log)
+    if name in brokers.BROKERS:
+        words, environment = brokers.command(stack, name)
+    else:
+        words, environment = command(stack, name, runtime), {"NAMESPACE": "default"}
+    process = processes.spawn(stack, name, words, env=environment, cwd=stack.state, log=log)
     processes.wait_until(lambda: process.poll() is not None or serves(stack, name), READY_WITHIN)
     if process.poll() is not None or not serves(stack, name):
         if any("Can't handle RDB format" in row for row in causes.read(log, offset)):
@@ -105,8 +115,8 @@ def refuse_dead_redis(stack: Stack, looks: int = 1) -> None:
 
 def serves(stack: Stack, name: str) -> bool:
     """Return whether it can be used now."""
-    if name == "redis":
-        return redis_server.speaks_redis(stack.ports["redis"])
+    if name == "redis" or name in brokers.BROKERS:
+        return _answers(name, stack.ports[name])
     return processes.http_status(stack.ports[f"{name}-health"], "/healthz") == 200 and processes.answers(
         stack.ports[name]
     )
@@ -114,7 +124,7 @@ def serves(stack: Stack, name: str) -> bool:
 
 def forget(stack: Stack, apps: Sequence[App]) -> list[str]:
     """Delete data and logs of a stopped stack. Return the names of the processes that had data."""
-    kept = [name for name in ("redis", "scheduler") if (stack.state / name).exists()]
+    kept = [name for name in EVERY if name != "sentry" and (stack.state / name).exists()]
     for folder in (*kept, "logs", "parked"):
         shutil.rmtree(stack.state / folder, ignore_errors=folder not in kept)
     logfiles.prune(apps, keep=0)

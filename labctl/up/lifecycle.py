@@ -20,6 +20,7 @@ from labctl.runfile import App
 from labctl.stack import ROOT, Stack
 from labctl.terminal import problems
 from labctl.up import (
+    brokers,
     infrastructure,
     keys,
     logfiles,
@@ -63,11 +64,13 @@ def up(
         runnable.refuse(stack, apps)
         machine.refuse(stack, apps)
         runtime = setup.set_up(stack, apps, steps, own_runtime=own_runtime, from_source=from_source)
+        brokers.ensure(stack, steps)
         refuse_held_ports(apps)
         web_console.refuse_open(stack)
         for leftover in ("intents", "run"):
             shutil.rmtree(stack.state / leftover, ignore_errors=True)
-        run = Run(stack.secure, [str(folder) for folder in resources], env or {}, own_runtime, stack.own)
+        folders = [str(folder) for folder in resources]
+        run = Run(stack.secure, folders, env or {}, own_runtime, stack.own, stack.components)
         try:
             if stack.secure:
                 secure.make_secrets(stack, runfile.read_apps(stack))

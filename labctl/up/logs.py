@@ -35,7 +35,7 @@ def logs(
     """
     stack = Stack.from_environment()
     apps = runfile.read_apps(stack)
-    if app in (*infrastructure.names(Stack(secure=True)), web_console.NAME):
+    if app in (*infrastructure.EVERY, web_console.NAME):
         files = {str(app): stack.logs / f"{app}.log"}
     else:
         running = {one.name for one in processes.find(stack) if one.kind in ("app", "sidecar")}

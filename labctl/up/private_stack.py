@@ -17,7 +17,7 @@ from labctl.up import lifecycle
 
 
 @contextmanager
-def private_stack(command: str) -> Generator[Stack]:
+def private_stack(command: str, components: str = "") -> Generator[Stack]:
     """Yield an empty stack named after a command, locked against a second one. Stop everything in it at the end.
 
     LAB_PORT_OFFSET moves it to other ports than the plan's plus 10000. Ctrl-C and SIGTERM end the command with 130.
@@ -26,7 +26,7 @@ def private_stack(command: str) -> Generator[Stack]:
     offset = os.environ.get("LAB_PORT_OFFSET", str(TEST_OFFSET))
     if not offset.isdigit() or int(offset) == 0:
         raise LabError(f"LAB_PORT_OFFSET is {offset!r}. ./lab {command} needs one above 0, because ./lab up uses 0.")
-    stack = Stack(command, int(offset))
+    stack = Stack(command, int(offset), components=components)
     with setup.held_alone(
         setup.checkout_lock(stack.state.name), f"Another ./lab {command} runs just now. Wait for it."
     ):

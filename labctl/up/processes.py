@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
@@ -98,7 +99,9 @@ def _identify(stack: Stack, process: psutil.Process) -> Found | None:
         return None
     role = environment.get(ROLE_VARIABLE, "")
     if role != "run":
-        return Found("infrastructure", role, process)
+        # RabbitMQ leaves its name server behind, which the next RabbitMQ uses.
+        name = "epmd" if role == "rabbitmq" and process.name() == "epmd" else role
+        return None if _is_nested(process, ROLE_VARIABLE, role) else Found("infrastructure", name, process)
     command = process.cmdline()
     program = Path(command[0]).name if command else ""
     if program == "daprd":
@@ -106,11 +109,15 @@ def _identify(stack: Stack, process: psutil.Process) -> Found | None:
             return None  # the CLI asking for its version
         return Found("sidecar", _option(command, "--app-id"), process, int(_option(command, "--dapr-http-port")))
     if app_id := environment.get("APP_ID"):
-        # A worker that the app started has the same environment. The app is the process at the top.
-        parent = process.parent()
-        nested = parent is not None and _environment(parent).get("APP_ID") == app_id
+        nested = _is_nested(process, "APP_ID", app_id)
         return None if nested else Found("app", app_id, process, int(environment.get("APP_PORT", 0)))
     return Found("cli", program, process)
+
+
+def _is_nested(process: psutil.Process, variable: str, value: str) -> bool:
+    """Return whether the parent has this variable too: then this is a worker, and the process at the top counts."""
+    parent = process.parent()
+    return parent is not None and _environment(parent).get(variable) == value
 
 
 def _option(command: Sequence[str], name: str) -> str:
@@ -150,12 +157,13 @@ def stop(stack: Stack, say: Callable[[str], None] = lambda _: None, *, names: It
 
 
 def end(processes: Sequence[psutil.Process], grace: float, *, with_children: bool = True) -> None:
-    """Send SIGTERM to processes, and SIGKILL to those and their children that remain after `grace` seconds."""
+    """Ask processes to end, and send SIGKILL to those and their children that remain after `grace` seconds."""
     family = list(processes)
     for process in processes:
         try:
             family += process.children(recursive=True) if with_children else []
-            process.terminate()
+            # On SIGTERM PostgreSQL waits until its clients have left.
+            process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
         except psutil.NoSuchProcess:
             continue
     _, alive = psutil.wait_procs(processes, timeout=grace)

@@ -21,6 +21,7 @@ class Run:
     env: dict[str, str] = field(default_factory=dict[str, str])
     own_runtime: bool = False
     own: bool = False
+    components: str = ""
     console: bool = False  # an open `./lab up` restarts it too
 
 
@@ -34,9 +35,9 @@ def read(stack: Stack) -> Run:
 
 
 def present(stack: Stack) -> Stack:
-    """Return the stack as it was started: secure or not, beside a `dapr init` or on it."""
+    """Return the stack as it was started: secure or not, beside a `dapr init` or on it, and on which brokers."""
     run = read(stack)
-    return replace(stack, secure=run.secure, own=run.own)
+    return replace(stack, secure=run.secure, own=run.own, components=run.components)
 
 
 def find_runtime(stack: Stack) -> dapr.Runtime:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from labctl.runfile import CONSOLE, MAIL, WEBHOOK
-from labctl.stack import TEST_OFFSET, Stack, infrastructure_ports
+from labctl.stack import TEST_OFFSET, Stack, broker_ports, infrastructure_ports
 
 APART = 1200
 OFFSET = TEST_OFFSET + APART
@@ -21,7 +21,7 @@ _PLAN = {app - shift for app in _APPS for shift in (0, 4500, 3500, 2500, 1500)} 
 def planned(offset: int) -> set[int]:
     """Return every port that a stack with this offset may use, now or with later labs."""
     infrastructure = {*infrastructure_ports(offset).values(), *infrastructure_ports(offset, secure=True).values()}
-    return {port + offset for port in _PLAN} | infrastructure
+    return {port + offset for port in _PLAN} | infrastructure | {*broker_ports(offset).values()}
 
 
 def _there(secure: bool) -> dict[int, int]:

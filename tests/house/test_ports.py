@@ -12,7 +12,7 @@ import pytest
 
 from labctl.new.service import NUMBERS
 from labctl.runfile import CONSOLE, MAIL, WEBHOOK, ZIPKIN
-from labctl.stack import infrastructure_ports
+from labctl.stack import BROKER_PORTS, broker_ports, infrastructure_ports
 from tests.docs.ports import APART as DOCS_APART
 from tests.docs.ports import planned
 from tests.house.repository import NO_APP, PORT_KEYS, ROOT, apps, below, manifests, named, plan, services, table
@@ -33,6 +33,7 @@ STACKS = [
 # Programs of the reader that are named: a web page under development (CORS), Prometheus, Tilt's own page, Ollama.
 READERS = {3000, 9090, 10350, OLLAMA}
 
+BROKERS = broker_ports(0).values()
 APP_IDS = [app["appID"] for app in apps()]
 
 
@@ -83,12 +84,13 @@ def test_the_table_of_what_runs_below_the_apps_is_labctls() -> None:
                 planned.setdefault(process, []).append(port)
             else:
                 planned.setdefault(f"{process} of --secure", []).append(port)
+    planned |= {f"{name} of --components": [*ports.values()] for name, ports in BROKER_PORTS.items()}
     assert said == planned
 
 
 def test_no_two_processes_of_a_stack_share_a_port() -> None:
     for secure in (False, True):
-        ports = Counter([*app_ports(), *infrastructure_ports(0, secure).values(), CONSOLE, ZIPKIN])
+        ports = Counter([*app_ports(), *infrastructure_ports(0, secure).values(), *BROKERS, CONSOLE, ZIPKIN])
         assert [port for port, times in ports.items() if times > 1] == []
 
 
@@ -157,7 +159,7 @@ def test_the_dev_container_forwards_every_web_app_and_the_console() -> None:
 
 def test_every_local_address_in_the_pages_is_one_of_the_plan() -> None:
     known = planned_ports() | {*infrastructure_ports(0).values(), *infrastructure_ports(0, secure=True).values()}
-    known |= {*DAPR_INIT, *DAPR_DEFAULT, CONSOLE, MAIL, WEBHOOK, ZIPKIN, *READERS}
+    known |= {*DAPR_INIT, *DAPR_DEFAULT, *BROKERS, CONSOLE, MAIL, WEBHOOK, ZIPKIN, *READERS}
     known |= {8000 + number - shift for number in NUMBERS for shift in (0, 4500, 3500, 2500, 1500)}
     strangers: list[str] = []
     for path in named("*.md", "*.http", "openapi.json", "Tiltfile", "*.yaml", "devcontainer.json"):

@@ -154,7 +154,7 @@ def test_a_download_with_another_checksum_is_not_used(tmp_path: Path, monkeypatc
     maven.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(zipkin, "_FOLDER", tmp_path / "zipkin")
-    with pytest.raises(LabError, match=r"zipkin\.jar does not have the pinned checksum"):
+    with pytest.raises(LabError, match=r"Zipkin does not have the pinned checksum"):
         zipkin.ensure(STEPS)
     assert not (tmp_path / "zipkin").exists()
 

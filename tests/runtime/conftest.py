@@ -28,7 +28,9 @@ from labctl.up.processes import wait_until
 from tests.runtime.resp import Redis
 
 HERE = Path(__file__).parent
-STACK = Stack("test", TEST_OFFSET)
+# On which brokers and stores the tests of this run are: ./lab test brokers sets it.
+STACK = Stack("test", TEST_OFFSET, components=os.environ.get("LAB_TEST_COMPONENTS", ""))
+on_redis = pytest.mark.skipif(bool(STACK.components), reason="it looks into Redis, below Dapr")
 CONSOLE = Console(stderr=True)
 # After a kill -9 of the scheduler, workflows and jobs wait some 22 s for its old leadership lease.
 WELL_AGAIN_WITHIN = 45
@@ -57,7 +59,7 @@ class Running:
 
     @property
     def redis(self) -> Redis:
-        """The Redis below Dapr."""
+        """The Redis below Dapr. A test that looks into it for events or state has the mark `on_redis`."""
         return Redis(self.stack.ports["redis"])
 
     def with_settings(self, app_id: str, **environment: str) -> App:

@@ -103,7 +103,22 @@ class Blocks(Running):
         """Set an app's fault switches."""
         self.http.put(self.url(app_id, "/faults"), json=switches).raise_for_status()
 
+    def wait_for_subscriptions(self) -> None:
+        """Wait until notification-service gets events. RabbitMQ keeps none for an app that has never subscribed."""
+        for topic in ("reminders", "snoozes", "announcements", "task-events"):
+            text = mark()
+            data = {"task_id": text, "title": text, "message": text, "event_type": "task.changed"}
+
+            def arrives(topic: str = topic, text: str = text, data: dict[str, str] = data) -> bool:
+                self.publish(topic, data, event_id=text)
+                return wait_until(lambda: self.handled(text) != [], 1)
+
+            assert wait_until(arrives, 30), topic
+
 
 @pytest.fixture
 def lab(lab: Running) -> Blocks:
-    return Blocks(lab.stack, lab.apps, lab.http)
+    blocks = Blocks(lab.stack, lab.apps, lab.http)
+    if "rabbitmq" in lab.stack.components:
+        blocks.wait_for_subscriptions()
+    return blocks

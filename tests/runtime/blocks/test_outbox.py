@@ -17,6 +17,7 @@ import pytest
 from labctl.up import control
 from labctl.up.processes import wait_until
 from tests.runtime.blocks.conftest import NOTIFICATIONS, TASKS, Blocks
+from tests.runtime.conftest import on_redis
 
 pytestmark = pytest.mark.lab("blocks")
 
@@ -27,6 +28,7 @@ SETTLED_WITHIN = 60
 TRANSACTION = "/v1.0/state/taskstore/transaction"
 
 
+@on_redis
 def test_a_task_is_an_event_about_a_second_later(lab):
     task, _ = lab.create_task(f"Buy milk {uuid4()}")
     (event,) = lab.wait_for_events(task["title"], 1)
@@ -37,6 +39,7 @@ def test_a_task_is_an_event_about_a_second_later(lab):
     assert wait_until(lambda: '"route": "/events/task-created"' in lab.log_of(event["id"]), 10)
 
 
+@on_redis
 def test_only_an_upsert_in_a_transaction_is_an_event(lab):
     mark = uuid4().hex
     task, version = lab.create_task(f"{mark} created")
@@ -49,6 +52,7 @@ def test_only_an_upsert_in_a_transaction_is_an_event(lab):
     assert sorted(one["data"]["title"] for one in events) == [*(f"{mark} {n}" for n in range(5)), f"{mark} created"]
 
 
+@on_redis
 def test_redis_publishes_the_event_of_a_transaction_that_it_refused(lab):
     """Why task-api uses no ETag in a transaction."""
     task, version = lab.create_task(f"Buy milk {uuid4()}")
@@ -74,6 +78,7 @@ def test_two_projections_after_their_states_panic_the_sidecar(lab):
         lab.http.post(lab.sidecar(TASKS, TRANSACTION), json=body)
 
 
+@on_redis
 def test_no_task_without_its_event_and_no_event_without_its_task_after_20_kills(lab):
     mark, ended = uuid4().hex[:8], threading.Event()
     with ThreadPoolExecutor(WRITERS) as pool:

@@ -11,6 +11,7 @@ import pytest
 
 from labctl.up.processes import wait_until
 from tests.runtime.blocks.conftest import TASKS, Blocks
+from tests.runtime.conftest import on_redis
 
 pytestmark = pytest.mark.lab("blocks")
 
@@ -87,6 +88,7 @@ def test_a_transaction_replaces_tasks(lab):
     assert [one["title"] for one in found] == ["Book a flight", "Book a hotel"]
 
 
+@on_redis
 def test_the_list_stays_cheap_and_complete_at_ten_thousand_tasks(lab):
     mark = uuid4().hex[:8]
     for start in range(0, MANY, AT_ONCE):
@@ -103,6 +105,7 @@ def test_the_list_stays_cheap_and_complete_at_ten_thousand_tasks(lab):
     assert titles == [f"{mark} {number}" for number in range(MANY - 1, -1, -1)]
 
 
+@on_redis
 def test_a_store_that_refuses_writes_is_named_and_still_read(lab):
     task, version = lab.create_task("Buy milk")
     lab.redis("CONFIG", "SET", "maxmemory", "1")

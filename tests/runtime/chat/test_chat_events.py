@@ -12,6 +12,7 @@ import pytest
 from labctl.up import control
 from labctl.up.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
+from tests.runtime.conftest import on_redis
 
 pytestmark = pytest.mark.lab("chat")
 
@@ -41,6 +42,7 @@ def deliver(lab, port, data):
     return answer.status_code == 200 or deliver(lab, port, data)
 
 
+@on_redis
 def test_a_thousand_turns_twice_and_out_of_order_and_to_two_replicas_at_once(lab, replicas):
     user, sessions = fresh("ada"), [fresh("s") for _ in range(SESSIONS)]
     began = datetime.now(UTC)
@@ -102,6 +104,7 @@ def restart_sidecar(lab, **how):
     assert wait_until(lambda: lab.http.get(lab.url(MEMORY, "/dead-letters")).is_success, 20)
 
 
+@on_redis
 def test_an_event_that_always_fails_is_a_dead_letter_and_is_replayed(brief):
     lab = brief
     user, session, message = fresh("ada"), fresh("s"), fresh("m")
@@ -121,6 +124,7 @@ def test_an_event_that_always_fails_is_a_dead_letter_and_is_replayed(brief):
     assert "blue" in lab.say(user, "What did we talk about?", session)
 
 
+@on_redis
 def test_an_event_waits_for_memory_however_long_that_is_down(lab):
     """Only the app is down. Without health checks its sidecar would try in vain, and then have a dead letter."""
     user, session, message = fresh("ada"), fresh("s"), fresh("m")

@@ -7,6 +7,7 @@ import pytest
 
 from labctl.up.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, MEMORY, fresh
+from tests.runtime.conftest import on_redis
 
 pytestmark = pytest.mark.lab("chat")
 
@@ -61,6 +62,7 @@ def test_of_two_messages_at_once_the_second_sees_the_first(lab):
     assert lab.turns(session) == [first, second]
 
 
+@on_redis
 def test_memory_is_encrypted(lab):
     user, session = fresh("junaid"), fresh("s")
     name, text = fresh("Junaid"), fresh("I-like-blue")

@@ -23,6 +23,9 @@ from labctl.runfile import ZIPKIN
 from labctl.stack import Stack
 from labctl.up import processes
 
+# A sidecar keeps its connection for 90 s, and sends spans each 5 s. If the server closed it first, spans would be lost.
+KEEP_ALIVE = 120
+
 
 def build(labs: Labs, store: SpanStore, port: int, *, token: str | None = None, zipkin: int | None = None) -> ASGIApp:
     """Return the console as an ASGI app for this port. It refuses requests from pages of other sites.
@@ -64,9 +67,9 @@ def serve(stack: Stack, port: int) -> None:
     if stack.secure and not token:
         raise SystemExit(f"The labs run with --secure, so {TOKEN_VARIABLE} must be set: ./lab console sets it.")
     console = build(Labs(stack), store, port, token=token, zipkin=zipkin if has_zipkin else None)
-    servers = [_server(console, port)]
+    servers = [server(console, port)]
     if not has_zipkin:
-        servers.append(_server(Gate(receiver.build(store), zipkin), zipkin))
+        servers.append(server(Gate(receiver.build(store), zipkin), zipkin))
     asyncio.run(_serve(servers))
 
 
@@ -78,13 +81,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: ASGIApp, port: int) -> _Server:
+def server(app: ASGIApp, port: int) -> _Server:
+    """Return a server for this port of this machine, and no other one."""
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
         port=port,
         log_level="warning",
         timeout_graceful_shutdown=2,
+        timeout_keep_alive=KEEP_ALIVE,
         proxy_headers=False,
         server_header=False,
     )

@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
+from console.app import server
 from console.spans import receiver, zipkin
 from console.spans.store import SpanStore
 from labctl.spans import Span, read
@@ -22,14 +22,21 @@ def spans(trace: int) -> list[Span]:
     return [read({"traceId": f"{trace:032x}", "id": f"{1:016x}", "name": "call", "timestamp": 1, "duration": 1})]
 
 
+def free_port() -> int:
+    """Return a port that is free."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 @asynccontextmanager
 async def serving(app: FastAPI, port: int) -> AsyncGenerator[None]:
     """Serve an app on a port while the block runs."""
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1))
-    task = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
+    serves = server(app, port)
+    task = asyncio.create_task(serves.serve())
+    await until(lambda: serves.started)
     yield
-    server.should_exit = True
+    serves.should_exit = True
     await task
 
 
@@ -53,10 +60,7 @@ def nonsense(asked: list[str]) -> FastAPI:
 def test_spans_are_followed_across_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zipkin, "EVERY", 0.02)
     monkeypatch.setattr(zipkin, "AFTER_FAILURE", 0.02)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    followed = SpanStore()
+    port, followed = free_port(), SpanStore()
 
     async def run() -> None:
         following = asyncio.create_task(zipkin.follow(followed, port))
@@ -72,3 +76,19 @@ def test_spans_are_followed_across_restarts(monkeypatch: pytest.MonkeyPatch) -> 
 
     asyncio.run(run())
     assert len(followed) == 2
+
+
+def test_the_connection_of_a_sidecar_stays_open_until_its_next_spans() -> None:
+    async def run(port: int) -> None:
+        async with serving(receiver.build(SpanStore()), port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(
+                b"POST /api/v2/spans HTTP/1.1\r\nhost: localhost\r\n"
+                b"content-type: application/json\r\ncontent-length: 2\r\n\r\n[]"
+            )
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 202")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.read(1), 6)  # seconds; it sends each 5
+            writer.close()
+
+    asyncio.run(run(free_port()))

@@ -26,7 +26,7 @@ from labctl.observe import commands as observe
 from labctl.progress import Steps
 from labctl.stack import ROOT, Stack
 from labctl.terminal import console, plain, print_whole, run
-from labctl.up import commands, remembered
+from labctl.up import brokers, commands, remembered
 from labctl.up import doctor as checks
 from labctl.up.logs import logs
 from labctl.up.status import Json, status
@@ -177,8 +177,10 @@ def run_tests(
     unit: Annotated[bool, typer.Option("--unit", help="Only the services' own tests: no Dapr.")] = False,
 ) -> None:
     """Run all tests: the services' own, the house rules, the real runtime, the pages. Unknown options go to pytest."""
-    chosen, passed_on = testing.sort_out([*(labs or []), *context.args], runfile.labs(runfile.read_apps(Stack())))
-    code = testing.run(console, chosen, full=full, unit_only=unit, pytest_options=passed_on)
+    words = [*(labs or []), *context.args]
+    chosen, passed_on = testing.sort_out(words, runfile.labs(runfile.read_apps(Stack())))
+    variants = brokers.variants() if testing.BROKERS in words else []
+    code = testing.run(console, chosen, full=full, unit_only=unit, variants=variants, pytest_options=passed_on)
     raise typer.Exit(code)
 
 
@@ -226,9 +228,9 @@ def chaos(
         int, typer.Option("--orders", min=1, help="Number of orders placed while every process is killed in turn.")
     ] = 50,
     seed: Annotated[int, typer.Option("--seed", help="Decides the order of the kills and what the customers do.")] = 1,
+    components: commands.Components = "",
 ) -> None:
     """Kill each service, sidecar and store of a lab while it works, and audit the result. Runs on a private stack."""
     from labctl import chaos as chaoses
 
     raise typer.Exit(chaoses.run(lab, console, orders, seed, components))
-    components: commands.Components = "",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -18,8 +20,22 @@ from labctl.terminal import plain, problems
 
 ENVIRONMENT = HOME / "test-venv"
 KIT = ROOT / "kit"
+# What depends on the brokers and stores of labs 3 to 6: events, state, workflows and building blocks.
+_ON_BROKERS = {
+    "chat": ("chat_events", "chat_memory", "chat_replicas"),
+    "pizza": ("pizza_story", "pizza_steering", "pizza_breakdowns"),
+    "patterns": ("patterns", "patterns_kills"),
+    "blocks": ("state", "outbox", "publishing", "subscription_kinds", "bulk", "actor", "digest_lock"),
+}
+_BROKER_TESTS = [f"tests/runtime/{lab}/test_{name}.py" for lab, names in _ON_BROKERS.items() for name in names]
 # Words that stand for a part of the tests.
-PARTS = {"secure": ("tests/runtime/secure",), "images": ("tests/runtime/images", "--full")}
+PARTS = {
+    "secure": ("tests/runtime/secure",),
+    "images": ("tests/runtime/images", "--full"),
+    "brokers": ("tests/runtime/brokers", *_BROKER_TESTS),
+}
+# The part that runs once for each folder of variants/, and the variable in which its tests find the folder's name.
+BROKERS, COMPONENTS = "brokers", "LAB_TEST_COMPONENTS"
 
 
 def run(
@@ -29,9 +45,10 @@ def run(
     full: bool = False,
     unit_only: bool = False,
     house_only: bool = False,
+    variants: Sequence[str] = (),
     pytest_options: Sequence[str] = (),
 ) -> int:
-    """Run the chosen tests. Return the exit code: 0 when every part passed."""
+    """Run the chosen tests, once for each of the variants. Return the exit code: 0 when every part passed."""
     steps = Steps(console)
     stack = Stack("test", TEST_OFFSET)
     apps = runfile.select(runfile.read_apps(stack), labs)
@@ -53,13 +70,26 @@ def run(
     # In groups side by side, see tests/side_by_side.py. tests/house runs the services' own tests too.
     options = ["-n", "3", *(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
     start = [] if any(option.startswith("tests/") for option in pytest_options) else ["tests"]
-    return second_try.run([str(python), "-m", "pytest", *start, *options, *pytest_options], ROOT, console)
+    command = [str(python), "-m", "pytest", *start, *options, *pytest_options]
+    if not variants:
+        return second_try.run(command, ROOT, console)
+    return max(_run_on(variant, command, console) for variant in variants)
+
+
+def _run_on(variant: str, command: Sequence[str], console: Console) -> int:
+    """Run tests on the components of a variant, and print how long that took. Return the exit code."""
+    console.rule(variant)
+    os.environ[COMPONENTS], begin = variant, time.monotonic()
+    code = second_try.run(command, ROOT, console)
+    console.print(f"{variant}: {'failed' if code else 'passed'} in {(time.monotonic() - begin) / 60:.1f} min")
+    return code
 
 
 def sort_out(arguments: Sequence[str], labs: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the labs among the arguments, and the paths and options for pytest. Exit with 2 for any other word.
 
-    `secure` means the attacks on `./lab up --secure`, and `images` the images of all services.
+    `secure` means the attacks on `./lab up --secure`, `images` the images of all services, and `brokers` what runs
+    on other brokers and stores.
     """
     arguments = [one for word in arguments for one in PARTS.get(word, (word,))]
     chosen = [word for word in arguments if word in labs]

@@ -23,7 +23,9 @@ TEMPLATE = Path(__file__).parent / "template"
 # The kitchen has a workflow, and no package that a new service does not need. The scheduler waits for jobs and events.
 COPIED = {
     "pizza-kitchen": ("pyproject.toml", "requirements.txt", "requirements-dev.txt", "Dockerfile", ".dockerignore"),
-    "scheduler-test-py": ("kubernetes/deployment.yaml", "kubernetes/service.yaml"),
+    "scheduler-test-py": tuple(
+        f"kubernetes/{name}.yaml" for name in ("deployment", "kustomization", "scaling", "service")
+    ),
 }
 NAME, DESCRIPTION = "hello", "Greets through callee-app, at once or later"
 NUMBER, NUMBERS = "41", range(30, 42)  # of the ports 80nn, 35nn, 45nn, 55nn and 65nn
@@ -118,7 +120,23 @@ def _rows(name: str, number: int, folder: Path) -> dict[Path, str]:
         .replace(json.dumps(forwarded), json.dumps(sorted([*forwarded, int(f"80{number}")])))
         .replace(" }\n  },", f' }},\n    "80{number}": {{ "label": "{name}" }}\n  }},', 1),
         prometheus: re.sub(r"((?: +- .* labels: .*\n)+)", rf"\g<1>{_target(name, number)}", prometheus.read_text()),
+        **_lists(name, folder),
     }
+
+
+def _lists(name: str, folder: Path) -> dict[Path, str]:
+    """Return the lists of kustomize with the new files and the new folder in them."""
+    components = sorted(path.name.replace(NAME, name) for path in (TEMPLATE / "components").iterdir())
+    added = {
+        "components/Kustomization": components,
+        "config/secure/Kustomization": [f"{name}.yaml"],
+        "kubernetes/base/kustomization.yaml": [f"../../{folder.name}/kubernetes"],
+    }
+    lists: dict[Path, str] = {}
+    for path, names in added.items():
+        lines = "".join(f"  - {one}\n" for one in names)
+        lists[ROOT / path] = re.sub(r"(resources:\n(?:  - .*\n)+)", rf"\g<1>{lines}", (ROOT / path).read_text())
+    return lists
 
 
 def _target(name: str, number: int) -> str:

@@ -23,7 +23,12 @@ from tests.house.repository import ROOT, files, named, services, services_by_lab
 
 # The Kubernetes that the manifests are for, oldest and newest.
 KUBERNETES = ("1.34.0", "1.37.0")
-MANIFESTS = [path for path in files() if "kubernetes" in path.parts and path.suffix == ".yaml"]
+# The API server never sees kustomizations and patches.
+MANIFESTS = [
+    path
+    for path in named("*.yaml")
+    if "kubernetes" in path.parts and path.name != "kustomization.yaml" and not path.name.endswith(".patch.yaml")
+]
 WORKFLOWS = [path for path in named("*.yaml", "*.yml") if path.parts[:2] == (".github", "workflows")]
 
 

@@ -1,12 +1,13 @@
-"""Every Deployment: its Dapr annotations, its probes, its limits, and no more rights than it needs."""
+"""Every Deployment: its Dapr annotations, its probes, its limits, how it scales, and no more rights than it needs."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.house.repository import manifests, services
+from tests.house.repository import ROOT, manifests, services
 
 DEPLOYMENTS = [
     pytest.param(document, id=f"{folder}-{document['metadata']['name']}")
@@ -14,8 +15,14 @@ DEPLOYMENTS = [
     for document in manifests(folder)
     if document["kind"] == "Deployment"
 ]
+OTHERS = [document for folder in services() for document in manifests(folder) if document["kind"] != "Deployment"]
 # `dapr.io/app-port` and `app-protocol` are held against dapr.yaml by test_ports.py.
 TOLD = ("app-id", "app-port", "app-protocol", "enable-api-logging", "sidecar-cpu-limit", "sidecar-memory-limit")
+
+
+def of_kind(kind: str, name: str) -> list[dict[str, Any]]:
+    """Return the `spec` of each manifest of that kind and name."""
+    return [one["spec"] for one in OTHERS if one["kind"] == kind and one["metadata"]["name"] == name]
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)
@@ -27,10 +34,31 @@ def test_dapr_is_told_what_it_has_to_know(deployment: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)
-def test_there_are_two_of_it_and_the_selector_finds_them(deployment: dict[str, Any]) -> None:
+def test_the_selector_finds_its_pods(deployment: dict[str, Any]) -> None:
     specification = deployment["spec"]
-    assert specification["replicas"] == 2
     assert specification["selector"]["matchLabels"].items() <= specification["template"]["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_there_are_two_of_it_and_more_under_load(deployment: dict[str, Any]) -> None:
+    name = deployment["metadata"]["name"]
+    (scaler,) = of_kind("HorizontalPodAutoscaler", name)
+    assert scaler["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 10)
+    assert "replicas" not in deployment["spec"], "it would undo what the autoscaler does, each time it is applied"
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_one_of_it_at_most_is_away_while_nodes_are_drained(deployment: dict[str, Any]) -> None:
+    (budget,) = of_kind("PodDisruptionBudget", deployment["metadata"]["name"])
+    assert budget == {"maxUnavailable": 1, "selector": deployment["spec"]["selector"]}
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_it_has_a_configuration_of_its_own(deployment: dict[str, Any]) -> None:
+    name = deployment["spec"]["template"]["metadata"]["annotations"]["dapr.io/config"]
+    assert name == deployment["metadata"]["name"]
+    assert yaml.safe_load((ROOT / f"config/secure/{name}.yaml").read_text())["metadata"]["name"] == name
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)

@@ -17,7 +17,19 @@ from tests.docs import checkout
 
 NAMES = {"hello": "hello_service", "a-name-of-20-letters": "a_name_of_20_letters_service"}
 NOT_MINE = {".venv", "kit", "__pycache__", ".ruff_cache", ".pytest_cache"}
-RULES = ("ports", "scopes", "manifests", "images", "file_roles", "contracts", "reading", "locks", "lint", "kit")
+RULES = (
+    "ports",
+    "scopes",
+    "manifests",
+    "images",
+    "file_roles",
+    "contracts",
+    "reading",
+    "locks",
+    "lint",
+    "kit",
+    "kustomize",
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +59,8 @@ def test_a_new_service_passes_its_own_tests(copy: Path, name: str) -> None:
 def test_new_services_pass_the_house_rules(copy: Path) -> None:
     """Those of their own files, and those of the files in which they are listed."""
     files = [f"tests/house/test_{rule}.py" for rule in RULES]
-    chosen = "(hello or a_name or a-name or plan or dev_container or seen_by or scopes or stores) and not uv_makes"
+    names = "hello or a_name or a-name or plan or dev_container or seen_by or scopes or stores or list or base"
+    chosen = f"({names}) and not uv_makes"
     checked = run(copy, sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-k", chosen, *files)
     assert checked.returncode == 0, checked.stdout
     programs = Path(sys.executable).parent
@@ -63,7 +76,9 @@ def test_each_new_service_has_the_next_ports_and_everything_is_listed(copy: Path
     listed = {line[3:] for line in changed if line}
     components = {f"components/{name}-{kind}.yaml" for name in NAMES for kind in ("events", "pubsub", "statestore")}
     rows = {"README.md", "dapr.yaml", ".devcontainer/devcontainer.json", "observability/prometheus.yml"}
-    assert listed == components | rows | {f"{folder}/" for folder in NAMES.values()}
+    lists = {"components/Kustomization", "config/secure/Kustomization", "kubernetes/base/kustomization.yaml"}
+    doors = {f"config/secure/{name}.yaml" for name in NAMES}
+    assert listed == components | rows | lists | doors | {f"{folder}/" for folder in NAMES.values()}
     run_file = (copy / "dapr.yaml").read_text()
     assert [run_file.count(f"appPort: 80{number}\n") for number in (30, 31)] == [1, 1]
 

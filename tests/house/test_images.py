@@ -47,3 +47,15 @@ def test_an_image_holds_no_development_file(dockerfile: Path) -> None:
     ignored = {line.strip().strip("/") for line in text(dockerfile.parent / ".dockerignore").splitlines()}
     # Either all is kept out and some let in again, or these are named.
     assert "*" in ignored or {".venv", "tests", "requirements-dev.txt", "kubernetes", ".dapr"} <= ignored
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=str)
+def test_what_an_image_copies_is_let_in(dockerfile: Path) -> None:
+    """Otherwise the build fails at that step."""
+    sources = [source for name, rest in instructions(dockerfile) if name == "COPY" for source in rest.split()[:-1]]
+    let_in = {
+        line[1:].removesuffix("/**")
+        for line in text(dockerfile.parent / ".dockerignore").splitlines()
+        if line[:1] == "!"
+    }
+    assert set(sources) == let_in

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -26,8 +26,9 @@ SUITE = "bookworm"  # its Python is 3.11
 PACKAGES = "ca-certificates,python3,python3-pip,python-is-python3"
 BASE = "localhost/debian-python:3.11"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-NEEDED = ("buildah", "debootstrap", "unshare", "nsenter")
+NEEDED = ("buildah", "debootstrap", "unshare", "nsenter", "ip", "curl")
 RUN = Path(__file__).with_name("run_read_only.sh")
+NO_RIGHTS = "-all"
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,38 @@ class Built:
         """Return the app with this image in place of its folder, on a read-only root file system, without rights."""
         # `dapr run` sets the rest. Outside a container the app must listen on loopback only.
         taken = [one for one in self.config["Env"] if not one.startswith(("APP_PORT=", "APP_HOST="))]
-        command = ["sh", str(RUN), str(self.root), self.config["WorkingDir"], self.config["User"], *taken]
-        return replace(app, entry=app.entry | {"command": ["unshare", "--mount", *command, *self.config["Cmd"]]})
+        command = self.command(self.config["Cmd"], taken, mounts=["tmpfs:/tmp"])
+        return replace(app, entry=app.entry | {"command": command})
+
+    def command(
+        self,
+        command: Sequence[str],
+        environment: Sequence[str],
+        *,
+        folder: str = "",
+        user: str = "",
+        rights: str = NO_RIGHTS,
+        mounts: Sequence[str] = (),
+    ) -> list[str]:
+        """Return the command that runs this one in the image. Folder and user are the image's unless named."""
+        place = [str(self.root), folder or self.config["WorkingDir"] or "/", user or self.config["User"] or "0"]
+        return ["unshare", "--mount", "sh", str(RUN), *place, rights, ",".join(mounts), *environment, *command]
 
     def inside(self, pid: int, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the mounts of a process that runs the image, with its environment."""
+        """Run a command in the mounts and network of a process that runs the image, with its environment."""
         environment = Path(f"/proc/{pid}/environ").read_text().rstrip("\0").split("\0")
-        enter = ["nsenter", "--target", str(pid), "--mount", "chroot", str(self.root), "env", "-i", *environment]
+        enter = [
+            "nsenter",
+            "--target",
+            str(pid),
+            "--mount",
+            "--net",
+            "chroot",
+            str(self.root),
+            "env",
+            "-i",
+            *environment,
+        ]
         return subprocess.run([*enter, *command], capture_output=True, text=True, timeout=30, check=False)
 
 
@@ -97,7 +123,13 @@ def image_of(folder: Path, base: str) -> Image:
 @contextmanager
 def built(folder: Path, base: str) -> Iterator[Built]:
     """Build the image of a service, and mount it while the block runs."""
-    image = image_of(folder, base)
+    with mounted(image_of(folder, base)) as image:
+        yield image
+
+
+@contextmanager
+def mounted(image: Image) -> Iterator[Built]:
+    """Mount an image while the block runs."""
     config = json.loads(run("buildah", "inspect", "--type", "image", image.name))["Docker"]["config"]
     container = run("buildah", "from", "--pull-never", image.name)
     try:

@@ -7,7 +7,7 @@
     | `turn` | a message to chat-service, until its reply |
     | `order_N` | a pizza order, approved and delivered, with N replicas of each pizza service |
 
-`cpu_ms` is the CPU time that all processes of the labs take for it, and the next columns are its parts: apps, sidecars,
+`cpu_ms` is the CPU time that all processes of the labs take for it. The next columns are its parts: apps, sidecars,
 Redis, placement and scheduler. `app_mib` and `sidecar_mib` are the memory of one process, the median of all. One
 lab runs at a time, with one Redis and one control plane.
 """

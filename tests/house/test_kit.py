@@ -15,7 +15,7 @@ from labctl.make.setup import make_environment
 from labctl.progress import Steps
 from tests.house.repository import ROOT, named, services, text
 
-LARGEST_KIT = 3_180  # lines, without its tests and fakes
+LARGEST_KIT = 3_200  # lines, without its tests and fakes
 SOURCES = [path for path in named("kit/**/*.py", "kit/*.py") if path.parts[0] == "kit" and path.parts[1] != "tests"]
 
 

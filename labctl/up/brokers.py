@@ -120,6 +120,9 @@ class Kafka(Broker):
             "listeners": f"PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}",
             "advertised.listeners": f"PLAINTEXT://localhost:{client}",
             "log.dirs": data / "logs",
+            # The controller holds a killed broker for alive this long, and until then refuses its restart.
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 1000,
             # A topic has this many events in work at once, like a topic on Redis without `concurrency`.
             "num.partitions": 10,
             # One broker, and sidecars that join their group at once.

@@ -69,6 +69,12 @@ def test_sidecars_get_the_variant_on_the_ports_of_the_stack(home: Path, variant:
     assert f"localhost:{mine.ports['redis']}" in texts["lockstore.yaml"]
 
 
+def test_on_kafka_no_sidecar_of_an_app_without_jobs_takes_it_for_unhealthy(home: Path) -> None:
+    apps = yaml.safe_load(runfile.write_copy(KAFKA, runfile.read_apps(KAFKA)).read_text())["apps"]
+    without = [app["appID"] for app in apps if app.get("enableAppHealthCheck") is False]
+    assert sorted(without) == ["notification-service", "pizza-order"]
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -71,8 +71,8 @@ class Broker(ABC):
         if path := shutil.which(name, path=os.pathsep.join([*folders, os.environ.get("PATH", "")])):
             return path
         port = BROKER_PORTS[self.name][self.name]
-        mend = f"`sudo apt install {self.package}`, `brew install {self.package}`"
-        raise LabError(f"There is no {name}. Install it ({mend}), or run a {self.name} of your own on port {port}.")
+        mend = f"Install it (`sudo apt install {self.package}`, `brew install {self.package}`)"
+        raise LabError(f"There is no {name}. {mend}, or run a {self.name} of your own on port {port}: docs/brokers.md.")
 
 
 class Kafka(Broker):
@@ -196,11 +196,12 @@ class Postgres(Broker):
             stack.state.chmod(0o711)
             shutil.chown(data, "postgres", "postgres")
         if not (data / "PG_VERSION").exists():
-            # Like Redis it needs no password here, because it is reached only from this machine.
-            made = ["-D", str(data), "-U", self.account, "--auth=trust", "--encoding=UTF8"]
-            _prepare(self.name, [*user, initdb, *made])
+            _prepare(self.name, [*user, initdb, "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"])
             alone = [*user, server, "--single", "-D", str(data), "postgres"]
-            _prepare(self.name, alone, f"CREATE DATABASE {self.account}\n")
+            made = f"CREATE ROLE {self.account} LOGIN\nCREATE DATABASE {self.account} OWNER {self.account}\n"
+            _prepare(self.name, alone, made)
+            # Like Redis it asks for no password. It admits only this account, which has no rights outside its database.
+            (data / "pg_hba.conf").write_text(f"host {self.account} {self.account} 127.0.0.1/32 trust\n")
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": stack.ports["postgres"],

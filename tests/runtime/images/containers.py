@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labctl.make.redis_server import find_redis
+from labctl.make import redis_server
 from labctl.make.runtime import pinned
 from labctl.stack import ROOT
 from labctl.up.processes import wait_until
@@ -145,7 +145,7 @@ class Containers:
     def _program(self, name: str, path: str) -> list[str]:
         """Return the mount by which the base image has the program of an image in a registry."""
         if name == "redis":
-            return [f"{find_redis()}:/usr/bin/{path}:ro"]
+            return [f"{redis_server.fetch()}:/usr/bin/{path}:ro"]  # that of a package needs the libraries of its system
         if not SERVICES[name]["image"].startswith("daprio/"):
             return []
         runtime = pinned()
@@ -158,7 +158,10 @@ def containers(images: Mapping[str, Built], base: Built, folder: Path) -> Iterat
     """Hold a network that has only a loopback while the block runs. End what the block has left running."""
     network = subprocess.Popen(["unshare", "--net", "sh", "-c", "ip link set lo up && exec sleep infinity"])
     running = Containers(images, base, folder, network)
+    # Before, a container would be in the network of this machine.
+    is_made = wait_until(lambda: Path(f"/proc/{network.pid}/comm").read_text() == "sleep\n", 30)
     try:
+        assert is_made, "no private network"
         yield running
     finally:
         for process in [*running.running.values(), network]:

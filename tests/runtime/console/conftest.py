@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.runtime.conftest import ConsoleProcess, Running
 
@@ -58,28 +58,44 @@ def lab(browser: Browser, console: ConsoleProcess, lab: Running) -> Running:
     return lab
 
 
+@pytest.fixture(scope="session")
+def profile(browser: Browser, console_of_the_session: ConsoleProcess) -> Iterator[BrowserContext]:
+    """A profile for the tabs of all tests, which know the console's scripts already."""
+    context = browser.new_context(base_url=console_of_the_session.url, viewport=WIDE)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def page(browser: Browser, console: ConsoleProcess) -> Iterator[Page]:
+def page(profile: BrowserContext, console: ConsoleProcess) -> Iterator[Page]:
     """An empty tab, 1400 pixels wide. Paths such as `page.goto("/traces")` are the console's."""
-    with opened(browser, console) as page:
+    with watched(profile.new_page(), console) as page:
         yield page
+    page.close()
 
 
 @contextmanager
-def opened(browser: Browser, console: ConsoleProcess, *, may_report: str = "", **options: Any) -> Iterator[Page]:
-    """Open a tab with an empty profile. Fail on any error that it reports, and on a request to another host.
+def opened(browser: Browser, console: ConsoleProcess, *, may_report: str = "", **options: Any) -> Generator[Page]:
+    """Open a tab with an empty profile, as `watched` does. options: those of playwright's `new_context`."""
+    context = browser.new_context(base_url=console.url, **{"viewport": WIDE} | options)
+    with watched(context.new_page(), console, may_report) as page:
+        yield page
+    context.close()
 
-    may_report: a pattern of error messages that the test expects. options: those of playwright's `new_context`.
+
+@contextmanager
+def watched(page: Page, console: ConsoleProcess, may_report: str = "") -> Generator[Page]:
+    """Fail on any error that the tab reports in the block, and on a request to another host.
+
+    may_report: a pattern of error messages that the test expects.
     """
     reported: list[str] = []
-    context = browser.new_context(base_url=console.url, **{"viewport": WIDE} | options)
-    context.on("console", lambda entry: reported.append(entry.text) if entry.type == "error" else None)
-    context.on("weberror", lambda entry: reported.append(str(entry.error)))
+    page.on("console", lambda entry: reported.append(entry.text) if entry.type == "error" else None)
+    page.on("pageerror", lambda error: reported.append(str(error)))
     elsewhere: list[str] = []
-    context.on("request", lambda request: elsewhere.append(request.url))
-    context.on("page", lambda page: page.on("websocket", lambda socket: elsewhere.append(socket.url)))
-    yield context.new_page()
-    context.close()
+    page.on("request", lambda request: elsewhere.append(request.url))
+    page.on("websocket", lambda socket: elsewhere.append(socket.url))
+    yield page
     assert [line for line in reported if not (may_report and re.search(may_report, line))] == []
     own = (console.url, console.url.replace("http", "ws", 1), "data:", "blob:")
     assert [url for url in elsewhere if not url.startswith(own)] == []

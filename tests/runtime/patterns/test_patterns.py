@@ -10,7 +10,7 @@ import pytest
 from labctl.up import control
 from labctl.up.processes import wait_until
 from tests.runtime.conftest import on_redis
-from tests.runtime.patterns.conftest import AFTER_A_KILL, APP, OTHER_APP, SOON
+from tests.runtime.patterns.conftest import AFTER_A_KILL, APP, OTHER_APP
 
 pytestmark = pytest.mark.lab("patterns")
 UNDONE = ["flight", "hotel", "cancel_car", "cancel_hotel", "cancel_flight"]

@@ -176,7 +176,10 @@ def run_tests(
     full: Annotated[bool, typer.Option("--full", help="Also the long tests.")] = False,
     unit: Annotated[bool, typer.Option("--unit", help="Only the services' own tests: no Dapr.")] = False,
 ) -> None:
-    """Run all tests: the services' own, the house rules, the real runtime, the pages. Unknown options go to pytest."""
+    """Run all tests: the services' own, the house rules, the real runtime, the pages. Unknown options go to pytest.
+
+    Not among them: [bold]./lab test kubernetes[/], the manifests on a real API server. It first builds one for minutes.
+    """
     words = [*(labs or []), *context.args]
     chosen, passed_on = testing.sort_out(words, runfile.labs(runfile.read_apps(Stack())))
     variants = brokers.variants() if testing.BROKERS in words else []

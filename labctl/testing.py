@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from labctl import runfile, second_try
-from labctl.make import redis_server, setup
+from labctl.make import cluster, redis_server, setup
 from labctl.make import runtime as dapr
 from labctl.progress import Steps
 from labctl.stack import HOME, ROOT, TEST_OFFSET, Stack
@@ -28,10 +28,13 @@ _ON_BROKERS = {
     "blocks": ("state", "outbox", "publishing", "subscription_kinds", "bulk", "actor", "digest_lock"),
 }
 _BROKER_TESTS = [f"tests/runtime/{lab}/test_{name}.py" for lab, names in _ON_BROKERS.items() for name in names]
+# Not part of all tests: its programs are built for minutes.
+CLUSTER = "tests/kubernetes"
 # Words that stand for a part of the tests.
 PARTS = {
     "secure": ("tests/runtime/secure",),
     "images": ("tests/runtime/images", "--full"),
+    "kubernetes": (CLUSTER,),
     "brokers": ("tests/runtime/brokers", *_BROKER_TESTS),
 }
 # The part that runs once for each folder of variants/, and the variable in which its tests find the folder's name.
@@ -69,7 +72,9 @@ def run(
     redis_server.ensure_redis(stack, steps)
     # In groups side by side, see tests/side_by_side.py. tests/house runs the services' own tests too.
     options = ["-n", "3", *(["--full"] if full else []), *(f"--lab={lab}" for lab in labs)]
-    start = [] if any(option.startswith("tests/") for option in pytest_options) else ["tests"]
+    start = [] if any(option.startswith("tests/") for option in pytest_options) else ["tests", f"--ignore={CLUSTER}"]
+    if CLUSTER in pytest_options:
+        cluster.ensure(steps)
     command = [str(python), "-m", "pytest", *start, *options, *pytest_options]
     if not variants:
         return second_try.run(command, ROOT, console)
@@ -88,8 +93,8 @@ def _run_on(variant: str, command: Sequence[str], console: Console) -> int:
 def sort_out(arguments: Sequence[str], labs: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the labs among the arguments, and the paths and options for pytest. Exit with 2 for any other word.
 
-    `secure` means the attacks on `./lab up --secure`, `images` the images of all services, and `brokers` what runs
-    on other brokers and stores.
+    `secure` means the attacks on `./lab up --secure`, and `images` the images of all services. `brokers` means the
+    tests on other brokers and stores, and `kubernetes` the manifests on a real API server.
     """
     arguments = [one for word in arguments for one in PARTS.get(word, (word,))]
     chosen = [word for word in arguments if word in labs]

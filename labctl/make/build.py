@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import tenacity
@@ -174,9 +175,12 @@ def _go_install(
             raise _go_error("".join(tail))
 
 
-def install_tools(steps: Steps, what: str, module: Path, target: Path) -> None:
+def install_tools(
+    steps: Steps, what: str, module: Path, target: Path, folders: Mapping[str, str] | None = None
+) -> None:
     """Build the tools of a Go tool module into the folder `target`, all or nothing. Raise LabError.
 
+    folders: a folder of each of these Go modules, which is copied beside the tools.
     The build shares the lock and the caches of the runtime's build, and deletes the caches when it has succeeded.
     """
     HOME.mkdir(parents=True, exist_ok=True)
@@ -186,6 +190,9 @@ def install_tools(steps: Steps, what: str, module: Path, target: Path) -> None:
         remove(beside)
         beside.mkdir(parents=True)
         _go_install(steps, what, go[0], module, beside)
+        for name, folder in (folders or {}).items():
+            source = json.loads(_run_go(steps, go[0], module, "mod", "download", "-json", name))["Dir"]
+            shutil.copytree(Path(source, folder), beside / Path(folder).name)
         remove(target)
         beside.rename(target)
         remove(_BUILD)

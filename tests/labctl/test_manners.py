@@ -28,6 +28,7 @@ def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--maxfail=1", "tests"], [], ["--maxfail=1", "tests"]),
         (["secure", "-x"], [], ["tests/runtime/secure", "-x"]),
         (["images"], [], ["tests/runtime/images", "--full"]),
+        (["kubernetes", "-x"], [], ["tests/kubernetes", "-x"]),
     ],
 )
 def test_labs_are_chosen_and_paths_and_options_go_to_pytest(

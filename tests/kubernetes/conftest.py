@@ -1,0 +1,50 @@
+"""The cluster for tests: started once, and stopped with all that is in it. Measured figures are printed at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from labctl.up import processes
+from tests.kubernetes import objects
+from tests.kubernetes.cluster import STACK, Cluster
+
+Overlay = Callable[[str], AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    made = Cluster()
+    try:
+        made.start()
+        yield made
+    finally:
+        processes.stop(STACK)
+
+
+@pytest.fixture(scope="session")
+def applied(cluster: Cluster) -> Overlay:
+    """Return a context manager that applies an overlay, and deletes all of it at the end."""
+
+    @contextmanager
+    def apply(name: str) -> Generator[None]:
+        folder = f"kubernetes/overlays/{name}"
+        cluster.apply(objects.VOLUME)
+        done = cluster.kubectl("apply", "--server-side", "-k", folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        try:
+            yield
+        finally:
+            done = cluster.kubectl("delete", "-k", folder, "--timeout=240s")
+            assert done.returncode == 0, done.stderr
+            cluster.kubectl("delete", "persistentvolume", "attachments")
+
+    return apply
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")

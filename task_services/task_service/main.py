@@ -50,8 +50,8 @@ WELCOME = (
 )
 
 ATTACHMENT = r"/tasks/[^/]+/attachment/?"
-# A version of a task. Redis counts from 1, and Dapr takes 0 for no version at all.
-VERSION = re.compile(r'"([1-9][0-9]{0,17})"')
+# A version of a task. Redis counts from 1, and Dapr takes 0 for no version at all. PostgreSQL has UUIDs.
+VERSION = re.compile(r'"([1-9][0-9]{0,17}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 IfMatch = Annotated[str | None, Header(max_length=100, description="The ETag of the version", examples=['"1"'])]
 Ids = Annotated[str, Query(pattern=r"^[A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64}){0,99}$", examples=[f"{EXAMPLE_ID},x"])]
 tasks = APIRouter(prefix="/tasks", tags=["tasks"])

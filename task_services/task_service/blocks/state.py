@@ -51,8 +51,8 @@ class TaskState:
         except Unavailable as error:
             raise await self._reason(task.id, etag, error) from error
         stored, version = await self.read(task.id)
-        if int(version) <= int(etag):
-            # Another request has deleted it just before the write, so this write began a new count.
+        if etag.isdecimal() and int(version) <= int(etag):
+            # Redis: another request has deleted it just before the write, so this write began a new count.
             await self.delete(task.id, version)
             raise Refused(404, "Task not found")
         return stored, version
@@ -74,6 +74,6 @@ class TaskState:
             await client.save_bulk_state(self._store, items)
 
     async def _reason(self, task_id: str, etag: str, error: Unavailable) -> Exception:
-        # Redis answers ABORTED to a stale ETag, and also while it refuses all writes.
-        is_stale = error.error_code == "ABORTED" and (await self.read(task_id))[1] != etag
+        # Redis answers ABORTED to a stale ETag, and also while it refuses all writes. A UUID is no ETag of Redis.
+        is_stale = error.error_code in ("ABORTED", "INVALID_ARGUMENT") and (await self.read(task_id))[1] != etag
         return Refused(412, STALE, code="STALE") if is_stale else error

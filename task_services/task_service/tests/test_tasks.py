@@ -50,7 +50,8 @@ def test_a_change_needs_the_version_that_was_read(client, task):
     changed = client.patch(url, json={"status": "done"}, headers={"if-match": version})
     assert changed.json() == {**task, "status": "done"}
     assert problem_of(client.patch(url, json={"title": "x"}), 428)["code"] == "NO_VERSION"
-    for stale in (version, '"99"', '"0"', "*", 'W/"2"', "x"):
+    other = '"6d5f1c0e-3b7a-4c58-9f63-1a2b3c4d5e6f"'  # as PostgreSQL would have it
+    for stale in (version, '"99"', '"0"', "*", 'W/"2"', "x", other):
         answer = client.patch(url, json={"title": "x"}, headers={"if-match": stale})
         assert problem_of(answer, 412)["code"] == "STALE"
         assert client.delete(url, headers={"if-match": stale}).status_code == 412

@@ -26,7 +26,7 @@ from labctl.observe import commands as observe
 from labctl.progress import Steps
 from labctl.stack import ROOT, Stack
 from labctl.terminal import console, plain, print_whole, run
-from labctl.up import brokers, commands, remembered
+from labctl.up import brokers, commands, processes, remembered
 from labctl.up import doctor as checks
 from labctl.up.logs import logs
 from labctl.up.status import Json, status
@@ -117,7 +117,9 @@ def setup(
 @cli.command()
 def doctor(json_: Json = False) -> None:
     """Check every requirement, and name the command that fixes each missing one."""
-    rows = checks.examine(remembered.present(Stack.from_environment()))
+    stack = Stack.from_environment()
+    # The options of a stack that has ended say nothing of the next one.
+    rows = checks.examine(remembered.present(stack) if processes.find(stack) else stack)
     if json_:
         print(json.dumps([row.__dict__ for row in rows], indent=2))
     else:

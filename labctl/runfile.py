@@ -24,7 +24,7 @@ _NO_PASSWORD = 'name: redisPassword\n      value: ""'
 MAIL, WEBHOOK = 1125, 1126
 # A sidecar that took its app for unhealthy may stop to read its topics for good (docs/dapr-faults.md). An app with jobs
 # keeps the check, because its jobs wait for it only then.
-_NO_HEALTH_CHECK_ON_KAFKA = ("pizza-order", "notification-service")
+NO_HEALTH_CHECK_ON_KAFKA = ("pizza-order", "notification-service")
 _PORT_KEYS = ("appPort", "daprHTTPPort", "daprGRPCPort", "daprInternalGRPCPort", "metricsPort")
 
 
@@ -179,7 +179,7 @@ def _write(stack: Stack, name: str, document: dict[str, Any]) -> Path:
 def _entry(stack: Stack, app: App, without_app: bool, env: dict[str, str]) -> dict[str, Any]:
     entry = dict(app.entry) | {"appDirPath": str(app.folder)}
     entry |= {key: app.entry[key] + stack.offset for key in _PORT_KEYS if key in app.entry}
-    if "kafka" in stack.brokers and app.app_id in _NO_HEALTH_CHECK_ON_KAFKA:
+    if "kafka" in stack.brokers and app.app_id in NO_HEALTH_CHECK_ON_KAFKA:
         entry["enableAppHealthCheck"] = False
     # OpenTelemetry's own default is port 9411: spans of tests and benches must not reach a user's own Zipkin.
     spans = {"OTEL_EXPORTER_ZIPKIN_ENDPOINT": f"http://localhost:{ZIPKIN + stack.offset}/api/v2/spans"}

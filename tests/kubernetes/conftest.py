@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
+from labctl.make.cluster import EVERY
 from labctl.up import processes
 from tests.kubernetes import objects
 from tests.kubernetes.cluster import STACK, Cluster
@@ -16,6 +17,8 @@ Overlay = Callable[[str], AbstractContextManager[None]]
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
+    missing = [programs.folder.name for programs in EVERY if not programs.are_made()]
+    assert missing == [], "./lab test kubernetes builds them first"
     made = Cluster()
     try:
         made.start()

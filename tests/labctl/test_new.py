@@ -106,6 +106,7 @@ def test_nothing_of_the_template_is_left_in_a_service_of_another_name(copy: Path
         ("chat", "is taken"),
         ("redis", "is taken"),
         ("secure", "is taken"),
+        ("brokers", "is taken"),
         ("no", "is no name for a service"),
     ],
 )

@@ -125,14 +125,20 @@ class Cluster:
         conversion = {"webhook": {"clientConfig": {"service": {"port": self.ports["operator-webhook"]}}}}
         patch = json.dumps({"spec": {"conversion": conversion}})
         self._checked("patch", "crd", "subscriptions.dapr.io", "--type=merge", f"--patch={patch}")
-        webhook = f"--webhook-server-port={self.ports['operator-webhook']}"
-        self._daprs("operator", f"--trust-anchors-file={anchors}", webhook, "--disable-leader-election")
+        webhook = [
+            f"--webhook-server-port={self.ports['operator-webhook']}",
+            "--webhook-server-listen-address=127.0.0.1",
+        ]
+        self._daprs("operator", f"--trust-anchors-file={anchors}", *webhook, "--disable-leader-election")
         self._daprs("injector", f"--kubeconfig={self.config}", DAPR_TRUST_ANCHORS_FILE=anchors)
 
     def _daprs(self, name: str, *flags: str, **environment: str) -> None:
         ports = self.ports
-        health = f"--healthz-port={ports[f'{name}-health']}"
-        metrics = f"--metrics-port={ports[f'{name}-metrics']}"
+        listens = [
+            *(f"--port={ports[name]}", "--listen-address=127.0.0.1"),
+            *(f"--healthz-port={ports[f'{name}-health']}", "--healthz-listen-address=127.0.0.1"),
+            *(f"--metrics-port={ports[f'{name}-metrics']}", "--metrics-listen-address=127.0.0.1"),
+        ]
         trust = ["--trust-domain", TRUST_DOMAIN] if name == "sentry" else []
         environment |= {
             "NAMESPACE": objects.SYSTEM,
@@ -145,7 +151,7 @@ class Cluster:
             "SIDECAR_IMAGE": "daprd:1.18.1",
             "SIDECAR_DROP_ALL_CAPABILITIES": "true",
         }
-        self._spawn(name, *flags, *trust, f"--port={ports[name]}", health, metrics, environment=environment)
+        self._spawn(name, *flags, *trust, *listens, environment=environment)
         up = wait_until(lambda: processes.http_status(ports[f"{name}-health"], "/healthz") == 200, 60)
         assert up, self._log(name)
 

@@ -14,7 +14,7 @@ from rich import box
 from rich.table import Table
 
 from kit.edge.proxy import bypass
-from labctl import runfile, testing
+from labctl import runfile, testing, variants
 from labctl import vendor as vendoring
 from labctl.make import images
 from labctl.make.installed import RUNTIME_VERSION
@@ -26,7 +26,7 @@ from labctl.observe import commands as observe
 from labctl.progress import Steps
 from labctl.stack import ROOT, Stack
 from labctl.terminal import console, plain, print_whole, run
-from labctl.up import brokers, commands, processes, remembered
+from labctl.up import commands, processes, remembered
 from labctl.up import doctor as checks
 from labctl.up.logs import logs
 from labctl.up.status import Json, status
@@ -184,8 +184,8 @@ def run_tests(
     """
     words = [*(labs or []), *context.args]
     chosen, passed_on = testing.sort_out(words, runfile.labs(runfile.read_apps(Stack())))
-    variants = brokers.variants() if testing.BROKERS in words else []
-    code = testing.run(console, chosen, full=full, unit_only=unit, variants=variants, pytest_options=passed_on)
+    others = variants.names() if testing.BROKERS in words else []
+    code = testing.run(console, chosen, full=full, unit_only=unit, variants=others, pytest_options=passed_on)
     raise typer.Exit(code)
 
 

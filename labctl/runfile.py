@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,7 +25,7 @@ MAIL, WEBHOOK = 1125, 1126
 # A sidecar that took its app for unhealthy may stop to read its topics for good (docs/dapr-faults.md). An app with jobs
 # keeps the check, because its jobs wait for it only then.
 NO_HEALTH_CHECK_ON_KAFKA = ("pizza-order", "notification-service")
-_PORT_KEYS = ("appPort", "daprHTTPPort", "daprGRPCPort", "daprInternalGRPCPort", "metricsPort")
+PORT_KEYS = ("appPort", "daprHTTPPort", "daprGRPCPort", "daprInternalGRPCPort", "metricsPort")
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,6 @@ class App:
         scheme = "grpc" if self.protocol == "grpc" else "http"
         return f"{scheme}://localhost:{self.app_port}"
 
-    def replica(self, by: int) -> App:
-        """Return a replica of the app, whose ports are higher by this number."""
-        entry = {key: value + by if key in _PORT_KEYS else value for key, value in self.entry.items()}
-        return replace(
-            self,
-            entry=entry,
-            app_port=self.app_port + by,
-            http_port=self.http_port + by,
-            grpc_port=self.grpc_port + by,
-            internal_port=self.internal_port + by,
-            metrics_port=self.metrics_port + by,
-        )
-
 
 def read_apps(stack: Stack, run_file: Path = RUN_FILE) -> list[App]:
     """Return all apps of the run file, in its order, with the stack's ports."""
@@ -81,7 +68,7 @@ def read_apps(stack: Stack, run_file: Path = RUN_FILE) -> list[App]:
     apps: list[App] = []
     for entry in document["apps"]:
         # A sidecar without an app has no app port.
-        ports = [_port(entry, key, stack.offset) for key in _PORT_KEYS]
+        ports = [_port(entry, key, stack.offset) for key in PORT_KEYS]
         folder = (run_file.parent / entry["appDirPath"]).resolve()
         apps.append(
             App(entry["appID"], entry["env"]["LAB"], folder, entry.get("appProtocol", "http"), *ports, entry=entry)
@@ -178,7 +165,7 @@ def _write(stack: Stack, name: str, document: dict[str, Any]) -> Path:
 
 def _entry(stack: Stack, app: App, without_app: bool, env: dict[str, str]) -> dict[str, Any]:
     entry = dict(app.entry) | {"appDirPath": str(app.folder)}
-    entry |= {key: app.entry[key] + stack.offset for key in _PORT_KEYS if key in app.entry}
+    entry |= {key: app.entry[key] + stack.offset for key in PORT_KEYS if key in app.entry}
     if "kafka" in stack.brokers and app.app_id in NO_HEALTH_CHECK_ON_KAFKA:
         entry["enableAppHealthCheck"] = False
     # OpenTelemetry's own default is port 9411: spans of tests and benches must not reach a user's own Zipkin.

@@ -31,6 +31,7 @@ from labctl.bench.customers import Rate, Turn, at_once
 from labctl.bench.report import Result, Target, row_of_turns, significant
 from labctl.errors import LabError
 from labctl.progress import Steps
+from labctl.replicas import replica
 from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.up import lifecycle, processes
@@ -89,7 +90,7 @@ def _rows(stack: Stack) -> dict[str, Row]:
 
 def _orders(workflow: App, count: int) -> Turn:
     """Return the turn of a customer who orders at the next replica of the workflow app."""
-    urls = cycle(workflow.replica(by).url for by in _MOVED[:count])
+    urls = cycle(replica(workflow, by).url for by in _MOVED[:count])
 
     def turn(http: httpx.Client, _: str, at_a_time: int) -> None:
         pizza.deliver(http, next(urls), at_a_time)
@@ -106,7 +107,7 @@ def _cost(stack: Stack, row: Row, seconds: float) -> Cost:
     quiet = Console(quiet=True)
     lifecycle.up(stack, row.apps, quiet, resources=[FOLDER / "components"], env=_SETTINGS)
     for by in _MOVED[1 : row.replicas]:
-        lifecycle.add(stack, [app.replica(by) for app in row.apps], f"replicas-{by}")
+        lifecycle.add(stack, [replica(app, by) for app in row.apps], f"replicas-{by}")
     at_once(row.turn, row.at_once, 1, _PATIENCE)
     before = _seconds(stack)
     rate = at_once(row.turn, row.at_once, seconds, _PATIENCE)

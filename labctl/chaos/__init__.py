@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from labctl import variants
 from labctl.chaos import pizza
 from labctl.errors import LabError
-from labctl.up import brokers
 from labctl.up.private_stack import private_stack
 
 LABS = {"pizza": pizza.play}
@@ -20,6 +20,6 @@ def run(lab: str, console: Console, orders: int, seed: int, components: str = ""
     """
     if lab not in LABS:
         raise LabError(f"There is no chaos for {lab!r}, only for: {', '.join(LABS)}.")
-    brokers.refuse_unknown(components)
+    variants.refuse_unknown(components)
     with private_stack("chaos", components) as stack:
         return 0 if LABS[lab](stack, console, orders, seed) else 1

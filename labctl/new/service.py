@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from labctl import runfile, testing, vendor
+from labctl import runfile, vendor
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import ROOT, Stack
@@ -32,7 +32,7 @@ NUMBER, NUMBERS = "41", range(30, 42)  # of the ports 80nn, 35nn, 45nn, 55nn and
 LONGEST = 20
 # What commands know by its name beside the apps: `./lab kill redis`, the mark of `./lab down`, `./lab test secure`,
 # and config/secure/default.yaml.
-RESERVED = {*infrastructure.EVERY, *testing.PARTS, web_console.NAME, "down", "default"}
+RESERVED = {*infrastructure.EVERY, web_console.NAME, "down", "default", "secure", "images", "brokers", "kubernetes"}
 
 
 def make(name: str) -> Iterator[Path]:

@@ -16,7 +16,6 @@ from typing import ClassVar
 from labctl.errors import LabError
 from labctl.make.maven import JavaProgram
 from labctl.progress import Steps
-from labctl.runfile import VARIANTS
 from labctl.stack import BROKER_PORTS, HOME, Stack
 
 # Debian keeps the programs of the first two off PATH.
@@ -212,17 +211,6 @@ class Postgres(Broker):
 
 
 BROKERS: dict[str, Broker] = {one.name: one for one in (Kafka(), RabbitMQ(), Postgres())}
-
-
-def variants() -> list[str]:
-    """Return the names of the folders in variants/."""
-    return sorted(folder.name for folder in VARIANTS.iterdir() if folder.is_dir())
-
-
-def refuse_unknown(components: str) -> None:
-    """Raise LabError for a name that is no folder of variants/."""
-    if components and components not in variants():
-        raise LabError(f"There are no components {components!r}. These are in variants/: {', '.join(variants())}.")
 
 
 def ensure(stack: Stack, steps: Steps) -> None:

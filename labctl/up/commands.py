@@ -14,13 +14,13 @@ import typer
 from rich import box
 from rich.table import Table
 
-from labctl import runfile
+from labctl import runfile, variants
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.runfile import App
 from labctl.stack import HOME, Stack
 from labctl.terminal import console, print_whole
-from labctl.up import brokers, control, foreground, infrastructure, joining, lifecycle, remembered, watcher, web_console
+from labctl.up import control, foreground, infrastructure, joining, lifecycle, remembered, watcher, web_console
 from labctl.up import secure as secure_mode
 from labctl.up.logs import Sidecar
 
@@ -66,7 +66,7 @@ def up(
         options = {"secure": secure, "own": own, "build": build, "reload": reload}
         _join(labs or [], detach=detach, options=options, components=components)
         return
-    brokers.refuse_unknown(components)
+    variants.refuse_unknown(components)
     if secure and components:
         raise LabError("--secure and --components exclude each other: Kafka and PostgreSQL would have no password.")
     stack = replace(Stack.from_environment(), secure=secure, own=own, components=components)

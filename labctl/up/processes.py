@@ -211,14 +211,6 @@ def holder_pid(port: int) -> int | None:
     return next((one.pid for one in listeners if one.pid), None)
 
 
-def listens(process: psutil.Process) -> set[int]:
-    """Return the ports on which a process listens."""
-    try:
-        return {one.laddr.port for one in process.net_connections("tcp") if one.status == "LISTEN"}
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return set()
-
-
 def is_free(port: int) -> bool:
     """Return whether a server could listen on that local port now.
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import psutil
+
 from labctl.errors import LabError
 from labctl.runfile import App
 from labctl.stack import Stack
@@ -96,7 +98,7 @@ def refuse_other_port(stack: Stack, app: App, heard: dict[str, float]) -> None:
     # Each replica of an app has another port.
     found = [one for one in processes.find(stack) if one.kind == "app" and one.name == app.app_id]
     mine = [one.process for one in found if one.port == app.app_port]
-    ports = {port for process in mine for port in processes.listens(process)}
+    ports = {port for process in mine for port in _listens(process)}
     if not ports or not app.app_port or app.app_port in ports:
         heard.pop(app.app_id, None)
     elif time.monotonic() - heard.setdefault(app.app_id, time.monotonic()) > OTHER_PORT_FOR:
@@ -128,3 +130,11 @@ def status(stack: Stack, apps: Sequence[App]) -> list[Status]:
 
     with ThreadPoolExecutor(max_workers=16) as pool:
         return list(pool.map(row, apps))
+
+
+def _listens(process: psutil.Process) -> set[int]:
+    """Return the ports on which a process listens."""
+    try:
+        return {one.laddr.port for one in process.net_connections("tcp") if one.status == "LISTEN"}
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return set()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from labctl import runfile, stack, testing
+from labctl import runfile, stack, testing, variants
 from labctl.errors import LabError
 from labctl.stack import ROOT, Stack, broker_ports
 from labctl.up import brokers, commands, control, infrastructure, joining, remembered
@@ -57,7 +57,7 @@ def test_other_components_do_not_join(home: Path, monkeypatch: pytest.MonkeyPatc
         commands.up(components="kafka-postgres")
 
 
-@pytest.mark.parametrize("variant", brokers.variants())
+@pytest.mark.parametrize("variant", variants.names())
 def test_sidecars_get_the_variant_on_the_ports_of_the_stack(home: Path, variant: str) -> None:
     mine = Stack("brokers", 10_000, components=variant)
     file = runfile.write_copy(mine, runfile.read_apps(mine))

@@ -21,6 +21,7 @@ from rich.console import Console
 from labctl import runfile
 from labctl.make import setup
 from labctl.progress import Steps
+from labctl.replicas import replica
 from labctl.runfile import App
 from labctl.stack import ROOT, TEST_OFFSET, Stack
 from labctl.up import control, infrastructure, lifecycle, processes, readiness
@@ -81,7 +82,7 @@ class Running:
     @contextmanager
     def replicas(self, *app_ids: str) -> Iterator[dict[str, App]]:
         """Run a second process of these apps, each with its own sidecar; yield them by app id."""
-        apps = {app_id: self.app(app_id).replica(REPLICAS) for app_id in app_ids}
+        apps = {app_id: replica(self.app(app_id), REPLICAS) for app_id in app_ids}
         lifecycle.add(self.stack, [*apps.values()], "replicas")
         yield apps
         ports = {port for app in apps.values() for port in (app.app_port, app.http_port)}

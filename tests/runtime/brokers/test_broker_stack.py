@@ -11,8 +11,9 @@ import httpx
 import psutil
 import pytest
 
+from labctl import variants
 from labctl.stack import TEST_OFFSET, Stack
-from labctl.up import brokers, infrastructure, processes
+from labctl.up import infrastructure, processes
 from labctl.up.processes import wait_until
 from tests.runtime.conftest import STACK
 from tests.runtime.lab_shell import LAB, LabShell
@@ -85,7 +86,7 @@ def test_up_on_other_components(shell):
 
 def other(components: str) -> str:
     """Return another folder of variants/."""
-    return next(name for name in brokers.variants() if name != components)
+    return next(name for name in variants.names() if name != components)
 
 
 @pytest.mark.timeout(900)  # 264 s on two busy cores

@@ -48,6 +48,9 @@ class Runs:
     async def show(self, run: str) -> Run:
         """Return a run. Raise Refused if there is none."""
         record, state = await self.record(run), await self._instances.state(run)
+        if state is not None:
+            # Of a run that has ended in between, the record was not whole.
+            record = await self.record(run)
         facts = record.model_dump(include={"pattern", "attempts", "deeds"})
         if state is None:
             return Run(instance_id=run, status="removed" if record.is_scheduled else "not_started", **facts)

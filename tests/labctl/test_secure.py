@@ -51,7 +51,7 @@ def test_a_sidecar_gets_its_tokens_its_doors_and_a_certificate(wrapper: Path) ->
     assert {"DAPR_TRUST_ANCHORS=ANCHOR", *(f"{name}={value}" for name, value in mine.items())} <= set(said)
     others = start(wrapper, "--app-id", "caller-app")
     assert [word for word in others if word.startswith(str(secure.DOORS)) and word.endswith(".yaml")] == [
-        str(secure.DOORS / "default.yaml")
+        str(secure.DOORS / f"{name}.yaml") for name in ("default", "caller-app")
     ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
@@ -13,6 +12,7 @@ from fastapi import FastAPI
 from console.app import server
 from console.spans import receiver, zipkin
 from console.spans.store import SpanStore
+from kit.fakes.waiting import free_port
 from labctl.spans import Span, read
 from labctl.up.processes import wait_until
 
@@ -20,13 +20,6 @@ from labctl.up.processes import wait_until
 def spans(trace: int) -> list[Span]:
     """Return a trace of one span."""
     return [read({"traceId": f"{trace:032x}", "id": f"{1:016x}", "name": "call", "timestamp": 1, "duration": 1})]
-
-
-def free_port() -> int:
-    """Return a port that is free."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from labctl.up import processes, readiness
 from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
+from tests.runtime.console.conftest import visit
 
 pytestmark = pytest.mark.lab("invocation")
 SLOW = 40_000  # milliseconds for a restart on a busy machine
@@ -54,7 +55,7 @@ def test_a_sidecar_is_killed_and_restarted_by_buttons(page: Page, lab: Running) 
 
 
 def test_a_fault_set_here_strikes_and_is_in_the_log(page: Page, lab: Running) -> None:
-    page.goto("/apps/callee-app")
+    visit(page, "/apps/callee-app")
     faults = lab.url("callee-app", "/faults")
     page.get_by_label("Number of the next calls that fail").fill("3")
     page.get_by_label("HTTP status of the calls that fail").fill("503")

@@ -44,6 +44,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session", autouse=True)
+async def _one_loop_for_all_tests() -> AsyncGenerator[None]:
+    """Keep the event loop open between tests.
+
+    gRPC has one queue of ended calls for all loops of a process. A cancelled call may end after its test, and would
+    fail whichever test runs then, were its own loop closed.
+    """
+    yield
+
+
 @pytest.fixture
 async def sdk(sidecar: Sidecar) -> AsyncGenerator[SdkClient]:
     """Return a client beside the stand-in sidecar."""

@@ -51,11 +51,11 @@ def test_a_test_that_passes_alone_passes_the_run_and_is_named(tmp_path: Path) ->
     "files",
     [
         {"runtime": FAILS_ALWAYS},
-        {"runtime": PASSES_ALONE.format(count=4)},
+        {"runtime": PASSES_ALONE.format(count=6)},
         {"house": PASSES_ALONE.format(count=1)},
         {"runtime": PASSES_ALONE.format(count=1), "house": FAILS_ALWAYS},
     ],
-    ids=["fails twice", "more than three", "no test of the runtime", "another failure beside it"],
+    ids=["fails twice", "more than five", "no test of the runtime", "another failure beside it"],
 )
 def test_the_run_fails_all_the_same(tmp_path: Path, files: dict[str, str]) -> None:
     code, said = run(tmp_path, **files)

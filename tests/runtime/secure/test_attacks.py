@@ -241,8 +241,9 @@ def test_the_end_of_a_child_in_another_app_is_refused_by_the_policy_of_its_paren
     assert wait_until(lambda: labs.ask("GET", 8041, f"/patterns/{run}").json()["status"] == "completed", 30)
     outcome = labs.ask("GET", 8041, f"/patterns/{run}").json()["result"]["outcome"]
     assert outcome == "task-api did not answer in time"
-    logs = [log.read_text(errors="replace") for log in STACK.logs.glob("*.log")]
-    assert any("access denied by workflow access policy: malformed request for method 'AddWork" in log for log in logs)
+    refused = "access denied by workflow access policy: malformed request for method 'AddWork"
+    # On a busy machine the child may end after the limit of its parent.
+    assert wait_until(lambda: any(refused in log.read_text(errors="replace") for log in STACK.logs.glob("*.log")), 30)
 
 
 def test_a_restarted_part_keeps_its_doors(labs: Secure) -> None:

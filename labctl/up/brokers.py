@@ -4,74 +4,17 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import socket
 import struct
-import subprocess
 import uuid
-from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar
 
 from labctl.errors import LabError
 from labctl.make.maven import JavaProgram
 from labctl.progress import Steps
-from labctl.stack import BROKER_PORTS, HOME, Stack
-
-# Debian keeps the programs of the first two off PATH.
-_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/lib/rabbitmq/bin", "/usr/local/sbin", "/opt/homebrew/sbin")
-
-
-class Broker(ABC):
-    """A program that the components of a variant need. Each keeps its data in a folder of the stack.
-
-    programs, package: its programs on this machine, and the package that has them.
-    hello: the first bytes of a client, which any server of this kind answers.
-    """
-
-    name: ClassVar[str]
-    programs: ClassVar[tuple[str, ...]] = ()
-    package: ClassVar[str] = ""
-    hello: ClassVar[bytes]
-
-    @abstractmethod
-    def command(self, stack: Stack, data: Path) -> list[str]:
-        """Return its command line. Make its data first, unless it is there. Raise LabError."""
-
-    @abstractmethod
-    def welcomes(self, answer: bytes) -> bool:
-        """Return whether these are the first bytes of a server's answer."""
-
-    def ensure(self, steps: Steps) -> None:
-        """Find its programs, or download them. Raise LabError with what to install."""
-        self.find()
-
-    def find(self) -> None:
-        """Find its programs. Raise LabError with what to install."""
-        for program in self.programs:
-            self.program(program)
-
-    def missing(self) -> str:
-        """Return a sentence about the program that is missing here. Empty if it can be started."""
-        try:
-            self.find()
-        except LabError as error:
-            return str(error)
-        return ""
-
-    def environment(self, stack: Stack, data: Path) -> dict[str, str]:
-        """Return the environment of its process."""
-        return {}
-
-    def program(self, name: str) -> str:
-        """Return the path of one of its programs. Raise LabError with what to install."""
-        # The newest version first.
-        folders = [str(folder) for pattern in _FOLDERS for folder in sorted(Path("/").glob(pattern[1:]), reverse=True)]
-        if path := shutil.which(name, path=os.pathsep.join([*folders, os.environ.get("PATH", "")])):
-            return path
-        port = BROKER_PORTS[self.name][self.name]
-        mend = f"Install it (`sudo apt install {self.package}`, `brew install {self.package}`)"
-        raise LabError(f"There is no {name}. {mend}, or run a {self.name} of your own on port {port}: docs/brokers.md.")
+from labctl.stack import HOME, Stack
+from labctl.up.broker import Broker, prepare
+from labctl.up.postgres import Postgres
 
 
 class Kafka(Broker):
@@ -136,7 +79,7 @@ class Kafka(Broker):
         java = [self.jars.java(), "-Xmx512m", "-cp", str(self.folder / "*")]
         if not (data / "logs" / "meta.properties").exists():
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            _prepare(self.name, [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(file)])
+            prepare(self.name, [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(file)])
         return [*java, "kafka.Kafka", str(file)]
 
 
@@ -174,50 +117,20 @@ class RabbitMQ(Broker):
         }
 
 
-class Postgres(Broker):
-    """PostgreSQL, with the account and the database that the components name."""
-
-    name = "postgres"
-    programs, package = ("postgres", "initdb"), "postgresql"
-    account = "dapr"
-    # The startup message of protocol 3.0.
-    hello = b"\x00\x00\x00\x21\x00\x03\x00\x00user\x00dapr\x00database\x00dapr\x00\x00"
-
-    def welcomes(self, answer: bytes) -> bool:
-        return answer.startswith(b"R")  # it asks for a password, or needs none; while it starts it answers an error
-
-    def command(self, stack: Stack, data: Path) -> list[str]:
-        server, initdb = (self.program(name) for name in self.programs)
-        user: list[str] = []
-        if os.geteuid() == 0:
-            # PostgreSQL refuses to run as root. Its own user must reach the data through the stack's folder.
-            user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-            stack.state.chmod(0o711)
-            shutil.chown(data, "postgres", "postgres")
-        if not (data / "PG_VERSION").exists():
-            _prepare(self.name, [*user, initdb, "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"])
-            alone = [*user, server, "--single", "-D", str(data), "postgres"]
-            made = f"CREATE ROLE {self.account} LOGIN\nCREATE DATABASE {self.account} OWNER {self.account}\n"
-            _prepare(self.name, alone, made)
-            # Like Redis it asks for no password. It admits only this account, which has no rights outside its database.
-            (data / "pg_hba.conf").write_text(f"host {self.account} {self.account} 127.0.0.1/32 trust\n")
-        settings = {
-            "listen_addresses": "127.0.0.1",
-            "port": stack.ports["postgres"],
-            "unix_socket_directories": "",
-            "max_connections": 300,  # each store of each sidecar has some
-        }
-        return [*user, server, "-D", str(data), *(f"--{name}={value}" for name, value in settings.items())]
-
-
 BROKERS: dict[str, Broker] = {one.name: one for one in (Kafka(), RabbitMQ(), Postgres())}
 
 
 def ensure(stack: Stack, steps: Steps) -> None:
-    """Make what the programs of the stack need that do not run yet. Raise LabError with what to install."""
+    """Make what the programs of the stack need that do not run yet. Raise LabError with what to do.
+
+    A program that runs must let the components in.
+    """
     for name in stack.brokers:
-        if not serves(name, stack.ports[name]):
+        port = stack.ports[name]
+        if not serves(name, port):
             BROKERS[name].ensure(steps)
+        elif why := BROKERS[name].refuses(port):
+            raise LabError(f"The {name} on port {port} does not take the labs: {why}")
 
 
 def serves(name: str, port: int) -> bool:
@@ -235,10 +148,3 @@ def command(stack: Stack, name: str) -> tuple[list[str], dict[str, str]]:
     data = stack.state / name
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return BROKERS[name].command(stack, data), BROKERS[name].environment(stack, data)
-
-
-def _prepare(name: str, command: list[str], text: str = "") -> None:
-    done = subprocess.run(command, input=text, cwd="/", capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise LabError(f"{name} could not make its data: {' '.join(said[-2:])[:400]}")

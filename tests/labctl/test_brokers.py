@@ -12,7 +12,7 @@ import yaml
 from labctl import runfile, stack, testing, variants
 from labctl.errors import LabError
 from labctl.stack import ROOT, Stack, broker_ports
-from labctl.up import brokers, commands, control, infrastructure, joining, remembered
+from labctl.up import broker, brokers, commands, control, infrastructure, joining, remembered
 from labctl.up.remembered import Run
 
 KAFKA = Stack("brokers", 10_000, components="kafka-postgres")
@@ -87,7 +87,7 @@ def test_a_missing_program_is_named_with_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(brokers, "_FOLDERS", ())
+    monkeypatch.setattr(broker, "_FOLDERS", ())
     with pytest.raises(LabError, match=said):
         brokers.BROKERS[name].find()
     assert brokers.BROKERS[name].missing()

@@ -14,6 +14,7 @@ import pytest
 from labctl import variants
 from labctl.stack import TEST_OFFSET, Stack
 from labctl.up import infrastructure, processes
+from labctl.up.brokers import BROKERS
 from labctl.up.processes import wait_until
 from tests.runtime.conftest import STACK
 from tests.runtime.lab_shell import LAB, LabShell
@@ -74,6 +75,8 @@ def test_up_on_other_components(shell):
     assert wait_until(lambda: ask(stack, "POST", "/validate-pizza", verdict)[0] == 202, 60)
     assert wait_until(lambda: ask(stack, "GET", "/orders/mine-1")[1] == "delivered", 90)
 
+    assert BROKERS["postgres"].refuses(stack.ports["postgres"]) == ""
+    assert "CREATE ROLE dapr" in BROKERS["postgres"].refuses(stack.ports["redis"])
     refused = shell.run("up", "pizza", "--components", other(stack.components))
     assert refused.returncode != 0
     assert f"without --components {other(stack.components)}" in refused.stderr

@@ -15,12 +15,12 @@ from statistics import median
 from typing import Any
 
 from labctl.errors import LabError
-from labctl.make import build, runtime
+from labctl.make.tools import Tools
 from labctl.progress import Steps
 from labctl.stack import HOME, ROOT
 
 MODULE = ROOT / "bench" / "load"
-_FOLDER = HOME / "bench"
+_TOOLS = Tools("load generator", MODULE, HOME / "bench")
 _REQUEST_TIMEOUT = 30  # seconds; above what the slowest row needs, so that slow never looks like broken
 _RESOLUTION = "0.00001"  # seconds: latencies below 0.1 ms are exact to 10 µs, longer ones to some per cent
 
@@ -36,14 +36,8 @@ class Load:
 
 def ensure(steps: Steps) -> Path:
     """Return the load generator's program. Build it first when the pin has changed. Raise LabError."""
-    program, made_from = _FOLDER / "fortio", _FOLDER / "made-from.txt"
-    pin = (MODULE / "go.mod").read_text()
-    if not program.exists() or not made_from.exists() or made_from.read_text() != pin:
-        # The runtime first: the two builds share their caches, which are deleted when one has succeeded.
-        runtime.ensure(steps, own=True)
-        build.install_tools(steps, "load generator", MODULE, _FOLDER)
-        made_from.write_text(pin)
-    return program
+    _TOOLS.ensure(steps)
+    return _TOOLS.folder / "fortio"
 
 
 def run(program: Path, url: str, connections: int, seconds: float, *, per_second: float = 0) -> Load:

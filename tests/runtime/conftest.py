@@ -104,7 +104,9 @@ def stack_of_the_session() -> Iterator[httpx.Client]:
     # What an earlier run left, perhaps of another version of the components, is no part of this one.
     lifecycle.down(STACK)
     shutil.rmtree(STACK.state, ignore_errors=True)
-    with httpx.Client(timeout=60) as http:
+    # Above a limit httpx may close a connection that another thread was just given.
+    unlimited = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    with httpx.Client(timeout=60, limits=unlimited) as http:
         yield http
     lifecycle.down(STACK)
     assert processes.find(STACK) == []

@@ -19,7 +19,11 @@ from tests.kubernetes.conftest import Overlay
 NAMESPACE = "dapr-labs"
 APPS: list[dict[str, Any]] = yaml.safe_load((ROOT / "dapr.yaml").read_text())["apps"]
 # The folders of an overlay's components. A later one replaces components of the same name.
-OVERLAYS = {"local": ("components",), "production": ("components", "variants/kafka-postgres")}
+OVERLAYS = {
+    "local": ("components",),
+    "develop": ("components",),
+    "production": ("components", "variants/kafka-postgres"),
+}
 # Stores of secrets in a file, which have no place in a cluster: `kubernetes` is there without a component.
 ON_A_LAPTOP = {"secretstore", "pizzasecretstore"}
 ADDRESSES = {"redisHost", "brokers", "connectionString", "host", "port", "url", "path", "rootPath", "secretsFile"}
@@ -48,14 +52,21 @@ def test_an_overlay_is_applied_without_a_warning_and_again_without_a_change(clus
 
 
 def test_every_deployment_gets_ready_and_scales_to_its_least(cluster: Cluster, overlay: str) -> None:
-    least = {"local": 2, "production": 3}[overlay]
+    least = {"local": 2, "develop": 1, "production": 3}[overlay]
 
     def ready() -> dict[str, int]:
         found = cluster.get("deployments", "-n", NAMESPACE)
         return {one["metadata"]["name"]: one["status"].get("readyReplicas", 0) for one in found}
 
-    expected = {app["appID"]: least for app in APPS} | ({"redis": 1} if overlay == "local" else {})
+    expected = {app["appID"]: least for app in APPS} | ({} if overlay == "production" else {"redis": 1})
     assert wait_until(lambda: ready() == expected, 240, 1), ready()
+
+
+def test_only_in_develop_an_app_can_write_its_files(cluster: Cluster, overlay: str) -> None:
+    pods = [one["spec"]["template"]["spec"] for one in cluster.get("deployments", "-n", NAMESPACE)]
+    rights = [one["containers"][0]["securityContext"]["readOnlyRootFilesystem"] for one in pods]
+    # Redis keeps its own.
+    assert rights.count(False) == (len(APPS) if overlay == "develop" else 0)
 
 
 @pytest.mark.parametrize("app", APPS, ids=lambda app: app["appID"])

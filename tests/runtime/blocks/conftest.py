@@ -15,6 +15,8 @@ from tests.runtime.conftest import Running
 
 TASKS, NOTIFICATIONS = "task-api", "notification-service"
 PUBSUB = "taskpubsub"
+# Seconds. After a lost connection Redis hands out an event again after 15 s, and so its dead letter too.
+ARRIVES_WITHIN = 60
 
 
 def mark() -> str:
@@ -64,7 +66,7 @@ class Blocks(Running):
 
     def wait_for_events(self, text: str, count: int, topic: str = "task-events") -> list[dict[str, Any]]:
         """Wait until there are `count` events with `text`, and return them all."""
-        assert wait_until(lambda: len(self.events(text, topic)) >= count, 15), self.events(text, topic)
+        assert wait_until(lambda: len(self.events(text, topic)) >= count, ARRIVES_WITHIN), self.events(text, topic)
         return self.events(text, topic)
 
     def log_of(self, text: str, app_id: str = TASKS) -> str:
@@ -79,7 +81,7 @@ class Blocks(Running):
         assert answer.status_code == 200, answer.text
         return [one for one in answer.json()["notifications"] if text in one["message"]]
 
-    def wait_for_notification(self, text: str, seconds: float = 15) -> dict[str, Any]:
+    def wait_for_notification(self, text: str, seconds: float = ARRIVES_WITHIN) -> dict[str, Any]:
         """Wait until there is a notification with this text, and return the only one."""
         assert wait_until(lambda: self.notifications(text) != [], seconds), text
         (found,) = self.notifications(text)

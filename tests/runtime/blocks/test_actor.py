@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import mark
+from conftest import ARRIVES_WITHIN, mark
 
 from labctl.up import control, processes
 from labctl.up.processes import wait_until
@@ -47,7 +47,7 @@ def test_a_reminder_fires_once_although_app_and_sidecar_were_killed(lab):
     control.kill(lab.stack, APP)
     control.kill(lab.stack, APP, sidecar=True)
     control.restart(lab.stack, APP)
-    assert wait_until(lambda: about(lab, title, "reminders") != [], 20)
+    assert wait_until(lambda: about(lab, title, "reminders") != [], ARRIVES_WITHIN)
     assert wait_until(lambda: lab.http.get(f"{task}/reminder").json().get("status") == "fired", 10)
     (message,) = about(lab, title, "reminders")
     assert message.startswith("Task due at ")
@@ -88,7 +88,7 @@ def test_a_reminder_that_was_moved_or_deleted_and_a_task_that_is_done_are_quiet(
     etag = lab.http.get(done[0]).headers["etag"]
     lab.http.patch(done[0], json={"status": "done"}, headers={"if-match": etag}).raise_for_status()
     assert wait_until(lambda: lab.http.get(f"{done[0]}/reminder").json()["status"] == "fired", 10)
-    assert wait_until(lambda: about(lab, due[1], "reminders") != [], 10)
+    assert wait_until(lambda: about(lab, due[1], "reminders") != [], ARRIVES_WITHIN)
     assert [about(lab, title, "reminders") for _, title in (moved, deleted, done)] == [[], [], []]
     assert lab.http.get(f"{moved[0]}/reminder").json()["status"] == "scheduled"
     assert lab.http.get(f"{deleted[0]}/reminder").status_code == 404

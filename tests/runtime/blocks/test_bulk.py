@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import mark
+from conftest import ARRIVES_WITHIN, mark
 
 from labctl.up.processes import wait_until
 
@@ -25,7 +25,7 @@ def test_of_a_bulk_of_100_only_the_one_that_failed_is_retried(lab):
     about = {"specversion": "1.0", "source": "test", "type": "x", "datacontenttype": "application/json"}
     bulk = [{**about, "id": f"{text}-{number}", "data": {"message": text}} for number in range(100)]
     publish_bulk(lab, "application/cloudevents+json", *bulk)
-    assert wait_until(lambda: len(lab.notifications(text)) == 100, 15)
+    assert wait_until(lambda: len(lab.notifications(text)) == 100, ARRIVES_WITHIN)
     assert wait_until(lambda: sorted(lab.handled(text)) == ["event processed"] * 100 + ["event to be retried"], 5)
     assert lab.dead_letters(text) == []
 
@@ -34,6 +34,6 @@ def test_bad_entries_are_dead_letters_and_neither_end_the_sidecar_nor_hold_up_th
     text, sidecar = mark(), lab.pid(APP, "sidecar")
     raw = [f"no JSON {text}", f'{{"poison": "{text}"}}', f'{{"message": "{text}"}}']
     publish_bulk(lab, "text/plain", *raw, **{"metadata.rawPayload": "true"})
-    lab.wait_for_notification(text, 5)
-    assert wait_until(lambda: len(lab.dead_letters(text)) == 2, 20), lab.dead_letters(text)
+    lab.wait_for_notification(text)
+    assert wait_until(lambda: len(lab.dead_letters(text)) == 2, ARRIVES_WITHIN), lab.dead_letters(text)
     assert lab.pid(APP, "sidecar") == sidecar

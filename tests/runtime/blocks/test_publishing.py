@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from labctl.up.processes import wait_until
-from tests.runtime.blocks.conftest import NOTIFICATIONS, PUBSUB, TASKS
+from tests.runtime.blocks.conftest import ARRIVES_WITHIN, NOTIFICATIONS, PUBSUB, TASKS
 from tests.runtime.conftest import STACK, on_redis
 
 pytestmark = pytest.mark.lab("blocks")
@@ -67,7 +67,7 @@ def test_a_hundred_announcements_in_one_call(lab):
     answer = lab.http.post(lab.url(TASKS, "/announcements/bulk"), json=body)
     assert answer.status_code == 202, answer.text
     assert all(one["published"] for one in answer.json()["results"])
-    assert wait_until(lambda: len(lab.notifications(mark)) == 100, 20)
+    assert wait_until(lambda: len(lab.notifications(mark)) == 100, ARRIVES_WITHIN)
 
 
 @on_redis
@@ -85,7 +85,7 @@ def test_of_a_bulk_the_entry_that_the_broker_refuses_is_named(lab):
         lab.redis("CONFIG", "SET", "proto-max-bulk-len", str(512 * 1024 * 1024))
     assert answer.status_code == 500
     assert [one["entryId"] for one in answer.json()["failedEntries"]] == ["1"]
-    assert wait_until(lambda: len(lab.notifications(mark)) == 2, 10)
+    assert wait_until(lambda: len(lab.notifications(mark)) == 2, ARRIVES_WITHIN)
 
 
 @on_redis
@@ -105,13 +105,13 @@ def test_a_bulk_that_the_broker_refuses_names_the_component(lab):
 def test_an_event_has_the_route_of_its_type(lab, kind, route):
     event_id = uuid4().hex
     lab.publish("task-events", {"event_type": kind, "task_id": "1", "title": event_id}, kind=kind, event_id=event_id)
-    assert wait_until(lambda: f'"route": "{route}"' in lab.log_of(event_id), 15)
+    assert wait_until(lambda: f'"route": "{route}"' in lab.log_of(event_id), ARRIVES_WITHIN)
     lab.wait_for_notification(event_id)
 
 
 def test_an_event_that_can_never_be_processed_is_a_dead_letter_with_its_reason(lab):
     event_id = uuid4().hex
     lab.publish("task-events", {"task_id": event_id}, kind="task.created", event_id=event_id)
-    assert wait_until(lambda: lab.dead_letters(event_id) != [], 15)
+    assert wait_until(lambda: lab.dead_letters(event_id) != [], ARRIVES_WITHIN)
     assert "event_type: Field required" in lab.dead_letters(event_id)[0]["reason"]
     assert '"message": "event dropped"' in lab.log_of(event_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import mark
+from conftest import ARRIVES_WITHIN, mark
 
 from labctl.up import control
 from labctl.up.processes import wait_until
@@ -39,8 +39,7 @@ def test_an_event_is_one_notification_however_often_it_is_delivered(lab, topic):
     text = mark()
     for number in range(1, 4):
         lab.publish(topic, data_of(topic, text), event_id=text)
-        # The first event after a lost stream may wait for processingTimeout.
-        assert wait_until(lambda number=number: lab.handled(text) == [PROCESSED] * number, 25)
+        assert wait_until(lambda number=number: lab.handled(text) == [PROCESSED] * number, ARRIVES_WITHIN)
     found = lab.wait_for_notification(text)
     assert (found["topic"], found["event_id"]) == (topic, text)
 
@@ -56,7 +55,7 @@ def test_the_type_of_an_event_chooses_its_route(lab):
 def test_an_event_that_keeps_failing_is_a_dead_letter_after_13_attempts_and_can_be_replayed(lab):
     lab.faults(APP, fail_next=1_000, status=503)
     texts = publish_to_all(lab)
-    assert wait_until(lambda: all(lab.dead_letters(text) for text in texts.values()), 40)
+    assert wait_until(lambda: all(lab.dead_letters(text) for text in texts.values()), ARRIVES_WITHIN)
     assert [lab.handled(text) for text in texts.values()] == [[RETRIED] * ATTEMPTS] * len(TOPICS)
     lab.faults(APP)
     for topic, text in texts.items():
@@ -72,7 +71,7 @@ def test_an_event_that_keeps_failing_is_a_dead_letter_after_13_attempts_and_can_
 def test_an_event_that_can_never_be_processed_is_a_dead_letter_after_one_attempt(lab, topic):
     text = mark()
     lab.publish(topic, {"poison": text}, event_id=text)
-    assert wait_until(lambda: lab.dead_letters(text) != [] and lab.handled(text) != [], 25)
+    assert wait_until(lambda: lab.dead_letters(text) != [] and lab.handled(text) != [], ARRIVES_WITHIN)
     assert lab.handled(text) == [DROPPED]
     (letter,) = lab.dead_letters(text)
     answer = lab.http.post(lab.url(APP, f"/dead-letters/{letter['id']}/replay"))
@@ -88,7 +87,7 @@ def test_a_raw_payload_fits_a_bulk_and_a_subscription_in_code_but_no_rule_and_no
     for topic in ("snoozes", "announcements"):
         assert lab.wait_for_notification(texts[topic])["event_id"] == ""
     for topic in ("reminders", "task-events"):
-        assert wait_until(lambda topic=topic: lab.dead_letters(texts[topic]) != [], 25), topic
+        assert wait_until(lambda topic=topic: lab.dead_letters(texts[topic]) != [], ARRIVES_WITHIN), topic
 
 
 def test_an_event_without_a_content_type_loses_its_data_on_a_stream_and_not_as_a_dead_letter(lab):

@@ -16,7 +16,7 @@ from labctl.up import control, infrastructure, lifecycle
 from labctl.up.brokers import BROKERS
 from labctl.up.processes import wait_until
 from tests.house.repository import ROOT, table
-from tests.runtime.blocks.conftest import NOTIFICATIONS, TASKS, Blocks, lab, mark
+from tests.runtime.blocks.conftest import ARRIVES_WITHIN, NOTIFICATIONS, TASKS, Blocks, lab, mark
 from tests.runtime.conftest import STACK
 
 pytestmark = pytest.mark.lab("blocks")
@@ -145,7 +145,7 @@ def test_dead_letters(lab):
     """An event has fields that the app does not accept."""
     text = mark()
     lab.publish("reminders", {"poison": text}, event_id=text)
-    assert wait_until(lambda: lab.dead_letters(text) != [], 25)
+    assert wait_until(lambda: lab.dead_letters(text) != [], ARRIVES_WITHIN)
     assert lab.handled(text) == ["event dropped"]
     assert cell("dead letters") == "after one attempt"
 

@@ -95,7 +95,7 @@ def test_a_lab_joins_reloads_and_leaves_without_disturbing_the_first(shell: LabS
             assert wait_until(lambda: "from a changed" in str(greeting()), 20, 0.3)
             assert logs.wait_for("caller-app ", 5), logs.text()
             main.write_text(code)
-            assert wait_until(lambda: "→ InvokeService/callee-app 200 " in logs.text(), 5)
+            assert wait_until(lambda: "→ InvokeService/callee-app 200 " in logs.text(), 20)
             stop(logs)
             stop(second)
             assert "The other apps go on." in second.text()

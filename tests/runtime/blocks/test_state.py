@@ -74,7 +74,7 @@ def count_up(lab: Blocks, task_id: str) -> int:
 
 def test_a_task_expires_and_leaves_the_list(lab):
     task, _ = lab.create_task(f"short {uuid4()}", expires_in=1)
-    assert wait_until(lambda: lab.task(task["id"]).status_code == 404, 5)
+    assert wait_until(lambda: lab.task(task["id"]).status_code == 404, 20)
     assert task["id"] not in [one["id"] for one in page(lab)["tasks"]]
 
 

@@ -136,7 +136,7 @@ def test_a_denied_call_is_retried_whatever_matching_says(labs: Secure) -> None:
 
     before = denied()
     assert labs.ask("GET", 3502, f"{INVOKE}/secret", "caller-app").status_code == 403
-    assert wait_until(lambda: denied() == before + 3, 5), (before, denied())
+    assert wait_until(lambda: denied() == before + 3, 20), (before, denied())
 
 
 def _call(port: int, method: str, token: str = "") -> grpc.StatusCode:

@@ -76,8 +76,8 @@ def walk(page: Page) -> set[str]:
         path = waiting.pop(0)
         visit(page, path)
         done.add(path)
-        for link in page.locator("a[href^='/']").all():
-            found = str(link.get_attribute("href"))
+        # All at once: a page replaces its links as it learns more.
+        for found in page.locator("a[href^='/']").evaluate_all("links => links.map(one => one.getAttribute('href'))"):
             kind = "/".join(found.partition("?")[0].split("/")[:-1])
             if found not in done and found not in waiting and kind and opened_kinds.get(kind, 0) < OF_A_KIND:
                 opened_kinds[kind] = opened_kinds.get(kind, 0) + 1

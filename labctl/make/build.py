@@ -7,11 +7,12 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import tenacity
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from labctl.errors import LabError
 from labctl.make import installed
@@ -55,6 +56,22 @@ def build(steps: Steps) -> None:
     (out / "bin" / "cli").rename(out / "bin" / "dapr")
     installed.install(out, "built from source")
     remove(_BUILD)
+
+
+@contextmanager
+def alone(steps: Steps) -> Generator[None]:
+    """Let one ./lab build at a time. Say so when another one does."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(HOME / "runtime.lock")
+    try:
+        lock.acquire(timeout=2)
+    except Timeout:
+        steps.console.print("Another ./lab is building programs. This one waits for it …")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def find_go() -> tuple[Path, str] | None:
@@ -183,8 +200,7 @@ def install_tools(
     folders: a folder of each of these Go modules, which is copied beside the tools.
     The build shares the lock and the caches of the runtime's build, and deletes the caches when it has succeeded.
     """
-    HOME.mkdir(parents=True, exist_ok=True)
-    with FileLock(HOME / "runtime.lock"):
+    with alone(steps):
         go = find_go() or _fetch_go(steps)
         beside = _BUILD / target.name
         remove(beside)

@@ -7,11 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from labctl.make import build, installed
 from labctl.progress import Steps
-from labctl.stack import HOME
 
 
 @dataclass(frozen=True)
@@ -60,8 +57,7 @@ def ensure(steps: Steps, *, own: bool = False, from_source: bool = False) -> Run
     """
     if not (own or from_source) and (found := users_own()):
         return found
-    HOME.mkdir(parents=True, exist_ok=True)
-    with FileLock(HOME / "runtime.lock"):
+    with build.alone(steps):
         if pinned() is None or (from_source and installed.origin() != "built from source"):
             _make(steps, from_source)
         runtime = pinned()

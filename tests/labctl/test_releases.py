@@ -5,18 +5,22 @@ from __future__ import annotations
 import io
 import re
 import stat
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from labctl.make import build, installed, releases, runtime
 from labctl.make.releases import ARCHIVES
 from labctl.progress import Steps
 from labctl.stack import ROOT
+from labctl.up.processes import wait_until
 from tests.labctl.mirror import Mirror, packed, program, published, running
 
 BY_PROGRAM = {archive.program: archive for archive in ARCHIVES}
@@ -27,7 +31,7 @@ CHECKSUM, FIRST = f"{SCHEDULER.path}.sha256", f"{ARCHIVES[0].path}.sha256"
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty LAB_HOME; nothing in the environment leads elsewhere."""
-    for module in (releases, runtime):
+    for module in (releases, build):
         monkeypatch.setattr(module, "HOME", tmp_path)
     monkeypatch.setattr(installed, "OWN", tmp_path / "runtime")
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
@@ -203,3 +207,18 @@ def test_a_list_of_components_that_changes_under_a_build_is_built_next_time(home
     installed.install(folder, "built from source")
     assert "others" not in installed.made_from()
     assert installed.origin() == "built from source"
+
+
+def test_who_waits_for_another_build_says_so(home: Path) -> None:
+    output, entered = io.StringIO(), threading.Event()
+
+    def enter() -> None:
+        with build.alone(Steps(Console(file=output))):
+            entered.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(home / "runtime.lock"):
+            pool.submit(enter)
+            assert wait_until(lambda: "Another ./lab is building programs." in output.getvalue(), 10)
+            assert not entered.is_set()
+        assert entered.wait(10)

@@ -45,7 +45,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-async def _one_loop_for_all_tests() -> AsyncGenerator[None]:
+async def _one_loop_for_all_tests(anyio_backend: str) -> AsyncGenerator[None]:
     """Keep the event loop open between tests.
 
     gRPC has one queue of ended calls for all loops of a process. A cancelled call may end after its test, and would

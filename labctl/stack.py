@@ -86,6 +86,10 @@ def infrastructure_ports(offset: int, secure: bool = False) -> dict[str, int]:
     return {name: port + offset for name, port in ports.items()}
 
 
+# The rights of a stack's folder through which another user, PostgreSQL's, must reach its data.
+THROUGH = 0o711
+
+
 @dataclass(frozen=True)
 class Stack:
     """Where one instance of the labs runs: its name, its port offset, and whether it is the mTLS one.
@@ -145,4 +149,5 @@ class Stack:
     def make_state(self) -> None:
         """Make its folder, for its owner only: logs and data hold users' texts."""
         self.state.mkdir(parents=True, exist_ok=True)
-        self.state.chmod(0o700)
+        if self.state.stat().st_mode & 0o777 != THROUGH:
+            self.state.chmod(0o700)

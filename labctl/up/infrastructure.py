@@ -92,7 +92,6 @@ def start(stack: Stack, name: str, runtime: Runtime) -> bool:
             mend = "Put that redis-server on PATH, or delete the data: ./lab down --forget"
             raise LabError(f"Redis did not start: a newer one wrote its data in {stack.state / 'redis'}. {mend}")
         raise alive.ended(stack, name, log, offset, how="did not start")
-    stack.make_state()  # PostgreSQL's own user has reached its data by now
     return True
 
 

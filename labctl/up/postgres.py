@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from labctl.errors import LabError
-from labctl.stack import Stack
+from labctl.stack import THROUGH, Stack
 from labctl.up.broker import Broker, prepare
 
 # As on docs/brokers.md.
@@ -40,9 +40,10 @@ class Postgres(Broker):
         server, initdb = (self.program(name) for name in self.programs)
         user: list[str] = []
         if os.geteuid() == 0:
-            # PostgreSQL refuses to run as root. Its own user must reach the data through the stack's folder.
+            # PostgreSQL refuses to run as root. Its own user must reach the data through the folder of the stack, and at
+            # each checkpoint again.
             user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-            stack.state.chmod(0o711)
+            stack.state.chmod(THROUGH)
             shutil.chown(data, "postgres", "postgres")
         if not (data / "PG_VERSION").exists():
             prepare(self.name, [*user, initdb, "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"])

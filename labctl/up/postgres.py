@@ -40,8 +40,8 @@ class Postgres(Broker):
         server, initdb = (self.program(name) for name in self.programs)
         user: list[str] = []
         if os.geteuid() == 0:
-            # PostgreSQL refuses to run as root. Its own user must reach the data through the folder of the stack, and at
-            # each checkpoint again.
+            # PostgreSQL refuses to run as root. Its own user must reach the data through the folder of the stack, at
+            # each checkpoint too.
             user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
             stack.state.chmod(THROUGH)
             shutil.chown(data, "postgres", "postgres")

@@ -12,7 +12,7 @@ from tests.house.words import is_copy
 
 MOST_FILES, MOST_LINES = 5, 450  # of one reading path: ten minutes at 45 lines a minute
 LONGEST_MAIN, LONGEST_IN_MAIN, LONGEST_FILE = 180, 30, 250  # lines
-MOST_PYTHON = 67_000  # lines that people maintain: the kit once, no generated file, tests included
+MOST_PYTHON = 67_300  # lines that people maintain: the kit once, no generated file, tests included
 
 # Python files at the top level of a service; folders, tests and the kit do not count. The first is for a new service.
 MOST_ON_TOP = 10

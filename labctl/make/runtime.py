@@ -57,12 +57,18 @@ def ensure(steps: Steps, *, own: bool = False, from_source: bool = False) -> Run
     """
     if not (own or from_source) and (found := users_own()):
         return found
-    with build.alone(steps):
-        if pinned() is None or (from_source and installed.origin() != "built from source"):
-            _make(steps, from_source)
-        runtime = pinned()
+    # Asked twice: who needs nothing does not wait for the build of another.
+    if not _is_made(from_source):
+        with build.alone(steps):
+            if not _is_made(from_source):
+                _make(steps, from_source)
+    runtime = pinned()
     assert runtime
     return runtime
+
+
+def _is_made(from_source: bool) -> bool:
+    return pinned() is not None and not (from_source and installed.origin() != "built from source")
 
 
 def _make(steps: Steps, from_source: bool) -> None:

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import ARRIVES_WITHIN, mark
 
 from labctl.up import control, processes
 from labctl.up.processes import wait_until
+from tests.runtime.blocks.conftest import ARRIVES_WITHIN, mark
 
 pytestmark = pytest.mark.lab("blocks")
 

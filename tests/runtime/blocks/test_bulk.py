@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ARRIVES_WITHIN, mark
 
 from labctl.up.processes import wait_until
+from tests.runtime.blocks.conftest import ARRIVES_WITHIN, mark
 
 pytestmark = pytest.mark.lab("blocks")
 

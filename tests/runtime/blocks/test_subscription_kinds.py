@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ARRIVES_WITHIN, mark
 
 from labctl.up import control
 from labctl.up.processes import wait_until
+from tests.runtime.blocks.conftest import ARRIVES_WITHIN, mark
 
 pytestmark = pytest.mark.lab("blocks")
 

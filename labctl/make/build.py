@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from labctl.errors import LabError
 from labctl.make import installed
 from labctl.make.installed import CLI_VERSION, RUNTIME_VERSION, SOURCE, output, remove
-from labctl.make.uv import install_package
+from labctl.make.uv import MADE_FROM, install_package
 from labctl.progress import Steps
 from labctl.stack import HOME
 
@@ -193,22 +193,27 @@ def _go_install(
 
 
 def install_tools(
-    steps: Steps, what: str, module: Path, target: Path, folders: Mapping[str, str] | None = None
+    steps: Steps, what: str, module: Path, target: Path, folders: Mapping[str, str], is_made: Callable[[], bool]
 ) -> None:
     """Build the tools of a Go tool module into the folder `target`, all or nothing. Raise LabError.
 
-    folders: a folder of each of these Go modules, which is copied beside the tools.
+    folders: a folder of each of these Go modules, which is copied beside the tools. is_made: asked once no other ./lab
+    builds. Their go.mod is kept as MADE_FROM.
+
     The build shares the lock and the caches of the runtime's build, and deletes the caches when it has succeeded.
     """
     with alone(steps):
+        if is_made():
+            return
         go = find_go() or _fetch_go(steps)
         beside = _BUILD / target.name
         remove(beside)
         beside.mkdir(parents=True)
         _go_install(steps, what, go[0], module, beside)
-        for name, folder in (folders or {}).items():
+        for name, folder in folders.items():
             source = json.loads(_run_go(steps, go[0], module, "mod", "download", "-json", name))["Dir"]
             shutil.copytree(Path(source, folder), beside / Path(folder).name)
+        shutil.copy(module / "go.mod", beside / MADE_FROM)
         remove(target)
         beside.rename(target)
         remove(_BUILD)

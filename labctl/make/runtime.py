@@ -58,17 +58,19 @@ def ensure(steps: Steps, *, own: bool = False, from_source: bool = False) -> Run
     if not (own or from_source) and (found := users_own()):
         return found
     # Asked twice: who needs nothing does not wait for the build of another.
-    if not _is_made(from_source):
-        with build.alone(steps):
-            if not _is_made(from_source):
-                _make(steps, from_source)
-    runtime = pinned()
-    assert runtime
-    return runtime
+    if found := _made(from_source):
+        return found
+    with build.alone(steps):
+        if not _made(from_source):
+            _make(steps, from_source)
+        made = pinned()
+    assert made
+    return made
 
 
-def _is_made(from_source: bool) -> bool:
-    return pinned() is not None and not (from_source and installed.origin() != "built from source")
+def _made(from_source: bool) -> Runtime | None:
+    found = pinned()
+    return None if found and from_source and found.origin != "built from source" else found
 
 
 def _make(steps: Steps, from_source: bool) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labctl.make import build, runtime
+from labctl.make.uv import MADE_FROM
 from labctl.progress import Steps
 
 
@@ -20,7 +21,8 @@ class Tools:
 
     def are_made(self) -> bool:
         """Return whether they were built from the present pins."""
-        return self._made_from.exists() and self._made_from.read_text() == self._pins()
+        made_from = self.folder / MADE_FROM
+        return made_from.exists() and made_from.read_text() == (self.module / "go.mod").read_text()
 
     def ensure(self, steps: Steps) -> None:
         """Build them, unless they were built from the present pins. Raise LabError."""
@@ -29,12 +31,4 @@ class Tools:
         # The runtime first: all builds share their caches, which are deleted when one has succeeded.
         runtime.ensure(steps, own=True)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        build.install_tools(steps, self.what, self.module, self.folder, self.folders)
-        self._made_from.write_text(self._pins())
-
-    @property
-    def _made_from(self) -> Path:
-        return self.folder / "made-from.txt"
-
-    def _pins(self) -> str:
-        return (self.module / "go.mod").read_text()
+        build.install_tools(steps, self.what, self.module, self.folder, self.folders, self.are_made)

@@ -86,8 +86,8 @@ def infrastructure_ports(offset: int, secure: bool = False) -> dict[str, int]:
     return {name: port + offset for name, port in ports.items()}
 
 
-# The rights of a stack's folder through which another user, PostgreSQL's, must reach its data.
-THROUGH = 0o711
+# The rights of a stack's folder through which the user of its group, PostgreSQL's, must reach its data.
+THROUGH = 0o710
 
 
 @dataclass(frozen=True)

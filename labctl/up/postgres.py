@@ -33,7 +33,8 @@ class Postgres(Broker):
         except LabError:
             return ""  # a server without its client, as in a container: the sidecars will say it
         server = f"postgres://{self.account}:{self.account}@127.0.0.1:{port}/{self.account}?connect_timeout=10"
-        done = subprocess.run([psql, server, "-c", "SELECT 1"], capture_output=True, text=True, check=False)
+        command = [psql, "--no-psqlrc", "--no-password", server, "-c", "SELECT 1"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         return f"{done.stderr.strip()}\nMake the account and the database: {_MEND}" if done.returncode else ""
 
     def command(self, stack: Stack, data: Path) -> list[str]:
@@ -43,6 +44,7 @@ class Postgres(Broker):
             # PostgreSQL refuses to run as root. Its own user must reach the data through the folder of the stack, at
             # each checkpoint too.
             user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+            shutil.chown(stack.state, group="postgres")
             stack.state.chmod(THROUGH)
             shutil.chown(data, "postgres", "postgres")
         if not (data / "PG_VERSION").exists():

@@ -11,10 +11,13 @@ from collections.abc import Iterator
 import httpx
 import psutil
 import pytest
+from rich.console import Console
 
 from labctl import variants
+from labctl.errors import LabError
+from labctl.progress import Steps
 from labctl.stack import TEST_OFFSET, Stack
-from labctl.up import infrastructure, processes
+from labctl.up import brokers, infrastructure, processes
 from labctl.up.brokers import BROKERS
 from labctl.up.processes import wait_until
 from tests.runtime.conftest import STACK
@@ -46,7 +49,7 @@ def ask(stack: Stack, method: str, path: str, body: dict[str, object] | None = N
     return answer.status_code, str(answer.json().get("status", ""))
 
 
-def test_up_on_other_components(shell):
+def test_up_on_other_components(shell, monkeypatch):
     stack = shell.stack
     up = shell.run("up", "pizza", "--components", stack.components, "--detach")
     assert up.returncode == 0, up.stdout + up.stderr
@@ -80,8 +83,11 @@ def test_up_on_other_components(shell):
         # PostgreSQL's own user opens it at each checkpoint.
         as_postgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         subprocess.run([*as_postgres, "test", "-r", stack.state / "postgres/global/pg_control"], check=True)
+    assert stack.state.stat().st_mode & 0o007 == 0
     assert BROKERS["postgres"].refuses(stack.ports["postgres"]) == ""
-    assert "CREATE ROLE dapr" in BROKERS["postgres"].refuses(stack.ports["redis"])
+    monkeypatch.setattr(BROKERS["postgres"], "account", "nobody")
+    with pytest.raises(LabError, match=r"no pg_hba.conf entry for .*nobody(.|\n)*CREATE ROLE dapr"):
+        brokers.ensure(stack, Steps(Console(quiet=True)))
     refused = shell.run("up", "pizza", "--components", other(stack.components))
     assert refused.returncode != 0
     assert f"without --components {other(stack.components)}" in refused.stderr

@@ -22,7 +22,7 @@ from tests.tilt import tilt
 def test_a_file_that_tilt_replaces_is_served(base: str, lab: Running, tmp_path: Path) -> None:
     callee = lab.app("callee-app")
     folder = shutil.copytree(
-        ROOT / "callee_service", tmp_path / "callee_develop", ignore=shutil.ignore_patterns(".venv")
+        ROOT / "callee_service", tmp_path / "callee_develop", ignore=shutil.ignore_patterns(".venv", ".dapr")
     )
     build = tilt.load("--mode", "k8s").builds["callee-service"]
     (folder / "Dockerfile").write_text(build["dockerfile_contents"])

@@ -23,7 +23,7 @@ KIT = ROOT / "kit"
 # What depends on the brokers and stores of labs 3 to 6: events, state, workflows and building blocks.
 _ON_BROKERS = {
     "chat": ("chat_events", "chat_memory", "chat_replicas"),
-    "pizza": ("pizza_story", "pizza_steering"),
+    "pizza": ("pizza_story", "pizza_steering", "pizza_breakdowns"),
     "patterns": ("patterns", "patterns_kills"),
     "blocks": ("state", "outbox", "publishing", "subscription_kinds", "bulk", "actor", "digest_lock"),
 }

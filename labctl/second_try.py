@@ -18,8 +18,8 @@ from rich.markup import escape
 
 from labctl.stack import ROOT
 
-# Tests on the real runtime, and the services' own tests in copies of their folders, which start processes.
-RETRIED = ("tests/runtime/", "tests/docs/", "tests/tilt/", "tests/house/test_copied_out.py")
+# Tests on the real runtime, and the own tests of the kit and of services in copies, which start processes.
+RETRIED = ("tests/runtime/", "tests/docs/", "tests/tilt/", "tests/house/test_copied_out.py", "tests/house/test_kit.py")
 MOST = 5  # of some 2,600
 _TESTS_FAILED = 1  # pytest's exit code
 

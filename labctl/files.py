@@ -1,9 +1,12 @@
-"""Write files that other processes may read or execute at the same moment."""
+"""Write files that other processes may read or execute at the same moment, and know what a folder was made from."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+# The name of the copy in a folder of the pins that it was made from.
+MADE_FROM = "made-from.txt"
 
 
 def put(path: Path, text: str, mode: int = 0o600) -> None:
@@ -15,3 +18,9 @@ def put(path: Path, text: str, mode: int = 0o600) -> None:
     new.touch(mode=mode)
     new.write_text(text)
     new.replace(path)
+
+
+def is_made_from(folder: Path, pins: Path) -> bool:
+    """Return whether a folder was made from what a file of pins says now: it keeps a copy as MADE_FROM."""
+    made_from = folder / MADE_FROM
+    return made_from.exists() and made_from.read_bytes() == pins.read_bytes()

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,9 +15,10 @@ import tenacity
 from filelock import FileLock, Timeout
 
 from labctl.errors import LabError
+from labctl.files import MADE_FROM, is_made_from
 from labctl.make import installed
 from labctl.make.installed import CLI_VERSION, RUNTIME_VERSION, SOURCE, output, remove
-from labctl.make.uv import MADE_FROM, install_package
+from labctl.make.uv import install_package
 from labctl.progress import Steps
 from labctl.stack import HOME
 
@@ -192,19 +193,15 @@ def _go_install(
             raise _go_error("".join(tail))
 
 
-def install_tools(
-    steps: Steps, what: str, module: Path, target: Path, folders: Mapping[str, str], is_made: Callable[[], bool]
-) -> None:
+def install_tools(steps: Steps, what: str, module: Path, target: Path, folders: Mapping[str, str]) -> None:
     """Build the tools of a Go tool module into the folder `target`, all or nothing. Raise LabError.
 
-    folders: a folder of each of these Go modules, which is copied beside the tools. is_made: asked once no other ./lab
-    builds. Their go.mod is kept as MADE_FROM.
-
+    folders: a folder of each of these Go modules, which is copied beside the tools.
     The build shares the lock and the caches of the runtime's build, and deletes the caches when it has succeeded.
     """
     with alone(steps):
-        if is_made():
-            return
+        if is_made_from(target, module / "go.mod"):
+            return  # by the one that this one waited for
         go = find_go() or _fetch_go(steps)
         beside = _BUILD / target.name
         remove(beside)

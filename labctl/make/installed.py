@@ -10,6 +10,7 @@ from typing import Literal
 
 import yaml
 
+from labctl.files import MADE_FROM
 from labctl.stack import HOME, ROOT
 
 RUNTIME_VERSION = "1.18.1"
@@ -20,7 +21,6 @@ DOWNLOAD_SPACE_GB = 1  # release archives and programs together
 
 SOURCE = ROOT / "runtime"
 OWN = HOME / "runtime"
-_MADE_FROM = "made-from.txt"
 
 Origin = Literal["release archives", "built from source"]
 
@@ -35,7 +35,7 @@ def pins() -> str:
 
 def made_from() -> list[str]:
     """Return what was noted of the installed runtime: pins first, then the origin. Empty when nothing is installed."""
-    file = OWN / _MADE_FROM
+    file = OWN / MADE_FROM
     return file.read_text().splitlines() if file.exists() else []
 
 
@@ -51,7 +51,7 @@ def new(folder: Path) -> Path:
     (folder / ".dapr" / "components").mkdir()  # `dapr run --app-id …` without resources looks here
     (folder / "bin").mkdir()
     # Now, not at the end of a build: the pins may change under it.
-    (folder / _MADE_FROM).write_text(f"{pins()}\n")
+    (folder / MADE_FROM).write_text(f"{pins()}\n")
     return folder
 
 
@@ -60,7 +60,7 @@ def install(folder: Path, origin: Origin) -> None:
     # Without a config.yaml beside it daprd stops at once, and `dapr run -f` hangs.
     config = {"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "metadata": {"name": "daprConfig"}}
     (folder / ".dapr" / "config.yaml").write_text(yaml.safe_dump(config))
-    with (folder / _MADE_FROM).open("a") as made_from:
+    with (folder / MADE_FROM).open("a") as made_from:
         made_from.write(f"{origin}\n")
     remove(OWN)
     folder.rename(OWN)

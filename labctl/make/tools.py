@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labctl.files import is_made_from
 from labctl.make import build, runtime
-from labctl.make.uv import MADE_FROM
 from labctl.progress import Steps
 
 
@@ -21,8 +21,7 @@ class Tools:
 
     def are_made(self) -> bool:
         """Return whether they were built from the present pins."""
-        made_from = self.folder / MADE_FROM
-        return made_from.exists() and made_from.read_text() == (self.module / "go.mod").read_text()
+        return is_made_from(self.folder, self.module / "go.mod")
 
     def ensure(self, steps: Steps) -> None:
         """Build them, unless they were built from the present pins. Raise LabError."""
@@ -31,4 +30,4 @@ class Tools:
         # The runtime first: all builds share their caches, which are deleted when one has succeeded.
         runtime.ensure(steps, own=True)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        build.install_tools(steps, self.what, self.module, self.folder, self.folders, self.are_made)
+        build.install_tools(steps, self.what, self.module, self.folder, self.folders)

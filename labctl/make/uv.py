@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 from labctl.errors import LabError
+from labctl.files import MADE_FROM, is_made_from
 from labctl.stack import HOME
-
-MADE_FROM = "made-from.txt"
 
 
 def uv() -> Path:
@@ -24,9 +23,7 @@ def uv() -> Path:
 
 def is_made(environment: Path, lock: Path) -> bool:
     """Return whether an environment was made from the current lock, by an interpreter that still exists."""
-    made_from = environment / MADE_FROM
-    python = environment / "bin" / "python"
-    return made_from.exists() and python.exists() and made_from.read_bytes() == lock.read_bytes()
+    return (environment / "bin" / "python").exists() and is_made_from(environment, lock)
 
 
 def make(environment: Path, lock: Path) -> None:

@@ -12,7 +12,7 @@ from labctl.stack import THROUGH, Stack
 from labctl.up.broker import Broker, prepare
 
 # As on docs/brokers.md.
-_MEND = """sudo -u postgres psql -c "CREATE ROLE dapr LOGIN PASSWORD 'dapr'" -c "CREATE DATABASE dapr OWNER dapr\""""
+MEND = """sudo -u postgres psql -c "CREATE ROLE dapr LOGIN PASSWORD 'dapr'" -c "CREATE DATABASE dapr OWNER dapr\""""
 
 
 class Postgres(Broker):
@@ -35,7 +35,7 @@ class Postgres(Broker):
         server = f"postgres://{self.account}:{self.account}@127.0.0.1:{port}/{self.account}?connect_timeout=10"
         command = [psql, "--no-psqlrc", "--no-password", server, "-c", "SELECT 1"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        return f"{done.stderr.strip()}\nMake the account and the database: {_MEND}" if done.returncode else ""
+        return f"{done.stderr.strip()}\nMake the account and the database: {MEND}" if done.returncode else ""
 
     def command(self, stack: Stack, data: Path) -> list[str]:
         server, initdb = (self.program(name) for name in self.programs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 from labctl import runfile, stack, testing, variants
 from labctl.errors import LabError
 from labctl.stack import ROOT, Stack, broker_ports
-from labctl.up import broker, brokers, commands, control, infrastructure, joining, remembered
+from labctl.up import broker, brokers, commands, control, infrastructure, joining, postgres, remembered
 from labctl.up.remembered import Run
 
 KAFKA = Stack("brokers", 10_000, components="kafka-postgres")
@@ -91,6 +92,13 @@ def test_a_missing_program_is_named_with_its_package(
     with pytest.raises(LabError, match=said):
         brokers.BROKERS[name].find()
     assert brokers.BROKERS[name].missing()
+
+
+def test_the_command_that_makes_the_account_is_the_pages() -> None:
+    page = (ROOT / "docs/brokers.md").read_text()
+    made = re.findall(r'-c "([^"]+)"', postgres.MEND)
+    assert [statement.split()[1] for statement in made] == ["ROLE", "DATABASE"]
+    assert [statement for statement in made if f"`{statement}`" not in page] == []
 
 
 @pytest.mark.parametrize("name", brokers.BROKERS)

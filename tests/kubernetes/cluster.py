@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -18,9 +19,12 @@ from labctl.make.installed import OWN
 from labctl.stack import ROOT, TEST_OFFSET, Stack
 from labctl.up import processes
 from labctl.up.processes import wait_until
+from tests.docs.pages import Page
 from tests.kubernetes import objects
 
 STACK = Stack("kubernetes", TEST_OFFSET)
+PAGE = Page(Path("docs/kubernetes.md"))
+HELM = "tests/kubernetes/test_page.py::test_dapr_is_there_as_the_page_installs_it"
 TRUST_DOMAIN = "cluster.local"
 TOKEN = "admin"  # of a cluster that listens on loopback, while the tests run
 _STAGES = ("node/fast/node-initialize", "pod/fast/pod-ready", "pod/fast/pod-complete", "pod/fast/pod-delete")
@@ -58,15 +62,26 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return done
 
+    def type(self, text: str, config: Path) -> str:
+        """Run commands of the page with a kubeconfig, and return what they print. A warning is an error too."""
+        path = f"{cluster.KUBERNETES.folder}:{cluster.DAPR.folder}:{os.environ['PATH']}"
+        own = {f"HELM_{what}_HOME": str(self.folder / "helm") for what in ("CACHE", "CONFIG", "DATA")}
+        own |= {"KUBECONFIG": str(config), "PATH": path, "chart": str(cluster.CHART)}
+        command = ["bash", "-euo", "pipefail", "-c", text]
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | own, capture_output=True, text=True, check=False)
+        assert (done.returncode, "Warning" in done.stderr) == (0, False), f"{text}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
     def start(self) -> None:
         """Start Kubernetes with simulated nodes, then Dapr. Raise AssertionError if a part does not start."""
         processes.stop(STACK)
         shutil.rmtree(self.folder, ignore_errors=True)
         STACK.make_state()
         self._start_kubernetes()
-        self.apply(*objects.nodes())
-        self._checked("apply", "--server-side", "-f", str(cluster.DAPR.folder / "crds"))
-        self._checked("wait", "--for=condition=Established", "crd", "--all")
+        # The volumes are those of Dapr's scheduler.
+        self.apply(*objects.nodes(), *(objects.volume(f"scheduler-{number}", "16Gi") for number in range(3)))
+        (install,) = [block.text for block in PAGE.blocks if block.words == HELM]
+        self.type(install, self.config)
         self._start_dapr()
 
     def _start_kubernetes(self) -> None:
@@ -107,21 +122,19 @@ class Cluster:
         )
 
     def _start_dapr(self) -> None:
-        """Start sentry, operator and injector as the Helm chart does, but outside of the cluster."""
+        """Start sentry, operator and injector outside of the cluster: the pods of the chart are only simulated."""
         sentry = self.folder / "sentry"
         sentry.mkdir()
         mtls = {"enabled": True, "workloadCertTTL": "24h", "allowedClockSkew": "15m"}
         address = {"sentryAddress": f"127.0.0.1:{self.ports['sentry']}", "controlPlaneTrustDomain": TRUST_DOMAIN}
         config = objects.one("dapr.io/v1alpha1", "Configuration", "daprsystem", spec={"mtls": mtls | address})
         (self.folder / "sentry.yaml").write_text(yaml.safe_dump(config))
-        self.apply(objects.one("v1", "Namespace", objects.SYSTEM), config)
+        self.apply(config)
         self._daprs("sentry", f"--issuer-credentials={sentry}", f"--config={self.folder / 'sentry.yaml'}")
         anchors = str(sentry / "ca.crt")
-        self.apply(
-            objects.service("dapr-webhook"),
-            objects.service("dapr-sidecar-injector"),
-            objects.injection(self.ports["injector"]),
-        )
+        outside = [objects.service(name) for name in ("dapr-webhook", "dapr-sidecar-injector")]
+        self._checked("replace", "--force", "-f", "-", documents=outside)
+        self.apply(objects.injection(self.ports["injector"]))
         conversion = {"webhook": {"clientConfig": {"service": {"port": self.ports["operator-webhook"]}}}}
         patch = json.dumps({"spec": {"conversion": conversion}})
         self._checked("patch", "crd", "subscriptions.dapr.io", "--type=merge", f"--patch={patch}")

@@ -34,7 +34,7 @@ def applied(cluster: Cluster) -> Overlay:
     @contextmanager
     def apply(name: str) -> Generator[None]:
         folder = f"kubernetes/overlays/{name}"
-        cluster.apply(objects.VOLUME)
+        cluster.apply(objects.ATTACHMENTS)
         done = cluster.kubectl("apply", "--server-side", "-k", folder)
         assert (done.returncode, done.stderr) == (0, "")
         try:

@@ -1,39 +1,34 @@
-"""The objects of a cluster that are not of the labs: simulated nodes, and what Dapr's Helm chart makes."""
+"""The objects of a cluster that are not of the labs: simulated nodes, storage, and the way to Dapr outside of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 SYSTEM = "dapr-system"
-# Storage is the part of a cluster's administrator.
-VOLUME: dict[str, Any] = {
-    "apiVersion": "v1",
-    "kind": "PersistentVolume",
-    "metadata": {"name": "attachments"},
-    "spec": {
-        "capacity": {"storage": "1Gi"},
-        "accessModes": ["ReadWriteOnce", "ReadWriteMany"],
-        "hostPath": {"path": "/attachments"},
-    },
-}
 _NODES, _ZONES = 10, 3
 _ROOM = {"cpu": "32", "memory": "128Gi", "pods": "110"}
 
 
 def one(version: str, kind: str, name: str, **fields: Any) -> dict[str, Any]:
     """Return an object. One with a namespace belongs to Dapr."""
-    place = {} if kind in {"Namespace", "Node", "MutatingWebhookConfiguration"} else {"namespace": SYSTEM}
+    place = {} if kind in {"Node", "PersistentVolume", "MutatingWebhookConfiguration"} else {"namespace": SYSTEM}
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name} | place, **fields}
 
 
 def nodes() -> list[dict[str, Any]]:
-    """Return nodes in several zones, for kwok."""
+    """Return nodes in several zones, for kwok, with the labels that a kubelet gives itself."""
     found = [one("v1", "Node", f"node-{number}") for number in range(_NODES)]
     for number, node in enumerate(found):
-        labels = {"kubernetes.io/hostname": f"node-{number}", "topology.kubernetes.io/zone": f"zone-{number % _ZONES}"}
-        node["metadata"]["labels"] = labels
+        own = {"kubernetes.io/hostname": f"node-{number}", "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+        node["metadata"]["labels"] = own | {"topology.kubernetes.io/zone": f"zone-{number % _ZONES}"}
         node["status"] = {"capacity": _ROOM, "allocatable": _ROOM}
     return found
+
+
+def volume(name: str, size: str) -> dict[str, Any]:
+    """Return a volume. Storage is the part of a cluster's administrator."""
+    room = {"capacity": {"storage": size}, "accessModes": ["ReadWriteOnce", "ReadWriteMany"]}
+    return one("v1", "PersistentVolume", name, spec={**room, "hostPath": {"path": f"/{name}"}})
 
 
 def service(name: str) -> dict[str, Any]:
@@ -42,18 +37,17 @@ def service(name: str) -> dict[str, Any]:
 
 
 def injection(port: int) -> dict[str, Any]:
-    """Return the registration of the sidecar injector, as in the chart, but that a pod without it is refused."""
+    """Return what differs in the registration of the sidecar injector: its port, and a pod without it is refused."""
     reference = {"namespace": SYSTEM, "name": "dapr-sidecar-injector", "path": "/mutate", "port": port}
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}
     webhook = {
         "name": "sidecar-injector.dapr.io",
-        "reinvocationPolicy": "IfNeeded",
-        # The injector writes the true one.
-        "clientConfig": {"service": reference, "caBundle": ""},
-        "rules": [rule],
+        "clientConfig": {"service": reference},
         "failurePolicy": "Fail",
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
     }
     version = "admissionregistration.k8s.io/v1"
     return one(version, "MutatingWebhookConfiguration", "dapr-sidecar-injector", webhooks=[webhook])
+
+
+ATTACHMENTS = volume("attachments", "1Gi")

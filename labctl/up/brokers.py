@@ -89,19 +89,23 @@ class RabbitMQ(Broker):
     name = "rabbitmq"
     programs, package = ("rabbitmq-server",), "rabbitmq-server"
     hello = b"AMQP\x00\x00\x09\x01"
+    # Milliseconds. An event that a sidecar keeps without an answer then returns to its queue (docs/dapr-faults.md).
+    # RabbitMQ supports no less.
+    setting = "consumer_timeout = 60000"
 
     def welcomes(self, answer: bytes) -> bool:
         return answer.startswith(b"\x01")  # a frame with a method: Connection.Start
 
     def command(self, stack: Stack, data: Path) -> list[str]:
         (data / "plugins").write_text("[].\n")
+        (data / "rabbitmq.conf").write_text(f"{self.setting}\n")
         return [self.program("rabbitmq-server")]
 
     def environment(self, stack: Stack, data: Path) -> dict[str, str]:
         return {
             "HOME": str(data),  # for its cookie
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
-            "RABBITMQ_CONFIG_FILE": str(data / "none"),
+            "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "plugins"),
             "RABBITMQ_MNESIA_BASE": str(data),
             "RABBITMQ_LOGS": "-",

@@ -7,6 +7,7 @@ import pytest
 from labctl.up import control
 from labctl.up.processes import wait_until
 from tests.runtime.blocks.conftest import ARRIVES_WITHIN, mark
+from tests.runtime.conftest import RETURNS_WITHIN
 
 pytestmark = pytest.mark.lab("blocks")
 
@@ -109,9 +110,9 @@ def test_events_in_hand_survive_a_kill_of_the_app(lab):
     assert wait_until(lambda: lab.calls(APP) >= before + len(TOPICS), 10)
     control.kill(lab.stack, APP)
     control.restart(lab.stack, APP, keep_sidecar=True)
-    # A stream is opened again when the retries on the lost one are used up; its events follow after processingTimeout.
+    # A stream is opened again when the retries on the lost one are used up; then its events follow.
     for text in texts.values():
-        assert wait_until(lambda text=text: PROCESSED in lab.handled(text), 40), text
+        assert wait_until(lambda text=text: PROCESSED in lab.handled(text), 20 + RETURNS_WITHIN), text
         assert lab.dead_letters(text) == []
 
 

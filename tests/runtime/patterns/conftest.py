@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from labctl.up.processes import wait_until
-from tests.runtime.conftest import Running
+from tests.runtime.conftest import RETURNS_WITHIN, Running
 
 APP, OTHER_APP = "workflow-patterns", "task-api"
-SOON, AFTER_A_KILL = 20, 60
+SOON, AFTER_A_KILL = 20, 40 + RETURNS_WITHIN
 
 
 class Patterns(Running):

@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from labctl.up.processes import wait_until
-from tests.runtime.conftest import Running
+from tests.runtime.conftest import RETURNS_WITHIN, Running
 
 WORKFLOW, BOOK = "pizza-workflow", "pizza-order"
 SHOP, KITCHEN, COURIER = "pizza-storefront", "pizza-kitchen", "pizza-delivery"
 # The doer of each step that the workflow shows: its ledger shows that the step has begun.
 DOERS = {"order_pizza": SHOP, "cook_pizza": KITCHEN, "validate_pizza": WORKFLOW, "deliver_pizza": COURIER}
 # A step takes 1 to 3 s; the rest is for a machine that is busy, and for the retries after a kill.
-SOON, AFTER_A_KILL = 60, 120
+SOON, AFTER_A_KILL = 60, 100 + RETURNS_WITHIN
 
 Deed = tuple[str, int]
 

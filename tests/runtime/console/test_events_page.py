@@ -15,6 +15,7 @@ from labctl.up import control
 from labctl.up.processes import wait_until
 from tests.runtime.chat.conftest import CHAT, MEMORY, Chat, fresh
 from tests.runtime.conftest import Running
+from tests.runtime.console.conftest import visit
 from tests.runtime.console.tables import cell, row
 from tests.runtime.jobs.conftest import APP
 
@@ -24,7 +25,7 @@ EVENT_WITHIN = 60
 
 def publish(page: Page, component: str, topic: str, data: Any) -> None:
     """Publish with the form of the topic's page."""
-    page.goto(f"/events/{component}/{topic}")
+    visit(page, f"/events/{component}/{topic}")
     page.get_by_label("Data (JSON)").fill(json.dumps(data))
     page.get_by_role("button", name="Publish", exact=True).click()
     expect(page.get_by_text(f"published to {topic}.")).to_be_visible()

@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from labctl.stack import ROOT
 from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
+from tests.runtime.console.conftest import visit
 
 FILES = {path.stem.split("-")[0]: path for path in sorted((ROOT / "requests").glob("*.http"))}
 LABS = ("invocation", "jobs", "chat", "pizza", "blocks", "patterns")
@@ -49,7 +50,7 @@ def test_each_lab_has_a_card_and_all_requests_of_its_file(page: Page, lab: Runni
 
 @pytest.mark.lab("invocation")
 def test_an_edited_request_sets_a_fault_and_dapr_retries_until_the_third_attempt(page: Page, lab: Running) -> None:
-    page.goto("/labs/invocation")
+    visit(page, "/labs/invocation")
     title = "callee: let one greeting fail"
     row = page.get_by_role("listitem").filter(has=page.get_by_role("button", name=title, exact=True))
     press(row, f"Details: {title}")
@@ -77,7 +78,7 @@ def test_an_edited_request_sets_a_fault_and_dapr_retries_until_the_third_attempt
 @pytest.mark.lab("jobs")
 def test_a_job_is_scheduled_its_runs_appear_and_it_is_deleted(page: Page, lab: Running) -> None:
     name = f"console-{uuid4().hex[:6]}"
-    page.goto("/labs/jobs")
+    visit(page, "/labs/jobs")
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Schedule", exact=True).fill("@every 1s")
     page.get_by_label("Repeats").fill("2")
@@ -100,7 +101,7 @@ def test_a_job_is_scheduled_its_runs_appear_and_it_is_deleted(page: Page, lab: R
 
 @pytest.mark.lab("chat")
 def test_a_message_gets_its_reply_and_memory_learns_and_forgets(page: Page, lab: Running) -> None:
-    page.goto("/labs/chat")
+    visit(page, "/labs/chat")
     user = page.get_by_label("User", exact=True).input_value()
     session = page.get_by_label("Session", exact=True).input_value()
     expect(page.get_by_text(f"agent-memory-service knows nothing of {user}.")).to_be_visible()
@@ -175,7 +176,7 @@ def card(page: Page, order_id: str) -> Locator:
 
 @pytest.mark.lab("patterns")
 def test_a_pattern_is_started_and_its_event_is_raised(page: Page, lab: Running) -> None:
-    page.goto("/labs/patterns")
+    visit(page, "/labs/patterns")
     press(page, "Start approval")
     started = page.get_by_text(re.compile("^Started: approval-"))
     expect(started).to_be_visible()
@@ -190,7 +191,7 @@ def test_a_pattern_is_started_and_its_event_is_raised(page: Page, lab: Running) 
 
 @pytest.mark.lab("blocks")
 def test_a_task_is_created_and_its_notification_appears(page: Page, lab: Running) -> None:
-    page.goto("/labs/blocks")
+    visit(page, "/labs/blocks")
     page.get_by_label("Title", exact=True).fill("Look at <i>this</i>")
     press(page, "Create")
     expect(page.get_by_role("region", name="Tasks").get_by_text("Look at <i>this</i>")).to_be_visible()

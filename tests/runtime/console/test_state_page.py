@@ -12,6 +12,7 @@ from labctl.up.processes import wait_until
 from tests.runtime.blocks.conftest import TASKS, Blocks
 from tests.runtime.chat.conftest import MEMORY, Chat, fresh
 from tests.runtime.conftest import Running
+from tests.runtime.console.conftest import visit
 from tests.runtime.console.tables import cell, row
 from tests.runtime.jobs.conftest import APP, Jobs
 
@@ -22,7 +23,7 @@ def test_a_memory_is_shown_as_encrypted(page: Page, lab: Running) -> None:
     secret = fresh("my-dog-is-called")
     chat.say(user, f"I like {secret}", session)
     assert wait_until(lambda: secret in lab.http.get(lab.url(MEMORY, f"/memories/{user}")).text, 30)
-    page.goto(f"/state?owner={MEMORY}&prefix=memory:")
+    visit(page, f"/state?owner={MEMORY}&prefix=memory:")
     expect(row(page, "State stores", "statestore")).to_contain_text("encrypted with STATE_ENCRYPTION_KEY")
     drawn = page.get_by_role("region", name="Keys", exact=True).locator("tbody tr")
     expect(drawn.first).to_contain_text("encrypted with STATE_ENCRYPTION_KEY")

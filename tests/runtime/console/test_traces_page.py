@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from labctl.up.processes import wait_until
 from tests.runtime.conftest import ConsoleProcess, Running
+from tests.runtime.console.conftest import visit
 
 pytestmark = pytest.mark.lab("invocation")
 SPANS_WITHIN = 30  # seconds: a sidecar sends its spans in batches
@@ -87,7 +88,7 @@ def test_the_list_holds_still_while_it_is_not_live(page: Page, console: ConsoleP
 
 
 def test_a_trace_is_opened_by_its_id(page: Page, lab: Running) -> None:
-    page.goto("/traces")
+    visit(page, "/traces")
     wanted = page.get_by_label("Trace id")
     wanted.fill("no id")
     page.get_by_role("button", name="Open").click()

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from labctl.up.processes import wait_until
 from tests.runtime.conftest import Running
+from tests.runtime.console.conftest import visit
 from tests.runtime.patterns.conftest import APP, Patterns
 from tests.runtime.patterns.conftest import SOON as RUN_SOON
 from tests.runtime.pizza.conftest import SOON, WORKFLOW, Pizza
@@ -73,7 +74,7 @@ def test_a_run_gets_its_event_and_another_is_terminated_and_purged(page: Page, l
     patterns = Patterns(lab.stack, lab.apps, lab.http)
     expense, letter = patterns.start("approval"), patterns.start("versioning")
     patterns.wait_for_note(expense, "waits for a decision")
-    page.goto(f"/workflows/{APP}/{expense}")
+    visit(page, f"/workflows/{APP}/{expense}")
     expect(page.get_by_label("Event")).to_have_value("decision")
     expect(page.get_by_text(f"/patterns/{expense}/events/decision")).to_be_visible()
     data = page.get_by_label("Data (JSON)")

@@ -121,7 +121,7 @@ def _run_go(steps: Steps, go: Path, folder: Path, *arguments: str) -> str:
         command = [str(go), *arguments]
         result = subprocess.run(command, cwd=folder, env=_go_environment(), capture_output=True, text=True, check=False)
         if result.returncode:
-            raise _go_error(result.stderr + result.stdout)  # -json reports errors there
+            raise _go_error(result.stdout + result.stderr)  # -json reports errors in the first
         return result.stdout
 
     def say(state: tenacity.RetryCallState) -> None:

@@ -62,11 +62,11 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return done
 
-    def type(self, text: str, config: Path) -> str:
+    def type(self, text: str, config: Path, **variables: str) -> str:
         """Run commands of the page with a kubeconfig, and return what they print. A warning is an error too."""
         path = f"{cluster.KUBERNETES.folder}:{cluster.DAPR.folder}:{os.environ['PATH']}"
         own = {f"HELM_{what}_HOME": str(self.folder / "helm") for what in ("CACHE", "CONFIG", "DATA")}
-        own |= {"KUBECONFIG": str(config), "PATH": path, "chart": str(cluster.CHART)}
+        own |= {"KUBECONFIG": str(config), "PATH": path, "chart": str(cluster.CHART)} | variables
         command = ["bash", "-euo", "pipefail", "-c", text]
         done = subprocess.run(command, cwd=ROOT, env=os.environ | own, capture_output=True, text=True, check=False)
         assert (done.returncode, "Warning" in done.stderr) == (0, False), f"{text}\n{done.stdout}{done.stderr}"

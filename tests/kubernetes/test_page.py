@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from labctl.make import setup
 from labctl.make.installed import RUNTIME_VERSION
@@ -11,6 +15,9 @@ from tests.kubernetes import objects
 from tests.kubernetes.cluster import PAGE, Cluster
 
 NAME = "tests/kubernetes/test_page.py::test_the_commands_of_the_page"
+PRODUCTION = "tests/kubernetes/test_page.py::test_the_commands_for_production"
+# A reference to a Secret, in an object as JSON.
+SECRET = re.compile(r'"secret(?:KeyRef)?": {[^{}]*"(?:name|secretName)": "([^"]+)"')
 PARTS = {"dapr-operator", "dapr-sentry", "dapr-sidecar-injector", "dapr-placement-server", "dapr-scheduler-server"}
 
 
@@ -29,15 +36,38 @@ def test_dapr_is_there_as_the_page_installs_it(cluster: Cluster) -> None:
             assert settings["SIDECAR_IMAGE"].endswith(f"/daprd:{RUNTIME_VERSION}")
 
 
-def test_the_commands_of_the_page(cluster: Cluster, tmp_path: Path) -> None:
+@pytest.fixture
+def reader(cluster: Cluster, tmp_path: Path) -> Iterator[Path]:
+    """Yield a kubeconfig of its own, because the page changes the namespace in it. Have what the page's reader has."""
     setup.ensure_secrets()
     cluster.apply(objects.ATTACHMENTS)
-    # One of the commands changes the namespace in it.
     config = tmp_path / "kubeconfig.yaml"
     config.write_text(cluster.config.read_text())
-    blocks = [block for block in PAGE.blocks if block.words == NAME]
-    assert len(blocks) == 7
-    for block in blocks:
-        cluster.type(block.text, config)
-    assert cluster.kubectl("get", "namespace", "dapr-labs").returncode == 1
+    yield config
     assert cluster.kubectl("delete", "persistentvolume", "attachments").returncode == 0
+
+
+def test_the_commands_of_the_page(cluster: Cluster, reader: Path) -> None:
+    blocks = [block.text for block in PAGE.blocks if block.words == NAME]
+    assert len(blocks) == 8
+    for text in blocks:
+        if "--force-conflicts -k" in text:
+            again = cluster.kubectl("apply", "--server-side", "-k", "kubernetes/overlays/local")
+            assert (again.returncode, ".spec.minReplicas" in again.stderr) == (1, True), again.stderr
+        cluster.type(text, reader)
+    assert cluster.kubectl("get", "namespace", "dapr-labs").returncode == 1
+
+
+def test_the_commands_for_production(cluster: Cluster, reader: Path) -> None:
+    secrets = next(block.text for block in PAGE.blocks if block.words == NAME)
+    (production,) = [block.text for block in PAGE.blocks if block.words == PRODUCTION]
+    cluster.type(secrets, reader)
+    own = dict.fromkeys(("REDIS_PASSWORD", "POSTGRES_CONNECTION", "KAFKA_USER", "KAFKA_PASSWORD"), "mine")
+    try:
+        cluster.type(production, reader, **own)
+        there = {one["metadata"]["name"] for one in cluster.get("secrets", "-n", "dapr-labs")}
+        wanted = set(SECRET.findall(json.dumps(cluster.get("pods,components", "-n", "dapr-labs"))))
+        assert wanted >= {"redis", "postgres", "kafka", "dapr-api-token", "app-api-token", "attachments-key"}
+        assert wanted - there == set()
+    finally:
+        cluster.type("kubectl delete -k kubernetes/overlays/production", reader)

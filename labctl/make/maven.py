@@ -47,6 +47,13 @@ class JavaProgram:
             raise self._error(f"{needs}. `java -version` prints {shown}. {mend}")
         return java
 
+    def maven(self) -> str:
+        """Return the Maven on PATH. Raise LabError when it is missing."""
+        if maven := shutil.which("mvn"):
+            return maven
+        mend = "Install it (`sudo apt install maven`, `brew install maven`) and run this again."
+        raise self._error(f"Maven downloads {self.name}, and there is no mvn on PATH. {mend}")
+
     def ensure(self, folder: Path, steps: Steps) -> None:
         """Download it into this folder, unless the folder exists. Raise LabError."""
         if folder.exists():
@@ -60,18 +67,14 @@ class JavaProgram:
         new.rename(folder)
 
     def _download(self, folder: Path) -> None:
-        maven = shutil.which("mvn")
-        if not maven:
-            mend = "Install it (`sudo apt install maven`, `brew install maven`) and run this again."
-            raise self._error(f"Maven downloads {self.name}, and there is no mvn on PATH. {mend}")
         goal, *options = self.goal
-        words = ["-B", "-q", f"{PLUGIN}:{goal}", *options, f"-DoutputDirectory={folder}"]
+        words = [self.maven(), "-B", "-q", f"{PLUGIN}:{goal}", *options, f"-DoutputDirectory={folder}"]
         if self.pom:
             project = HOME / f"{self.name.lower()}-pom.xml"
             project.write_text(self.pom)
             words += ["-f", str(project)]
         # In a folder without a pom.xml, which Maven would read.
-        done = subprocess.run([maven, *words], cwd=HOME, capture_output=True, text=True, check=False)
+        done = subprocess.run(words, cwd=HOME, capture_output=True, text=True, check=False)
         if done.returncode:
             said = next((line for line in done.stdout.splitlines() if "[ERROR]" in line), "it says nothing")
             raise self._error(f"Maven could not download {self.name}: {said[:400]} Is the network there?")

@@ -48,6 +48,8 @@ class Kafka(Broker):
 
     def find(self) -> None:
         self.jars.java()
+        if not self.folder.exists():
+            self.jars.maven()
 
     def welcomes(self, answer: bytes) -> bool:
         return answer[4:8] == self.hello[8:12]

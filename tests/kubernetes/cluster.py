@@ -24,7 +24,7 @@ from tests.kubernetes import objects
 
 STACK = Stack("kubernetes", TEST_OFFSET)
 PAGE = Page(Path("docs/kubernetes.md"))
-HELM = "tests/kubernetes/test_page.py::test_dapr_is_there_as_the_page_installs_it"
+INSTALL = "tests/kubernetes/test_page.py::test_dapr_is_there_as_the_page_installs_it"
 TRUST_DOMAIN = "cluster.local"
 TOKEN = "admin"  # of a cluster that listens on loopback, while the tests run
 _STAGES = ("node/fast/node-initialize", "pod/fast/pod-ready", "pod/fast/pod-complete", "pod/fast/pod-delete")
@@ -63,12 +63,15 @@ class Cluster:
         return done
 
     def type(self, text: str, config: Path, **variables: str) -> str:
-        """Run commands of the page with a kubeconfig, and return what they print. A warning is an error too."""
+        """Run commands of the page with a kubeconfig, and return what they print. A warning by kubectl is an error."""
         path = f"{cluster.KUBERNETES.folder}:{cluster.DAPR.folder}:{os.environ['PATH']}"
-        own = {f"HELM_{what}_HOME": str(self.folder / "helm") for what in ("CACHE", "CONFIG", "DATA")}
-        own |= {"KUBECONFIG": str(config), "PATH": path, "chart": str(cluster.CHART)} | variables
+        # None of the user's settings of Helm and kubectl, which may lead to another cluster.
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("HELM_", "KUBE"))}
+        own |= {f"HELM_{what}_HOME": str(self.folder / "helm") for what in ("CACHE", "CONFIG", "DATA")}
+        own |= {"KUBECONFIG": str(config), "KUBECACHEDIR": str(self.folder / "cache")}
+        own |= {"PATH": path, "chart": str(cluster.CHART)} | variables
         command = ["bash", "-euo", "pipefail", "-c", text]
-        done = subprocess.run(command, cwd=ROOT, env=os.environ | own, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
         assert (done.returncode, "Warning" in done.stderr) == (0, False), f"{text}\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -80,7 +83,7 @@ class Cluster:
         self._start_kubernetes()
         # The volumes are those of Dapr's scheduler.
         self.apply(*objects.nodes(), *(objects.volume(f"scheduler-{number}", "16Gi") for number in range(3)))
-        (install,) = [block.text for block in PAGE.blocks if block.words == HELM]
+        (install,) = [block.text for block in PAGE.blocks if block.words == INSTALL]
         self.type(install, self.config)
         self._start_dapr()
 
@@ -100,7 +103,7 @@ class Cluster:
             "kube-apiserver",
             *(f"--etcd-servers={etcd}", "--bind-address=127.0.0.1", f"--secure-port={api}"),
             *(f"--cert-dir={certificates}", f"--token-auth-file={self.folder / 'tokens.csv'}"),
-            *("--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/16"),
+            *("--authorization-mode=RBAC", "--service-cluster-ip-range=127.1.0.0/16"),
             *("--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={key}"),
             f"--service-account-signing-key-file={key}",
         )
@@ -135,15 +138,23 @@ class Cluster:
         outside = [objects.service(name) for name in ("dapr-webhook", "dapr-sidecar-injector")]
         self._checked("replace", "--force", "-f", "-", documents=outside)
         self.apply(objects.injection(self.ports["injector"]))
-        conversion = {"webhook": {"clientConfig": {"service": {"port": self.ports["operator-webhook"]}}}}
-        patch = json.dumps({"spec": {"conversion": conversion}})
-        self._checked("patch", "crd", "subscriptions.dapr.io", "--type=merge", f"--patch={patch}")
         webhook = [
             f"--webhook-server-port={self.ports['operator-webhook']}",
             "--webhook-server-listen-address=127.0.0.1",
         ]
         self._daprs("operator", f"--trust-anchors-file={anchors}", *webhook, "--disable-leader-election")
-        self._daprs("injector", f"--kubeconfig={self.config}", DAPR_TRUST_ANCHORS_FILE=anchors)
+        self.lead_to_conversion()
+        # What the injector gives to a sidecar is the chart's, with the settings of the page.
+        (chart,) = self.get("deployments", "-n", objects.SYSTEM, "--field-selector=metadata.name=dapr-sidecar-injector")
+        (container,) = chart["spec"]["template"]["spec"]["containers"]
+        given = {one["name"]: one["value"] for one in container["env"] if one["name"].startswith("SIDECAR_")}
+        self._daprs("injector", f"--kubeconfig={self.config}", DAPR_TRUST_ANCHORS_FILE=anchors, **given)
+
+    def lead_to_conversion(self) -> None:
+        """Lead the API server to the operator, which converts old Subscriptions. The CRD of the chart leads nowhere."""
+        reference = {"namespace": objects.SYSTEM, "port": self.ports["operator-webhook"]}
+        patch = json.dumps({"spec": {"conversion": {"webhook": {"clientConfig": {"service": reference}}}}})
+        self._checked("patch", "crd", "subscriptions.dapr.io", "--type=merge", f"--patch={patch}")
 
     def _daprs(self, name: str, *flags: str, **environment: str) -> None:
         ports = self.ports
@@ -161,8 +172,6 @@ class Cluster:
             "DAPR_SENTRY_ADDRESS": f"127.0.0.1:{ports['sentry']}",
             "DAPR_CONTROL_PLANE_TRUST_DOMAIN": TRUST_DOMAIN,
             "KUBE_CLUSTER_DOMAIN": TRUST_DOMAIN,
-            "SIDECAR_IMAGE": "daprd:1.18.1",
-            "SIDECAR_DROP_ALL_CAPABILITIES": "true",
         }
         self._spawn(name, *flags, *trust, *listens, environment=environment)
         up = wait_until(lambda: processes.http_status(ports[f"{name}-health"], "/healthz") == 200, 60)
@@ -185,6 +194,7 @@ class Cluster:
             "users": [{"name": "admin", "user": {"token": TOKEN}}],
             "contexts": [{"name": "labs", "context": {"cluster": "labs", "user": "admin"}}],
         }
+        self.config.touch(0o600)
         self.config.write_text(
             yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": "labs"} | parts)
         )

@@ -37,7 +37,7 @@ def service(name: str) -> dict[str, Any]:
 
 
 def injection(port: int) -> dict[str, Any]:
-    """Return what differs in the registration of the sidecar injector: its port, and a pod without it is refused."""
+    """Return what differs from the chart's registration of the sidecar injector: its port, and no pod without it."""
     reference = {"namespace": SYSTEM, "name": "dapr-sidecar-injector", "path": "/mutate", "port": port}
     webhook = {
         "name": "sidecar-injector.dapr.io",

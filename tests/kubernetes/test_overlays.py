@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from labctl.make.installed import RUNTIME_VERSION
 from labctl.runfile import NO_HEALTH_CHECK_ON_KAFKA
 from labctl.stack import ROOT
 from labctl.up.processes import wait_until
@@ -78,6 +79,8 @@ def test_the_injector_adds_the_sidecar_of_the_app(cluster: Cluster, overlay: str
         (sidecar,) = [one for one in pod["spec"]["initContainers"] if one["name"] == "daprd"]
         assert sidecar["restartPolicy"] == "Always"
         flags = dict(zip(sidecar["args"], sidecar["args"][1:], strict=False))
+        assert sidecar["image"].endswith(f"/daprd:{RUNTIME_VERSION}")
+        assert sidecar["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         assert flags["--app-id"] == app["appID"]
         assert flags["--app-port"] == str(app["appPort"])
         assert flags["--app-protocol"] == app.get("appProtocol", "http")

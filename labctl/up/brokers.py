@@ -91,9 +91,9 @@ class RabbitMQ(Broker):
     name = "rabbitmq"
     programs, package = ("rabbitmq-server",), "rabbitmq-server"
     hello = b"AMQP\x00\x00\x09\x01"
-    # Milliseconds. An event that a sidecar keeps without an answer then returns to its queue (docs/dapr-faults.md).
-    # RabbitMQ supports no less.
-    setting = "consumer_timeout = 60000"
+    # Milliseconds. An event that a sidecar keeps without an answer then returns to its queue (docs/dapr-faults.md). That
+    # is longer than all attempts of an event, but where they have no end (components/resiliency-forgetting.yaml).
+    setting = "consumer_timeout = 120000"
 
     def welcomes(self, answer: bytes) -> bool:
         return answer.startswith(b"\x01")  # a frame with a method: Connection.Start

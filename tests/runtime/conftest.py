@@ -33,7 +33,7 @@ HERE = Path(__file__).parent
 STACK = Stack("test", TEST_OFFSET, components=os.environ.get("LAB_TEST_COMPONENTS", ""))
 # Seconds until an event comes back that a sidecar had in hand as its app was killed: after processingTimeout on Redis,
 # the session timeout on Kafka, and on RabbitMQ consumer_timeout, which it checks each minute (labctl/up/brokers.py).
-RETURNS_WITHIN = 140 if STACK.components == "rabbitmq-postgres" else 20
+RETURNS_WITHIN = 200 if STACK.components == "rabbitmq-postgres" else 20
 on_redis = pytest.mark.skipif(bool(STACK.components), reason="it looks into Redis, below Dapr")
 CONSOLE = Console(stderr=True)
 # After a kill -9 of the scheduler, workflows and jobs wait some 22 s for its old leadership lease.

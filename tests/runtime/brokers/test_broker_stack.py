@@ -56,6 +56,10 @@ def test_up_on_other_components(shell, monkeypatch):
     below = {one["name"]: one for one in json.loads(shell.run("status", "--json").stdout)["infrastructure"]}
     assert list(below) == infrastructure.names(stack)
     assert all(below[name]["ours"] for name in stack.brokers)
+    if "rabbitmq" in stack.brokers:
+        assert re.search(
+            r"config file\(s\) : .*/rabbitmq\.conf$", (stack.logs / "rabbitmq.log").read_text(), re.MULTILINE
+        )
     # On this machine only, RabbitMQ's helpers too.
     ours = [one.process for one in processes.find(stack) if one.name in (*stack.brokers, "epmd")]
     family = {process.pid: process for one in ours for process in (one, *one.children(recursive=True))}

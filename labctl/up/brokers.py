@@ -91,7 +91,7 @@ class RabbitMQ(Broker):
     name = "rabbitmq"
     programs, package = ("rabbitmq-server",), "rabbitmq-server"
     hello = b"AMQP\x00\x00\x09\x01"
-    # Milliseconds. An event that a sidecar keeps without an answer then returns to its queue (docs/dapr-faults.md). That
+    # Milliseconds. An event that a sidecar keeps without an answer then returns to its queue (docs/dapr-faults.md). It
     # is longer than all attempts of an event, but where they have no end (components/resiliency-forgetting.yaml).
     setting = "consumer_timeout = 120000"
 

@@ -57,9 +57,8 @@ def test_up_on_other_components(shell, monkeypatch):
     assert list(below) == infrastructure.names(stack)
     assert all(below[name]["ours"] for name in stack.brokers)
     if "rabbitmq" in stack.brokers:
-        assert re.search(
-            r"config file\(s\) : .*/rabbitmq\.conf$", (stack.logs / "rabbitmq.log").read_text(), re.MULTILINE
-        )
+        log = (stack.logs / "rabbitmq.log").read_text()
+        assert re.search(r"config file\(s\) : .*/rabbitmq\.conf$", log, re.MULTILINE)
     # On this machine only, RabbitMQ's helpers too.
     ours = [one.process for one in processes.find(stack) if one.name in (*stack.brokers, "epmd")]
     family = {process.pid: process for one in ours for process in (one, *one.children(recursive=True))}

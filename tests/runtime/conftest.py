@@ -31,8 +31,8 @@ from tests.runtime.resp import Redis
 HERE = Path(__file__).parent
 # On which brokers and stores the tests of this run are: ./lab test brokers sets it.
 STACK = Stack("test", TEST_OFFSET, components=os.environ.get("LAB_TEST_COMPONENTS", ""))
-# Seconds until an event comes back that a sidecar had in hand as its app was killed: after processingTimeout on Redis,
-# the session timeout on Kafka, and on RabbitMQ consumer_timeout, which it checks each minute (labctl/up/brokers.py).
+# Seconds until an event is delivered again that a sidecar had in hand as its app was killed. RabbitMQ looks each minute
+# whether an event is older than its consumer_timeout (labctl/up/brokers.py).
 RETURNS_WITHIN = 200 if STACK.components == "rabbitmq-postgres" else 20
 on_redis = pytest.mark.skipif(bool(STACK.components), reason="it looks into Redis, below Dapr")
 CONSOLE = Console(stderr=True)

@@ -25,6 +25,13 @@ def test_flaky(number):
 FAILS_ALWAYS = "def test_broken():\n    assert 1 == 2\n"
 
 
+@pytest.fixture(autouse=True)
+def few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pytest of these files load what it needs. All plugins of the repository's tests take it seconds."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "xdist.plugin")
+
+
 def run(folder: Path, **files: str) -> tuple[int, str]:
     """Run pytest on these files, of which those in tests/runtime get a second try."""
     for name, text in files.items():

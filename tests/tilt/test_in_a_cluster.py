@@ -94,9 +94,13 @@ def test_redis_waits_for_the_secrets_that_the_page_makes() -> None:
     resources = in_a_cluster().resources
     assert resources["redis"] == {"resource_deps": ["secrets"], "labels": ["infrastructure"]}
     command, _, _ = resources["secrets"]["cmd"].partition(" || ")
-    (namespace,) = re.findall(r"^kubectl config set-context --current --namespace=(\S+)", PAGE, re.MULTILINE)
-    made = re.findall(r"^kubectl create secret generic (\S+)", PAGE, re.MULTILINE)
-    assert command.split() == ["kubectl", "get", "secret", "--namespace", namespace, *made]
+    # The last ones are those of the overlay `production`.
+    before, _, _ = PAGE.partition("Or apply `production`.")
+    (namespace,) = re.findall(r"^kubectl config set-context --current --namespace=(\S+)", before, re.MULTILINE)
+    made = re.findall(r"^kubectl create secret generic (\S+)", before, re.MULTILINE)
+    asked = command.split()
+    assert asked[:5] == ["kubectl", "get", "secret", "--namespace", namespace]
+    assert sorted(asked[5:]) == sorted(made)
 
 
 def test_a_missing_secret_leads_to_the_page(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from labctl.errors import LabError
 from labctl.progress import Steps
 from labctl.stack import HOME
@@ -58,13 +60,16 @@ class JavaProgram:
         """Download it into this folder, unless the folder exists. Raise LabError."""
         if folder.exists():
             return
-        new = folder.with_name(f"{folder.name}.new")
-        shutil.rmtree(new, ignore_errors=True)
-        with steps.step(f"{self.name} {self.version}: downloading {self.size} with Maven"):
+        title = f"{self.name} {self.version}: downloading {self.size} with Maven"
+        with steps.step(title), FileLock(folder.with_name(f"{folder.name}.lock")):
+            if folder.exists():
+                return  # by the one that this one waited for
+            new = folder.with_name(f"{folder.name}.new")
+            shutil.rmtree(new, ignore_errors=True)
             self._download(new)
             if digest(new) != self.sha256:
                 raise self._error(f"{self.name} does not have the pinned checksum, so it was not used.")
-        new.rename(folder)
+            new.rename(folder)
 
     def _download(self, folder: Path) -> None:
         goal, *options = self.goal

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from rich.console import Console
 
 from labctl import runfile
 from labctl.errors import LabError
+from labctl.make import maven
 from labctl.observe import zipkin
 from labctl.progress import Steps
 from labctl.runfile import CONSOLE, ZIPKIN
@@ -157,6 +160,24 @@ def test_a_download_with_another_checksum_is_not_used(tmp_path: Path, monkeypatc
     with pytest.raises(LabError, match=r"Zipkin does not have the pinned checksum"):
         zipkin.ensure(STEPS)
     assert not (tmp_path / "zipkin").exists()
+
+
+def test_two_at_once_download_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (
+        "#!/bin/sh",
+        "for word; do case $word in -DoutputDirectory=*) folder=${word#*=};; esac; done",
+        f"echo x >>{tmp_path}/calls",
+        "sleep 0.5  # a download takes time",
+        "mkdir $folder && echo it >$folder/a.jar",
+    )
+    (tmp_path / "mvn").write_text("\n".join(lines))
+    (tmp_path / "mvn").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    program = maven.JavaProgram("Thing", "1", "1 MB", ("get",), hashlib.sha256(b"it\n").hexdigest())
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: program.ensure(tmp_path / "thing", STEPS), range(3)))
+    assert (tmp_path / "calls").read_text() == "x\n"
+    assert (tmp_path / "thing" / "a.jar").read_text() == "it\n"
 
 
 def test_without_maven_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

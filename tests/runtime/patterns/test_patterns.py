@@ -123,6 +123,6 @@ def test_bad_input_is_refused_by_name(lab):
 
 def test_a_rental_waits_for_its_other_app_to_return(lab):
     control.kill(lab.stack, OTHER_APP)
-    run = lab.start("multi_app", seconds=0)
+    run = lab.start("multi_app", seconds=0, limit_seconds=AFTER_A_KILL)
     control.restart(lab.stack, OTHER_APP)
     assert lab.end_of(run, AFTER_A_KILL)["result"]["outcome"] == "rented"

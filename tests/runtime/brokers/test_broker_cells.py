@@ -114,7 +114,7 @@ def test_redelivery(lab):
     late = time.monotonic() - begin
     print(f"ready after {ready:.1f} s, delivered again after {late:.1f} s")
     assert wait_until(lambda: is_processed(lab, text), 15)
-    found = "at once" if late - ready < 3 else "after the session timeout" if late < 14 else "after processingTimeout"
+    found = "at once" if late - ready < 1 else "after the session timeout" if late < 14 else "after processingTimeout"
     assert found == cell("after a kill of the sidecar")
 
 

@@ -9,9 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from labctl.errors import LabError
+from labctl.make.setup import checkout_lock
 from labctl.progress import Steps
 from labctl.stack import HOME
 
@@ -61,7 +60,7 @@ class JavaProgram:
         if folder.exists():
             return
         title = f"{self.name} {self.version}: downloading {self.size} with Maven"
-        with steps.step(title), FileLock(folder.with_name(f"{folder.name}.lock")):
+        with steps.step(title), checkout_lock(folder.name):
             if folder.exists():
                 return  # by the one that this one waited for
             new = folder.with_name(f"{folder.name}.new")

@@ -62,10 +62,12 @@ def test_the_commands_of_the_page(cluster: Cluster, reader: Path) -> None:
 def test_the_commands_for_production(cluster: Cluster, reader: Path) -> None:
     secrets = next(block.text for block in PAGE.blocks if block.words == NAME)
     (production,) = [block.text for block in PAGE.blocks if block.words == PRODUCTION]
-    cluster.type(secrets, reader)
     own = dict.fromkeys(("REDIS_PASSWORD", "POSTGRES_CONNECTION", "KAFKA_USER", "KAFKA_PASSWORD"), "mine")
     try:
+        cluster.type(secrets, reader)
         cluster.type(production, reader, **own)
+        # Otherwise a pod may not be there yet whose Secrets are looked at below.
+        cluster.type("kubectl wait --for=condition=Available deployments --all --timeout=240s", reader)
         there = {one["metadata"]["name"] for one in cluster.get("secrets", "-n", "dapr-labs")}
         wanted = set(SECRET.findall(json.dumps(cluster.get("pods,components", "-n", "dapr-labs"))))
         assert wanted >= {"redis", "postgres", "kafka", "dapr-api-token", "app-api-token", "attachments-key"}

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import psutil
@@ -50,6 +51,14 @@ def console_pid(shell: LabShell) -> int:
     return next(one.pid for one in processes.find(shell.stack) if one.name == "console")
 
 
+def last_trace(shell: LabShell) -> list[dict[str, Any]]:
+    return json.loads(shell.run("trace", "last", "--json").stdout)
+
+
+def service(hop: dict[str, Any]) -> str:
+    return hop["localEndpoint"]["serviceName"]
+
+
 def test_up_with_the_console_then_without_it(shell):
     up = shell.run("up", "invocation", "--console", "--detach")
     assert up.returncode == 0, up.stdout + up.stderr
@@ -59,9 +68,9 @@ def test_up_with_the_console_then_without_it(shell):
     assert greet() == 200
 
     assert wait_until(lambda: "caller-app call callee-app" in shell.run("trace").stdout, 30, 0.5), "the sidecars' spans"
-    hops = json.loads(shell.run("trace", "last", "--json").stdout)
-    assert {hop["localEndpoint"]["serviceName"] for hop in hops} >= {"caller-app", "callee-app"}
-    assert hops[0]["traceId"] in shell.run("trace", "--list").stdout
+    # Each sidecar sends its spans every five seconds, so callee's may come later than caller's.
+    assert wait_until(lambda: {"caller-app", "callee-app"} <= {service(hop) for hop in last_trace(shell)}, 30, 0.5)
+    assert last_trace(shell)[0]["traceId"] in shell.run("trace", "--list").stdout
 
     assert shell.run("kill", "console").returncode == 0
     assert page() == 0

@@ -17,8 +17,6 @@ class Field:
 
     name: str
     label: str
-    least: int
-    most: int
     default: int
 
 
@@ -59,13 +57,7 @@ def _fields(document: dict[str, Any], operation: dict[str, Any]) -> list[Field]:
         schema = document["components"]["schemas"][name]
     properties: dict[str, dict[str, Any]] = schema.get("properties", {})
     return [
-        Field(
-            name,
-            one.get("description", name),
-            int(one.get("minimum", 0)),
-            int(one.get("maximum", 1_000_000)),
-            int(one.get("default", 0)),
-        )
+        Field(name, one.get("description", name), int(one.get("default", 0)))
         for name, one in properties.items()
         if one.get("type") == "integer"
     ]

@@ -72,11 +72,7 @@ def test_the_switches_of_the_kit_are_read() -> None:
     app.include_router(kit_faults.router)
     (switch,) = of_openapi(app.openapi())
     assert (switch.path, switch.steps, switch.url("")) == ("/faults", (), "/faults")
-    assert [(one.name, one.least, one.most, one.default) for one in switch.fields] == [
-        ("fail_next", 0, 1_000_000, 0),
-        ("delay_ms", 0, 30_000, 0),
-        ("status", 400, 599, 500),
-    ]
+    assert [(one.name, one.default) for one in switch.fields] == [("fail_next", 0), ("delay_ms", 0), ("status", 500)]
     assert of_openapi(FastAPI().openapi()) == []
 
 

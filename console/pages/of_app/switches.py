@@ -49,10 +49,9 @@ async def _clear(labs: Labs, app: App) -> str:
 def _form(labs: Labs, app: App, switch: Switch) -> None:
     with ui.row().classes("items-center q-mb-sm").style("gap: 0.5rem 1rem"):
         step = ui.select(list(switch.steps), value=switch.steps[0], label="Step") if switch.steps else None
+        # Without limits: the service knows them and names them, where a limit here would change what was typed.
         inputs = {
-            one.name: ui.number(one.label, value=one.default, min=one.least, max=one.most, precision=0).style(
-                "min-width: 15rem"
-            )
+            one.name: ui.number(one.label, value=one.default, precision=0).style("min-width: 15rem")
             for one in switch.fields
         }
 

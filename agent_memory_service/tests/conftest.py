@@ -72,7 +72,7 @@ class Service(TestClient):
 @pytest.fixture
 def serve(sidecar: Sidecar) -> Iterator[Callable[..., Service]]:
     """Return a function that starts a service with these settings beside the sidecar, without waits."""
-    quick = {"summary_delay_seconds": 0.0, "sidecar_timeout_seconds": 2.0}
+    quick = {"summary_delay_seconds": 0.0, "sidecar_timeout_seconds": 20.0}
     with ExitStack() as open_ones:
 
         def start(**settings: Any) -> Service:

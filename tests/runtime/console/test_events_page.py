@@ -85,14 +85,27 @@ def _dead_letter(lab: Running, text: str) -> dict[str, Any]:
     return found()[0]
 
 
+CONVERSATIONS = ("conversations", MEMORY)  # a topic and its subscriber
+
+
+def nothing_is_in_flight(page: Page) -> None:
+    """Wait until memory has processed every event."""
+    visit(page, "/events")
+    for column in ("Lag", "Pending"):
+        expect(cell(page, "Topics", column, *CONVERSATIONS)).to_have_text("0", timeout=EVENT_WITHIN * 1000)
+
+
 @pytest.mark.lab("chat")
 def test_a_replayed_letter_is_processed_by_its_app(page: Page, lab: Running) -> None:
     chat, session = Chat(lab.stack, lab.apps, lab.http), fresh("session")
+    nothing_is_in_flight(page)  # which could use up the fault
     # To Dapr a 404 is final.
     lab.http.put(lab.url(MEMORY, "/faults"), json={"fail_next": 1, "status": 404}).raise_for_status()
     publish(page, "pubsub", "conversations", turn(session, "Remember the milk"))
     letters = "/dead-letters"
-    assert wait_until(lambda: session in lab.http.get(lab.url(MEMORY, letters)).text, EVENT_WITHIN)
+    assert wait_until(lambda: session in lab.http.get(lab.url(MEMORY, letters)).text, EVENT_WITHIN), (
+        f"{lab.http.get(lab.url(MEMORY, '/faults')).text} {chat.history(session)}"
+    )
     (kept,) = [one for one in lab.http.get(lab.url(MEMORY, letters)).json()["dead_letters"] if session in str(one)]
     entry = letter(page, kept["event_id"])
     expect(entry).to_contain_text(kept["reason"])
@@ -109,20 +122,18 @@ def test_a_replayed_letter_is_processed_by_its_app(page: Page, lab: Running) -> 
 def test_events_wait_on_the_page_while_the_sidecar_of_their_subscriber_is_down(page: Page, lab: Running) -> None:
     session = fresh("session")
     page.goto("/events")
-    row_of = ("conversations", MEMORY)
-    expect(row(page, "Topics", *row_of)).to_contain_text(CHAT)
-    expect(cell(page, "Topics", "Lag", *row_of)).to_have_text("0")
+    expect(row(page, "Topics", *CONVERSATIONS)).to_contain_text(CHAT)
+    expect(cell(page, "Topics", "Lag", *CONVERSATIONS)).to_have_text("0")
     # Without its app, a sidecar reads on for some seconds, and turns those events into dead letters.
     control.kill(lab.stack, MEMORY, sidecar=True)
     url = lab.sidecar(CHAT, "/v1.0/publish/pubsub/conversations")
     for text in ("one", "two", "three"):
         lab.http.post(url, json=turn(session, text)).raise_for_status()
 
-    expect(cell(page, "Topics", "Lag", *row_of)).to_have_text("3")
+    expect(cell(page, "Topics", "Lag", *CONVERSATIONS)).to_have_text("3")
     expect(page.get_by_text(re.compile(f"sidecars do not answer.*{MEMORY}"))).to_be_visible()
     control.restart(lab.stack, MEMORY)
-    for column in ("Lag", "Pending"):
-        expect(cell(page, "Topics", column, *row_of)).to_have_text("0", timeout=EVENT_WITHIN * 1000)
+    nothing_is_in_flight(page)
     kept = lab.url(MEMORY, f"/conversations/{session}")
     assert wait_until(lambda: all(text in lab.http.get(kept).text for text in ("one", "two", "three")), 10), (
         lab.http.get(kept).text

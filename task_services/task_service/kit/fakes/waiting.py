@@ -27,6 +27,19 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@contextmanager
+def held_port() -> Generator[int]:
+    """Yield a free port that Linux gives only to a server that asks for it. Elsewhere it is merely free at first."""
+    with socket.socket() as holder:
+        # A server may share a port with a socket that does not listen, if both have this option. asyncio's have it.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+        if sys.platform != "linux":
+            holder.close()
+        yield port
+
+
 def listens(port: int) -> bool:
     """Check whether something listens on a port."""
     with socket.socket() as probe:
@@ -36,18 +49,23 @@ def listens(port: int) -> bool:
 @contextmanager
 def process(folder: Path, script: str = "main.py", **environment: object) -> Generator[tuple[Any, int]]:
     """Run a script of a service as a process, wait until it listens, and yield it with its port."""
-    port = free_port()
-    variables = {**os.environ, "APP_PORT": str(port), **{name: str(value) for name, value in environment.items()}}
-    running = subprocess.Popen(
-        [sys.executable, script], cwd=folder, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while not listens(port):
-            assert running.poll() is None, running.communicate()[0]
-            assert time.monotonic() < deadline, f"{script} does not listen"
-            time.sleep(0.02)
-        yield running, port
-    finally:
-        running.kill()
-        running.communicate()
+    with held_port() as port:
+        variables = {**os.environ, "APP_PORT": str(port), **{name: str(value) for name, value in environment.items()}}
+        running = subprocess.Popen(
+            [sys.executable, script],
+            cwd=folder,
+            env=variables,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            deadline = time.monotonic() + 20
+            while not listens(port):
+                assert running.poll() is None, running.communicate()[0]
+                assert time.monotonic() < deadline, f"{script} does not listen"
+                time.sleep(0.02)
+            yield running, port
+        finally:
+            running.kill()
+            running.communicate()

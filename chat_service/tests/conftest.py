@@ -24,7 +24,6 @@ QUICK = {
     "retry_seconds": 0.01,
     "fetch_attempts": 3,
     "save_attempts": 4,
-    "wait_seconds": 10,
     "queue_check_seconds": 0.3,
 }
 

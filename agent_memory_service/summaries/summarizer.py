@@ -1,8 +1,9 @@
 """Write summaries of users: by a rule, or with a model behind an OpenAI-compatible URL or a component of Dapr."""
 
-import logging
+import asyncio
+import importlib
+from typing import TYPE_CHECKING
 
-import openai
 from dapr.clients.grpc.conversation import ConversationInputAlpha2, create_system_message, create_user_message
 
 from kit.sidecar.client import SdkClient
@@ -13,8 +14,8 @@ from models import SUMMARY_MAX, Message
 from settings import Engine, Settings
 from summaries import offline
 
-# At DEBUG the client would log each request whole, with the user's messages.
-logging.getLogger("openai").setLevel(logging.INFO)
+if TYPE_CHECKING:
+    from summaries.model import Model
 
 SAID_MAX = 12_000
 GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta/openai/"
@@ -38,7 +39,7 @@ class Summarizer:
     def __init__(self, settings: Settings, secrets: Secrets, sdk: SdkClient) -> None:
         self._settings, self._secrets, self._sdk = settings, secrets, sdk
         self._engine: Engine | None = settings.model_engine
-        self._client: openai.AsyncOpenAI | None = None
+        self._model: Model | None = None
 
     async def summarize(self, memory: StoredMemory, messages: list[Message]) -> str:
         """Return a summary of a memory and the newest messages, oldest first. Raise Unavailable."""
@@ -58,8 +59,8 @@ class Summarizer:
 
     async def aclose(self) -> None:
         """Close the model's client, if there was ever one."""
-        if self._client is not None:
-            await self._client.close()
+        if self._model is not None:
+            await self._model.aclose()
 
     async def _ask_component(self, request: str) -> str | None:
         # The component has the model's name and key.
@@ -81,26 +82,10 @@ class Summarizer:
         assert url
         assert name
         key = await self._secrets.get(secret) if secret else None
-        if self._client is None:
-            # The client wants a key, also for servers that ask for none. The mark in the memory outlives all retries.
-            self._client = openai.AsyncOpenAI(
-                api_key=key.get_secret_value() if key else "none",
-                base_url=url,
-                timeout=self._settings.model_timeout_seconds,
-                max_retries=0,
-            )
-        try:
-            answer = await self._client.chat.completions.create(
-                model=name,
-                messages=[{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": request}],
-            )
-        except openai.APIStatusError as error:
-            detail = f"The model {engine} answered {error.status_code}."
-            # Not the error's own message: it holds the answer's body, which may repeat a part of the key or the turns.
-            raise Unavailable(502, engine, detail, reason=type(error).__name__) from error
-        except (openai.APIError, ValueError) as error:
-            detail = f"The model {engine} cannot be reached, or does not answer as it should."
-            raise Unavailable(503, engine, detail, reason=type(error).__name__) from error
-        # A server that answers 200 need not know the protocol: the client hands on any JSON.
-        choices = getattr(answer, "choices", None)
-        return choices[0].message.content if choices else None
+        # Imported when asked: the client takes a second, and memory, that the other engines do not need. In a thread,
+        # because the app is serving already.
+        module = await asyncio.to_thread(importlib.import_module, "summaries.model")
+        seconds = self._settings.model_timeout_seconds
+        model: Model = self._model or module.Model(engine, url, name, key, seconds)
+        self._model = model
+        return await model.answer(INSTRUCTIONS, request)

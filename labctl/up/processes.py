@@ -86,7 +86,7 @@ def find(stack: Stack) -> list[Found]:
     found: list[Found] = []
     for process in psutil.process_iter():
         try:
-            if process.status() != psutil.STATUS_ZOMBIE and (one := _identify(stack, process)):
+            if (one := _identify(stack, process)) and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(one)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue  # already gone, or another user's

@@ -14,6 +14,7 @@ from labctl.runfile import App
 from labctl.stack import Stack
 from labctl.up import alive, infrastructure, keys, logfiles, processes
 from labctl.up.alive import Started
+from labctl.up.processes import Found
 
 READY_WITHIN = 90  # seconds, for all apps together; warm it takes 3 to 8
 OTHER_PORT_FOR = 4  # seconds; an app may open another port before its own
@@ -68,10 +69,11 @@ def wait_ready(
             started.check()
             if not done:
                 infrastructure.refuse_dead_redis(started.stack, looks=2)
+                found = processes.find(started.stack)
                 for app in (one for one in started.apps if one.app_id not in ready and one.protocol != "grpc"):
                     keys.refuse_unreadable(app)
                     refuse_without_readyz(app)
-                    refuse_other_port(started.stack, app, heard)
+                    refuse_other_port(app, found, heard)
             looked = time.monotonic()
         return done
 
@@ -90,20 +92,19 @@ def refuse_without_readyz(app: App) -> None:
         )
 
 
-def refuse_other_port(stack: Stack, app: App, heard: dict[str, float]) -> None:
+def refuse_other_port(app: App, found: Sequence[Found], heard: dict[str, float]) -> None:
     """Raise LabError for an app that has listened for some seconds, but not on its port.
 
-    heard: since when (monotonic) each app has done so. It is kept from look to look.
+    found: the stack's processes. heard: since when (monotonic) each app has done so. It is kept from look to look.
     """
     # Each replica of an app has another port.
-    found = [one for one in processes.find(stack) if one.kind == "app" and one.name == app.app_id]
-    mine = [one.process for one in found if one.port == app.app_port]
+    mine = [one.process for one in found if (one.kind, one.name, one.port) == ("app", app.app_id, app.app_port)]
     ports = {port for process in mine for port in _listens(process)}
     if not ports or not app.app_port or app.app_port in ports:
         heard.pop(app.app_id, None)
     elif time.monotonic() - heard.setdefault(app.app_id, time.monotonic()) > OTHER_PORT_FOR:
         others = ", ".join(str(port) for port in sorted(ports))
-        wanted = f"its appPort is {app.app_port - stack.offset} in dapr.yaml"
+        wanted = f"its appPort is {app.entry['appPort']} in dapr.yaml"
         raise LabError(f"{app.app_id} listens on {others}, but {wanted}. Use $APP_PORT in its `command`.")
 
 

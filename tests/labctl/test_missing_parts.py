@@ -15,7 +15,7 @@ import pytest
 from labctl import runfile
 from labctl.errors import LabError
 from labctl.stack import Stack
-from labctl.up import processes, readiness
+from labctl.up import readiness
 from labctl.up.processes import Found
 from tests.docs import checkout
 from tests.serving import serving
@@ -48,23 +48,22 @@ def test_an_app_without_readyz_is_named_at_once() -> None:
         readiness.refuse_without_readyz(replace(app, app_port=server.server_port))
 
 
-def test_an_app_on_another_port_is_refused_when_it_has_listened_there_for_some_seconds(monkeypatch) -> None:
+def test_an_app_on_another_port_is_refused_when_it_has_listened_there_for_some_seconds() -> None:
     app = runfile.find(runfile.read_apps(Stack()), "callee-app")
-    mine = [app.app_port]
-    monkeypatch.setattr(processes, "find", lambda _: [Found("app", app.app_id, psutil.Process(), *mine)])
+    found = [Found("app", app.app_id, psutil.Process(), app.app_port)]
     heard: dict[str, float] = {}
     with socket.create_server(("127.0.0.1", 0)) as other:
-        readiness.refuse_other_port(Stack(), app, heard)
-        mine[0] = other.getsockname()[1]
-        readiness.refuse_other_port(Stack(), replace(app, app_port=mine[0]), heard)
+        readiness.refuse_other_port(app, found, heard)
+        port = other.getsockname()[1]
+        replica = [replace(found[0], port=port)]
+        readiness.refuse_other_port(replace(app, app_port=port), replica, heard)
         assert heard == {}, "its own port came later"
-        readiness.refuse_other_port(Stack(), app, heard)
+        readiness.refuse_other_port(app, replica, heard)
         assert heard == {}, "a replica has another port"
-        mine[0] = app.app_port
-        readiness.refuse_other_port(Stack(), app, heard)
+        readiness.refuse_other_port(app, found, heard)
         heard[app.app_id] -= readiness.OTHER_PORT_FOR
         with pytest.raises(LabError, match="its appPort is 8001 in dapr"):
-            readiness.refuse_other_port(Stack(), app, heard)
+            readiness.refuse_other_port(app, found, heard)
 
 
 def test_lint_names_missing_files_and_rows(tmp_path: Path) -> None:

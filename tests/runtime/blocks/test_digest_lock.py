@@ -19,7 +19,7 @@ from tests.runtime.blocks.receivers import mailbox
 from tests.runtime.blocks.tasks import TASKS, assert_problem, call, new_task
 
 pytestmark = pytest.mark.lab("blocks")
-CONTENDERS = 500
+CONTENDERS, AT_ONCE = 500, 8
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_lock_is_held_by_one_of_500_contenders_at_a_time(lab):
         holders.remove(owner)
         assert unlock(lab, name, owner) == 0
 
-    with ThreadPoolExecutor(24) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(contend, range(CONTENDERS)))
     assert (most, len(set(served))) == ([1], CONTENDERS)
     assert unlock(lab, name, "owner-0") == 1

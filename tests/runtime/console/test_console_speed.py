@@ -19,7 +19,7 @@ from tests.runtime.patterns.conftest import APP
 WORKFLOWS, TRACES, SPANS_OF_A_TRACE = 1000, 99, 50
 LONG = 5000 - TRACES * SPANS_OF_A_TRACE  # spans of one more trace
 WITHIN = 2.0  # seconds
-VISITS = 10  # at most: other tests share the machine, and can only make a page slower
+VISITS = 30  # at most: other tests share the machine, and can only make a page slower
 
 
 def start_workflows(lab: Running) -> str:

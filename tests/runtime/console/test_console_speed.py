@@ -71,6 +71,7 @@ def seconds_to_open(page: Page, path: str, content: str) -> float:
 
 
 @pytest.mark.lab("patterns")
+@pytest.mark.timeout(900)
 def test_a_page_opens_fast_with_much_to_show(page: Page, console: ConsoleProcess, lab: Running) -> None:
     services = [app.app_id for app in runfile.read_apps(lab.stack)]
     begin = time.monotonic()

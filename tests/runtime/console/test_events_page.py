@@ -89,8 +89,7 @@ CONVERSATIONS = ("conversations", MEMORY)  # a topic and its subscriber
 
 
 def nothing_is_in_flight(page: Page) -> None:
-    """Wait until memory has processed every event."""
-    visit(page, "/events")
+    """Wait until the page shows that memory has processed every event."""
     for column in ("Lag", "Pending"):
         expect(cell(page, "Topics", column, *CONVERSATIONS)).to_have_text("0", timeout=EVENT_WITHIN * 1000)
 
@@ -98,6 +97,7 @@ def nothing_is_in_flight(page: Page) -> None:
 @pytest.mark.lab("chat")
 def test_a_replayed_letter_is_processed_by_its_app(page: Page, lab: Running) -> None:
     chat, session = Chat(lab.stack, lab.apps, lab.http), fresh("session")
+    visit(page, "/events")
     nothing_is_in_flight(page)  # which could use up the fault
     # To Dapr a 404 is final.
     lab.http.put(lab.url(MEMORY, "/faults"), json={"fail_next": 1, "status": 404}).raise_for_status()

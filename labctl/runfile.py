@@ -88,7 +88,7 @@ def read_yaml(file: Path) -> list[Any]:
     """Return the documents of a file. Raise LabError when it is no YAML."""
     try:
         # The loader in C takes 4 ms for dapr.yaml, the one in Python 33, and some commands read it often.
-        return list(yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader))
+        return list(yaml.load_all(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}" if mark else ""

@@ -8,6 +8,8 @@ from conftest import turn
 from dapr.proto.runtime.v1 import ai_pb2
 from pydantic import ValidationError
 
+# A new environment compiles the model's client for many seconds. No test shall wait for that.
+import summaries.model  # noqa: F401
 from kit.fakes.model import ModelServer, running_model
 from kit.fakes.waiting import eventually
 from settings import Settings

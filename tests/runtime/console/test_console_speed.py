@@ -1,6 +1,7 @@
 """Each page opens in under two seconds, also with 1,000 workflows and 5,000 spans.
 
-On a machine that is busy with other tests it may take three times what the page of the labs takes, which shows none.
+On a machine that is busy with other tests it may take 2.5 times what the page of the labs takes, which shows none of
+them, but never six seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tests.runtime.patterns.conftest import APP
 
 WORKFLOWS, TRACES, SPANS_OF_A_TRACE = 1000, 99, 50
 LONG = 5000 - TRACES * SPANS_OF_A_TRACE  # spans of one more trace
-WITHIN, TIMES_LABS = 2.0, 3  # seconds, and as a ratio
+WITHIN, TIMES_LABS, AT_MOST = 2.0, 2.5, 6.0  # seconds, a ratio, seconds
 VISITS = 5  # at most: other tests share the machine, and can only make a page slower
 
 
@@ -95,9 +96,11 @@ def test_a_page_opens_fast_with_much_to_show(page: Page, console: ConsoleProcess
         f"/workflows/{APP}/{instance_id}": "ValidationError",
         "/events": "expenses",
         "/state": APP,
+        "/labs": "patterns",
         "/labs/patterns": "patterns",
     }
-    within = max(WITHIN, TIMES_LABS * seconds_to_open(page, "/labs", "patterns"))
+    usual = seconds_to_open(page, "/labs", "patterns")
+    within = min(max(WITHIN, TIMES_LABS * usual), AT_MOST)
     taken = {path: seconds_to_open(page, path, content, within) for path, content in pages.items()}
-    print(f"{WORKFLOWS} workflows started in {started:.1f} s; pages opened in seconds: {taken}")
+    print(f"{WORKFLOWS} workflows started in {started:.1f} s; pages opened within {within:.2f} s: {taken}")
     assert {path: took for path, took in taken.items() if took >= within} == {}

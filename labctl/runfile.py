@@ -145,7 +145,7 @@ def write_copy(
     resources: folders whose files replace those of the same name in components/.
     without_app: sidecars only. env: added to every app's environment.
     """
-    document = yaml.safe_load(RUN_FILE.read_text())
+    document = read_yaml(RUN_FILE)[0]
     common = document["common"]
     common["configFilePath"] = str(stack_config(stack))
     variant = [VARIANTS / stack.components] if stack.components else []
@@ -184,7 +184,7 @@ def stack_config(stack: Stack) -> Path:
     so it would mix two stacks.
     """
     source = RUN_FILE.parent / "config" / "config.yaml"
-    document = yaml.safe_load(source.read_text())
+    document = read_yaml(source)[0]
     # An entry is valid for updateInterval and is renewed after updateInterval - timeout. With the defaults (5 s, 1 s)
     # an entry may expire on a loaded machine, and a call finds no app.
     document["spec"].setdefault(

@@ -82,10 +82,13 @@ class Summarizer:
         assert url
         assert name
         key = await self._secrets.get(secret) if secret else None
-        # Imported when asked: the client takes a second, and memory, that the other engines do not need. In a thread,
-        # because the app is serving already.
-        module = await asyncio.to_thread(importlib.import_module, "summaries.model")
-        seconds = self._settings.model_timeout_seconds
-        model: Model = self._model or module.Model(engine, url, name, key, seconds)
-        self._model = model
+        model = self._model
+        if model is None:
+            # Imported when asked: the client takes a second, and memory, that the other engines do not need. In a
+            # thread, because the app is serving already.
+            module = await asyncio.to_thread(importlib.import_module, "summaries.model")
+            seconds = self._settings.model_timeout_seconds
+            # Another summary may have made it meanwhile.
+            made: Model = self._model or module.Model(engine, url, name, key, seconds)
+            model = self._model = made
         return await model.answer(INSTRUCTIONS, request)

@@ -30,15 +30,14 @@ def free_port() -> int:
 @contextmanager
 def held_port() -> Generator[int]:
     """Yield a free port that Linux gives only to a server that asks for it. Elsewhere it is merely free at first."""
+    if sys.platform != "linux":
+        yield free_port()
+        return
     with socket.socket() as holder:
-        if sys.platform == "linux":
-            # A server may share a port with a socket that does not listen, if both have this option, as asyncio's do.
-            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # A server may share a port with a socket that does not listen, if both have this option. asyncio's have it.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", 0))
-        port = holder.getsockname()[1]
-        if sys.platform != "linux":
-            holder.close()
-        yield port
+        yield holder.getsockname()[1]
 
 
 def listens(port: int) -> bool:

@@ -1,7 +1,7 @@
 """Each page opens in under two seconds, also with 1,000 workflows and 5,000 spans.
 
-On a machine that is busy with other tests it may take 2.5 times what the page of the labs takes, which shows none of
-them, but never six seconds.
+The page of the labs shows none of them. On a machine that is busy with other tests, a page may take 2.5 times as long
+as that one, but never six seconds.
 """
 
 from __future__ import annotations
